@@ -1,0 +1,117 @@
+"""Everything that can go wrong, as one tree.
+
+Each class carries the exit code that ``cli`` ends with and, where there is something to do about it, a hint.
+Messages name the thing that failed and never quote a secret or a value out of somebody's data.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ManabackupError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+    default_hint: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint if hint is not None else self.default_hint
+
+
+class UsageError(ManabackupError):
+    """A parameter, a setting or a combination of them makes no sense, or a secret was not given."""
+
+    exit_code = 2
+
+
+class NotFoundError(ManabackupError):
+    """A file or the local state that a command needs does not exist."""
+
+    exit_code = 10
+
+
+class LockedError(ManabackupError):
+    """Another run holds the lock on this state folder or output."""
+
+    exit_code = 11
+    default_hint = "wait for the other run to end, or give this one a --state-dir or an output of its own"
+
+
+class WrongSecretError(ManabackupError):
+    """A secret is well-formed and does not fit what it should open."""
+
+    exit_code = 12
+
+
+class WrongPassphraseError(WrongSecretError):
+    """The archive is undamaged as far as can be told, and the passphrase does not open it."""
+
+    default_hint = "spelling, capitals and blanks count; ü typed as one character or as two are different passphrases"
+
+
+class WrongRecoveryCodeError(WrongSecretError):
+    """The recovery code does not open the vault's wrapped key, or the wrapped key is damaged: the two look alike."""
+
+
+class WrongKeyError(WrongSecretError):
+    """The master key is malformed, or not the one that the data or the archive was encrypted under."""
+
+
+class KeyChangedError(WrongSecretError):
+    """The account's master key is another one than the local state remembers."""
+
+    default_hint = "if you rotated the key yourself, go on with --accept-new-key; if not, somebody may have replaced it"
+
+
+class SignInError(ManabackupError):
+    """Nobody is signed in, the credentials are wrong, or the server refuses the account (401, 403)."""
+
+    exit_code = 13
+
+
+class ServerError(ManabackupError):
+    """The server cannot be reached, keeps failing, or answers what the protocol does not allow."""
+
+    exit_code = 14
+
+
+class DamagedArchiveError(ManabackupError):
+    """The file is no archive, is damaged, or exceeds a limit; nothing in it was used."""
+
+    exit_code = 15
+
+
+class TamperedArchiveError(DamagedArchiveError):
+    """The archive opens, and its parts contradict each other: somebody edited it."""
+
+
+class SubscriptionError(ManabackupError):
+    """The sync subscription is inactive (402), and the server refuses reads too."""
+
+    exit_code = 16
+    default_hint = "switch sync on again in the app's settings; what was pulled before can be exported with --offline"
+
+
+class OutputError(ManabackupError):
+    """The disk is full, or the output or the state cannot be written."""
+
+    exit_code = 17
+
+
+class JSONTextError(ManabackupError):
+    """A text is not one valid JSON value, or nests deeper than allowed. ``offset`` is in characters, if known."""
+
+    def __init__(self, message: str, *, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class FieldDecryptionError(ManabackupError):
+    """One ``enc:1:`` value could not be opened. ``reason`` is a stable word: ``malformed``, ``key`` or ``json``."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,58 @@
+"""Every limit in one place.
+
+Sizes are in bytes, times in seconds. A limit bounds what hostile input can cost; none of them is reached by an
+account of a size that the web app could still open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what is read, from archives and from servers."""
+
+    # JSON
+    nesting: int = 20_000
+    """Deepest nesting of arrays and objects; the server accepts 9,996."""
+
+    # Archives
+    entries: int = 10_000
+    """Entries in one ZIP."""
+    entry_name: int = 1_024
+    """Bytes in an entry's name."""
+    entry_bytes: int = 64 * GIB
+    """Uncompressed size of one entry."""
+    total_bytes: int = 256 * GIB
+    """Uncompressed size of all entries together."""
+    ratio: int = 1_100
+    """Uncompressed to compressed size of one entry. Deflate itself ends at 1,032."""
+    manifest_bytes: int = 64 * MIB
+    """A manifest is parsed in memory."""
+    line_bytes: int = 256 * MIB
+    """One line of JSON Lines."""
+    kdf_iterations_min: int = 100_000
+    kdf_iterations_max: int = 10_000_000
+    sealed_body_bytes: int = 64 * GIB - 32
+    """Plaintext of one AES-GCM message (NIST SP 800-38D, 5.2.1.1)."""
+
+    # Servers
+    answer_bytes: int = 256 * MIB
+    """One answer of a server, decompressed."""
+    page_changes: int = 1_000
+    """Changes in a page of the sync server's pull."""
+    post_changes: int = 5_000
+    """Changes in an answer of the sync server to a push."""
+    request_seconds: float = 120.0
+    """From sending a request to the last byte of its answer."""
+    connect_seconds: float = 15.0
+    attempts: int = 5
+    """Of one request, the first included."""
+
+
+DEFAULT_LIMITS = Limits()
