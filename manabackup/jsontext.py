@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined] # documented by its use in JSONDecoder.parse_string
 from typing import Any, TypeAlias
 
 import orjson
@@ -93,7 +93,7 @@ def value_text(plaintext: bytes) -> tuple[bytes, bool]:
         orjson.loads(plaintext)
     except orjson.JSONDecodeError:
         text = plaintext.decode("utf-8-sig", "replace")
-        replaced = "\ufffd" in text and b"\xef\xbf\xbd" not in plaintext or not _is_utf8(plaintext)
+        replaced = not _is_utf8(plaintext)
         _parse_exactly(text, DEFAULT_LIMITS.nesting)
         plaintext = text.encode()
     else:
@@ -164,7 +164,7 @@ _LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 _LONGEST_INTEGER = 20
 
 
-def _parse_exactly(source: bytes | str, nesting: int) -> JSON:  # noqa: PLR0912, C901 - one state machine
+def _parse_exactly(source: bytes | str, nesting: int) -> JSON:
     """RFC 8259 without recursion. ``stack`` holds the open containers, ``keys`` the pending key of each open object."""
     if isinstance(source, bytes):
         try:
@@ -176,6 +176,7 @@ def _parse_exactly(source: bytes | str, nesting: int) -> JSON:  # noqa: PLR0912,
     blanks = _BLANKS.match
     stack: list[Any] = []
     keys: list[str] = []
+    value: JSON
     at = _skip(blanks, text, 0)
     while True:
         # a value begins at ``at``

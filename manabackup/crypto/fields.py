@@ -1,0 +1,90 @@
+"""Encrypted field values: ``enc:1:`` + base64(IV) + ``.`` + base64(ciphertext ‖ tag).
+
+AES-256-GCM (NIST SP 800-38D) under the account's master key, a random 12-byte IV, no associated data. The plaintext is
+the UTF-8 JSON text of the value. Source: ``formats/mana-v2.md``, "Encrypted values".
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from .. import jsontext
+from ..errors import FieldDecryptionError, JSONTextError, WrongKeyError
+from . import keys
+from .base64text import forgiving_decode
+
+PREFIX = "enc:1:"
+IV_BYTES = 12
+TAG_BYTES = 16
+
+
+class OpenedValue(NamedTuple):
+    """What stood inside an encrypted value."""
+
+    text: bytes
+    """One JSON value in its writer's own text, fit to be spliced into a JSON line."""
+    repaired: bool
+    """Bytes that are not UTF-8 became U+FFFD, as in the web app."""
+
+
+def is_encrypted(value: object) -> bool:
+    """Whether a value has the form of an encrypted one. Other version prefixes count as plaintext."""
+    return type(value) is str and value.startswith(PREFIX)
+
+
+class FieldCipher:
+    """Opens and seals field values under one master key. Safe to share between threads."""
+
+    __slots__ = ("_aead", "fingerprint")
+
+    def __init__(self, master_key: bytes) -> None:
+        if len(master_key) != keys.KEY_BYTES:
+            raise WrongKeyError("a master key has 32 bytes")
+        self._aead = AESGCM(master_key)
+        self.fingerprint: str = keys.fingerprint(master_key)
+
+    def open(self, value: str) -> OpenedValue:
+        """The JSON text inside ``value``.
+
+        Raises :class:`FieldDecryptionError`: ``malformed`` when the parts are no base64 or too short, ``key`` when the
+        tag does not fit (another key, or damage: the two cannot be told apart), ``json`` when the plaintext is no JSON.
+        """
+        iv_text, dot, sealed_text = value[len(PREFIX) :].partition(".")
+        if not dot:
+            raise FieldDecryptionError("no separator between IV and ciphertext", reason="malformed")
+        try:
+            iv = forgiving_decode(iv_text)
+            sealed = forgiving_decode(sealed_text)
+        except ValueError:
+            raise FieldDecryptionError("IV or ciphertext is not base64", reason="malformed") from None
+        if not iv or len(sealed) < TAG_BYTES:
+            raise FieldDecryptionError("IV or ciphertext is too short", reason="malformed")
+        try:
+            plaintext = self._aead.decrypt(iv, sealed, None)
+        except InvalidTag:
+            raise FieldDecryptionError("does not open under this key", reason="key") from None
+        except ValueError:  # an IV length that no writer uses and the library refuses
+            raise FieldDecryptionError("IV of an unusual length", reason="malformed") from None
+        try:
+            return OpenedValue(*jsontext.value_text(plaintext))
+        except JSONTextError:
+            raise FieldDecryptionError("the plaintext is not JSON", reason="json") from None
+
+    def decrypt(self, value: str) -> bytes:
+        """:meth:`open` for callers that do not report repairs."""
+        return self.open(value).text
+
+    def encrypt(self, json_text: bytes) -> str:
+        """``json_text`` as an encrypted value with a fresh random IV."""
+        return seal_value(self._aead, os.urandom(IV_BYTES), json_text)
+
+
+def seal_value(aead: AESGCM, iv: bytes, json_text: bytes) -> str:
+    """One encrypted value. An IV must never serve twice under one key; :meth:`FieldCipher.encrypt` sees to that."""
+    sealed = binascii.b2a_base64(aead.encrypt(iv, json_text, None), newline=False)
+    return f"{PREFIX}{binascii.b2a_base64(iv, newline=False).decode()}.{sealed.decode()}"

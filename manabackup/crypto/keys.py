@@ -1,0 +1,38 @@
+"""The account's master key: 32 bytes, from a vault or from a key file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+
+from ..errors import WrongKeyError
+
+KEY_BYTES = 32
+_FINGERPRINT_CONTEXT = b"manabackup key fingerprint v1"
+_HEX = re.compile(rb"[0-9A-Fa-f]{64}")
+
+
+def parse_master_key(data: bytes) -> bytes:
+    """A master key as a key file holds it: 32 raw bytes, 64 hex digits, or base64 of either alphabet.
+
+    Raises :class:`WrongKeyError` for anything else, without quoting it.
+    """
+    if len(data) == KEY_BYTES:
+        return data
+    text = data.strip()
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text.decode())
+    try:
+        key = base64.b64decode(text.translate(bytes.maketrans(b"-_", b"+/")) + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise WrongKeyError("not a master key", hint="a key is 32 raw bytes, 64 hex digits, or base64 of 32 bytes")
+    return key
+
+
+def fingerprint(master_key: bytes) -> str:
+    """Sixteen hex digits that name a key without telling it (``archive-v2.md``, ``keyFingerprint``)."""
+    return hmac.digest(master_key, _FINGERPRINT_CONTEXT, "sha256").hex()[:16]

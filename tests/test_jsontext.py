@@ -1,0 +1,148 @@
+"""The exact text of JSON: what the fast parser would change or refuse survives."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manabackup import jsontext
+from manabackup.errors import JSONTextError
+from manabackup.jsontext import Number, dumps, parse, parse_canonical, value_text
+
+texts = st.text(st.characters(exclude_categories=()))  # lone surrogates included
+numbers = (
+    st.integers(-(2**63), 2**64 - 1)
+    | st.integers(-(10**40), 10**40).map(lambda number: parse(str(number)))
+    | st.floats(allow_nan=False, allow_infinity=False).map(lambda number: Number(jsontext.number_text(repr(number))))
+)
+values = st.recursive(
+    st.none() | st.booleans() | texts | numbers,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("1.0", "1"),
+        ("1E2", "100"),
+        ("0.0", "0"),
+        ("1e20", "100000000000000000000"),
+        ("1000000000000000000000", "1e+21"),
+        ("1e-7", "1e-7"),
+        ("0.000001", "0.000001"),
+        ("123456.789e3", "123456789"),
+        ("5e-324", "5e-324"),
+        ("-1.50", "-1.5"),
+    ],
+)
+def test_a_number_is_written_as_json_stringify_writes_it(written: str, canonical: str) -> None:
+    assert dumps(parse(written)) == canonical.encode()
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["-0", "-0.0", "1e400", "-1e999", "1e-400", "9007199254740993", "12345678901234567168.5", "0.1000000000000000055"]
+    + ["1" * 5_000, "1e-99999999999999999999999", "18446744073709551615", "18446744073709551617"],
+)
+def test_a_number_that_a_double_would_change_keeps_its_text(written: str) -> None:
+    assert dumps(parse(f'[{{"n": {written}}}]')) == f'[{{"n":{written}}}]'.encode()
+    assert dumps(parse_canonical(f'{{"n":{written}}}'.encode())) == f'{{"n":{written}}}'.encode()
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_double_keeps_its_value(number: float) -> None:
+    text = jsontext.number_text(repr(number))
+    assert float(text) == number
+    assert math.copysign(1, float(text)) == math.copysign(1, number)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="compares with a JavaScript engine where there is one")
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=50, max_size=50))
+def test_numbers_read_as_a_javascript_engine_writes_them(numbers: list[float]) -> None:
+    sources = [repr(number) for number in numbers if number != 0]
+    script = f"console.log(JSON.stringify([{','.join(sources)}].map(String)))"
+    written = subprocess.run(["node", "-e", script], capture_output=True, check=True, text=True).stdout
+    assert [jsontext.number_text(source) for source in sources] == json.loads(written)
+
+
+@given(values)
+def test_what_is_written_is_read_again(value: object) -> None:
+    text = dumps(value)
+    assert dumps(parse(text)) == text
+    assert dumps(parse_canonical(text)) == text
+    text.decode()
+
+
+@given(values)
+def test_the_exact_path_and_the_fast_one_agree(value: object) -> None:
+    text = dumps(value)
+    assert jsontext._dumps_exactly(jsontext._parse_exactly(text, 100)) == text
+
+
+@given(st.text(alphabet='{}[]",:-0123456789.eEtrufalsn\\ud8"\n ', max_size=30))
+def test_accepts_what_the_standard_parser_accepts_and_nothing_else(text: str) -> None:
+    try:
+        expected = json.loads(text, parse_constant=lambda name: pytest.fail if name else None)
+        valid = "NaN" not in text and "Infinity" not in text
+    except ValueError:
+        valid = False
+    if valid:
+        assert json.loads(dumps(parse(text)), parse_int=float) == json.loads(json.dumps(expected), parse_int=float)
+    else:
+        with pytest.raises(JSONTextError):
+            parse(text)
+
+
+def test_ten_thousand_levels_survive_and_a_million_are_refused() -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
+        deep = opening * 10_000 + b"0" + closing * 10_000
+        assert dumps(parse(deep)) == deep
+        with pytest.raises(JSONTextError, match="nests deeper"):
+            parse(opening * 1_000_000)
+
+
+def test_lone_surrogates_survive_in_keys_and_values_and_are_escaped_in_lower_case() -> None:
+    assert dumps(parse(rb'{"\uD83D":"a\uDFFFb\ud83d\ude00"}')) == '{"\\ud83d":"a\\udfffb😀"}'.encode()
+
+
+def test_escapes_only_what_json_demands() -> None:
+    text = '"\x7f\u2028\u2029 \\u0000\\u001f\\b\\f\\n\\r\\t\\"\\\\/é"'
+    assert dumps(parse(text)) == text.encode()
+
+
+def test_keys_are_sorted_by_code_point_at_every_level() -> None:
+    assert dumps(parse('{"\U0001f600":1,"\uffff":{"b":1,"a":2}}')) == '{"\uffff":{"a":2,"b":1},"😀":1}'.encode()
+
+
+def test_of_duplicate_keys_the_last_wins() -> None:
+    assert dumps(parse(b'{"a":1.5,"a":2}')) == dumps(parse(b'{"a":1,"a":2}')) == b'{"a":2}'
+
+
+@pytest.mark.parametrize(
+    "text", [b"NaN", b"[1,]", b"01", b'"a\nb"', b"", b" ", b"1 2", b'{"a"}', b"\xff", b"[-]", b"1e"]
+)
+def test_what_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(JSONTextError):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("plaintext", "text", "repaired"),
+    [
+        (b' {"b": 1,\n "a": 1.0}\r\n', b'{"b": 1, "a": 1.0}', False),
+        (b"\xef\xbb\xbf1", b"1", False),
+        (b'"\xff"', '"\ufffd"'.encode(), True),
+        (rb'"\ud83d"', rb'"\ud83d"', False),
+        ('"\ufffd\\ud83d"'.encode(), '"\ufffd\\ud83d"'.encode(), False),
+    ],
+)
+def test_a_decrypted_value_keeps_its_own_text_on_one_line(plaintext: bytes, text: bytes, repaired: bool) -> None:
+    assert value_text(plaintext) == (text, repaired)
