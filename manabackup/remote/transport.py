@@ -1,0 +1,329 @@
+"""HTTP to one server: bounded, patient, and never led elsewhere.
+
+This is the one module that speaks HTTP. It knows nothing of Mana. Redirects are errors, cookies are the caller's, a
+request has one deadline from its first byte to the last of its answer, and an answer's size is counted after
+decompression. What is retried, and how, is what the web app does: network errors, 408, 429 and 5xx, with full jitter.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Self
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+
+from .. import __version__, jsontext
+from ..errors import JSONTextError, ServerError, UsageError
+from ..limits import DEFAULT_LIMITS, MIB, Limits
+from .deadlines import DeadlineBackend
+from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, read_body
+
+_log = logging.getLogger(__name__)
+# Its debug lines quote Set-Cookie headers.
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+BACKOFF_FIRST = 0.5
+BACKOFF_LONGEST = 8.0
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds. A server that asks for more is not waited for: its answer goes to the caller."""
+
+_IDLE_SECONDS = 4.0
+"""A kept connection older than this is not used again; common servers close theirs after five."""
+_IN_PATH = "/%:@!$&'()*+,;="
+_WORDS_BYTES = 2_000
+"""Of an error's body, what is looked at for words."""
+_random = random.SystemRandom().random
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a server, decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name; the values of a repeated one are joined by commas. Without ``set-cookie``."""
+    set_cookies: list[str] = field(repr=False)
+    """The values of the ``Set-Cookie`` headers."""
+    body: bytes = field(repr=False)
+    source: str
+    """Method, host and path of the request, for messages."""
+    nesting: int = DEFAULT_LIMITS.nesting
+
+    def json(self) -> jsontext.JSON:
+        """The body's JSON value. Raises :class:`ServerError` when it is none."""
+        try:
+            return jsontext.parse(self.body, nesting=self.nesting)
+        except JSONTextError as error:
+            raise ServerError(f"{self.source}: the answer is not JSON ({error.message})") from None
+
+    def words(self) -> str:
+        """What the server says, or else the status' name, in one short printable line: for messages only."""
+        text = self.body[:_WORDS_BYTES].decode("utf-8", "replace")
+        if "html" in self.headers.get("content-type", "") or not text.strip():
+            text = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "no words"
+        elif text.startswith("{"):
+            text = self.member("message") or self.member("error") or text
+        return f"{self.status} {one_line(text)}"
+
+    def member(self, name: str) -> str | None:
+        """A string member of the body's JSON object, or None when there is no such thing: for error bodies."""
+        try:
+            value = jsontext.parse(self.body, nesting=self.nesting)
+        except JSONTextError:
+            return None
+        found = value.get(name) if isinstance(value, dict) else None
+        return found if isinstance(found, str) else None
+
+    def retry_after(self) -> float | None:
+        """Seconds after which the server wants to be asked again, if it says so."""
+        text = self.headers.get("retry-after", self.headers.get("x-retry-after", "")).strip()
+        if text.isascii() and text.isdigit() and len(text) < 10:
+            return float(text)
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        return max(0.0, moment.timestamp() - time.time())
+
+    def error(self) -> ServerError:
+        """An error that quotes the server's words."""
+        return ServerError(f"{self.source}: {self.words()}")
+
+
+class Transport:
+    """A pool of HTTP/1.1 connections to one origin. Safe to share between threads.
+
+    ``base_url`` is ``https://host``, or ``http://`` for a loopback host, a port and a path prefix allowed. ``sleep``
+    takes seconds; ``jitter`` gives numbers from 0 to 1. Proxies are taken from the environment as ``curl`` does, never
+    for loopback. Raises :class:`UsageError` for any other URL.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        connections: int = 16,
+        sleep: Callable[[float], object] | None = None,
+        jitter: Callable[[], float] = _random,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.host, loopback = _checked_host(self.base_url)
+        self.limits = limits
+        self._closed = threading.Event()
+        self._sleep = sleep or self._closed.wait
+        self._jitter = jitter
+        self._backend = DeadlineBackend()
+        self._pool = httpcore.ConnectionPool(
+            proxy=None if loopback else _proxy(self.host),
+            max_connections=connections,
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=self._backend,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes all connections. Requests and pauses of other threads end at once with :class:`ServerError`."""
+        self._closed.set()
+        self._backend.interrupt()
+        self._pool.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        attempts: int | None = None,
+    ) -> Answer:
+        """Sends a request, again where that may help, and gives the last answer whatever its status.
+
+        ``path`` begins with ``/`` and is percent-encoded by the caller where it holds names. ``attempts`` is 1 for a
+        request that must not be repeated; without it the limit holds.
+
+        Raises :class:`ServerError` when there was no answer, or one that cannot be used: a redirect, too large, cut.
+        """
+        source = f"{method} {self.host}{quote(path, safe=_IN_PATH)}"
+        query = "?" + urlencode(params, errors="surrogatepass") if params else ""
+        url = self.base_url + quote(path, safe=_IN_PATH) + query
+        allowed = attempts or self.limits.attempts
+        for attempt in range(1, allowed + 1):
+            answer: Answer | None = None
+            try:
+                answer = self._exchange(method, url, source, headers or {}, body)
+                reason = str(answer.status)
+                if attempt == allowed or not _is_passing(answer.status):
+                    return answer
+            except _NoAnswerError as failure:
+                reason = str(failure)
+                if self._closed.is_set():
+                    raise ServerError(f"{source}: the connection was closed here") from None
+                if attempt == allowed:
+                    raise ServerError(f"{source}: {reason}") from None
+            _log.info("%s: %s (attempt %d of %d)", source, reason, attempt, allowed)
+            if not self.pause(attempt, answer) and answer is not None:
+                return answer
+        raise AssertionError("the last attempt returns or raises")
+
+    def pause(self, attempt: int, answer: Answer | None = None) -> bool:
+        """Waits before the attempt after the given one (counted from 1), as ``answer`` asks if it does.
+
+        False, without waiting, when it asks for more than :data:`LONGEST_RETRY_AFTER` seconds.
+        """
+        asked = (answer.retry_after() if answer else None) or 0.0
+        if asked > LONGEST_RETRY_AFTER:
+            return False
+        self._sleep(max(asked, self._jitter() * min(BACKOFF_LONGEST, BACKOFF_FIRST * 2 ** (attempt - 1))))
+        if self._closed.is_set():
+            raise ServerError(f"{self.host}: the connection was closed here")
+        return True
+
+    def _exchange(self, method: str, url: str, source: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        sent = {
+            "User-Agent": f"manabackup/{__version__}",
+            "Accept": "*/*",
+            "Accept-Encoding": ACCEPT_ENCODING,
+            **headers,
+        }
+        now = time.monotonic()
+        deadline = now + self.limits.request_seconds
+        timeouts = {
+            "connect": min(deadline, now + self.limits.connect_seconds),
+            "write": deadline,
+            "read": deadline,
+            "pool": self.limits.request_seconds,  # httpcore's own: seconds
+        }
+        with (
+            _network_errors(),
+            self._pool.stream(
+                method, url, headers=list(sent.items()), content=body, extensions={"timeout": timeouts}
+            ) as response,
+        ):
+            received, cookies = _headers(response.headers)
+            if 300 <= response.status < 400:
+                target = urlsplit(received.get("location", "")).netloc or self.host
+                raise ServerError(
+                    f"{source}: redirects to {one_line(target)}, which is not followed",
+                    hint="if the server has moved, give its new address",
+                )
+            try:
+                content = self._body(response, received)
+            except TooLargeError:
+                allowed = f"{self.limits.answer_bytes / MIB:g} MiB"
+                raise ServerError(f"{source}: the answer is larger than {allowed}") from None
+        return Answer(response.status, received, cookies, content, source, self.limits.nesting)
+
+    def _body(self, response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
+        announced = headers.get("content-length", "0")
+        if announced.isdigit() and int(announced[:20]) > self.limits.answer_bytes:
+            raise TooLargeError
+        return read_body(response.iter_stream(), headers.get("content-encoding", ""), self.limits.answer_bytes)
+
+
+class _NoAnswerError(Exception):
+    """A request got no whole answer; the message says why, for people."""
+
+
+@contextmanager
+def _network_errors() -> Iterator[None]:
+    try:
+        yield
+    except httpcore.ConnectTimeout:
+        raise _NoAnswerError("no connection in time") from None
+    except httpcore.TimeoutException:
+        raise _NoAnswerError("no whole answer in time") from None
+    except httpcore.ConnectError as error:
+        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            raise ServerError(
+                f"the server's certificate is not trusted: {one_line(error.__cause__.verify_message)}",
+                hint="SSL_CERT_FILE may name a file with your own certificate authority",
+            ) from None
+        raise _NoAnswerError(f"no connection: {one_line(str(error))}") from None
+    except httpcore.ProxyError as error:
+        raise _NoAnswerError(f"the proxy refuses: {one_line(str(error))}") from None
+    except httpcore.LocalProtocolError:
+        # It would quote the header that it refuses, which may be a secret.
+        raise ServerError("a header of the request holds characters that HTTP does not allow") from None
+    except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+        raise _NoAnswerError(f"the connection broke: {one_line(str(error))}") from None
+    except BrokenCodingError as error:
+        raise _NoAnswerError(str(error)) from None
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """Text from elsewhere as one line that is safe to print: blanks folded, what does not print escaped, shortened."""
+    text = " ".join(text.split())
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], list[str]]:
+    headers: dict[str, str] = {}
+    cookies: list[str] = []
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name == "set-cookie":
+            cookies.append(value)
+        else:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers, cookies
+
+
+def _is_passing(status: int) -> bool:
+    return status in (408, 429) or status >= 500
+
+
+def _checked_host(base_url: str) -> tuple[str, bool]:
+    """Host with port, and whether it is loopback."""
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError("the server's address is not a URL") from None
+    if parts.username is not None or parts.password is not None:
+        raise UsageError("the server's address holds a user name or password")
+    if not host or parts.query or parts.fragment or parts.scheme not in ("http", "https") or not base_url.isascii():
+        raise UsageError(f"not the address of a server: {one_line(base_url)}", hint="expected https://host")
+    loopback = _is_loopback(host)
+    if parts.scheme == "http" and not loopback:
+        raise UsageError(f"refusing to speak to {one_line(host)} without encryption", hint="use https://")
+    return parts.netloc, loopback
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _proxy(host: str) -> httpcore.Proxy | None:
+    proxies = getproxies()
+    address = proxies.get("https") or proxies.get("all")
+    if not address or proxy_bypass(host):
+        return None
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError("the proxy in the environment is not an http:// or https:// address")
+    auth = (parts.username, parts.password or "") if parts.username else None
+    return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
