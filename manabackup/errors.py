@@ -79,13 +79,27 @@ class ServerError(ManabackupError):
 
 
 class DamagedArchiveError(ManabackupError):
-    """The file is no archive, is damaged, or exceeds a limit; nothing in it was used."""
+    """The file is no archive, is damaged, or exceeds a limit; nothing in it was used.
+
+    ``code`` is a stable word for what is wrong (``formats/mana-v2.md``, "Problems"), ``where`` the entry and line.
+    """
 
     exit_code = 15
+
+    def __init__(
+        self, message: str, *, code: str = "container", where: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message if where is None else f"{where}: {message}", hint=hint)
+        self.code = code
+        self.where = where
+        self.problem = message
 
 
 class TamperedArchiveError(DamagedArchiveError):
     """The archive opens, and its parts contradict each other: somebody edited it."""
+
+    def __init__(self, message: str, *, code: str = "tampered", where: str | None = None) -> None:
+        super().__init__(message, code=code, where=where, hint="do not trust this file; take another copy")
 
 
 class SubscriptionError(ManabackupError):

@@ -1,0 +1,77 @@
+"""Places to read an archive from: a file through one descriptor, or a part of another source."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+from ..crypto.seal import Source
+from ..errors import DamagedArchiveError, NotFoundError
+
+
+class FileSource:
+    """A file, read through one descriptor from the first byte to the last, whatever happens to its name meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except FileNotFoundError:
+            raise NotFoundError(f"{path}: no such file") from None
+        except OSError as error:
+            raise NotFoundError(f"{path}: cannot be read: {error.strerror}") from None
+        self.size = os.fstat(self._descriptor).st_size
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """``count`` bytes from ``offset``, fewer at the end. Raises :class:`DamagedArchiveError` on a read error."""
+        parts: list[bytes] = []
+        while count > 0:
+            try:
+                part = os.pread(self._descriptor, count, offset)
+            except OSError as error:  # a directory, or a dying disk
+                raise DamagedArchiveError(f"cannot be read: {error.strerror}", code="unreadable") from None
+            if not part:
+                break
+            parts.append(part)
+            offset += len(part)
+            count -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> FileSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class BytesSource:
+    """Bytes in memory."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size = len(content)
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """``count`` bytes from ``offset``, fewer at the end."""
+        return self._content[offset : offset + count]
+
+
+class PartSource:
+    """``size`` bytes of another source, from ``offset``."""
+
+    def __init__(self, whole: Source, offset: int, size: int) -> None:
+        self._whole = whole
+        self._offset = offset
+        self.size = size
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """``count`` bytes from ``offset``, fewer at the end."""
+        return self._whole.read_at(self._offset + offset, min(count, self.size - offset))
