@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -44,6 +44,7 @@ _IDLE_SECONDS = 4.0
 _IN_PATH = "/%:@!$&'()*+,;="
 _WORDS_BYTES = 2_000
 """Of an error's body, what is looked at for words."""
+_PORTS = {"http": 80, "https": 443}
 _random = random.SystemRandom().random
 
 
@@ -119,15 +120,19 @@ class Transport:
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = _random,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
-        self.host, loopback = _checked_host(self.base_url)
+        origin = _Origin.of(base_url)
+        self.host = origin.host
+        """With the port, unless that is the scheme's own."""
+        self.origin = f"{origin.scheme}://{origin.host}"
+        """As a browser writes it into ``Origin``."""
+        self.base_url = self.origin + origin.path
         self.limits = limits
         self._closed = threading.Event()
         self._sleep = sleep or self._closed.wait
         self._jitter = jitter
         self._backend = DeadlineBackend()
         self._pool = httpcore.ConnectionPool(
-            proxy=None if loopback else _proxy(self.host),
+            proxy=None if origin.loopback else _proxy(self.host),
             max_connections=connections,
             keepalive_expiry=_IDLE_SECONDS,
             network_backend=self._backend,
@@ -293,21 +298,30 @@ def _is_passing(status: int) -> bool:
     return status in (408, 429) or status >= 500
 
 
-def _checked_host(base_url: str) -> tuple[str, bool]:
-    """Host with port, and whether it is loopback."""
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise UsageError("the server's address is not a URL") from None
-    if parts.username is not None or parts.password is not None:
-        raise UsageError("the server's address holds a user name or password")
-    if not host or parts.query or parts.fragment or parts.scheme not in ("http", "https") or not base_url.isascii():
-        raise UsageError(f"not the address of a server: {one_line(base_url)}", hint="expected https://host")
-    loopback = _is_loopback(host)
-    if parts.scheme == "http" and not loopback:
-        raise UsageError(f"refusing to speak to {one_line(host)} without encryption", hint="use https://")
-    return parts.netloc, loopback
+class _Origin(NamedTuple):
+    scheme: str
+    host: str
+    path: str
+    loopback: bool
+
+    @classmethod
+    def of(cls, url: str) -> _Origin:
+        try:
+            parts = urlsplit(url)
+            name, port = parts.hostname, parts.port
+        except ValueError:
+            raise UsageError("the server's address is not a URL") from None
+        if parts.username is not None or parts.password is not None:
+            raise UsageError("the server's address holds a user name or password")
+        if not name or parts.query or parts.fragment or parts.scheme not in _PORTS or not url.isascii():
+            raise UsageError(f"not the address of a server: {one_line(url)}", hint="expected https://host")
+        loopback = _is_loopback(name)
+        if parts.scheme == "http" and not loopback:
+            raise UsageError(f"refusing to speak to {one_line(name)} without encryption", hint="use https://")
+        host = f"[{name}]" if ":" in name else name
+        if port is not None and port != _PORTS[parts.scheme]:
+            host += f":{port}"
+        return cls(parts.scheme, host, parts.path.rstrip("/"), loopback)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,301 @@
+"""Who is asking: sessions and access tokens of the account service.
+
+A session is a signed cookie that lives for a week and is extended by use; it is kept verbatim, as the server checks the
+percent-encoded text. An access token is a JWT (RFC 7519) of 15 minutes that a session renews. Nothing here verifies a
+token: that is the servers' part.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+import threading
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .. import jsontext
+from ..errors import JSONTextError, ServerError, SignInError
+from .transport import Answer, Transport, one_line
+
+SESSION_COOKIES = ("__Secure-mana.session_token", "mana.session_token")
+TWO_FACTOR_COOKIES = ("__Secure-mana.two_factor", "mana.two_factor")
+
+_RENEW_BEFORE = 60.0
+"""Seconds of a token's life that are not used."""
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")
+SIGN_IN_HINT = "sign in again with `manabackup login`"
+_REFUSALS = {
+    "INVALID_EMAIL_OR_PASSWORD": "the e-mail address or the password is wrong",
+    "INVALID_CREDENTIALS": "the e-mail address or the password is wrong",
+    "EMAIL_NOT_VERIFIED": "the e-mail address is not confirmed yet",
+    "INVALID_CODE": "the code of the second factor is wrong",
+    "INVALID_BACKUP_CODE": "the backup code is wrong or was used before",
+    "INVALID_TWO_FACTOR_COOKIE": "the second factor came too late",
+}
+_HINTS = {
+    "EMAIL_NOT_VERIFIED": "open the link in the mail that the service sent you",
+    "INVALID_CODE": "a code holds for a minute, and this computer's clock plays no part in it; try the next one",
+    "INVALID_BACKUP_CODE": "capitals and the dash count",
+    "INVALID_TWO_FACTOR_COOKIE": "sign in again and give the code within ten minutes",
+}
+
+
+# --- tokens -----------------------------------------------------------------------------------------------------------
+
+
+class TokenSource(Protocol):
+    """Gives access tokens. Safe to share between threads."""
+
+    def token(self) -> str:
+        """A token to try. Raises :class:`SignInError` when there is none."""
+
+    def refresh(self, rejected: str | None = None) -> str | None:
+        """Another token than the ``rejected`` one, or None when this source cannot give any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says of itself, unverified."""
+
+    user_id: str
+    issued_at: int | None
+    """Seconds since 1970."""
+    expires_at: int | None
+    email: str | None
+
+    def expired(self) -> bool:
+        """Whether the token's life is over by this computer's clock."""
+        return self.expires_at is not None and self.expires_at <= time.time()
+
+
+def read_claims(token: str) -> Claims:
+    """Raises :class:`SignInError` for what is no JWT or names no user, without quoting it."""
+    match = _JWT.fullmatch(token)
+    try:
+        payload = jsontext.parse(urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4))) if match else None
+    except (binascii.Error, JSONTextError):
+        payload = None
+    if not isinstance(payload, dict) or not isinstance(payload.get("sub"), str) or not payload["sub"]:
+        raise SignInError("this is not an access token of the account service", hint="a token is a JWT: xxx.yyy.zzz")
+    issued, expires, email = payload.get("iat"), payload.get("exp"), payload.get("email")
+    return Claims(
+        user_id=payload["sub"],
+        issued_at=issued if type(issued) is int else None,
+        expires_at=expires if type(expires) is int else None,
+        email=email if isinstance(email, str) else None,
+    )
+
+
+def user_id(token: str) -> str:
+    """The user that a token speaks for (its ``sub``), unverified. Raises :class:`SignInError`."""
+    return read_claims(token).user_id
+
+
+class StaticToken:
+    """One token, as given; it cannot be renewed."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.strip()
+        read_claims(self._token)
+
+    def token(self) -> str:
+        """The token."""
+        return self._token
+
+    def refresh(self, rejected: str | None = None) -> str | None:
+        """Always None."""
+        return None
+
+
+class CommandToken:
+    """Tokens from a callable (that runs the user's command), asked again before one ends or when one is refused."""
+
+    def __init__(self, obtain: Callable[[], str], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._obtain = obtain
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._renew_at = float("inf")
+
+    def token(self) -> str:
+        """The token at hand, or a new one when that is about to end."""
+        with self._lock:
+            if self._token is None or self._clock() >= self._renew_at:
+                return self._renew()
+            return self._token
+
+    def refresh(self, rejected: str | None = None) -> str | None:
+        """A new token, or the one that another thread renewed meanwhile. None when the same one comes again."""
+        with self._lock:
+            if self._token is not None and rejected is not None and self._token != rejected:
+                return self._token
+            fresh = self._renew()
+            return None if fresh == rejected else fresh
+
+    def _renew(self) -> str:
+        asked_at = self._clock()
+        token = self._obtain().strip()
+        claims = read_claims(token)
+        self._token = token
+        # By the time that passes here: this computer's clock may be wrong.
+        lifetime = (claims.expires_at or 0) - (claims.issued_at or 0)
+        known = claims.expires_at is not None and claims.issued_at is not None
+        self._renew_at = asked_at + max(lifetime - _RENEW_BEFORE, lifetime / 2) if known else float("inf")
+        return token
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in user. ``cookie`` is a secret: whoever holds it is the user."""
+
+    auth_url: str
+    """The account service that it belongs to; it is sent nowhere else."""
+    user_id: str
+    email: str
+    cookie: str = field(repr=False)
+    """Name and value as the server set them: ``mana.session_token=…``."""
+
+    def check_belongs_to(self, transport: Transport) -> None:
+        """Raises :class:`SignInError` when ``transport`` leads to another service: the cookie must not go there."""
+        if transport.base_url != self.auth_url:
+            raise SignInError(f"signed in at {self.auth_url}, not at {transport.base_url}", hint=SIGN_IN_HINT)
+
+
+class SessionToken(CommandToken):
+    """Access tokens that a session gives (``GET /api/auth/token``)."""
+
+    def __init__(self, transport: Transport, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
+        session.check_belongs_to(transport)
+        super().__init__(lambda: _session_token(transport, session.cookie), clock=clock)
+
+
+def sign_in(
+    transport: Transport,
+    email: str,
+    password: str,
+    *,
+    second_factor: Callable[[], str] | None = None,
+    backup_code: Callable[[], str] | None = None,
+) -> Session:
+    """Signs in with e-mail address and password, and with a second factor where the account has one.
+
+    ``second_factor`` gives the authenticator's code and is called only when it is needed; ``backup_code`` goes first
+    where both are given. Raises :class:`SignInError` with the reason, :class:`ServerError`.
+    """
+    answer = _post(transport, "/api/auth/sign-in/email", {"email": email, "password": password})
+    cookies = _cookies(answer)
+    body = answer.json()
+    if isinstance(body, dict) and body.get("twoFactorRedirect") is True:
+        cookies = _cookies(
+            _answer_challenge(transport, _named(cookies, TWO_FACTOR_COOKIES), second_factor, backup_code)
+        )
+    cookie = _named(cookies, SESSION_COOKIES)
+    if cookie is None:
+        raise ServerError(f"{answer.source}: the answer holds no session")
+    claims = read_claims(_session_token(transport, cookie))
+    return Session(transport.base_url, claims.user_id, claims.email or email, cookie)
+
+
+def sign_out(transport: Transport, session: Session) -> None:
+    """Ends a session on the server; one that has ended already is no error. Its last token lives on for minutes."""
+    session.check_belongs_to(transport)
+    answer = transport.request(
+        "POST", "/api/auth/sign-out", headers={"Cookie": session.cookie, "Origin": transport.origin}
+    )
+    if answer.status not in (200, 401):
+        raise answer.error()
+
+
+def _answer_challenge(
+    transport: Transport,
+    cookie: str | None,
+    second_factor: Callable[[], str] | None,
+    backup_code: Callable[[], str] | None,
+) -> Answer:
+    if cookie is None:
+        raise ServerError(f"{transport.host}: asks for a second factor and sets no cookie for it")
+    if backup_code is not None:
+        answer = _post(
+            transport, "/api/auth/two-factor/verify-backup-code", {"code": backup_code().strip()}, cookie, attempts=1
+        )
+    elif second_factor is not None:
+        code = "".join(second_factor().split())
+        answer = _post(transport, "/api/auth/two-factor/verify-totp", {"code": code}, cookie)
+    else:
+        raise SignInError(
+            "the account has a second factor, and no code was given",
+            hint="give the authenticator's code or a backup code",
+        )
+    return answer
+
+
+def _post(
+    transport: Transport, path: str, body: dict[str, str], cookie: str | None = None, attempts: int | None = None
+) -> Answer:
+    headers = {"Content-Type": "application/json", "Origin": transport.origin}
+    if cookie is not None:
+        headers["Cookie"] = cookie
+    answer = transport.request("POST", path, headers=headers, body=jsontext.dumps(body), attempts=attempts)
+    if answer.status != 200:
+        raise _refusal(answer)
+    return answer
+
+
+def _refusal(answer: Answer) -> SignInError | ServerError:
+    code = answer.member("code") or answer.member("error") or ""
+    if code in _REFUSALS:
+        return SignInError(_REFUSALS[code], hint=_HINTS.get(code))
+    if answer.status == 429:
+        seconds = answer.retry_after()
+        hint = f"try again in {-(-seconds // 60):.0f} min" if seconds else "try again in half an hour"
+        if code == "ACCOUNT_LOCKED":
+            return SignInError("the account is locked after too many wrong passwords", hint=hint)
+        return ServerError("the account service takes no more sign-ins from here for now", hint=hint)
+    if answer.status in (400, 401, 403):
+        return SignInError(f"sign-in refused: {answer.words()}")
+    if answer.status == 404:
+        return ServerError(f"{answer.source}: {answer.words()}", hint="is this the address of the account service?")
+    if answer.status >= 500 and "backup-code" in answer.source:
+        return ServerError(
+            f"{answer.source}: {answer.words()}",
+            hint="some versions of the service fail on right backup codes; use the authenticator's code",
+        )
+    return answer.error()
+
+
+def _session_token(transport: Transport, cookie: str) -> str:
+    answer = transport.request("GET", "/api/auth/token", headers={"Cookie": cookie})
+    if answer.status in (401, 403):
+        raise SignInError("the session has ended", hint=SIGN_IN_HINT)
+    if answer.status != 200:
+        raise answer.error()
+    token = answer.member("token")
+    if token is None:
+        raise ServerError(f"{answer.source}: the answer holds no token")
+    return token
+
+
+def _cookies(answer: Answer) -> dict[str, str]:
+    """The cookies that are set after an answer; one may be set and cleared in the same."""
+    cookies: dict[str, str] = {}
+    for line in answer.set_cookies:
+        pair, *attributes = line.split(";")
+        name, _, value = pair.strip().partition("=")
+        if not value or "max-age=0" in (attribute.strip().lower() for attribute in attributes):
+            cookies.pop(name, None)
+        elif _COOKIE_VALUE.fullmatch(value):
+            cookies[name] = value
+        else:
+            raise ServerError(f"{answer.source}: sets a malformed cookie {one_line(name)}")
+    return cookies
+
+
+def _named(cookies: dict[str, str], names: tuple[str, ...]) -> str | None:
+    return next((f"{name}={cookies[name]}" for name in names if name in cookies), None)
