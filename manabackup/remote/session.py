@@ -18,7 +18,8 @@ from typing import Protocol
 
 from .. import jsontext
 from ..errors import JSONTextError, ServerError, SignInError
-from .transport import Answer, Transport, one_line
+from ..printable import one_line
+from .transport import Answer, Transport
 
 SESSION_COOKIES = ("__Secure-mana.session_token", "mana.session_token")
 TWO_FACTOR_COOKIES = ("__Secure-mana.two_factor", "mana.two_factor")

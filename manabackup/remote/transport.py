@@ -27,6 +27,7 @@ import httpcore
 from .. import __version__, jsontext
 from ..errors import JSONTextError, ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
+from ..printable import one_line
 from .deadlines import DeadlineBackend
 from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, read_body
 
@@ -272,14 +273,6 @@ def _network_errors() -> Iterator[None]:
         raise _NoAnswerError(f"the connection broke: {one_line(str(error))}") from None
     except BrokenCodingError as error:
         raise _NoAnswerError(str(error)) from None
-
-
-def one_line(text: str, longest: int = 200) -> str:
-    """Text from elsewhere as one line that is safe to print: blanks folded, what does not print escaped, shortened."""
-    text = " ".join(text.split())
-    if len(text) > longest:
-        text = text[: longest - 1] + "…"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], list[str]]:

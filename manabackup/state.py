@@ -1,0 +1,177 @@
+"""The state folder: who is signed in, where the mirrors are, and one lock for all of it.
+
+::
+
+    lock                              held by the run that changes anything here
+    profiles/<profile>/session.json   who is signed in; the session's cookie too, where no keyring keeps it
+    mirrors/<digest>.sqlite           one for each sync server and user
+
+Folders have mode 0700, files 0600.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from . import jsontext
+from .errors import JSONTextError, LockedError, SignInError, UsageError
+from .keyring_store import Keyring, platform_keyring
+from .output import write_whole, writing_to
+from .printable import printable
+from .remote.session import SIGN_IN_HINT, Session
+
+_PROFILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+_SESSION_VERSION = 1
+
+
+class StateFolder:
+    """Names the parts of a state folder; ``root`` is the platform's own place unless given. Creates it when needed."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root if root is not None else default_root()
+
+    def sessions(
+        self, profile: str = "default", *, keyring: Callable[[], Keyring | None] = platform_keyring
+    ) -> SessionStore:
+        """Where a profile's session is kept. Raises :class:`UsageError` for a name that makes no file name."""
+        if not _PROFILE.fullmatch(profile):
+            raise UsageError(
+                f"not a profile's name: {printable(profile[:64])}", hint="letters, digits, '_', '-' and '.', 64 at most"
+            )
+        return SessionStore(self._folder("profiles", profile) / "session.json", keyring)
+
+    def mirror_path(self, sync_url: str, user_id: str) -> Path:
+        """The file of one user's mirror of one sync server; it may not exist yet. Its folder does."""
+        name = f"{sync_url.rstrip('/')}\n{user_id}".encode("utf-8", "surrogatepass")
+        return self._folder("mirrors") / f"{hashlib.sha256(name).hexdigest()[:32]}.sqlite"
+
+    def lock(self) -> Lock:
+        """The lock of the whole folder, not yet taken."""
+        return Lock(self._folder() / "lock")
+
+    def _folder(self, *names: str) -> Path:
+        folder = self.root
+        with writing_to(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in names:
+                folder /= name
+                folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+
+def default_root() -> Path:
+    """The platform's folder for state, such as ``~/.local/state/manabackup``."""
+    import platformdirs
+
+    return platformdirs.user_state_path("manabackup", appauthor=False)
+
+
+class Lock:
+    """``with Lock(path):`` — held until the block ends, or the process does.
+
+    Raises :class:`LockedError` at once when another one holds it. The file stays: removing it would let two hold it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        with writing_to(self._path):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, b"%d\n" % os.getpid())
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            process = f" (process {holder})" if holder.isdigit() else ""
+            raise LockedError(f"another run{process} works with {printable(str(self._path.parent))}") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class SessionStore:
+    """Keeps one session. The cookie goes into the platform's keyring where there is one, else into the 0600 file."""
+
+    def __init__(self, path: Path, keyring: Callable[[], Keyring | None] = platform_keyring) -> None:
+        self.path = path
+        self._keyring = keyring
+
+    def save(self, session: Session) -> None:
+        """Replaces what is kept. Raises :class:`OutputError`."""
+        kept = {
+            "version": _SESSION_VERSION,
+            "authUrl": session.auth_url,
+            "userId": session.user_id,
+            "email": session.email,
+        }
+        keyring = self._keyring()
+        if keyring is None or not keyring.put(self._name, session.cookie):
+            kept["cookie"] = session.cookie
+        write_whole(self.path, jsontext.dumps(kept) + b"\n")
+
+    def load(self) -> Session | None:
+        """The session, or None when nobody is signed in.
+
+        Raises :class:`SignInError` when what is kept cannot be used: a damaged file, a keyring that is locked or gone.
+        """
+        kept = self._read()
+        if kept is None:
+            return None
+        cookie = kept.get("cookie") or self._cookie_in_keyring()
+        parts: list[jsontext.JSON] = [kept.get("authUrl"), kept.get("userId"), kept.get("email"), cookie]
+        if not all(isinstance(part, str) and part for part in parts):
+            raise self._damaged()
+        return Session(*parts)
+
+    def delete(self) -> None:
+        """Forgets the session; that there was none is no error. Raises :class:`OutputError`."""
+        keyring = self._keyring()
+        if keyring is not None:
+            keyring.remove(self._name)
+        with writing_to(self.path):
+            self.path.unlink(missing_ok=True)
+
+    @property
+    def _name(self) -> str:
+        return str(self.path.absolute())
+
+    def _cookie_in_keyring(self) -> str:
+        keyring = self._keyring()
+        cookie = keyring.get(self._name) if keyring is not None else None
+        if cookie is None:
+            raise SignInError("the session is in a keyring that does not give it", hint=SIGN_IN_HINT)
+        return cookie
+
+    def _read(self) -> dict[str, jsontext.JSON] | None:
+        try:
+            kept = jsontext.parse(self.path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except JSONTextError:
+            raise self._damaged() from None
+        if not isinstance(kept, dict) or kept.get("version") != _SESSION_VERSION:
+            raise self._damaged()
+        return kept
+
+    def _damaged(self) -> SignInError:
+        return SignInError(f"{printable(str(self.path))} is damaged, or from a newer version", hint=SIGN_IN_HINT)
