@@ -122,7 +122,11 @@ class Manifest:
 
 def parse_manifest(content: bytes) -> Manifest:
     """A v2 manifest. Raises :class:`DamagedArchiveError` as the web app's reader does, and for unknown versions."""
-    raw = parse_any_manifest(content)
+    return check_manifest(parse_any_manifest(content))
+
+
+def check_manifest(raw: dict[str, JSON]) -> Manifest:
+    """:func:`parse_manifest` for a manifest that is parsed already."""
     version = raw.get("formatVersion")
     if type(version) is not int or version != FORMAT_VERSION:
         shown = version if type(version) is int else "unknown"
@@ -158,7 +162,10 @@ def parse_any_manifest(content: bytes) -> dict[str, JSON]:
 
 def write_manifest(manifest: dict[str, Any]) -> bytes:
     """A manifest's text: two-space indent, keys in the order given."""
-    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n"
+    try:
+        return orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n"
+    except orjson.JSONEncodeError:  # somebody else's odd values, carried over
+        return jsontext.dumps(manifest) + b"\n"
 
 
 def without_seal(manifest: dict[str, JSON]) -> dict[str, JSON]:

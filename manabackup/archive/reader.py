@@ -1,0 +1,349 @@
+"""Opens ``.mana`` v2 archives, plain and sealed, the web app's and ours.
+
+The order of the checks is the promise (``formats/mana-v2.md``, "Reading safely"): the container, then the manifest,
+then the sealed body's hash, and only then is a passphrase asked for; the tag; the inner container; the inner manifest
+against the outer one. No row is given out before all of that held. Rows are checked as they are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import orjson
+
+from .. import jsontext
+from ..crypto.seal import SealedBody, Source, derive_key
+from ..errors import DamagedArchiveError, JSONTextError, TamperedArchiveError
+from ..jsontext import JSON
+from ..limits import DEFAULT_LIMITS, MIB, Limits
+from . import names
+from .container import Container, Entry, printable
+from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
+from .sources import FileSource
+from .sums import covered, data_sha256, parse_sums
+
+_BOM = b"\xef\xbb\xbf"
+# What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
+_ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+_ECMASCRIPT_BLANKS += "\u2028\u2029\u202f\u205f\u3000\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it stands in an archive."""
+
+    id: str
+    line: bytes
+    """Its text, without the line end."""
+
+    def values(self) -> dict[str, JSON]:
+        """The parsed row, ``id`` included."""
+        values: dict[str, JSON] = jsontext.parse(self.line)
+        return values
+
+
+@dataclass
+class Archive:
+    """An open archive. Use as a context manager."""
+
+    path: Path
+    size: int
+    manifest: Manifest
+    """The authenticated one where there are two."""
+    sealed: bool
+    container: Container
+    """The one that holds the rows."""
+    sums: dict[str, str]
+    """What ``SHA256SUMS`` says, entry → hex; empty when the archive has none."""
+    notes: list[str] = field(default_factory=list)
+    """Oddities that lose nothing: unknown entries, counts that a writer got wrong."""
+    hashes: dict[str, str] = field(default_factory=dict)
+    """Entry → hex SHA-256 of what has been read to the end so far."""
+    _resources: ExitStack = field(default_factory=ExitStack)
+    _limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def tables(self) -> list[str]:
+        """Table names, in the archive's order."""
+        return [names.table_of(entry.name) for entry in self.container.of_kind("data")]
+
+    @property
+    def account(self) -> list[str]:
+        """Names of the entries under ``account/``."""
+        return [entry.name for entry in self.container.of_kind("account")]
+
+    def rows(self, table: str) -> Iterator[Row]:
+        """The rows of a table, each checked: one JSON object, a string ``id``, none twice.
+
+        When the iterator ends, the entry's size, CRC-32 and SHA-256 have been checked too. Raises
+        :class:`DamagedArchiveError` naming table and line, never content.
+        """
+        name = names.entry("data", table)
+        last: str | None = None
+        ascending = True
+        for number, line in self.lines(name):
+            identifier = _row_id(line, f"{name}:{number}")
+            if ascending and last is not None and identifier <= last:
+                self._refuse_duplicates(name)
+                ascending = False
+            last = identifier
+            yield Row(identifier, line)
+
+    def meta(self, subject: str) -> Iterator[JSON]:
+        """The parsed lines of ``meta/<subject>.jsonl``; nothing when the archive has none."""
+        name = names.entry("meta", subject)
+        for number, line in self.lines(name) if name in self.container.entries else ():
+            try:
+                value = jsontext.parse(line)
+            except JSONTextError:
+                value = None
+            if not isinstance(value, dict):
+                raise DamagedArchiveError("not a JSON object", code="line", where=f"{name}:{number}")
+            yield value
+
+    def lines(self, name: str) -> Iterator[tuple[int, bytes]]:
+        """(line number from 1, text) of JSON Lines: blank lines left out, ends trimmed as the web app trims them."""
+        number = 0
+        for lines in self._line_blocks(name):
+            for line in lines:
+                number += 1
+                if not (line.startswith(b"{") and line.endswith(b"}")):
+                    line = _trim(line, first=number == 1)
+                    if not line:
+                        continue
+                yield number, line
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The content of any entry; its hash is known and checked when the iterator ends."""
+        whole = hashlib.sha256()
+        for chunk in self.container.chunks(self.container.entries[name]):
+            whole.update(chunk)
+            yield chunk
+        self.hashes[name] = whole.hexdigest()
+        expected = self.sums.get(name)
+        if expected is not None and expected != self.hashes[name]:
+            raise DamagedArchiveError("its SHA-256 is not the one in SHA256SUMS", code="sums", where=name)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._resources.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _refuse_duplicates(self, name: str) -> None:
+        """A pass of its own, and only over tables whose ids do not ascend: ours do, and need no memory for this."""
+        seen: set[bytes] = set()
+        for number, line in self.lines(name):
+            identifier = _row_id(line, f"{name}:{number}")
+            digest = hashlib.blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            if digest in seen:
+                message = "an id that stands in the table already"
+                raise DamagedArchiveError(message, code="line", where=f"{name}:{number}")
+            seen.add(digest)
+
+    def _line_blocks(self, name: str) -> Iterator[list[bytes]]:
+        rest = b""
+        for chunk in self.chunks(name):
+            block = (rest + chunk if rest else chunk).split(b"\n")
+            rest = block.pop()
+            if len(rest) > self._limits.line_bytes:
+                raise DamagedArchiveError("a line beyond all measure", code="limit", where=name)
+            yield block
+        if rest:
+            yield [rest]
+
+
+@dataclass(frozen=True, slots=True)
+class OuterArchive:
+    """What an archive shows without a secret: its container and its outer manifest. Close ``resources`` at the end."""
+
+    path: Path
+    size: int
+    container: Container
+    manifest: Manifest
+    ours: bool
+    """A sealed archive that this tool wrote."""
+    resources: ExitStack
+
+    def check_sealed_body(self) -> SealedBody:
+        """The sealed body, its damage ruled out as far as can be without a key (:class:`DamagedArchiveError`)."""
+        entry = self.container.entries[names.SEALED]
+        sealed: Source
+        if entry.compressed == entry.size and entry.method == 0:
+            sealed = self.container.stored_part(entry)
+        else:
+            sealed = self._inflated_copy(entry)
+        body = SealedBody(sealed)
+        if not self.ours:
+            for _ in self.container.chunks(entry):
+                pass  # reading to the end checks the CRC-32
+        body.verify_ciphertext(self.manifest.sealed_sha256)
+        return body
+
+    def _inflated_copy(self, entry: Entry) -> Source:
+        """A deflated ``data.sealed``, as other writers may make it, in an anonymous file: ciphertext only."""
+        copy = self.resources.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+        for chunk in self.container.chunks(entry):
+            copy.write(chunk)
+        copy.flush()
+        return _TemporarySource(copy, entry.size)
+
+
+def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS) -> OuterArchive:
+    """Open the file and check all that needs no secret but the sealed body. Raises :class:`DamagedArchiveError`."""
+    resources = ExitStack()
+    source = resources.enter_context(FileSource(path))
+    try:
+        container = Container(source, limits)
+        entry = container.entries.get(names.MANIFEST)
+        if entry is None:
+            raise DamagedArchiveError("has no manifest.json: cut off, or not a .mana archive", code="notAnArchive")
+        manifest = parse_manifest(container.read(entry, limits.manifest_bytes))
+        if manifest.sealed != (names.SEALED in container.entries):
+            message = "manifest and entries disagree about whether the archive is sealed"
+            raise DamagedArchiveError(message, code="seal")
+        ours = manifest.sealed and manifest.sealed_sha256 is not None
+        if ours:
+            container.require_fixed_bytes()
+            for other in container.entries.values():
+                if other.kind not in ("manifest", "sealed", "readme"):
+                    raise DamagedArchiveError("does not belong beside a sealed body", where=printable(other.name))
+            if names.README in container.entries:
+                container.read(container.entries[names.README], MIB)
+    except BaseException:
+        resources.close()
+        raise
+    return OuterArchive(path, source.size, container, manifest, ours, resources)
+
+
+def open_archive(
+    path: Path,
+    passphrase: Callable[[], str] | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    allow_weak_kdf: bool = False,
+) -> Archive:
+    """Open an archive for reading its rows.
+
+    ``passphrase`` is called when the archive is sealed and undamaged as far as can be told without it. Raises
+    :class:`DamagedArchiveError`, :class:`TamperedArchiveError`, :class:`WrongPassphraseError`,
+    :class:`NotFoundError`.
+    """
+    outer = open_outer(path, limits)
+    try:
+        if not outer.manifest.sealed:
+            return _plain(outer, limits)
+        parameters = outer.manifest.seal_parameters(limits, allow_weak=allow_weak_kdf)
+        body = outer.check_sealed_body()
+        if passphrase is None:
+            raise TypeError("a sealed archive needs a passphrase")
+        body.unlock(derive_key(passphrase(), parameters), parameters.iv)
+        return _sealed(outer, body, limits)
+    except BaseException:
+        outer.resources.close()
+        raise
+
+
+def _plain(outer: OuterArchive, limits: Limits) -> Archive:
+    return _archive(outer, outer.container, outer.manifest, limits)
+
+
+def _sealed(outer: OuterArchive, body: SealedBody, limits: Limits) -> Archive:
+    if body.plaintext_sha256 != outer.manifest.plaintext_sha256:
+        message = "opens, but its content is not what the manifest says"
+        if outer.ours:
+            raise TamperedArchiveError(message, code="plaintextSha256")
+        raise DamagedArchiveError(message, code="plaintextSha256")
+    inner = Container(body, limits)
+    entry = inner.entries.get(names.MANIFEST)
+    manifest = outer.manifest
+    if entry is not None:
+        raw = parse_any_manifest(inner.read(entry, limits.manifest_bytes))
+        ours = "outer" in raw
+        if ours:
+            if not outer.ours:
+                raise TamperedArchiveError("sealedSha256 was removed from the manifest")
+            if jsontext.dumps(raw.pop("outer")) != jsontext.dumps(without_seal(outer.manifest.raw)):
+                raise TamperedArchiveError("the outer manifest is not the one that was sealed")
+            manifest = check_manifest(raw)
+        elif outer.ours:
+            raise TamperedArchiveError("the manifest inside the seal is not ours")
+    elif outer.ours:
+        raise TamperedArchiveError("the manifest inside the seal is missing")
+    return _archive(outer, inner, manifest, limits)
+
+
+def _archive(outer: OuterArchive, container: Container, manifest: Manifest, limits: Limits) -> Archive:
+    sums: dict[str, str] = {}
+    entry = container.entries.get(names.SUMS)
+    if entry is not None:
+        sums = parse_sums(container.read(entry, limits.manifest_bytes))
+        for name in container.entries:
+            if covered(name) and container.entries[name].kind != "other" and name not in sums:
+                raise DamagedArchiveError("is not listed in SHA256SUMS", code="sums", where=printable(name))
+        for name in sums:
+            if name not in container.entries:
+                message = "is missing, though SHA256SUMS lists it"
+                raise DamagedArchiveError(message, code="missing", where=printable(name))
+    if manifest.data_sha256 is not None and (entry is None or data_sha256(sums) != manifest.data_sha256):
+        raise DamagedArchiveError("dataSha256 does not fit SHA256SUMS", code="sums", where=names.MANIFEST)
+    notes = [f"unknown entry {printable(other.name)}" for other in container.of_kind("other")]
+    return Archive(
+        path=outer.path,
+        size=outer.size,
+        manifest=manifest,
+        sealed=outer.manifest.sealed,
+        container=container,
+        sums=sums,
+        notes=notes,
+        _resources=outer.resources,
+        _limits=limits,
+    )
+
+
+class _TemporarySource:
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+        self.size = size
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(count)
+
+
+def _row_id(line: bytes, where: str) -> str:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        try:
+            row = jsontext.parse(line)
+        except JSONTextError:
+            raise DamagedArchiveError("not one JSON value in UTF-8", code="line", where=where) from None
+    if type(row) is not dict:
+        raise DamagedArchiveError("not a JSON object", code="line", where=where)
+    identifier = row.get("id")
+    if type(identifier) is not str:
+        raise DamagedArchiveError("has no string id", code="line", where=where)
+    return identifier
+
+
+def _trim(line: bytes, *, first: bool) -> bytes:
+    if first:
+        line = line.removeprefix(_BOM)
+    try:
+        return line.decode().strip(_ECMASCRIPT_BLANKS).encode()
+    except UnicodeDecodeError:
+        return line  # refused where it is parsed
