@@ -241,19 +241,24 @@ class CipherSpool:
         self.size += len(data)
         self._memory += data
         if len(self._memory) >= self._IN_MEMORY:
-            if self._file is None:
-                self._file = self._make_file()
-            self._file.write(self._encryptor.update(bytes(self._memory)))
-            self._memory.clear()
+            self.spill()
         return len(data)
 
-    def chunks(self) -> Iterator[bytes]:
-        """What was written, in order; ends the spool."""
+    def spill(self) -> None:
+        """Put on disk what is still in memory."""
+        if self._file is None:
+            self._file = self._make_file()
+        self._file.write(self._encryptor.update(bytes(self._memory)))
+        self._memory.clear()
+
+    def chunks(self, count: int = BLOCK_BYTES) -> Iterator[bytes]:
+        """What was written, in order, about ``count`` bytes at a time; ends the spool."""
         if self._file is not None:
             self._file.seek(0)
-            while chunk := self._file.read(BLOCK_BYTES):
+            while chunk := self._file.read(count):
                 yield self._decryptor.update(chunk)
-        yield bytes(self._memory)
+        if self._memory:
+            yield bytes(self._memory)
         self.close()
 
     def close(self) -> None:

@@ -1,0 +1,100 @@
+"""Brings lines together by the record they belong to, in constant memory.
+
+An external merge sort: what does not fit into the budget goes to disk in sorted runs. The runs are encrypted under a
+key that lives in memory alone, because what is sorted may be plaintext of a sealed archive.
+"""
+
+from __future__ import annotations
+
+import heapq
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import groupby
+from operator import itemgetter
+
+from .crypto.seal import CipherSpool, SpoolFile
+from .limits import KIB, MIB
+
+_HEADER = struct.Struct("<II")
+_OVERHEAD = 250
+"""Bytes that a line in memory costs besides its own."""
+_MOST_RUNS = 64
+_first = itemgetter(0)
+
+
+class LineSorter:
+    """Takes (key, line) pairs in any order and gives them back grouped by key, keys ascending by code point.
+
+    Lines of one key keep the order in which they came. ``budget`` is in bytes.
+    """
+
+    def __init__(self, make_file: Callable[[], SpoolFile], *, budget: int = 24 * MIB) -> None:
+        self._make_file = make_file
+        self._budget = budget
+        self._pairs: list[tuple[str, bytes]] = []
+        self._bytes = 0
+        self._runs: list[CipherSpool] = []
+
+    def add(self, pairs: Iterable[tuple[str, bytes]]) -> None:
+        """Take some more pairs."""
+        for pair in pairs:
+            self._pairs.append(pair)
+            self._bytes += len(pair[1]) + _OVERHEAD
+            if self._bytes >= self._budget:
+                self._spill()
+
+    def groups(self) -> Iterator[tuple[str, list[bytes]]]:
+        """(key, its lines) of everything that was added; ends the sorter."""
+        with ExitStack() as spools:
+            for run in self._runs:
+                spools.callback(run.close)
+            for key, pairs in groupby(self._merged(), key=_first):
+                yield key, [line for _, line in pairs]
+
+    def _merged(self) -> Iterator[tuple[str, bytes]]:
+        self._pairs.sort(key=_first)
+        if not self._runs:
+            return iter(self._pairs)
+        return heapq.merge(*map(_read_run, self._runs), self._pairs, key=_first)
+
+    def _spill(self) -> None:
+        if len(self._runs) >= _MOST_RUNS:
+            runs = self._merged()
+            self._pairs = []
+            self._runs = [self._run(runs)]
+        else:
+            self._pairs.sort(key=_first)
+            self._runs.append(self._run(self._pairs))
+            self._pairs = []
+        self._bytes = 0
+
+    def _run(self, pairs: Iterable[tuple[str, bytes]]) -> CipherSpool:
+        spool = CipherSpool(self._make_file)
+        parts: list[bytes] = []
+        for key, line in pairs:
+            name = key.encode("utf-8", "surrogatepass")
+            parts += (_HEADER.pack(len(name), len(line)), name, line)
+            if len(parts) >= 1_500:
+                spool.write(b"".join(parts))
+                parts.clear()
+        spool.write(b"".join(parts))
+        spool.spill()
+        return spool
+
+
+def _read_run(spool: CipherSpool) -> Iterator[tuple[str, bytes]]:
+    rest = b""
+    for chunk in spool.chunks(256 * KIB):
+        block = rest + chunk
+        at = 0
+        while at + _HEADER.size <= len(block):
+            name_bytes, line_bytes = _HEADER.unpack_from(block, at)
+            start = at + _HEADER.size
+            end = start + name_bytes + line_bytes
+            if end > len(block):
+                break
+            name = block[start : start + name_bytes].decode("utf-8", "surrogatepass")
+            yield name, block[start + name_bytes : end]
+            at = end
+        rest = block[at:]

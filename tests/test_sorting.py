@@ -1,0 +1,53 @@
+"""Grouping lines by record, in memory and through encrypted runs on disk."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manabackup.sorting import LineSorter
+
+keys = st.text(st.characters(exclude_categories=()), max_size=3)
+
+
+@given(st.lists(st.tuples(keys, st.binary(max_size=50))), st.sampled_from([1, 700, 3_000, 10**6]))
+def test_groups_come_in_code_point_order_and_lines_in_the_order_they_came(
+    pairs: list[tuple[str, bytes]], budget: int
+) -> None:
+    expected: dict[str, list[bytes]] = {}
+    for key, line in pairs:
+        expected.setdefault(key, []).append(line)
+    sorter = LineSorter(tempfile.TemporaryFile, budget=budget)
+    sorter.add(pairs)
+    assert list(sorter.groups()) == sorted(expected.items())
+
+
+def test_many_runs_are_merged_in_passes() -> None:
+    sorter = LineSorter(tempfile.TemporaryFile, budget=1)  # a run for each line
+    pairs = [(f"{number * 7919 % 200:03}", b"%d" % number) for number in range(600)]
+    sorter.add(pairs)
+    groups = dict(sorter.groups())
+    assert list(groups) == sorted(groups)
+    assert all(lines == [line for key, line in pairs if key == name] for name, lines in groups.items())
+
+
+def test_nothing_that_is_sorted_reaches_the_disk_in_clear(tmp_path: Path) -> None:
+    files: list[Path] = []
+
+    def make_file() -> BinaryIO:
+        files.append(tmp_path / str(len(files)))
+        return files[-1].open("w+b")
+
+    sorter = LineSorter(make_file, budget=4_000)
+    sorter.add((f"id-{number}", b"Dear diary, today " * 40) for number in range(50))
+    groups = sorter.groups()
+    next(groups)
+    written = b"".join(path.read_bytes() for path in files)
+    assert len(written) > 20_000
+    assert b"diary" not in written
+    assert b"id-" not in written
+    assert len(list(groups)) == 49
