@@ -20,6 +20,8 @@ class Limits:
     # JSON
     nesting: int = 20_000
     """Deepest nesting of arrays and objects; the server accepts 9,996."""
+    path_names: int = 1_000
+    """Names in the dotted path of an update inside nested objects."""
 
     # Archives
     entries: int = 10_000

@@ -1,0 +1,163 @@
+"""Who wrote what when, apart from the values (rule 10): lines of ``meta/<table>.jsonl``, and ``__fieldMeta`` of old.
+
+A line is ``{"id", "space", "at", "actor", "origin", "fields", "sealed"}``. ``at``, ``actor``, ``origin`` are the triple
+that most of the row's fields share; ``fields`` names those that differ, each with its whole triple; ``null`` is
+unknown. ``actor`` is a line number, from 0, of ``meta/actors.jsonl``; ``space``, in space-scoped tables only, one of
+``meta/spaces.jsonl``. ``sealed`` lists fields that were ciphertext at the source without being registered as such.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..errors import ManabackupError
+from ..jsontext import JSON
+from ..registry import Table
+from .change import is_data
+from .record import UNKNOWN, Record, Stamp
+
+_Triple: TypeAlias = tuple[str | None, int | None, str | None]
+
+_UNKNOWN_TRIPLE: _Triple = (None, None, None)
+
+
+class MetaLineError(ManabackupError, ValueError):
+    """A line of ``meta/`` is not what this format says. The message names the member, never its content."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowMeta:
+    """One line of ``meta/``, with the actors looked up."""
+
+    id: str
+    space: int | None
+    """Line number in ``meta/spaces.jsonl``; ``None`` when unknown or the table has no spaces."""
+    common: Stamp
+    """Of every field that :attr:`fields` does not name."""
+    fields: Mapping[str, Stamp]
+    sealed: tuple[str, ...]
+
+    def stamp(self, name: str) -> Stamp:
+        """The stamp of one field."""
+        return self.fields.get(name, self.common)
+
+    def stamps(self, names: Iterable[str]) -> dict[str, Stamp]:
+        """The stamps of a row that has the fields ``names``, and of the dotted names that the line holds."""
+        return {**dict.fromkeys(names, self.common), **self.fields}
+
+    @property
+    def last_modified(self) -> str:
+        """The largest time in the line, ``""`` when it holds none."""
+        return max([self.common.at, *(stamp.at for stamp in self.fields.values())])
+
+
+def meta_line(
+    record: Record,
+    table: Table | None,
+    actors: Callable[[dict[str, JSON]], int | None],
+    spaces: Callable[[str], int],
+    *,
+    sealed: Sequence[str] = (),
+) -> dict[str, JSON]:
+    """The line of ``meta/`` for ``record``.
+
+    ``actors`` and ``spaces`` number what they are given; ``sealed`` is what the caller found when it decrypted. A field
+    without a stamp counts as one of which nothing is known.
+    """
+    triples: dict[str, _Triple] = {}
+    # Fields written together share one stamp object: number its actor once.
+    seen: dict[int, _Triple] = {}
+    for name, stamp in record.stamps.items():
+        triple = seen.get(id(stamp))
+        if triple is None:
+            number = None if stamp.actor is None else actors(stamp.actor)
+            triple = seen[id(stamp)] = (stamp.at or None, number, stamp.origin)
+        triples[name] = triple
+    for name in record.values.keys() - triples.keys():
+        triples[name] = _UNKNOWN_TRIPLE
+    common = _common(triples)
+    line: dict[str, JSON] = {"id": record.id}
+    if table is not None and table.scope == "space":
+        line["space"] = None if record.space is None else spaces(record.space)
+    line["at"], line["actor"], line["origin"] = common
+    line["fields"] = {
+        name: {"at": triple[0], "actor": triple[1], "origin": triple[2]}
+        for name, triple in triples.items()
+        if triple != common
+    }
+    line["sealed"] = sorted(sealed)
+    return line
+
+
+def _common(triples: Mapping[str, _Triple]) -> _Triple:
+    """The triple that most fields share; of several, the one of the field first by name."""
+    counts = Counter(triples.values())
+    if len(counts) < 2:
+        return next(iter(counts), _UNKNOWN_TRIPLE)
+    most = max(counts.values())
+    return triples[min(name for name, triple in triples.items() if counts[triple] == most)]
+
+
+def read_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> RowMeta:
+    """What a line of ``meta/`` says; the inverse of :func:`meta_line`. ``actors``: the lines of ``meta/actors.jsonl``.
+
+    Members that this version does not know are ignored. Raises :class:`MetaLineError`.
+    """
+    if type(line) is not dict:
+        raise MetaLineError("a line of meta is not an object")
+    record_id, fields, sealed = line.get("id"), line.get("fields"), line.get("sealed")
+    if type(record_id) is not str:
+        raise MetaLineError("id is not a string")
+    space = line.get("space")
+    if space is not None and (type(space) is not int or space < 0):
+        raise MetaLineError("space is not a line number")
+    if type(fields) is not dict:
+        raise MetaLineError("fields is not an object")
+    if type(sealed) is not list or any(type(name) is not str for name in sealed):
+        raise MetaLineError("sealed is not a list of strings")
+    return RowMeta(
+        record_id,
+        space,
+        _read_stamp(line, actors),
+        {name: _read_stamp(field, actors) for name, field in fields.items()},
+        tuple(sealed),
+    )
+
+
+def _read_stamp(triple: JSON, actors: Sequence[dict[str, JSON]]) -> Stamp:
+    if type(triple) is not dict or not triple.keys() >= {"at", "actor", "origin"}:
+        raise MetaLineError("a stamp without at, actor and origin")
+    at, number, origin = triple["at"], triple["actor"], triple["origin"]
+    if at is not None and type(at) is not str:
+        raise MetaLineError("at is neither a string nor null")
+    if origin is not None and type(origin) is not str:
+        raise MetaLineError("origin is neither a string nor null")
+    if number is not None and (type(number) is not int or not 0 <= number < len(actors)):
+        raise MetaLineError("actor is not the number of a line of meta/actors.jsonl")
+    return Stamp(at or "", None if number is None else actors[number], origin)
+
+
+def from_field_meta(row: Mapping[str, JSON]) -> tuple[dict[str, JSON], dict[str, Stamp]]:
+    """A row as the web app writes it into its own archives, taken apart: the clean row and its stamps.
+
+    The clean row has no ``_updatedAtIndex`` and no key that starts with ``__``. ``__fieldMeta`` holds
+    ``{"at", "actor", "origin"}`` by field; what it holds besides, or in other types, counts as unknown.
+    """
+    clean = {name: value for name, value in row.items() if not name.startswith("__") and name != "_updatedAtIndex"}
+    entries = row.get("__fieldMeta")
+    stamps: dict[str, Stamp] = {}
+    for name, entry in entries.items() if type(entries) is dict else ():
+        if type(entry) is not dict or not is_data(name):
+            continue
+        at, actor, origin = entry.get("at"), entry.get("actor"), entry.get("origin")
+        stamp = Stamp(
+            at if type(at) is str else "",
+            actor if type(actor) is dict else None,
+            origin if type(origin) is str else None,
+        )
+        if stamp != UNKNOWN:
+            stamps[name] = stamp
+    return clean, stamps
