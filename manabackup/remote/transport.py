@@ -258,9 +258,10 @@ def _network_errors() -> Iterator[None]:
     except httpcore.TimeoutException:
         raise _NoAnswerError("no whole answer in time") from None
     except httpcore.ConnectError as error:
-        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        cause = error.args[0] if error.args else None  # httpcore drops __cause__ on the way
+        if isinstance(cause, ssl.SSLCertVerificationError):
             raise ServerError(
-                f"the server's certificate is not trusted: {one_line(error.__cause__.verify_message)}",
+                f"the server's certificate is not trusted: {one_line(cause.verify_message)}",
                 hint="SSL_CERT_FILE may name a file with your own certificate authority",
             ) from None
         raise _NoAnswerError(f"no connection: {one_line(str(error))}") from None

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from scripted_server import ScriptedServer
+
+from manabackup.limits import Limits
+from manabackup.remote.transport import Transport
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    scripted = ScriptedServer()
+    yield scripted
+    scripted.close()
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """Seconds of every pause that the transport made, none of which was slept."""
+    return []
+
+
+@pytest.fixture
+def connect(pauses: list[float]) -> Iterator[Callable[..., Transport]]:
+    opened: list[Transport] = []
+
+    def make(url: str, **limits: float) -> Transport:
+        opened.append(Transport(url, limits=Limits(**limits), sleep=pauses.append, jitter=lambda: 1.0))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield make
+    for transport in opened:
+        transport.close()
