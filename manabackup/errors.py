@@ -123,6 +123,10 @@ class JSONTextError(ManabackupError):
         self.offset = offset
 
 
+class MirrorError(ManabackupError):
+    """The local mirror is damaged, was written by a newer version, or belongs to another account."""
+
+
 class FieldDecryptionError(ManabackupError):
     """One ``enc:1:`` value could not be opened. ``reason`` is a stable word: ``malformed``, ``key`` or ``json``."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -69,9 +69,13 @@ class TableWriter:
         if self._pending_bytes >= 256 * KIB:
             self._drain()
         if meta_line is not None:
-            if self._meta is None:
-                self._meta = self._archive.spool(names.entry("meta", self._table))
-            self._meta.add(meta_line)
+            self.add_meta(meta_line)
+
+    def add_meta(self, meta_line: bytes) -> None:
+        """A meta line by itself; they come in the rows' order."""
+        if self._meta is None:
+            self._meta = self._archive.spool(names.entry("meta", self._table))
+        self._meta.add(meta_line)
 
     def close(self) -> None:
         """End the table."""
@@ -209,6 +213,16 @@ class ArchiveWriter:
         """A whole entry under ``account/`` or ``meta/``; no table may be open."""
         self._container.add(name, content)
         self.end_entry(name, hashlib.sha256(content).hexdigest())
+
+    def stream(self, name: str, chunks: Iterable[bytes], *, bound: int) -> None:
+        """As :meth:`add`, for content of at most ``bound`` bytes that comes in pieces."""
+        entry = self._container.open(name, may_exceed_4_gib=bound >= _LARGE)
+        digest = hashlib.sha256()
+        for chunk in chunks:
+            digest.update(chunk)
+            entry.write(chunk)
+        entry.close()
+        self.end_entry(name, digest.hexdigest())
 
     def end_entry(self, name: str, sha256: str) -> None:
         """Called by the entries: remember what was written."""

@@ -1,0 +1,86 @@
+"""What a reader needs to trust that nothing is missing: every problem named, counted, and told apart.
+
+*Losses* make an export partial: something that exists is not in it, or not readable. *Notices* do not: the data is
+there, and somebody may want to know. Kinds and their meanings: ``formats/mana-v2.md``, "Completeness".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .. import jsontext
+from ..jsontext import JSON
+
+LOSSES = frozenset(
+    {
+        "undecryptable",  # a field that no key at hand opens
+        "malformedChange",  # a change that is none; what it would have done is not in the rows
+        "unreadableTie",  # more changes in one microsecond than the server gives out
+        "unreadablePage",  # a page that the server cannot read itself
+        "rowSetAside",  # a row that cannot be written into the archive
+    }
+)
+MOST_CASES = 1_000
+"""Cases of one kind that the manifest lists; ``meta/problems.jsonl`` lists them all."""
+_LONGEST = 200
+
+
+@dataclass(slots=True)
+class Kind:
+    """All problems of one kind."""
+
+    count: int = 0
+    cases: list[dict[str, JSON]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Completeness:
+    """Collects problems. ``line`` takes each as a line of ``meta/problems.jsonl``."""
+
+    line: Callable[[bytes], object]
+    losses: dict[str, Kind] = field(default_factory=dict)
+    notices: dict[str, Kind] = field(default_factory=dict)
+
+    def note(
+        self,
+        kind: str,
+        table: str,
+        record: str | None = None,
+        field_name: str | None = None,
+        reason: str | None = None,
+        count: int = 1,
+    ) -> None:
+        """Count a problem. ``reason`` is a stable word or phrase, never a value out of the data."""
+        severity: Literal["loss", "notice"] = "loss" if kind in LOSSES else "notice"
+        found = (self.losses if severity == "loss" else self.notices).setdefault(kind, Kind())
+        found.count += count
+        named = (("table", table), ("id", record), ("field", field_name), ("reason", reason))
+        case: dict[str, JSON] = {name: _short(value) for name, value in named if value is not None}
+        if len(found.cases) < MOST_CASES:
+            found.cases.append(case)
+        self.line(jsontext.dumps({"kind": kind, "severity": severity, "count": count, **case}))
+
+    @property
+    def status(self) -> Literal["complete", "partial"]:
+        """``partial`` as soon as anything was lost."""
+        return "partial" if self.losses else "complete"
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """The counts alone."""
+        return {
+            "losses": {kind: found.count for kind, found in sorted(self.losses.items())},
+            "notices": {kind: found.count for kind, found in sorted(self.notices.items())},
+        }
+
+    def cases(self) -> dict[str, JSON]:
+        """Counts and first cases, as the manifest holds them."""
+        return {
+            name: {kind: {"count": found.count, "cases": found.cases} for kind, found in sorted(group.items())}
+            for name, group in (("losses", self.losses), ("notices", self.notices))
+        }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,371 @@
+"""Export: the mirror's changes, folded into rows and decrypted, as a ``.mana`` archive.
+
+One pass over each table. Changes are brought together by record (``sorting``), folded (``projection``), written as text
+(``rowtext``) and handed to the archive; nothing but the table's small change survives a row. What is sorted on disk is
+what the server sent, ciphertext included, and encrypted once more.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from .. import jsontext
+from ..archive import names
+from ..archive.writer import About, ArchiveWriter, Seal, TableWriter
+from ..crypto.fields import FieldCipher
+from ..crypto.seal import SpoolFile
+from ..errors import UsageError
+from ..jsontext import JSON
+from ..limits import MIB
+from ..mirror import HeldCollection, Loss, MirrorPage, Snapshot
+from ..output import AtomicFile, writing_to
+from ..printable import printable
+from ..projection import accept, fold, meta_line
+from ..registry import Registry, Table
+from ..sorting import LineSorter
+from ..timestamps import format_timestamp
+from .completeness import Completeness
+from .rowtext import Actors, RowText, Spaces
+from .spooling import spool_files
+
+PERSONAL = "personal"
+"""What ``spaces`` may name in place of an id: the personal space, its sentinels, and the tables of the user."""
+_SLACK = 1.1
+"""A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
+_ROW_SLACK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What goes into an export. Empty sequences mean everything."""
+
+    apps: Sequence[str] = ()
+    tables: Sequence[str] = ()
+    spaces: Sequence[str] = ()
+    include_deleted: bool = False
+    as_of: str | None = None
+    """An RFC 3339 instant: rows as they stood then (``projection.md`` 5)."""
+
+    def filter(self) -> dict[str, JSON]:
+        """The manifest's ``filter``: what was left out on purpose."""
+        stated: dict[str, JSON] = {}
+        if self.tables:
+            stated["tables"] = list(self.tables)
+        if self.spaces:
+            stated["spaces"] = list(self.spaces)
+        if self.as_of is not None:
+            stated["asOf"] = self.as_of
+        if self.include_deleted:
+            stated["deleted"] = True
+        return stated
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the rows come from, and what is known of the account besides its changes."""
+
+    mirror: Snapshot
+    registry: Registry
+    user_id: str
+    pulled_at: str | None
+    """When the mirror last saw the server, RFC 3339."""
+    cipher: FieldCipher | None
+    """None for an account without a vault: then nothing is encrypted."""
+    space_types: Mapping[str, str] = field(default_factory=dict)
+    account: Mapping[str, bytes] = field(default_factory=dict)
+    """Entries for ``account/``: name → content."""
+    notices: Sequence[tuple[str, str]] = ()
+    """(kind, reason) of what the caller found missing besides, such as account data that could not be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export amounted to; ``completeness`` as in the manifest, without the cases."""
+
+    archive: Path
+    bytes: int
+    rows: int
+    tables: int
+    data_sha256: str
+    sealed: bool
+    status: str
+    completeness: dict[str, JSON]
+    web_app_reads_it: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``export --json`` prints (``formats/schemas/export.schema.json``)."""
+        return {
+            "archive": str(self.archive),
+            "bytes": self.bytes,
+            "rows": self.rows,
+            "tables": self.tables,
+            "dataSha256": self.data_sha256,
+            "sealed": self.sealed,
+            "status": self.status,
+            "completeness": self.completeness,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """One ``data/`` entry to be: its name, its table if it is registered, and the collections that feed it."""
+
+    name: str
+    table: Table | None
+    app: str
+    collections: tuple[str, ...]
+    bytes: int
+    changes: int
+
+
+def export(
+    source: Source,
+    path: Path,
+    *,
+    selection: Selection | None = None,
+    seal: Seal | None = None,
+    force: bool = False,
+    now: datetime | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ExportResult:
+    """Write an archive of what the mirror holds.
+
+    ``progress`` is told (changes done, changes in all). ``now`` is the time of the export, for the manifest and for
+    finding times in the future; the rows do not depend on it.
+
+    Raises :class:`UsageError` for tables that do not exist, :class:`OutputError`, :class:`LockedError`.
+    """
+    selection = selection or Selection()
+    now = now or datetime.now(UTC)
+    streams = _streams(source, selection)
+    bound = int(sum(stream.bytes for stream in streams) * _SLACK) + MIB
+    make_file = spool_files(path)
+    with writing_to(path), AtomicFile(path, force=force) as file:
+        writer = ArchiveWriter(
+            file,
+            tables=[table.name for table in source.registry.tables],
+            seal=seal,
+            make_spool_file=make_file,
+            may_exceed_4_gib=bound >= 2**32 - MIB,
+        )
+        run = _Export(source, selection, streams, writer, make_file, now)
+        done, total = 0, sum(stream.changes for stream in streams)
+        for stream in streams:
+            for count in run.table(stream):
+                done += count
+                if progress is not None:
+                    progress(done, total)
+        run.finish()
+        completeness = run.completeness()
+        written = writer.finish(run.about(), {**run.additions(), "completeness": completeness})
+    counted = {key: value for key, value in completeness.items() if key not in ("losses", "notices")}
+    return ExportResult(
+        archive=path,
+        bytes=written.bytes,
+        rows=written.rows,
+        tables=len(written.row_counts),
+        data_sha256=written.data_sha256,
+        sealed=written.sealed,
+        status=run.problems.status,
+        completeness={**counted, **run.problems.counts()},
+        web_app_reads_it=written.web_app_reads_it,
+    )
+
+
+class _Export:
+    """One export on its way."""
+
+    def __init__(
+        self,
+        source: Source,
+        selection: Selection,
+        streams: Sequence[_Stream],
+        writer: ArchiveWriter,
+        make_file: Callable[[], SpoolFile],
+        now: datetime,
+    ) -> None:
+        self._source = source
+        self._selection = selection
+        self._streams = streams
+        self._writer = writer
+        self._make_file = make_file
+        self._now = now
+        self._tomorrow = _iso(now + timedelta(days=1))
+        self._problem_lines = writer.spool("meta/problems.jsonl")
+        self._actor_lines = writer.spool("meta/actors.jsonl")
+        self._actors = Actors()
+        self._spaces = Spaces(source.space_types)
+        self.problems = Completeness(self._problem_lines.add)
+        self._text = RowText(source.cipher, self._spaces, self.problems)
+        self._changes = self._live = self._deleted = 0
+
+    def table(self, stream: _Stream) -> Iterator[int]:
+        """Write one table; yields the number of changes read, now and then."""
+        sorter = LineSorter(self._make_file)
+        for collection in stream.collections:
+            for page in self._source.mirror.read(stream.app, collection):
+                named = [
+                    (record, line) for record, line in zip(page.ids, page.lines, strict=True) if record is not None
+                ]
+                sorter.add(named)
+                if len(named) < len(page.lines):
+                    self._nameless(stream, page)
+                self._changes += len(page.lines)
+                yield len(page.lines)
+        table = self._writer.table(stream.name, bound=int(stream.bytes * _SLACK) + _ROW_SLACK * stream.changes)
+        for _, lines in sorter.groups():
+            self._record(stream, table, lines)
+        table.close()
+        for line in self._actors.take():
+            self._actor_lines.add(line)
+
+    def _record(self, stream: _Stream, table: TableWriter, lines: list[bytes]) -> None:
+        changes = [jsontext.parse_canonical(line) for line in lines]
+        record = fold(stream.table, changes, as_of=self._selection.as_of)
+        for reason in record.malformed:
+            self.problems.note("malformedChange", stream.name, record.id, reason=reason)
+        if not self._selected(stream, record.space):
+            return
+        for oddity in record.oddities:
+            self.problems.note(oddity.kind, stream.name, record.id, oddity.field)
+        if record.state == "absent":
+            return
+        if record.latest_time > self._tomorrow:
+            self.problems.note("futureTime", stream.name, record.id)
+        if record.state == "tombstone":
+            self._deleted += 1
+            if not self._selection.include_deleted:
+                return
+        else:
+            self._live += 1
+        line, sealed = self._text.line(stream.name, stream.table, record)
+        meta = meta_line(record, stream.table, self._actors, self._spaces, sealed=sealed)
+        table.add(line, jsontext.dumps(meta))
+
+    def _selected(self, stream: _Stream, space: str | None) -> bool:
+        wanted = self._selection.spaces
+        if not wanted:
+            return True
+        if stream.table is not None and stream.table.scope == "user":
+            return PERSONAL in wanted
+        return space in wanted or (PERSONAL in wanted and self._spaces.is_personal(space))
+
+    def _nameless(self, stream: _Stream, page: MirrorPage) -> None:
+        """Changes without a record id belong to no row."""
+        for record, line in zip(page.ids, page.lines, strict=True):
+            if record is None:
+                reason = accept(jsontext.parse_canonical(line))
+                self.problems.note("malformedChange", stream.name, reason=reason or "id is missing")
+
+    def finish(self) -> None:
+        """Everything that comes after the tables."""
+        source = self._source
+        for stream in self._streams:
+            if stream.table is None:
+                self.problems.note("unknownCollection", stream.name, reason=f"{stream.app}/{stream.collections[0]}")
+        apps = {stream.app for stream in self._streams}
+        for loss in source.mirror.losses():
+            if loss.app in apps:
+                place = loss.app if loss.collection is None else f"{loss.app}/{loss.collection}"
+                self.problems.note(loss.kind.value, place, reason=_stretch(loss), count=loss.count)
+        for kind, reason in source.notices:
+            self.problems.note(kind, "account", reason=reason)
+        self._problem_lines.close()
+        self._actor_lines.close()
+        spaces = self._spaces.lines()
+        if spaces:
+            self._writer.add("meta/spaces.jsonl", b"\n".join([*spaces, b""]))
+        for name, content in source.account.items():
+            self._writer.add(f"account/{name}", content)
+
+    def about(self) -> About:
+        """The manifest's keys that the web app knows."""
+        return About(
+            user_id=self._source.user_id,
+            exported_at=_iso(self._now),
+            scope=self._scope(),
+            fields_plaintext=True,
+        )
+
+    def additions(self) -> dict[str, JSON]:
+        """The manifest's keys that only this tool knows, but for ``completeness``."""
+        stated = self._selection.filter()
+        return {"registryVersion": self._source.registry.version, **({"filter": stated} if stated else {})}
+
+    def completeness(self) -> dict[str, JSON]:
+        """The manifest's ``completeness``."""
+        return {
+            "status": self.problems.status,
+            "changes": self._changes,
+            "rows": self._live + self._deleted,
+            "live": self._live,
+            "deleted": self._deleted,
+            "pulledAt": self._source.pulled_at,
+            **self.problems.cases(),
+            "unknowable": "apps outside the registry that were not named with --extra-app",
+        }
+
+    def _scope(self) -> dict[str, JSON]:
+        if self._selection.apps:
+            return {"type": "filtered", "appIds": list(dict.fromkeys(self._selection.apps))}
+        if self._selection.tables:
+            return {"type": "filtered", "appIds": list(dict.fromkeys(stream.app for stream in self._streams))}
+        return {"type": "full"}
+
+
+def _streams(source: Source, selection: Selection) -> list[_Stream]:
+    """The tables of the selection in the registry's order, empty ones too, then what the registry does not know."""
+    held = {(collection.app, collection.name): collection for collection in source.mirror.collections()}
+    known = [_registered(table, held) for table in source.registry.tables]
+    unknown = [
+        _Stream(names.unknown_table(app, name), None, app, (name,), collection.bytes, collection.changes)
+        for (app, name), collection in held.items()
+        if (app, name) not in source.registry.by_collection and collection.changes
+    ]
+    streams = known + sorted(unknown, key=lambda stream: stream.name)
+    _require("app", selection.apps, {stream.app for stream in streams})
+    _require("table", selection.tables, {stream.name for stream in streams})
+    return [
+        stream
+        for stream in streams
+        if (not selection.apps or stream.app in selection.apps)
+        and (not selection.tables or stream.name in selection.tables)
+    ]
+
+
+def _registered(table: Table, held: Mapping[tuple[str, str], HeldCollection]) -> _Stream:
+    feeding = [held[table.app, name] for name in table.collections if (table.app, name) in held]
+    return _Stream(
+        table.name,
+        table,
+        table.app,
+        table.collections,
+        sum(collection.bytes for collection in feeding),
+        sum(collection.changes for collection in feeding),
+    )
+
+
+def _require(what: str, wanted: Sequence[str], existing: set[str]) -> None:
+    for name in wanted:
+        if name not in existing:
+            near = difflib.get_close_matches(name, existing, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else None
+            raise UsageError(f"no {what} is called {printable(name)}", hint=hint)
+
+
+def _stretch(loss: Loss) -> str | None:
+    """The stretch of time of an unreadable tie or page."""
+    if loss.until is None:
+        return None
+    until = format_timestamp(loss.until)
+    return until if loss.since is None else f"{format_timestamp(loss.since)} to {until}"
+
+
+def _iso(moment: datetime) -> str:
+    """A time as the web app writes it: UTC, milliseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"

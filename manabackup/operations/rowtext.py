@@ -1,0 +1,125 @@
+"""From a folded record to its lines: fields decrypted, text canonical, everything odd noted.
+
+The plaintext of an encrypted value *is* JSON text, so it is spliced into the line unparsed: nothing in it can change on
+the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from .. import jsontext
+from ..crypto.fields import PREFIX, FieldCipher
+from ..errors import FieldDecryptionError
+from ..jsontext import JSON
+from ..projection import Record
+from ..registry import Table
+from .completeness import Completeness
+
+_MOST_ACTORS = 200_000
+
+
+@dataclass(slots=True)
+class Actors:
+    """Numbers actors, and keeps of each no more than a hash. A very long list begins anew; lines may then repeat."""
+
+    lines: list[bytes] = field(default_factory=list)
+    _numbers: dict[bytes, int] = field(default_factory=dict)
+    _count: int = 0
+
+    def __call__(self, actor: dict[str, JSON]) -> int:
+        """The line number of ``actor`` in ``meta/actors.jsonl``."""
+        text = jsontext.dumps(actor)
+        key = hashlib.blake2b(text, digest_size=16).digest() if len(text) > 16 else text
+        number = self._numbers.get(key)
+        if number is None:
+            if len(self._numbers) >= _MOST_ACTORS:
+                self._numbers.clear()
+            number = self._numbers[key] = self._count
+            self._count += 1
+            self.lines.append(text)
+        return number
+
+    def take(self) -> list[bytes]:
+        """The lines that are new since the last call."""
+        lines, self.lines = self.lines, []
+        return lines
+
+
+@dataclass(slots=True)
+class Spaces:
+    """Numbers spaces and knows their types, as far as they can be known."""
+
+    types: Mapping[str, str]
+    """Space id → ``personal``, ``club``, …; a space that is not listed is of unknown type."""
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, space: str) -> int:
+        """The line number of ``space`` in ``meta/spaces.jsonl``."""
+        return self.numbers.setdefault(space, len(self.numbers))
+
+    def is_shared(self, space: str | None) -> bool:
+        """Whether a space is known to be another than a personal one."""
+        return space is not None and self.types.get(space, "personal") != "personal"
+
+    def is_personal(self, space: str | None) -> bool:
+        """Whether a space is known to be personal."""
+        return space is not None and (space.startswith("_personal:") or self.types.get(space) == "personal")
+
+    def lines(self) -> list[bytes]:
+        """The lines of ``meta/spaces.jsonl``."""
+        return [
+            jsontext.dumps({"id": space, **({"type": self.types[space]} if space in self.types else {})})
+            for space in self.numbers
+        ]
+
+
+@dataclass(slots=True)
+class RowText:
+    """Writes the rows of an export as text. ``cipher`` is None for an account that has no vault."""
+
+    cipher: FieldCipher | None
+    spaces: Spaces
+    problems: Completeness
+
+    def line(self, name: str, table: Table | None, record: Record) -> tuple[bytes, list[str]]:
+        """The row's line, and the unregistered fields that were ciphertext."""
+        encrypted = table.encrypted if table is not None else frozenset()
+        values = record.values
+        written: dict[str, JSON] = {}
+        sealed: list[str] = []
+        for field_name in sorted(values):
+            value = values[field_name]
+            if type(value) is str and value.startswith(PREFIX):
+                opened = self._open(name, record, field_name, value)
+                if opened is not None:
+                    value = opened
+                    if field_name not in encrypted:
+                        sealed.append(field_name)
+            elif value is not None and field_name in encrypted:
+                self.problems.note("plaintextField", name, record.id, field_name)
+            written[field_name] = value
+        # ``id`` comes first; the other keys are sorted already, and dumps() sorts what lies below.
+        identifier = b'{"id":' + jsontext.dumps(record.id)
+        if not written:
+            return identifier + b"}", sealed
+        return identifier + b"," + jsontext.dumps(written)[1:], sealed
+
+    def _open(self, name: str, record: Record, field_name: str, value: str) -> orjson.Fragment | None:
+        try:
+            if self.cipher is None:
+                raise FieldDecryptionError("the account has no vault", reason="noKey")
+            opened = self.cipher.open(value)
+        except FieldDecryptionError as error:
+            # A shared space holds what its other members wrote under keys of their own: not this account's loss.
+            foreign = error.reason == "key" and self.spaces.is_shared(record.space)
+            kind = "foreignCiphertext" if foreign else "undecryptable"
+            self.problems.note(kind, name, record.id, field_name, error.reason)
+            return None
+        if opened.repaired:
+            self.problems.note("repairedText", name, record.id, field_name)
+        return orjson.Fragment(opened.text)

@@ -1,0 +1,161 @@
+"""Verify: read an archive to its last byte and say all that is wrong with it.
+
+A plain archive proves nothing against somebody who changes it and computes its sums anew; only the seal does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..archive import names
+from ..archive.container import printable
+from ..archive.reader import Archive, open_archive
+from ..archive.sums import data_sha256
+from ..errors import DamagedArchiveError
+from ..limits import DEFAULT_LIMITS, Limits
+
+UNAUTHENTICATED = "not sealed: its checksums find damage, not somebody who changed it and computed them anew"
+_ENCRYPTED = b'"enc:1:'
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: a stable code, the entry and line, and words."""
+
+    code: str
+    where: str | None
+    message: str
+
+    def to_json(self) -> dict[str, str | None]:
+        """As ``verify --json`` lists it."""
+        return {"code": self.code, "where": self.where, "message": self.message}
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What was found in an archive."""
+
+    archive: Path
+    sealed: bool = False
+    rows: int = 0
+    tables: int = 0
+    data_sha256: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    encrypted_rows: int = 0
+    """Rows that hold ``enc:1:`` strings."""
+    status: str | None = None
+    """``complete`` or ``partial`` as its writer knew it, None where the archive does not say."""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``verify --json`` prints (``formats/schemas/verify.schema.json``)."""
+        return {
+            "archive": str(self.archive),
+            "ok": self.ok,
+            "sealed": self.sealed,
+            "rows": self.rows,
+            "tables": self.tables,
+            "dataSha256": self.data_sha256,
+            "problems": [problem.to_json() for problem in self.problems],
+            "notes": self.notes,
+            "status": self.status,
+        }
+
+
+def verify(
+    path: Path,
+    passphrase: Callable[[], str] | None = None,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    allow_weak_kdf: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> VerifyReport:
+    """Check everything that can be checked. Damage is reported, not raised.
+
+    ``progress`` is told (bytes done, bytes in all). Raises :class:`~manabackup.errors.WrongPassphraseError` and
+    :class:`~manabackup.errors.NotFoundError`.
+    """
+    report = VerifyReport(path)
+    try:
+        archive = open_archive(path, passphrase, limits=limits, allow_weak_kdf=allow_weak_kdf)
+    except DamagedArchiveError as error:
+        _add(report, error)
+        return report
+    with archive:
+        _Verification(archive, report, progress).run()
+    return report
+
+
+class _Verification:
+    def __init__(self, archive: Archive, report: VerifyReport, progress: Callable[[int, int], None] | None) -> None:
+        self._archive = archive
+        self._report = report
+        self._progress = progress
+        self._total = sum(entry.size for entry in archive.container.entries.values())
+        self._done = 0
+
+    def run(self) -> None:
+        archive, report = self._archive, self._report
+        report.sealed = archive.sealed
+        report.notes += archive.notes
+        if not archive.sealed:
+            report.notes.append(UNAUTHENTICATED)
+        completeness = archive.manifest.completeness
+        status = completeness.get("status") if completeness is not None else None
+        report.status = status if isinstance(status, str) else None
+        counts: dict[str, int] = {}
+        for entry in archive.container.entries.values():
+            try:
+                if entry.kind == "data":
+                    counts[names.table_of(entry.name)] = self._table(names.table_of(entry.name))
+                elif entry.kind == "meta":
+                    for _ in archive.meta(names.table_of(entry.name)):
+                        pass
+                else:
+                    for _ in archive.chunks(entry.name):
+                        pass
+            except DamagedArchiveError as error:
+                _add(report, error)
+            self._done += entry.size
+            if self._progress is not None:
+                self._progress(self._done, self._total)
+        report.tables = len(counts)
+        report.rows = sum(counts.values())
+        report.data_sha256 = archive.manifest.data_sha256 or (None if report.problems else data_sha256(archive.hashes))
+        self._compare_counts(counts)
+        if report.encrypted_rows and archive.manifest.fields_plaintext:
+            report.notes.append(
+                f"{report.encrypted_rows:,} rows hold encrypted values, though the manifest says otherwise"
+            )
+
+    def _table(self, table: str) -> int:
+        rows = 0
+        for row in self._archive.rows(table):
+            rows += 1
+            if _ENCRYPTED in row.line:
+                self._report.encrypted_rows += 1
+        return rows
+
+    def _compare_counts(self, counts: dict[str, int]) -> None:
+        """The rows win over the manifest's counts; where this tool wrote both, they must agree."""
+        claimed = self._archive.manifest.row_counts
+        for table in sorted(counts.keys() | claimed.keys()):
+            if claimed.get(table, 0 if self._archive.manifest.data_sha256 is None else None) == counts.get(table, 0):
+                continue
+            message = f"the manifest counts other rows of {printable(table)} than there are"
+            if self._archive.manifest.data_sha256 is not None:
+                self._report.problems.append(Problem("counts", names.MANIFEST, message))
+            else:
+                self._report.notes.append(message)
+
+
+def _add(report: VerifyReport, error: DamagedArchiveError) -> None:
+    report.problems.append(Problem(error.code, error.where, error.problem))
