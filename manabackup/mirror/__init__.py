@@ -1,0 +1,24 @@
+"""The local store of what the sync server holds: every change as it came, in the server's order, with its cursors.
+
+:class:`Mirror` writes, :class:`Snapshot` reads. A change is stored whatever it looks like; what it means is the
+projection's business.
+"""
+
+from .changes import MirrorPage, RawChange, event_key, prepare
+from .losses import Loss, LossKind
+from .reading import HeldCollection, Snapshot
+from .store import Batch, Mirror, Stored
+
+__all__ = [
+    "Batch",
+    "HeldCollection",
+    "Loss",
+    "LossKind",
+    "Mirror",
+    "MirrorPage",
+    "RawChange",
+    "Snapshot",
+    "Stored",
+    "event_key",
+    "prepare",
+]

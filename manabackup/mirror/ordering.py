@@ -1,0 +1,233 @@
+"""Where new events go among the held ones: the mirror keeps the server's order, not that of arrival.
+
+An answer of the server is an unbroken stretch of its order. So a new event belongs before the first held event that
+follows it in the answer; where none follows, it belongs behind the last held event before it, or behind what the same
+reading saw last. Pages are blobs: events between two held ones are written into the page that holds their neighbour.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from .changes import RawChange, changes_of, pack, unpack
+
+_STEP = 1 << 32
+"""Between the positions of neighbouring pages; halving it makes room for a page 32 times at one place."""
+_PAGE_CHANGES = 1_000
+_PAGE_BYTES = 8 << 20
+_LARGEST_PAGE = 5_000
+"""Changes; a page that grows beyond is split where there is room."""
+_SMALL_CHANGES = 250
+_SMALL_BYTES = 256 << 10
+"""A last page below both is filled up rather than followed by another one."""
+
+
+@dataclass(slots=True)
+class Merged:
+    """What became of an answer's changes."""
+
+    new: int = 0
+    held: int = 0
+    """Events of the answer that were held before."""
+    changed: list[bytes] = field(default_factory=list)
+    """Keys of held events that came with another content."""
+
+
+def merge(
+    connection: sqlite3.Connection,
+    collection: int,
+    changes: Sequence[RawChange],
+    *,
+    after: bytes | None,
+    from_start: bool,
+    cursor: int | None,
+) -> Merged:
+    """Stores the new ones of an answer's ``changes`` where they belong, inside the caller's transaction.
+
+    ``after`` is the event that the same reading saw last before; without one, ``from_start`` says that the answer
+    begins at the server's first event. ``cursor`` is the instant of the last change, if known.
+    """
+    merged = Merged()
+    held = _held(connection, collection, changes)
+    edits: dict[int, _Edit] = {}
+    digests = {key: digest for key, (_, digest) in held.items()}
+    fresh: list[RawChange] = []
+    previous = after
+    for change in changes:
+        if change.key not in digests:
+            digests[change.key] = change.digest
+            fresh.append(change)
+            merged.new += 1
+        elif digests[change.key] != change.digest:
+            merged.changed.append(change.key)
+        if change.key in held:
+            if fresh:
+                edits.setdefault(held[change.key][0], _Edit()).before.setdefault(change.key, []).extend(fresh)
+                fresh = []
+            previous = change.key
+    merged.held = len(held)
+    tail = _tail(connection, collection)
+    if fresh:
+        if tail is None or tail.last == previous or tail.last in held:
+            _append(connection, collection, tail, fresh, cursor)
+        elif previous is not None and (page := _page_of(connection, collection, previous)) is not None:
+            edits.setdefault(page, _Edit()).after[previous] = fresh
+        elif previous is None and from_start:
+            _prepend(connection, collection, fresh)
+        else:
+            _append(connection, collection, tail, fresh, cursor)
+    for page, edit in edits.items():
+        _rewrite(connection, collection, page, edit)
+    return merged
+
+
+@dataclass(slots=True)
+class _Edit:
+    """Events to go into one page, by the held event that they stand before or after."""
+
+    before: dict[bytes, list[RawChange]] = field(default_factory=dict)
+    after: dict[bytes, list[RawChange]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    id: int
+    position: int
+    last: bytes
+    small: bool
+
+
+def _tail(connection: sqlite3.Connection, collection: int) -> _Tail | None:
+    row = connection.execute(
+        "SELECT id, position, last, changes < ? AND bytes < ? FROM page WHERE collection = ?"
+        " ORDER BY position DESC LIMIT 1",
+        (_SMALL_CHANGES, _SMALL_BYTES, collection),
+    ).fetchone()
+    return None if row is None else _Tail(*row)
+
+
+def _held(
+    connection: sqlite3.Connection, collection: int, changes: Iterable[RawChange]
+) -> dict[bytes, tuple[int, bytes]]:
+    """Of the changes' events those that are held: page and digest."""
+    held: dict[bytes, tuple[int, bytes]] = {}
+    keys = iter({change.key for change in changes})
+    while some := list(islice(keys, 500)):
+        marks = ",".join("?" * len(some))
+        rows = connection.execute(
+            f"SELECT key, page, digest FROM event WHERE collection = ? AND key IN ({marks})",  # noqa: S608 - marks only
+            (collection, *some),
+        )
+        held.update((key, (page, digest)) for key, page, digest in rows)
+    return held
+
+
+def _page_of(connection: sqlite3.Connection, collection: int, key: bytes) -> int | None:
+    row = connection.execute("SELECT page FROM event WHERE collection = ? AND key = ?", (collection, key)).fetchone()
+    return None if row is None else row[0]
+
+
+def _append(
+    connection: sqlite3.Connection,
+    collection: int,
+    tail: _Tail | None,
+    changes: Sequence[RawChange],
+    cursor: int | None,
+) -> None:
+    if tail is not None and tail.small and len(changes) < _SMALL_CHANGES:
+        _rewrite(connection, collection, tail.id, _Edit(after={tail.last: list(changes)}), cursor)
+        return
+    position = 0 if tail is None else tail.position + _STEP
+    *parts, last = _parts(changes)
+    for part in parts:
+        _insert(connection, collection, position, part, None)
+        position += _STEP
+    _insert(connection, collection, position, last, cursor)
+
+
+def _prepend(connection: sqlite3.Connection, collection: int, changes: Sequence[RawChange]) -> None:
+    (first,) = connection.execute("SELECT min(position) FROM page WHERE collection = ?", (collection,)).fetchone()
+    for part in reversed(list(_parts(changes))):
+        first -= _STEP
+        _insert(connection, collection, first, part, None)
+
+
+def _rewrite(
+    connection: sqlite3.Connection, collection: int, page: int, edit: _Edit, cursor: int | None = None
+) -> None:
+    """Writes events into a held page; ``cursor`` is the instant of its last event, if that is a new one and known."""
+    position, old_cursor, ids, body = connection.execute(
+        "SELECT position, cursor, ids, body FROM page WHERE id = ?", (page,)
+    ).fetchone()
+    before = changes_of(unpack(ids, body))
+    lines: list[RawChange] = []
+    for change in before:
+        lines += edit.before.get(change.key, ())
+        lines.append(change)
+        lines += edit.after.get(change.key, ())
+    if lines[-1].key == before[-1].key:
+        cursor = old_cursor
+    parts = list(_parts(lines)) if len(lines) > _LARGEST_PAGE else [lines]
+    gap = _room(connection, collection, position) // len(parts)
+    if not gap:
+        parts = [lines]
+    first = parts[0]
+    packed_ids, packed_body, size = pack(first)
+    connection.execute(
+        "UPDATE page SET changes = ?, bytes = ?, cursor = ?, last = ?, ids = ?, body = ? WHERE id = ?",
+        (len(first), size, cursor if len(parts) == 1 else None, first[-1].key, packed_ids, packed_body, page),
+    )
+    _place(connection, collection, page, (change for change in first if change.digest))
+    for index, part in enumerate(parts[1:], 1):
+        _insert(connection, collection, position + index * gap, part, cursor if index == len(parts) - 1 else None)
+
+
+def _room(connection: sqlite3.Connection, collection: int, position: int) -> int:
+    (following,) = connection.execute(
+        "SELECT min(position) FROM page WHERE collection = ? AND position > ?", (collection, position)
+    ).fetchone()
+    return _STEP if following is None else following - position
+
+
+def _insert(
+    connection: sqlite3.Connection, collection: int, position: int, changes: Sequence[RawChange], cursor: int | None
+) -> None:
+    ids, body, size = pack(changes)
+    page = connection.execute(
+        "INSERT INTO page (collection, position, changes, bytes, cursor, last, ids, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (collection, position, len(changes), size, cursor, changes[-1].key, ids, body),
+    ).lastrowid
+    assert page is not None
+    _place(connection, collection, page, changes)
+
+
+def _place(connection: sqlite3.Connection, collection: int, page: int, changes: Iterable[RawChange]) -> None:
+    """Notes which page holds the events. One that comes without a digest moves and keeps the digest it has."""
+    moved = []
+    new = []
+    for change in changes:
+        if change.digest:
+            new.append((collection, change.key, page, change.digest))
+        else:
+            moved.append((page, collection, change.key))
+    # Keys are random: sorted, each part of the index is found once.
+    connection.executemany("INSERT INTO event (collection, key, page, digest) VALUES (?, ?, ?, ?)", sorted(new))
+    connection.executemany("UPDATE event SET page = ? WHERE collection = ? AND key = ?", moved)
+
+
+def _parts(changes: Sequence[RawChange]) -> Iterator[list[RawChange]]:
+    """Pages that a reader can hold, at least one."""
+    part: list[RawChange] = []
+    size = 0
+    for change in changes:
+        if part and (len(part) == _PAGE_CHANGES or size + len(change.text) > _PAGE_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(change)
+        size += len(change.text) + 1
+    if part:
+        yield part
