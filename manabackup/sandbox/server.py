@@ -1,0 +1,128 @@
+"""The shell around the servers: one process, one port, an event loop in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .answers import TRANSPORT, ASGIApp, Receive, Scope, Send
+
+_GRACE_SECONDS = 5.0
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that hands the connection's transport to the application, for ends that ASGI has no words for."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        application: ASGIApp = self.app  # type: ignore[assignment]
+
+        async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[TRANSPORT] = transport
+            await application(scope, receive, send)
+
+        self.app = with_transport
+
+
+class _Uvicorn(uvicorn.Server):
+    """Starts and stops on signals between threads in place of polling ten times a second."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.ready = threading.Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self.ready.set()
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 10  # one second
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), 1.0)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        self._on_stop()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if tasks := set(self.server_state.tasks):
+            _, late = await asyncio.wait(tasks, timeout=_GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # connections learn that they are lost in the loop's next round
+
+    def stop(self) -> None:
+        """Asks the loop to end; from any thread."""
+        self.should_exit = True
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+
+class HTTPServer:
+    """Serves an ASGI application on a port of the loopback interface until it is closed.
+
+    ``port`` 0 takes a free one. ``on_stop`` runs on the event loop when the server is about to end. Raises ``OSError``
+    when the port is taken.
+    """
+
+    def __init__(self, application: ASGIApp, *, port: int, on_stop: Callable[[], None]) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind(("127.0.0.1", port))
+            self._socket.listen(128)
+        except OSError:
+            self._socket.close()
+            raise
+        self.port: int = self._socket.getsockname()[1]
+        app: Any = application
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            log_level="error",
+            server_header=False,
+            timeout_keep_alive=60,
+        )
+        self._server = _Uvicorn(config, on_stop)
+        self._thread = threading.Thread(target=self._run, name=f"sandbox-{self.port}", daemon=True)
+
+    def start(self) -> None:
+        """Returns when the server accepts requests."""
+        self._thread.start()
+        self._server.ready.wait()
+
+    def wait(self) -> None:
+        """Blocks until the server has ended."""
+        self._thread.join()
+
+    def close(self) -> None:
+        """Ends the server and waits for it."""
+        self._server.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self._server.ready.set()
