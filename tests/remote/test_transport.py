@@ -186,7 +186,7 @@ def test_two_spellings_of_one_address_are_one() -> None:
 def test_the_proxy_of_the_environment_gets_no_more_than_the_hosts_name(
     server: ScriptedServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://me:geheim@127.0.0.1:{server.port}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:geh%65im@127.0.0.1:{server.port}")
     monkeypatch.setenv("NO_PROXY", "")
     server.otherwise = answer(b"", 403)
     with pytest.raises(ServerError, match="the proxy refuses: 403"):
