@@ -43,6 +43,13 @@ _FIRST_IDS: Final[Mapping[str, str]] = {
     "calendars": "personal-calendar",
 }
 """The id of a table's first row, where it is the same in every account (registry, ``wellKnownIds``)."""
+_EMPTY_CONTEXT: Final[Mapping[str, JSON]] = {
+    **{name: {} for name in ("about", "routine", "nutrition", "leisure", "social")},
+    **{name: [] for name in ("interests", "goals")},
+    "freeform": "",
+    "interview": {"answeredIds": [], "skippedIds": []},
+}
+"""``profile/userContext`` as the account service writes it."""
 _SHARING: Final = frozenset({"tasks", "events", "places", "recipes", "libraryEntries", "habits", "quizzes", "notes"})
 _PICKUP: Final = frozenset({"articleImportJobs", "articleImportItems"})
 """Tables that a worker feeds under the table's own name instead of the registered collection's."""
@@ -133,12 +140,11 @@ class _Account:
 
     def changes(self, *, bootstrap: bool) -> Iterator[Generated]:
         """All of them. A second call would go on where the first one ended: call once."""
-        tables = _quotas(self._plan, len(self._homes))
-        booted: set[str] = set()
+        quotas = _quotas(self._plan, len(self._homes))
         if bootstrap:
-            booted = {"userContext", "kontextDoc"} & tables.keys()
-            yield from self._registration(booted)
-        for index, table in enumerate(_order(self._rng, {n: c for n, c in tables.items() if n not in booted})):
+            for name in ("kontextDoc", "userContext"):
+                yield from self._registration(load().by_name[name], quotas.pop(name, 0))
+        for index, table in enumerate(_order(self._rng, quotas)):
             at = index + self._rng.random()
             yield from self._happen(at)
             self._advance(at)
@@ -160,9 +166,11 @@ class _Account:
     def _later(self, row: Row, what: str) -> None:
         """Something will happen to ``row``: mostly soon, sometimes long after."""
         mean = min(_MEAN_DELAY, max(1.0, self._plan.rows / 6))
-        delay = min(self._rng.expovariate(1.0) * mean, _LONGEST_DELAY)
+        due = self._position + min(self._rng.expovariate(1.0) * mean, _LONGEST_DELAY)
+        if due > self._horizon:
+            due = self._position + (self._horizon - self._position) * self._rng.random()
         self._queued += 1
-        heapq.heappush(self._queue, (min(self._position + delay, self._horizon), self._queued, row, what))
+        heapq.heappush(self._queue, (due, self._queued, row, what))
 
     def _happen(self, until: float) -> Iterator[Generated]:
         """All that is due."""
@@ -173,28 +181,25 @@ class _Account:
 
     # --- rows
 
-    def _registration(self, tables: set[str]) -> Iterator[Generated]:
+    def _registration(self, table: Table, count: int) -> Iterator[Generated]:
         """The singletons that the account service writes: no times, plaintext, the document's space beside the data."""
-        registry, writer = load().by_name, self._bootstrap
-        empty: dict[str, JSON] = {"about": {}, "interests": [], "routine": {}, "nutrition": {}, "leisure": {}}
-        empty |= {"goals": [], "social": {}, "freeform": "", "interview": {"answeredIds": [], "skippedIds": []}}
-        for name in sorted(tables):
-            for space in self._homes if name == "kontextDoc" else [None]:
-                self._advance(0)
-                row_id = "singleton" if space is None else self._draft.id()
-                row = Row(registry[name], registry[name].collection, row_id, writer, shapes()[name], space)
-                row.values = {"content": ""} if space else {**empty, "userId": self._owner.user_id}
-                row.plain = set(row.values) & row.table.encrypted
-                data = {"id": row_id, **row.values}
-                if space is not None:
-                    row.values["spaceId"] = space
-                self._keep(row)
-                change: Change = {"table": row.collection, "id": row_id, "op": "insert", "data": data}
-                change |= {"actor": writer.actor, "origin": writer.origin}
-                yield self._given(row, writer, change if space is None else {**change, "spaceId": space})
-                row.author, row.envelope = self._owner, None
-                for _ in range(3):
-                    self._later(row, "save")
+        writer = self._bootstrap
+        for space in self._homes[:count]:
+            self._advance(0)
+            if table.name == "userContext":
+                row = Row(table, table.collection, "singleton", writer, shapes()[table.name], None)
+                row.values = {**_EMPTY_CONTEXT, "userId": self._owner.user_id}
+            else:
+                row = Row(table, table.collection, self._draft.id(), writer, shapes()[table.name], space)
+                row.values = {"content": ""}
+            row.plain = set(row.values) & row.table.encrypted
+            self._keep(row)
+            yield self._given(row, writer, self._pen.bootstrap(row, writer))
+            if row.envelope is not None:
+                row.values["spaceId"] = space
+            row.author, row.envelope = self._owner, None
+            for _ in range(3):
+                self._later(row, "save")
 
     def _create(self, table: Table) -> Iterator[Generated]:
         rng, d, plan = self._rng, self._draft, self._plan

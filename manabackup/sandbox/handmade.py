@@ -104,7 +104,8 @@ def _contact(d: Draft) -> dict[str, JSON]:
         "birthday": d.maybe(lambda: f"{d.integer(1930, 2020)}-02-{d.integer(10, 28)}", 0.4),
         "linkedin": d.maybe(lambda: handle, 0.1),
         "instagram": d.maybe(lambda: handle, 0.1),
-        "github": None,
+        "github": d.maybe(lambda: handle, 0.05),
+        "twitter": d.maybe(lambda: f"@{handle}", 0.05),
         "website": d.maybe(lambda: "https://example.org", 0.1),
         "tags": d.texts(phrases.TAGS, 2),
         "tagIds": d.refs("globalTags", 2),
@@ -172,7 +173,7 @@ def _message(d: Draft) -> dict[str, JSON]:
     return {
         "conversationId": d.linked("conversations"),
         "sender": sender,
-        "messageText": d.text(phrases.CHAT_USER if sender == "user" else phrases.CHAT_ASSISTANT),
+        "messageText": d.prose.cut(d.text(phrases.CHAT_USER if sender == "user" else phrases.CHAT_ASSISTANT)),
     }
 
 
@@ -298,11 +299,16 @@ def _invoice(d: Draft) -> dict[str, JSON]:
 
 
 def _invoice_settings(d: Draft) -> dict[str, JSON]:
+    own = _client(d)
     return {
         "senderName": d.prose.person(),
-        "senderAddress": d.prose.address(),
-        "senderCity": d.pick(phrases.CITIES),
+        "senderAddress": own["address"],
+        "senderStreet": own["street"],
+        "senderZip": own["zip"],
+        "senderCity": own["city"],
         "senderCountry": "CH",
+        "senderVatNumber": f"CHE-{d.integer(100, 999)}.114.205 MWST",
+        "senderBic": "POFICHBEXXX",
         "senderEmail": "ich@example.org",
         "senderIban": f"CH{d.integer(10, 99)} 0076 2011 6238 5295 7",
         "footer": d.prose.sentence(),

@@ -66,8 +66,8 @@ class Row:
     """Fields that are another member's ciphertext now."""
     plain: set[str] = field(default_factory=set)
     """Registered fields that hold plaintext on the server now."""
-    edited: dict[str, str] = field(default_factory=dict)
-    """Field → time of its last timed edit."""
+    edited: dict[str, int] = field(default_factory=dict)
+    """Field → microseconds of its last timed edit."""
     last: int = 0
     """Microseconds of the last local write."""
     older: bool = False
@@ -106,6 +106,10 @@ class Pen:
             data[name] = self._write(row, row.author, name, value, sealed=sealed)
         return self._change(row, row.author, {"op": "insert", "data": data})
 
+    def bootstrap(self, row: Row, writer: Writer) -> Change:
+        """What a service wrote at registration: the values as they are."""
+        return self._change(row, writer, {"op": "insert", "data": {"id": row.id, **row.values}})
+
     def edit(self, row: Row, writer: Writer, *, actor: Mapping[str, JSON] | None = None) -> Change | None:
         """One save: one to three fields, a nested plain object by the paths that changed. None: nothing to change."""
         new = self._changed(row)
@@ -120,7 +124,7 @@ class Pen:
                 fields.update({path: {"value": leaf, "at": at} for path, leaf in differences(name, old, value)})
             else:
                 fields[name] = {"value": self._write(row, writer, name, value, sealed=True), "at": at}
-                row.edited[name] = at
+                row.edited[name] = row.last
         return self._change(row, writer, {"op": "update", "fields": fields}, actor)
 
     def delete(self, row: Row, writer: Writer) -> Change:
@@ -162,7 +166,7 @@ class Pen:
             return None
         self._moment(row)
         name = self._draft.pick(sorted(row.edited))
-        at = f"{int(row.edited[name][:4]) - 1}{row.edited[name][4:]}".replace("-02-29", "-02-28")
+        at = timestamp(row.edited[name] - self._draft.integer(1, 600_000) * MILLISECOND)
         value = row.shape.make(self._draft)[name]
         if value is not None and self._is_private(row, name):
             value = self._seal(writer, value)
@@ -238,14 +242,12 @@ class Pen:
         """Notes in ``row`` what its owner sees from now on, and gives what goes on the wire."""
         row.foreign.discard(name)
         row.plain.discard(name)
-        if value is None or not self._is_private(row, name):
-            row.values[name] = value
-            return value
-        if not sealed or writer.seal is None:
-            row.values[name] = whole(value)
-            if name in row.table.encrypted:
+        private = value is not None and self._is_private(row, name)
+        if not private or not sealed or writer.seal is None:
+            row.values[name] = value = whole(value)
+            if private and name in row.table.encrypted:
                 row.plain.add(name)
-            return row.values[name]
+            return value
         ciphertext = self._seal(writer, value)
         row.values[name] = value if writer.own else ciphertext
         if not writer.own:
@@ -268,7 +270,7 @@ class Pen:
             new = {name: fresh[name] for name in group if name in fresh and fresh[name] != row.values.get(name)}
             if new:
                 if self._row_bytes is not None:
-                    self._lengthen(row, new, self._row_bytes // 3)
+                    self._keep_length(row, new)
                 return new
         return {}
 
@@ -282,14 +284,15 @@ class Pen:
         """Fills two or three private fields with prose, so that the row has about ``size`` bytes."""
         names = [name for name in sorted(table.encrypted) if isinstance(values.get(name), (str, type(None)))]
         names = names[: 2 + (self._draft.rng.random() < 0.5)]
-        rest = size - sum(30 + len(name) for name in values) - 150
+        rest = size - sum(20 + len(name) for name in values) - 150
         for name in names:
             values[name] = self._draft.prose.filling(max(1, rest // len(names)))
 
-    def _lengthen(self, row: Row, new: dict[str, JSON], size: int) -> None:
+    def _keep_length(self, row: Row, new: dict[str, JSON]) -> None:
         for name, value in new.items():
-            if name in row.table.encrypted and isinstance(value, str):
-                new[name] = self._draft.prose.filling(size)
+            old = row.values.get(name)
+            if name in row.table.encrypted and isinstance(value, str) and isinstance(old, str):
+                new[name] = self._draft.prose.filling(len(old))
 
 
 def differences(name: str, old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[tuple[str, JSON]]:
@@ -322,9 +325,9 @@ def browser_text(value: JSON) -> bytes:
 
 def whole(value: JSON) -> JSON:
     """Text as the server keeps it in clear: half an emoji becomes U+FFFD, as in every decoder (WHATWG Encoding)."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def person(user_id: str, name: str) -> dict[str, JSON]:

@@ -28,7 +28,7 @@ _SLOTS: Final[dict[str, Sequence[str]]] = {
     "sport": phrases.SPORTS,
     "book": phrases.BOOKS,
 }
-_CUT_IN_ONE = 400
+_CUT_IN_ONE = 80
 """One text in so many ends in half an emoji, half of them before a quotation mark."""
 _POOL = 240
 
@@ -39,7 +39,8 @@ class Prose:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._random = rng.random
-        self._paragraphs = [self.paragraph() for _ in range(_POOL)]
+        pool = [self.paragraph() for _ in range(_POOL)]
+        self._paragraphs = [(text, len(text.encode()) + 2) for text in pool]
 
     def __getitem__(self, slot: str) -> str:
         """A word for a template's slot."""
@@ -94,7 +95,7 @@ class Prose:
             lines = [self.fill(phrases.LIST_ITEMS) for _ in range(2 + int(self._random() * 7))]
             mark = self.one_of(("- ", "* ", "- [ ] ", "• ", "\t- "))
             return f"# {head}\n\n" + "\n".join(mark + line for line in lines)
-        if kind < 0.55:
+        if kind < 0.65:
             return self.one_of(phrases.NOTE_BODIES)
         return self.cut("\n\n".join(self.paragraph() for _ in range(1 + int(self._random() * 3))))
 
@@ -122,13 +123,12 @@ class Prose:
     def filling(self, size: int) -> str:
         """Prose of about ``size`` bytes in UTF-8: whole paragraphs, the last one cut."""
         parts: list[str] = []
-        length = 0
-        while length < size:
-            part = self.one_of(self._paragraphs)
-            parts.append(part)
-            length += len(part) + 12  # umlauts and line breaks, on average
-        text = "\n\n".join(parts)
-        return text[: max(1, len(text) - max(0, length - size))]
+        left = size + 2
+        while left > 0:
+            part, length = self._paragraphs[int(self._random() * _POOL)]
+            parts.append(part if length <= left else part[: max(1, left - 2)])
+            left -= length
+        return "\n\n".join(parts)
 
     def cut(self, text: str) -> str:
         """``text``, which once in a while ends in half of an emoji, as after ``slice`` in the app."""
