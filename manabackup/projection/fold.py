@@ -168,7 +168,8 @@ class _Row:
         was_present, self.present = self.present, True
         values, stamps = self.values, self.stamps
         stamp: Stamp | None = None
-        for name, field in fields.items():
+        for name in sorted(fields):  # an object comes before the paths into it, however the change was written
+            field = fields[name]
             if not is_data(name):
                 if name == "id" and field["value"] != record_id:
                     self.oddities.append(Oddity("rename", name))

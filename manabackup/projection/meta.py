@@ -70,7 +70,8 @@ def meta_line(
     triples: dict[str, _Triple] = {}
     # Fields written together share one stamp object: number its actor once.
     seen: dict[int, _Triple] = {}
-    for name, stamp in record.stamps.items():
+    for name in sorted(record.stamps):  # the order in which actors are numbered
+        stamp = record.stamps[name]
         triple = seen.get(id(stamp))
         if triple is None:
             number = None if stamp.actor is None else actors(stamp.actor)

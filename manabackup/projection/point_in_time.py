@@ -56,12 +56,12 @@ class PointInTime:
             return change if not time or self.reached(time) else None
         fields: dict[str, JSON] = change.get("fields", {})
         counted: dict[str, JSON] = {}
-        for name, field in fields.items():
-            time = field_time(field)
+        for name in sorted(fields):
+            time = field_time(fields[name])
             if not time:
                 oddities.append(Oddity("undatedCounted", name))
             if not time or self.reached(time):
-                counted[name] = field
+                counted[name] = fields[name]
         if len(counted) == len(fields):
             return change
         return {**change, "fields": counted} if counted else None
