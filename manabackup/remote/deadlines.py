@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,7 +24,9 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()
+        self._lock = threading.Lock()
         self._open: WeakSet[_DeadlineStream] = WeakSet()
+        self._interrupted = False
 
     def connect_tcp(
         self,
@@ -35,19 +38,27 @@ class DeadlineBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """A connection, or :class:`httpcore.ConnectTimeout` when the point in time ``timeout`` has come."""
         seconds = _seconds_until(timeout, httpcore.ConnectTimeout)
-        return self._watched(self._backend.connect_tcp(host, port, seconds, local_address, socket_options))
+        return self.watched(self._backend.connect_tcp(host, port, seconds, local_address, socket_options))
 
     def interrupt(self) -> None:
-        """Ends every open connection at once, also under a thread that is reading from it."""
-        for stream in list(self._open):
+        """Ends every connection at once, also under a thread that is reading from it, and opens no more."""
+        with self._lock:
+            self._interrupted = True
+            streams = list(self._open)
+        for stream in streams:
             with suppress(OSError):  # not connected any more: what was to be reached
                 # SSLSocket.shutdown would take the TLS state away under the reading thread.
                 socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
-    def _watched(self, stream: httpcore.NetworkStream) -> _DeadlineStream:
+    def watched(self, stream: httpcore.NetworkStream) -> httpcore.NetworkStream:
+        """``stream`` under deadlines, and under :meth:`interrupt`."""
         watched = _DeadlineStream(stream, self)
-        self._open.add(watched)
-        return watched
+        with self._lock:
+            if not self._interrupted:
+                self._open.add(watched)
+                return watched
+        stream.close()
+        raise httpcore.ConnectError("interrupted")
 
 
 class _DeadlineStream(httpcore.NetworkStream):
@@ -68,7 +79,7 @@ class _DeadlineStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         seconds = _seconds_until(timeout, httpcore.ConnectTimeout)
-        return self._backend._watched(self._stream.start_tls(ssl_context, server_hostname, seconds))
+        return self._backend.watched(self._stream.start_tls(ssl_context, server_hostname, seconds))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

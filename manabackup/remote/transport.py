@@ -54,7 +54,7 @@ class Answer:
     """One answer of a server, decompressed."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     """By lower-case name; the values of a repeated one are joined by commas. Without ``set-cookie``."""
     set_cookies: list[str] = field(repr=False)
     """The values of the ``Set-Cookie`` headers."""
@@ -95,9 +95,9 @@ class Answer:
             return float(text)
         try:
             moment = parsedate_to_datetime(text)
-        except ValueError:
+            return max(0.0, moment.timestamp() - time.time())
+        except (ValueError, OverflowError):
             return None
-        return max(0.0, moment.timestamp() - time.time())
 
     def error(self) -> ServerError:
         """An error that quotes the server's words."""
@@ -133,6 +133,7 @@ class Transport:
         self._jitter = jitter
         self._backend = DeadlineBackend()
         self._pool = httpcore.ConnectionPool(
+            ssl_context=httpcore.default_ssl_context() if origin.scheme == "https" else None,
             proxy=None if origin.loopback else _proxy(self.host),
             max_connections=connections,
             keepalive_expiry=_IDLE_SECONDS,
@@ -146,7 +147,7 @@ class Transport:
         self.close()
 
     def close(self) -> None:
-        """Closes all connections. Requests and pauses of other threads end at once with :class:`ServerError`."""
+        """Closes all connections for good. What other threads wait for ends at once with :class:`ServerError`."""
         self._closed.set()
         self._backend.interrupt()
         self._pool.close()
@@ -226,9 +227,8 @@ class Transport:
         ):
             received, cookies = _headers(response.headers)
             if 300 <= response.status < 400:
-                target = urlsplit(received.get("location", "")).netloc or self.host
                 raise ServerError(
-                    f"{source}: redirects to {one_line(target)}, which is not followed",
+                    f"{source}: redirects to {_host_in(received.get('location', ''))}, which is not followed",
                     hint="if the server has moved, give its new address",
                 )
             try:
@@ -240,7 +240,7 @@ class Transport:
 
     def _body(self, response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
         announced = headers.get("content-length", "0")
-        if announced.isdigit() and int(announced[:20]) > self.limits.answer_bytes:
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > self.limits.answer_bytes:
             raise TooLargeError
         return read_body(response.iter_stream(), headers.get("content-encoding", ""), self.limits.answer_bytes)
 
@@ -286,6 +286,13 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], list[str]]
         else:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers, cookies
+
+
+def _host_in(location: str) -> str:
+    try:
+        return one_line(urlsplit(location).netloc) or "another page"
+    except ValueError:
+        return "what is no URL"
 
 
 def _is_passing(status: int) -> bool:

@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from scripted_server import ScriptedServer
 
 from manabackup.limits import Limits
 from manabackup.remote.transport import Transport
+
+from .scripted_server import ScriptedServer
 
 
 @pytest.fixture

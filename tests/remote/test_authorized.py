@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from scripted_server import ScriptedServer, answer, jwt
 
 from manabackup.errors import ServerError, SignInError, SubscriptionError
 from manabackup.remote.authorized import Authorized
 from manabackup.remote.session import CommandToken, StaticToken, TokenSource
 from manabackup.remote.transport import Transport
+
+from .scripted_server import ScriptedServer, answer, jwt
 
 Connect = Callable[..., Transport]
 PLAIN_401 = answer(b"unauthorized: parse token: token has invalid claims: token is expired\n", 401)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_server import ScriptedServer, answer, jwt
 
 from manabackup.errors import ManabackupError, ServerError, SignInError
 from manabackup.remote.session import (
@@ -24,6 +23,8 @@ from manabackup.remote.session import (
     user_id,
 )
 from manabackup.remote.transport import Transport
+
+from .scripted_server import ScriptedServer, answer, jwt
 
 Connect = Callable[..., Transport]
 

@@ -25,12 +25,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_server import ScriptedServer, answer
 
 from manabackup.errors import ServerError, UsageError
 from manabackup.limits import MIB
 from manabackup.remote.decoding import BrokenCodingError, TooLargeError, read_body
-from manabackup.remote.transport import Transport
+from manabackup.remote.transport import Answer, Transport
+
+from .scripted_server import ScriptedServer, answer
 
 Connect = Callable[..., Transport]
 
@@ -140,6 +141,18 @@ def test_a_redirect_is_an_error_that_names_the_other_host(
     server.otherwise = answer(b"", status, "Location: https://evil.invalid/x?y")
     with pytest.raises(ServerError, match=r"redirects to evil\.invalid, which is not followed"):
         connect(server.url).request("GET", "/", headers={"Authorization": "Bearer secret"})
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("location", ["", "/here", "http://[", "//a\x1bb", "\xff"])
+def test_no_redirect_is_followed_wherever_it_claims_to_lead(
+    server: ScriptedServer, connect: Connect, location: str
+) -> None:
+    head = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n"
+    server.otherwise = head.encode("latin-1")
+    with pytest.raises(ServerError) as caught:
+        connect(server.url, attempts=1).request("GET", "/")
+    assert caught.value.message.isprintable()
     assert len(server.requests) == 1
 
 
@@ -415,6 +428,22 @@ def test_closing_ends_a_pause(server: ScriptedServer) -> None:
         transport.close()
         with pytest.raises(ServerError, match="closed here"):
             waiting.result(timeout=10)
+
+
+def test_a_closed_transport_opens_no_connection(server: ScriptedServer) -> None:
+    server.otherwise = answer()
+    transport = Transport(server.url)
+    transport.request("GET", "/")
+    transport.close()
+    with pytest.raises(ServerError, match="closed here"):
+        transport.request("GET", "/")
+    assert len(server.requests) == 1
+
+
+@given(words=st.text(st.characters(max_codepoint=255)) | st.from_regex(r"\A\w+, \d+ Jan \d+ \d+:\d+:\d+ [+-]?\w+\Z"))
+def test_no_time_to_come_back_does_harm(words: str) -> None:
+    seconds = Answer(429, {"retry-after": words}, [], b"", "GET host/").retry_after()
+    assert seconds is None or seconds >= 0
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------

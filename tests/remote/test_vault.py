@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable
 
 import pytest
-from scripted_server import ScriptedServer, answer, jwt
 
 from manabackup.errors import ServerError, SignInError
 from manabackup.remote.account import Space, Subscription, data_export, organizations, subscription
 from manabackup.remote.session import Session, StaticToken
 from manabackup.remote.transport import Transport
 from manabackup.remote.vault import VaultClient, VaultKey, VaultStatus
+
+from .scripted_server import ScriptedServer, answer, jwt
 
 Connect = Callable[..., Transport]
 TOKEN = StaticToken(jwt("u1"))
