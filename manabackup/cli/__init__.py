@@ -1,0 +1,48 @@
+"""The command line: a thin layer of options, prompts and words over ``operations``.
+
+:func:`main` answers ``--version`` and ``--help`` with the text of ``overview``, so that they cost no imports.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import overview
+
+
+def main() -> int:
+    """Runs the command in ``sys.argv``; the exit code is one of ``docs/cli.md``'s table."""
+    arguments = sys.argv[1:]
+    try:
+        _keep_private()
+        if arguments == ["--version"]:
+            return _say(overview.version_text())
+        if arguments in (["--help"], ["-h"]):
+            return _say(overview.help_text())
+        from .execution import execute
+
+        return execute(arguments)
+    except KeyboardInterrupt:  # while modules are still being imported
+        return 130
+
+
+def _say(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        from .terminal import abandon_stdout
+
+        abandon_stdout()
+        return 1
+    return 0
+
+
+def _keep_private() -> None:
+    """No file of this process is readable for others, and no crash leaves its memory on the disk."""
+    import resource
+
+    os.umask(0o077)
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

@@ -1,0 +1,116 @@
+"""From a command line to an exit code: the one place where errors become words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from ..errors import ManabackupError, NotFoundError, OutputError, UsageError
+from ..printable import one_line, printable
+from ..secret_sources import variable
+from ..settings import SECRETS, TARGET
+from . import overview
+from .frame import program
+from .run import Run
+from .terminal import abandon_stdout, say_raw
+
+_INTERRUPTED = 130
+_COMPLETION = "_MANABACKUP_COMPLETE"
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+_LONGEST_MESSAGE = 2_000
+
+
+def execute(arguments: list[str]) -> int:
+    """Runs one command; nothing but an exit code comes out."""
+    run = Run(os.environ)
+    try:
+        with _signals_as_interrupts():
+            try:
+                return _invoke(arguments, run)
+            finally:
+                run.end()
+    except KeyboardInterrupt:
+        run.terminal.error("interrupted")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        abandon_stdout()  # whoever read the output has had enough
+        return 1
+    except Exception as error:  # noqa: BLE001 # told here, whatever it is
+        if run.terminal.verbosity >= 2:
+            _show_trace(error)
+        code, message, hint = _told(error)
+        run.terminal.error(one_line(message, _LONGEST_MESSAGE), hint)
+        return code
+
+
+def _invoke(arguments: list[str], run: Run) -> int:
+    whole = program()
+    if _COMPLETION in os.environ:
+        whole.main(arguments, prog_name=overview.PROGRAM, complete_var=_COMPLETION)
+    try:
+        with whole.make_context(overview.PROGRAM, list(arguments), obj=run) as context:
+            return int(whole.invoke(context) or 0)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+
+
+def _told(error: Exception) -> tuple[int, str, str | None]:
+    """Exit code, message and hint."""
+    match error:
+        case ManabackupError():
+            return error.exit_code, error.message, error.hint
+        case click.UsageError():
+            return UsageError.exit_code, *_usage(error)
+        case FileNotFoundError():
+            return NotFoundError.exit_code, f"{error.filename or 'a file'} does not exist", None
+        case OSError():
+            code = OutputError.exit_code if error.errno in _UNWRITABLE else 1
+            where = f"{error.filename}: " if error.filename else ""
+            return code, f"{where}{error.strerror or type(error).__name__}", None
+        case RecursionError():
+            return 1, "the data nests too deeply", None
+        case MemoryError():
+            return 1, "the memory does not suffice", None
+    # The words of any other error may quote data.
+    return 1, f"an error in this program ({type(error).__name__})", "-vv shows where; a report of it is welcome"
+
+
+def _usage(error: click.UsageError) -> tuple[str, str]:
+    message = error.format_message().strip().removesuffix(".")
+    hint = f"see `{error.ctx.command_path if error.ctx else overview.PROGRAM} --help`"
+    if isinstance(error, click.NoSuchOption):
+        name = error.option_name.lstrip("-")
+        if name.removeprefix(TARGET) in SECRETS:
+            hint = f"secrets never stand on the command line: --{name}-file, --{name}-command, or {variable(name)}"
+    return message[:1].lower() + message[1:], hint
+
+
+def _show_trace(error: Exception) -> None:
+    for block in traceback.format_exception(error):
+        for line in block.splitlines():
+            say_raw(printable(line) + "\n")
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[None]:
+    """To be ended from outside is to be interrupted: temporary files go, and the exit code says so."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,195 @@
+"""The frame of every command: global options on both sides of its name, and modules imported when they are called.
+
+A command is a function under :func:`command`. It takes a :class:`Run` first, then its own parameters, and gives an
+:class:`Exit` or None::
+
+    @command("verify")
+    @secret_options("passphrase")
+    @click.argument("archive")
+    def verify(run: Run, archive: str) -> Exit | None:
+        \"\"\"Check an archive from end to end.\"\"\"
+
+It stands, as a module's attribute of its own name, in the module that ``overview.COMMANDS`` gives. Its parameters take
+file names as plain texts: that a file does not exist is exit 10, and said by whoever opens it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from ..secret_sources import variable
+from ..settings import TARGET
+from . import overview
+from .run import Exit, Run
+
+_P = ParamSpec("_P")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_FLAGS = "manabackup.flags"
+_SECRET_WORDS = {
+    "passphrase": "the archive's passphrase",
+    "recovery-code": "the account's recovery code",
+    "password": "the account's password",
+    "totp": "the authenticator's code",
+    "backup-code": "a backup code, in place of the authenticator's",
+    "token": "an access token, in place of a login",
+    "key": "the account's master key: 32 raw bytes, 64 hex digits, or base64",
+}
+
+
+def command(name: str, **attributes: Any) -> Callable[[Callable[Concatenate[Run, _P], Exit | None]], click.Command]:
+    """Makes a command of a function; ``attributes`` are ``click.Command``'s."""
+
+    def decorate(function: Callable[Concatenate[Run, _P], Exit | None]) -> click.Command:
+        @functools.wraps(function)
+        def callback(*args: _P.args, **kwargs: _P.kwargs) -> Exit | None:
+            context = click.get_current_context()
+            run = context.find_object(Run)
+            assert run is not None
+            run.begin(context.meta.get(_FLAGS, {}))
+            return function(run, *args, **kwargs)
+
+        return click.command(name, cls=Command, context_settings=_CONTEXT, **attributes)(callback)
+
+    return decorate
+
+
+def setting_options(*options: tuple[str, str, str]) -> Callable[[_Function], _Function]:
+    """Options whose values become settings: each a name, its value's name, and the help."""
+
+    def decorate(function: _Function) -> _Function:
+        for name, value, summary in reversed(options):
+            add = click.option(name, metavar=value, help=summary, expose_value=False, callback=_remember)
+            function = add(function)
+        return function
+
+    return decorate
+
+
+def secret_options(*names: str, prefix: str = "") -> Callable[[_Function], _Function]:
+    """Options ``--NAME-file`` and ``--NAME-command`` for each secret; a command reads it with ``run.secret(NAME)``."""
+    options = []
+    for name in names:
+        whose = _SECRET_WORDS[name] + (", of the target account" if prefix else "")
+        called = prefix + name
+        options += [
+            (f"--{called}-file", "FILE", f"File that holds {whose}."),
+            (f"--{called}-command", "CMD", f"Command that prints it. Or set {variable(called)}."),
+        ]
+    return setting_options(*options)
+
+
+def target_options() -> Callable[[_Function], _Function]:
+    """What says whose account is written for: for ``connect(run, run.settings.target)`` and ``unlock``."""
+    named = setting_options(
+        ("--to-profile", "NAME", "Profile whose session is the target account's."),
+        ("--to-auth-url", "URL", "Account service of the target account."),
+        ("--to-sync-url", "URL", "Sync server of the target account."),
+    )
+    secret = secret_options("token", "recovery-code", "key", prefix=TARGET)
+    return lambda function: named(secret(function))
+
+
+strict_option = click.option("--strict", is_flag=True, help="Let mere notices end with exit code 3 too.")
+"""For ``outcome``."""
+
+
+class Command(click.Command):
+    """A command that takes the global options as well, and names them in one line of its help."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _global_options()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options one by one."""
+        _format_options(self, ctx, formatter)
+
+
+class Group(click.Group):
+    """Commands by name, their modules imported when they are called."""
+
+    def __init__(self, name: str, commands: Iterable[tuple[str, str, str]], **attributes: Any) -> None:
+        super().__init__(name, context_settings=_CONTEXT, no_args_is_help=False, **attributes)
+        self._entries = {command: (module, summary) for command, module, summary in commands}
+        self.params += _global_options()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the overview's order."""
+        return list(self._entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports a command's module."""
+        if cmd_name not in self._entries:
+            return None
+        module = import_module(f".{self._entries[cmd_name][0]}", __package__)
+        found: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the overview: nothing is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in self._entries.items()])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The group's own options, and its commands."""
+        _format_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+class _Program(Group):
+    def get_help(self, ctx: click.Context) -> str:
+        return overview.help_text().rstrip("\n")
+
+
+def program() -> click.Group:
+    """The program as a whole."""
+    entries = [entry for _, commands in overview.COMMANDS for entry in commands]
+    whole = _Program(overview.PROGRAM, entries)
+    whole.params.append(click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version))
+    return whole
+
+
+def _version(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+    if given and not context.resilient_parsing:
+        click.echo(overview.version_text())
+        context.exit()
+
+
+def _global_options() -> list[click.Parameter]:
+    options: list[click.Parameter] = []
+    for names, value, summary in overview.GLOBAL_OPTIONS:
+        kind: dict[str, Any] = {"metavar": value} if value else {"count": True} if "-v" in names else {"is_flag": True}
+        options.append(click.Option(list(names), help=summary, expose_value=False, callback=_remember, **kind))
+    return options
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keeps what was given for the settings. What stands after a command's name wins, but every ``-v`` counts."""
+    assert parameter.name is not None
+    if context.get_parameter_source(parameter.name) is not ParameterSource.COMMANDLINE:
+        return
+    flags: dict[str, Any] = context.meta.setdefault(_FLAGS, {})
+    name = parameter.name.replace("_", "-")
+    flags[name] = flags.get(name, 0) + value if name == "verbose" else value
+
+
+def _format_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    everywhere = {names[-1] for names, _, _ in overview.GLOBAL_OPTIONS}
+    own = [
+        record
+        for parameter in command.get_params(ctx)
+        if parameter.opts[-1] not in everywhere and (record := parameter.get_help_record(ctx)) is not None
+    ]
+    if own:
+        with formatter.section("Options"):
+            formatter.write_dl(own)
+    with formatter.section("Global options"):
+        names = " ".join(names[0] for names, _, _ in overview.GLOBAL_OPTIONS)
+        formatter.write_text(f"{names} (see `{overview.PROGRAM} --help`)")

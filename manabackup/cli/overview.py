@@ -1,0 +1,72 @@
+"""What ``manabackup --help`` says, and where each command lives.
+
+This module is all that ``--help`` and ``--version`` import: the text stands here ready, and a command's module is
+imported when the command is called. ``frame`` makes the options of the same table.
+"""
+
+from __future__ import annotations
+
+from .. import __version__
+
+TYPE_CHECKING = False  # as typing has it, which is not worth its import here
+if TYPE_CHECKING:
+    from typing import Final
+
+PROGRAM: Final = "manabackup"
+
+COMMANDS: Final = (
+    # heading, ((name, module, what it does), …)
+    (
+        "Account",
+        (
+            ("login", "account", "sign in, so that the other commands need no password"),
+            ("logout", "account", "end the session and forget it"),
+        ),
+    ),
+)
+"""The commands by heading, in the order in which somebody meets them. A command ``x-y`` is the object ``x_y``."""
+
+GLOBAL_OPTIONS: Final = (
+    # declarations, value's name or None for a flag, what it does
+    (("--config",), "FILE", "settings file, instead of the platform's own config.toml"),
+    (("--profile",), "NAME", "which profile of settings and which session (default: default)"),
+    (("--state-dir",), "DIR", "where sessions and mirrors are kept"),
+    (("--auth-url",), "URL", "account service (default: https://auth.mana.how)"),
+    (("--sync-url",), "URL", "sync server (default: https://sync.mana.how)"),
+    (("--json",), None, "results as JSON on the standard output"),
+    (("--no-progress",), None, "no progress bars"),
+    (("-v", "--verbose"), None, "say more; -vv also shows where an error came from"),
+    (("-q", "--quiet"), None, "say nothing but results, warnings and errors"),
+)
+"""The options that stand before or after a command's name."""
+
+_EPILOG = """\
+Settings come from options, then from the environment (MANABACKUP_AUTH_URL, …), then from the profile in config.toml.
+Secrets are never options: they come from files, commands, the environment or a prompt; see a command's own --help.
+"""
+
+
+def version_text() -> str:
+    """The program's name and version."""
+    return f"{PROGRAM} {__version__}\n"
+
+
+def help_text() -> str:
+    """The help of the program as a whole."""
+    options = [(_syntax(names, value), summary) for names, value, summary in GLOBAL_OPTIONS]
+    options += [("--version", "show the version and end"), ("-h, --help", "show this and end")]
+    width = max(len(syntax) for syntax, _ in options)
+    lines = [
+        f"Usage: {PROGRAM} [OPTIONS] COMMAND [ARGS]...",
+        "",
+        "  Take your data out of Mana, and put it back.",
+    ]
+    for heading, commands in COMMANDS:
+        lines += ["", f"{heading}:", *(f"  {name:{width}}  {summary}" for name, _, summary in commands)]
+    lines += ["", "Options, before or after the command:"]
+    lines += [f"  {syntax:{width}}  {summary}" for syntax, summary in options]
+    return "\n".join([*lines, "", _EPILOG])
+
+
+def _syntax(names: tuple[str, ...], value: str | None) -> str:
+    return ", ".join(names) + (f" {value}" if value else "")

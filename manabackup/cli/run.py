@@ -1,0 +1,106 @@
+"""One run of one command: its settings, its outputs, its secrets, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from enum import IntEnum
+from typing import Any
+
+from ..errors import UsageError
+from ..secret_sources import FileSource, Source, secret_text
+from ..settings import TARGET, Settings, resolve
+from .terminal import Terminal
+
+_LABELS = {
+    "passphrase": "passphrase",
+    "recovery-code": "recovery code",
+    "password": "password",
+    "totp": "code of the authenticator",
+    "backup-code": "backup code",
+    "token": "access token",
+    "key": "master key",
+}
+_NEVER_ASKED = frozenset({"token", "key"})
+"""Nobody types these."""
+
+
+class Exit(IntEnum):
+    """How a command ended that did its work; errors carry their own codes."""
+
+    DONE = 0
+    LOSSES = 3
+    """The output exists, and says what is missing in it."""
+    DIFFERENCES = 4
+
+
+def outcome(*, losses: int, notices: int = 0, strict: bool = False) -> Exit:
+    """Losses always tell in the exit code, notices only under ``--strict``."""
+    return Exit.LOSSES if losses or (strict and notices) else Exit.DONE
+
+
+class Run:
+    """What a command is given. Until :meth:`begin` only :attr:`terminal` is there, for errors."""
+
+    settings: Settings
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._log_lines = ExitStack()
+        self.terminal = Terminal()
+
+    def begin(self, flags: Mapping[str, Any]) -> None:
+        """Resolves the settings from the options given. Raises :class:`UsageError`, :class:`NotFoundError`."""
+        # Errors in the settings are told as the command line alone wants it.
+        self.terminal = Terminal(verbosity=flags.get("verbose", 0))
+        self.settings = resolve(flags, self._environ)
+        self.terminal = Terminal(
+            json=self.settings.json, verbosity=self.settings.verbosity, progress=self.settings.progress
+        )
+        from .log_lines import LogLines
+
+        self._log_lines.enter_context(LogLines(self.terminal))
+
+    def end(self) -> None:
+        """Makes sure that everything is written. Raises :class:`OutputError`."""
+        self._log_lines.close()
+        self.terminal.flush()
+
+    def source(self, name: str) -> Source | None:
+        """Where a secret would come from, if not from a prompt. Warns when a file is open to other users."""
+        source = self.settings.secrets.find(name)
+        if isinstance(source, FileSource) and source.read_by_others():
+            self.terminal.warning(f"other users of this computer can read {source.path}")
+        return source
+
+    def secret(self, name: str, *, confirm: bool = False) -> str:
+        """A secret by its name in ``settings.SECRETS``, with ``to-`` in front for the target account's.
+
+        ``confirm`` asks twice at a prompt: for what must open something later. Raises :class:`UsageError` when there
+        is no way to get it, :class:`NotFoundError` for a file that does not exist.
+        """
+        label = _label(name)
+        source = self.source(name)
+        if source is not None:
+            return secret_text(source, label)
+        if name.removeprefix(TARGET) not in _NEVER_ASKED:
+            from .prompts import ask_secret
+
+            answer = ask_secret(label, confirm=confirm)
+            if answer is not None:
+                return answer
+        raise UsageError(f"no {label} was given", hint=f"--{name}-file FILE, --{name}-command CMD, or {variable(name)}")
+
+    def master_key(self, prefix: str = "") -> bytes | None:
+        """The master key of a key file, or None when none is given. Raises :class:`WrongKeyError`."""
+        source = self.source(f"{prefix}key")
+        if source is None:
+            return None
+        from ..crypto.keys import parse_master_key
+
+        return parse_master_key(source.read())
+
+
+def _label(name: str) -> str:
+    label = _LABELS[name.removeprefix(TARGET)]
+    return f"{label} of the target account" if name.startswith(TARGET) else label

@@ -1,0 +1,200 @@
+"""What goes to whom: results to the standard output, words for people to the standard error.
+
+Nothing that came from a server or an archive reaches a terminal with its control characters.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ..errors import OutputError
+from ..printable import printable
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from ..jsontext import JSON
+
+_RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
+# What JSON lets stand raw and a terminal would obey: C1 controls, line separators, marks of direction.
+_OBEYED = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+class Terminal:
+    """The two outputs of a command. ``json`` makes :meth:`result` print records, and keeps progress bars away."""
+
+    def __init__(self, *, json: bool = False, verbosity: int = 0, progress: bool = True) -> None:
+        self.json = json
+        self.verbosity = verbosity
+        self._progress = progress and not json and verbosity >= 0 and _is_terminal(sys.stderr)
+        self._bar: Progress | None = None
+
+    # results
+
+    def result(self, record: JSON, lines: Iterable[str] = ()) -> None:
+        """A command's result: ``record`` as one line of JSON with ``--json``, else ``lines`` for people."""
+        if self.json:
+            self.write(json_line(record))
+        else:
+            self.write(b"".join(printable(line).encode("utf-8", "backslashreplace") + b"\n" for line in lines))
+
+    def write(self, data: bytes) -> None:
+        """Bytes to the standard output as they are. Raises :class:`OutputError`, and lets ``BrokenPipeError`` pass."""
+        with _writing_stdout():
+            sys.stdout.buffer.write(data)
+
+    def flush(self) -> None:
+        """Everything to the standard output, so that its failure is a failure of the command."""
+        with _writing_stdout():
+            sys.stdout.flush()
+
+    # words for people
+
+    def note(self, text: str) -> None:
+        """Something good to know; not with ``-q``."""
+        if self.verbosity >= 0:
+            self._say(text)
+
+    def detail(self, text: str) -> None:
+        """Something for those who ask for it with ``-v``."""
+        if self.verbosity >= 1:
+            self._say(text)
+
+    def warning(self, text: str) -> None:
+        """Something to do about; also with ``-q``."""
+        self._say(text, "warning: ", _YELLOW)
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        """What ended the command."""
+        self._say(message, "error: ", _RED)
+        if hint is not None:
+            self._say(hint, "hint: ")
+
+    def _say(self, text: str, label: str = "", color: str = "") -> None:
+        if color and _is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+            label = f"{color}{label}{_PLAIN}"
+        line = f"{label}{printable(text)}\n"
+        with self._bar.hidden() if self._bar else nullcontext():
+            say_raw(line)
+
+    # progress
+
+    @contextmanager
+    def progress(self, what: str, total: int | None = None, unit: str = "") -> Iterator[Progress]:
+        """A bar for long work, where somebody watches; one at a time."""
+        bar = Progress(_bar(what, total, unit) if self._progress else None)
+        self._bar, outer = bar, self._bar
+        try:
+            with bar:
+                yield bar
+        finally:
+            self._bar = outer
+
+
+class Progress:
+    """How far some work has come. Does nothing where nobody watches."""
+
+    def __init__(self, bar: tqdm[Any] | None = None) -> None:
+        self._bar = bar
+
+    def advance(self, by: int = 1) -> None:
+        """``by`` more units are done."""
+        if self._bar is not None:
+            self._bar.update(by)
+
+    def reach(self, done: int, total: int | None = None, note: str = "") -> None:
+        """``done`` units of ``total`` are done."""
+        if self._bar is not None:
+            self._bar.total = total if total is not None else self._bar.total
+            self._bar.set_postfix_str(printable(note), refresh=False)
+            self._bar.update(done - self._bar.n)
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Away while something else is printed."""
+        if self._bar is None:
+            yield
+            return
+        with self._bar.external_write_mode(file=sys.stderr):
+            yield
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def json_line(record: JSON) -> bytes:
+    """Canonical JSON and a newline; what a terminal would obey stands as ``\\u`` escapes."""
+    from .. import jsontext
+
+    text = jsontext.dumps(record).decode("utf-8")
+    return _OBEYED.sub(_escape, text).encode("utf-8") + b"\n"
+
+
+def say_raw(text: str) -> None:
+    """``text`` to the standard error as it is."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError, ValueError):  # nobody is left who could be told
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def abandon_stdout() -> None:
+    """Sends what is left of the output nowhere, so that the interpreter does not complain when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+@contextmanager
+def _writing_stdout() -> Iterator[None]:
+    if sys.stdout is None:
+        raise OutputError("the standard output is closed")
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to the standard output: {error.strerror or error}") from None
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return stream is not None and bool(stream.isatty())
+    except ValueError:  # closed
+        return False
+
+
+def _bar(what: str, total: int | None, unit: str) -> tqdm[Any]:
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0  # a thread of its own for nothing that we need
+    return tqdm(
+        desc=what,
+        total=total,
+        unit=f" {unit}" if unit else "",
+        file=sys.stderr,
+        leave=False,
+        dynamic_ncols=True,
+        unit_scale=True,
+        mininterval=0.2,
+    )

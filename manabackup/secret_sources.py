@@ -1,0 +1,182 @@
+"""Where secrets come from: files, commands and the environment, never the command line itself.
+
+A secret S has these names: the options ``--S-file`` and ``--S-command``; the variables ``MANABACKUP_S``,
+``MANABACKUP_S_FILE`` and ``MANABACKUP_S_COMMAND`` (upper case, ``_`` for ``-``); in a profile the keys ``S-file`` and
+``S-command``. Options win over the environment, that over the profile; two sources side by side are an error.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from .errors import NotFoundError, UsageError
+from .printable import printable
+
+ENVIRONMENT_PREFIX = "MANABACKUP_"
+_LARGEST = 1 << 20
+"""Bytes. What is larger is not a secret but a wrong file."""
+
+
+class Source(Protocol):
+    """One place that a secret comes from. It may be read more than once, and give something newer each time."""
+
+    def read(self) -> bytes:
+        """Raises :class:`UsageError` or :class:`NotFoundError` without quoting what was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file; a pipe will do."""
+
+    path: Path
+
+    def read(self) -> bytes:
+        """The file's content."""
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(_LARGEST + 1)
+        except FileNotFoundError:
+            raise NotFoundError(f"{self._name} does not exist") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise UsageError(f"cannot read {self._name}: {reason or 'not a file name'}") from None
+        if len(content) > _LARGEST:
+            raise UsageError(f"{self._name} is too large to be a secret")
+        return content
+
+    def read_by_others(self) -> bool:
+        """Whether it is a regular file that other users of this computer may read."""
+        try:
+            mode = self.path.stat().st_mode
+        except (OSError, ValueError):
+            return False  # reading it will say why
+        return stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
+
+    @property
+    def _name(self) -> str:
+        return printable(str(self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSource:
+    """A command: words as a POSIX shell splits and unquotes them, started without a shell."""
+
+    command: str = field(repr=False)
+
+    def read(self) -> bytes:
+        """What the command writes to its standard output; its other streams are this process' own."""
+        import shlex
+        import subprocess
+
+        try:
+            words = shlex.split(self.command)
+        except ValueError:
+            raise UsageError("a command for a secret has an open quotation mark") from None
+        if not words:
+            raise UsageError("a command for a secret is empty")
+        name = printable(words[0])
+        try:
+            finished = subprocess.run(words, stdout=subprocess.PIPE, check=False)  # noqa: S603 # the user's own command
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise UsageError(f"cannot run {name}: {reason or 'not a command'}") from None
+        if finished.returncode != 0:
+            raise UsageError(f"{name} failed with exit code {finished.returncode}")
+        if len(finished.stdout) > _LARGEST:
+            raise UsageError(f"{name} gives too much to be a secret")
+        return finished.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSource:
+    """A variable's value."""
+
+    value: str = field(repr=False)
+
+    def read(self) -> bytes:
+        """The value, byte for byte."""
+        return os.fsencode(self.value)
+
+
+class SecretSources:
+    """Finds the source of a secret by its name, such as ``passphrase`` or ``to-token``.
+
+    ``profile_path`` makes a path of what a profile gives as a file.
+    """
+
+    def __init__(
+        self,
+        flags: Mapping[str, str],
+        environ: Mapping[str, str],
+        profile: Mapping[str, str],
+        profile_path: Callable[[str], Path] = Path,
+    ) -> None:
+        self._flags = flags
+        self._environ = environ
+        self._profile = profile
+        self._profile_path = profile_path
+
+    def find(self, name: str) -> Source | None:
+        """The source to read, or None when none is given. Raises :class:`UsageError` when two stand side by side."""
+        for found in (self._in_flags(name), self._in_environment(name), self._in_profile(name)):
+            if len(found) > 1:
+                raise UsageError(f"{' and '.join(found)} are both given", hint="give one of them")
+            for source in found.values():
+                return source
+        return None
+
+    def _in_flags(self, name: str) -> dict[str, Source]:
+        given = {suffix: self._flags.get(f"{name}-{suffix}") for suffix in ("file", "command")}
+        return {f"--{name}-{suffix}": _source(suffix, value, Path) for suffix, value in given.items() if value}
+
+    def _in_environment(self, name: str) -> dict[str, Source]:
+        found: dict[str, Source] = {}
+        # A variable that is set and empty counts as not set.
+        if value := self._environ.get(variable(name)):
+            found[variable(name)] = EnvironmentSource(value)
+        for suffix in ("file", "command"):
+            key = variable(f"{name}-{suffix}")
+            if value := self._environ.get(key):
+                found[key] = _source(suffix, value, Path)
+        return found
+
+    def _in_profile(self, name: str) -> dict[str, Source]:
+        given = {f"{name}-{suffix}": suffix for suffix in ("file", "command")}
+        return {
+            f"{key} of the profile": _source(suffix, self._profile[key], self._profile_path)
+            for key, suffix in given.items()
+            if key in self._profile
+        }
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return ENVIRONMENT_PREFIX + name.upper().replace("-", "_")
+
+
+def ways_to_give(name: str) -> str:
+    """What to pass where a secret is missing."""
+    return f"--{name}-file FILE, --{name}-command CMD, or {variable(name)}"
+
+
+def secret_text(source: Source, what: str) -> str:
+    """A secret as text; one newline at the end of a file or of a command's output is cut. ``what`` is its name."""
+    content = source.read()
+    if not isinstance(source, EnvironmentSource) and content.endswith(b"\n"):
+        content = content[:-1].removesuffix(b"\r")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"the {what} is not UTF-8 text") from None
+    if not text:
+        raise UsageError(f"the {what} is empty")
+    return text
+
+
+def _source(kind: str, value: str, path: Callable[[str], Path]) -> Source:
+    return CommandSource(value) if kind == "command" else FileSource(path(value))
