@@ -34,7 +34,7 @@ _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 
 
 def check_text(*texts: str) -> None:
-    """Raises :class:`StorageError` when one of ``texts`` holds a NUL or a lone surrogate, which stands for a bad byte."""
+    """Raises :class:`StorageError` when one of ``texts`` holds a NUL or a lone surrogate, the mark of a bad byte."""
     for text in texts:
         if "\x00" in text:
             raise StorageError(_BAD_TEXT.format(0))

@@ -20,9 +20,9 @@ _GRACE_SECONDS = 5.0
 class _Protocol(H11Protocol):
     """HTTP/1.1 that hands the connection's transport to the application, for ends that ASGI has no words for."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        application: ASGIApp = self.app  # type: ignore[assignment]
+        application: ASGIApp = self.app
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
             scope.setdefault("extensions", {})[TRANSPORT] = transport
