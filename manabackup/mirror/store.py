@@ -204,12 +204,14 @@ class Mirror:
     def end_pull(self, pulled_at: int) -> None:
         """Ends a run that read all it was to read, and makes it durable.
 
-        After one that compared, findings that it did not make again are cured and go, and held events that it did not
-        see are noted as gone — save where it could not read everything.
+        After one that compared, findings that it did not make again are cured and go, held events that it did not see
+        are noted as gone — save where it could not read everything —, and no cursor is ahead of the server's clock.
         """
         with self._writing() as connection:
             self._write_meta("pulledAt", str(pulled_at))
             if self._comparing:
+                connection.execute("UPDATE app SET cursor = min(cursor, ?)", (pulled_at,))
+                connection.execute("UPDATE collection SET cursor = min(cursor, ?)", (pulled_at,))
                 self._note_gone(connection)
                 self._comparing = False
         with self._reading() as connection:

@@ -1,0 +1,52 @@
+"""Passing over what the server fails to give.
+
+One row that the server cannot read fails every page that it falls into. A page from a later instant answers once that
+row is behind; what stood before the row in the same page cannot be had either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...remote.sync import FailingPageError, Page
+from ...timestamps import FAR_FUTURE
+
+Ask = Callable[[int, int | None], Page]
+"""Asks the server from an instant, with a number of attempts; None stands for the usual one."""
+
+
+def ask_past_failures(ask: Ask, since: int) -> tuple[int, Page]:
+    """The server's answer from ``since``, or from the first later instant that it answers, and that instant.
+
+    Raises :class:`FailingPageError` when the server fails whatever it is asked: then it is not the row's fault.
+    """
+    try:
+        return since, ask(since, None)
+    except FailingPageError:
+        ask(FAR_FUTURE, None)
+    failing, step = since, 1
+    while (page := _probe(ask, failing + step)) is None:
+        failing, step = failing + step, step * 2
+    answering = failing + step
+    while answering - failing > 1:
+        middle = (failing + answering) // 2
+        earlier = _probe(ask, middle)
+        if earlier is None:
+            failing = middle
+        else:
+            answering, page = middle, earlier
+    try:
+        # A server that was in trouble for a while may have failed at any of the questions.
+        return since, ask(since, None)
+    except FailingPageError:
+        return answering, page
+
+
+def _probe(ask: Ask, instant: int) -> Page | None:
+    """One attempt: a failure is an answer here."""
+    try:
+        return ask(min(instant, FAR_FUTURE), 1)
+    except FailingPageError:
+        if instant >= FAR_FUTURE:
+            raise
+        return None

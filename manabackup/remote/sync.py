@@ -1,0 +1,104 @@
+"""The sync server's read side: one page of a collection, or what an app has since an instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from .. import jsontext
+from ..errors import ServerError
+from ..printable import one_line
+from ..timestamps import parse_timestamp
+from .authorized import Authorized
+from .session import TokenSource
+from .transport import Answer, Transport
+
+_SCHEMA_VERSION = 1
+
+
+class FailingPageError(ServerError):
+    """The server keeps answering one question with a 5xx; it may well answer others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of the server."""
+
+    changes: list[jsontext.JSON] = field(repr=False)
+    """In the order in which the server stored them. A hostile server's may be any JSON values."""
+    synced_until: str
+    """RFC 3339: while there is more, when the server stored the last change; else its clock after the query."""
+    has_more: bool
+
+    @property
+    def until(self) -> int:
+        """:attr:`synced_until` in microseconds since 1970."""
+        return parse_timestamp(self.synced_until)
+
+
+class SyncClient:
+    """Reads one user's changes. Safe to share between threads.
+
+    ``client_id`` must never be used for pushing: the server hides from a client what the same client has pushed. Every
+    call raises :class:`FailingPageError`, :class:`ServerError`, :class:`SignInError` and :class:`SubscriptionError`.
+    """
+
+    def __init__(self, transport: Transport, tokens: TokenSource, client_id: str) -> None:
+        self._transport = transport
+        self._server = Authorized(transport, tokens)
+        self._client_id = client_id
+
+    def pull(self, app: str, collection: str, since: str, *, attempts: int | None = None) -> Page:
+        """The first changes of a collection after ``since``, 1,000 at most."""
+        answer = self._server.request(
+            "GET",
+            f"/sync/{_segment(app)}/pull",
+            params={"collection": collection, "since": since},
+            headers={"X-Client-Id": self._client_id},
+            attempts=attempts,
+        )
+        return _page(answer, f"{app}/{collection}")
+
+    def read_app(self, app: str, since: str, *, attempts: int | None = None) -> Page:
+        """The first changes of all collections of an app after ``since``, 5,000 at most, by a push of no changes.
+
+        ``has_more`` is always false: an answer of 5,000 may be cut.
+        """
+        changeset = {"clientId": self._client_id, "since": since, "schemaVersion": _SCHEMA_VERSION, "changes": []}
+        answer = self._server.request(
+            "POST",
+            f"/sync/{_segment(app)}",
+            headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
+            body=jsontext.dumps(changeset),
+            attempts=attempts,
+        )
+        return _page(answer, app)
+
+    def close(self) -> None:
+        """Ends the connections; calls of other threads end at once with :class:`ServerError`."""
+        self._transport.close()
+
+
+def _segment(name: str) -> str:
+    """A name as one segment of a path, which ``.`` and ``..`` would not be."""
+    return quote(name, safe="", errors="surrogatepass") if name.strip(".") else name.replace(".", "%2E")
+
+
+def _page(answer: Answer, of: str) -> Page:
+    what = f"{one_line(of)} ({answer.source})"
+    if answer.status >= 500:
+        raise FailingPageError(f"{what}: {answer.words()}")
+    if answer.status != 200:
+        raise ServerError(f"{what}: {answer.words()}")
+    body = answer.json()
+    changes = body.get("serverChanges") if isinstance(body, dict) else None
+    if not isinstance(changes, list):
+        raise ServerError(f"{what}: the answer is not a page of changes")
+    until, has_more = body.get("syncedUntil"), body.get("hasMore", False)
+    try:
+        parse_timestamp(until if isinstance(until, str) else "")
+    except ValueError:
+        raise ServerError(f"{what}: the answer's syncedUntil is not a time") from None
+    if not isinstance(has_more, bool):
+        raise ServerError(f"{what}: the answer's hasMore is neither true nor false")
+    return Page(changes, until, has_more)
