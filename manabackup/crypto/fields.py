@@ -21,6 +21,7 @@ from .base64text import forgiving_decode
 PREFIX = "enc:1:"
 IV_BYTES = 12
 TAG_BYTES = 16
+_USUAL_DOT = len(PREFIX) + IV_BYTES * 4 // 3
 
 
 class OpenedValue(NamedTuple):
@@ -54,21 +55,21 @@ class FieldCipher:
         Raises :class:`FieldDecryptionError`: ``malformed`` when the parts are no base64 or too short, ``key`` when the
         tag does not fit (another key, or damage: the two cannot be told apart), ``json`` when the plaintext is no JSON.
         """
-        iv_text, dot, sealed_text = value[len(PREFIX) :].partition(".")
-        if not dot:
-            raise FieldDecryptionError("no separator between IV and ciphertext", reason="malformed")
         try:
-            iv = forgiving_decode(iv_text)
-            sealed = forgiving_decode(sealed_text)
-        except ValueError:
-            raise FieldDecryptionError("IV or ciphertext is not base64", reason="malformed") from None
+            # As every writer writes it: 12 bytes of IV are 16 characters.
+            if value[_USUAL_DOT] != ".":
+                raise ValueError
+            iv = binascii.a2b_base64(value[len(PREFIX) : _USUAL_DOT], strict_mode=True)
+            sealed = binascii.a2b_base64(value[_USUAL_DOT + 1 :], strict_mode=True)
+        except (ValueError, IndexError):
+            iv, sealed = _parts(value)
         if not iv or len(sealed) < TAG_BYTES:
             raise FieldDecryptionError("IV or ciphertext is too short", reason="malformed")
         try:
             plaintext = self._aead.decrypt(iv, sealed, None)
         except InvalidTag:
             raise FieldDecryptionError("does not open under this key", reason="key") from None
-        except ValueError:  # an IV length that no writer uses and the library refuses
+        except ValueError:  # a length that no writer uses and the library refuses
             raise FieldDecryptionError("IV of an unusual length", reason="malformed") from None
         try:
             return OpenedValue(*jsontext.value_text(plaintext))
@@ -82,6 +83,17 @@ class FieldCipher:
     def encrypt(self, json_text: bytes) -> str:
         """``json_text`` as an encrypted value with a fresh random IV."""
         return seal_value(self._aead, os.urandom(IV_BYTES), json_text)
+
+
+def _parts(value: str) -> tuple[bytes, bytes]:
+    """IV and ciphertext of a value in an unusual spelling."""
+    iv_text, dot, sealed_text = value[len(PREFIX) :].partition(".")
+    if not dot:
+        raise FieldDecryptionError("no separator between IV and ciphertext", reason="malformed")
+    try:
+        return forgiving_decode(iv_text), forgiving_decode(sealed_text)
+    except ValueError:
+        raise FieldDecryptionError("IV or ciphertext is not base64", reason="malformed") from None
 
 
 def seal_value(aead: AESGCM, iv: bytes, json_text: bytes) -> str:
