@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..crypto.fields import FieldCipher
 from ..crypto.recovery import parse_recovery_code, unwrap_master_key
 from ..errors import SignInError, UsageError
+from ..limits import DEFAULT_LIMITS, Limits
 from ..remote.session import CommandToken, Session, SessionToken, StaticToken, TokenSource, user_id
 from ..remote.transport import Transport
 from ..remote.vault import VaultClient
@@ -34,14 +35,14 @@ class Connection:
 
 
 @contextmanager
-def connect(run: Run, account: Account | None = None) -> Iterator[Connection]:
+def connect(run: Run, account: Account | None = None, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Connection]:
     """Connects as ``account``, by default the one of the settings; nothing is sent yet but to renew a token.
 
     A token goes before the stored session. Raises :class:`SignInError` when there is neither, :class:`UsageError` for
     addresses that are none, and what reading the token raises.
     """
     account = account or run.settings.account
-    with Transport(account.auth_url) as auth, Transport(account.sync_url) as sync:
+    with Transport(account.auth_url, limits=limits) as auth, Transport(account.sync_url, limits=limits) as sync:
         tokens = _given_tokens(run, account)
         if tokens is not None:
             yield Connection(account, user_id(tokens.token()), tokens, None, auth, sync)
@@ -63,10 +64,7 @@ def unlock(run: Run, connection: Connection | None, account: Account | None = No
     if given is not None:
         return FieldCipher(given)
     if connection is None:
-        name = f"{account.prefix}key"
-        raise UsageError(
-            "no master key was given", hint=f"--{name}-file FILE, --{name}-command CMD, or {variable(name)}"
-        )
+        raise UsageError("no master key was given", hint=ways_to_give(f"{account.prefix}key"))
     key = VaultClient(connection.auth, connection.tokens).key()
     if key is None:
         run.terminal.note("the account has no vault: nothing of it is encrypted")

@@ -21,6 +21,7 @@ COMMANDS: Final = (
         (
             ("login", "account", "sign in, so that the other commands need no password"),
             ("logout", "account", "end the session and forget it"),
+            ("status", "status", "who is signed in, and the state of servers, vault and mirror"),
         ),
     ),
 )

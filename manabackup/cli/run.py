@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from ..errors import UsageError
-from ..secret_sources import FileSource, Source, secret_text
+from ..secret_sources import FileSource, Source, secret_text, ways_to_give
 from ..settings import TARGET, Settings, resolve
 from .terminal import Terminal
 
@@ -89,7 +89,7 @@ class Run:
             answer = ask_secret(label, confirm=confirm)
             if answer is not None:
                 return answer
-        raise UsageError(f"no {label} was given", hint=f"--{name}-file FILE, --{name}-command CMD, or {variable(name)}")
+        raise UsageError(f"no {label} was given", hint=ways_to_give(name))
 
     def master_key(self, prefix: str = "") -> bytes | None:
         """The master key of a key file, or None when none is given. Raises :class:`WrongKeyError`."""
