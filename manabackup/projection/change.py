@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from ..jsontext import JSON
 
@@ -12,9 +11,10 @@ _ISO_TIME = re.compile(
 )
 
 
-@lru_cache(maxsize=8_192)
 def is_data(name: str) -> bool:
     """Whether a field of that name is the user's data (rule 7). A path is judged by its first name."""
+    if name[:1] not in "_i":  # nearly all: this runs once per field of every change
+        return True
     head = name.partition(".")[0]
     return head not in ("id", "_updatedAtIndex") and not head.startswith("__")
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from .. import jsontext
 from ..jsontext import JSON
 from ..registry import Table
-from .acceptance import accept
+from .acceptance import MalformedReason, accept
 from .change import field_time, insert_time, is_data, is_dated
 from .paths import NestedObjects, is_too_long
 from .point_in_time import PointInTime
@@ -29,7 +29,7 @@ def fold(table: Table | None, changes: Iterable[JSON], *, as_of: str | None = No
     row = _Row()
     until = PointInTime(as_of) if as_of is not None else None
     record_id: JSON = None
-    malformed: list[str] = []
+    malformed: list[MalformedReason] = []
     for change in changes:
         reason = accept(change)
         if reason is not None:
@@ -209,7 +209,7 @@ class _Row:
             return False
         return True
 
-    def finish(self, record_id: str, table: Table | None, malformed: list[str]) -> Record:
+    def finish(self, record_id: str, table: Table | None, malformed: list[MalformedReason]) -> Record:
         """The record, with what can be said only at the end of the stream."""
         values = self.values
         state: State = "absent" if not self.present else "tombstone" if is_deleted(values) else "live"

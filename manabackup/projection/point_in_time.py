@@ -67,10 +67,14 @@ class PointInTime:
         return {**change, "fields": counted} if counted else None
 
 
-@lru_cache(maxsize=4_096)
 def instant(text: str) -> Instant | None:
     """The instant that an RFC 3339 time means, or ``None`` when it is none (RFC 3339, section 5.6; no leap seconds)."""
-    match = _RFC_3339.fullmatch(text) if len(text) <= _LONGEST else None
+    return _instant(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4_096)
+def _instant(text: str) -> Instant | None:
+    match = _RFC_3339.fullmatch(text)
     if match is None:
         return None
     *numbers, fraction, sign, hours, minutes = match.groups()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from ..jsontext import JSON, Number
+from .acceptance import MalformedReason
 
 State: TypeAlias = Literal["live", "tombstone", "absent"]
 
@@ -67,8 +68,8 @@ class Record:
     space_filled: bool = False
     """No change wrote the row's ``spaceId``: it was taken from a change's envelope (rule 8)."""
     oddities: list[Oddity] = field(default_factory=list)
-    malformed: list[str] = field(default_factory=list)
-    """Why changes were set aside, one :data:`~manabackup.projection.MalformedReason` each."""
+    malformed: list[MalformedReason] = field(default_factory=list)
+    """Why changes were set aside, one reason each."""
     undated_insert: bool = False
     """Since the last delete without a time there was an insert that a fresh web client stamps with its own clock."""
 

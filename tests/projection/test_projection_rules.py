@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from manabackup import jsontext, registry
@@ -301,6 +303,22 @@ def test_rule_5_writing_inside_an_object_leaves_the_callers_changes_as_they_were
         "meta": {"k": {"x": 4}, "other": {"y": 1}},
         "again": {"k": {"k": {"x": 1}, "other": {"y": 5}}, "other": {"y": 1}},
     }
+
+
+def test_rule_5_an_object_made_where_a_replaced_one_was_is_still_the_callers() -> None:
+    given: list[dict[str, int]] = []
+
+    def stream() -> Iterator[object]:
+        for _ in range(200):  # a freed object's memory soon serves for the next
+            yield update(T[1], meta__k=2)
+            yield update(T[1], meta=None)
+            given.append({"k": 1})
+            yield update(T[1], meta=given[-1])
+            yield update(T[1], meta__k=3)
+            yield update(T[1], meta=None)
+
+    fold(TASKS, stream())
+    assert given == [{"k": 1}] * 200
 
 
 # --- rule 6: deletes --------------------------------------------------------------------------------------------------
