@@ -96,17 +96,22 @@ class Archive:
             last = identifier
             yield Row(identifier, line)
 
-    def meta(self, subject: str) -> Iterator[JSON]:
+    def meta(self, subject: str) -> Iterator[dict[str, JSON]]:
         """The parsed lines of ``meta/<subject>.jsonl``; nothing when the archive has none."""
-        name = names.entry("meta", subject)
-        for number, line in self.lines(name) if name in self.container.entries else ():
+        for number, line in self.meta_lines(subject):
             try:
                 value = jsontext.parse(line)
             except JSONTextError:
                 value = None
             if not isinstance(value, dict):
-                raise DamagedArchiveError("not a JSON object", code="line", where=f"{name}:{number}")
+                where = f"{names.entry('meta', subject)}:{number}"
+                raise DamagedArchiveError("not a JSON object", code="line", where=where)
             yield value
+
+    def meta_lines(self, subject: str) -> Iterator[tuple[int, bytes]]:
+        """(line number from 1, text) of ``meta/<subject>.jsonl``; nothing when the archive has none."""
+        name = names.entry("meta", subject)
+        return self.lines(name) if name in self.container.entries else iter(())
 
     def lines(self, name: str) -> Iterator[tuple[int, bytes]]:
         """(line number from 1, text) of JSON Lines: blank lines left out, ends trimmed as the web app trims them."""

@@ -24,6 +24,16 @@ COMMANDS: Final = (
             ("status", "status", "who is signed in, and the state of servers, vault and mirror"),
         ),
     ),
+    (
+        "Archives",
+        (
+            ("info", "archives", "what an archive holds"),
+            ("verify", "archives", "check archives from the first byte to the last"),
+            ("cat", "archives", "print the rows of a table"),
+            ("seal", "archives", "put an archive under a passphrase"),
+            ("unseal", "archives", "take an archive out of its seal"),
+        ),
+    ),
 )
 """The commands by heading, in the order in which somebody meets them. A command ``x-y`` is the object ``x_y``."""
 

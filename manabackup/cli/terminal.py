@@ -140,8 +140,12 @@ def json_line(record: JSON) -> bytes:
     """Canonical JSON and a newline; what a terminal would obey stands as ``\\u`` escapes."""
     from .. import jsontext
 
-    text = jsontext.dumps(record).decode("utf-8")
-    return _OBEYED.sub(_escape, text).encode("utf-8") + b"\n"
+    return for_terminal(jsontext.dumps(record)) + b"\n"
+
+
+def for_terminal(line: bytes) -> bytes:
+    """A line of JSON with ``\\u`` escapes for what a terminal would obey."""
+    return _OBEYED.sub(_escape, line.decode("utf-8")).encode("utf-8")
 
 
 def say_raw(text: str) -> None:

@@ -130,7 +130,8 @@ class _Verification:
         report.tables = len(counts)
         report.rows = sum(counts.values())
         report.data_sha256 = archive.manifest.data_sha256 or (None if report.problems else data_sha256(archive.hashes))
-        self._compare_counts(counts)
+        if report.ok:
+            self._compare_counts(counts)
         if report.encrypted_rows and archive.manifest.fields_plaintext:
             report.notes.append(
                 f"{report.encrypted_rows:,} rows hold encrypted values, though the manifest says otherwise"

@@ -1,0 +1,218 @@
+"""``info``, ``verify``, ``cat``, ``seal``, ``unseal``: archives, without an account."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..archive.container import printable as short_name
+from ..archive.reader import open_archive
+from ..archive.writer import Written
+from ..errors import DamagedArchiveError, ManabackupError, UsageError
+from ..operations.inspect import Info
+from ..operations.inspect import info as describe
+from ..operations.reseal import seal as seal_archive
+from ..operations.reseal import unseal as unseal_archive
+from ..operations.rows import clean_rows
+from ..operations.verify import VerifyReport
+from ..operations.verify import verify as verify_archive
+from .frame import command, secret_options
+from .run import Run
+from .terminal import for_terminal
+
+SHORT_PASSPHRASE = 12
+"""The web app asks for as many characters; shorter ones are guessed."""
+
+weak_kdf_option = click.option(
+    "--allow-weak-kdf", is_flag=True, help="Open a seal with fewer than 100,000 iterations of key derivation."
+)
+output_option = click.option("-o", "--output", required=True, metavar="FILE", help="The archive to write.")
+force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
+
+
+@command("info")
+@secret_options("passphrase")
+@weak_kdf_option
+@click.argument("file")
+def info(run: Run, file: str, allow_weak_kdf: bool) -> None:
+    """Tell what an archive holds.
+
+    A sealed archive tells what stands outside the seal, unless its passphrase comes from one of the sources below.
+    """
+    passphrase = (lambda: run.secret("passphrase")) if run.source("passphrase") is not None else None
+    found = describe(Path(file), passphrase, allow_weak_kdf=allow_weak_kdf)
+    run.terminal.result(found.to_json(), _description(found))
+
+
+@command("verify")
+@secret_options("passphrase")
+@weak_kdf_option
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
+    """Check archives from the first byte to the last.
+
+    Structure, checksums, counts, and every row. With several files and --json, one object a line.
+    """
+    failures: list[ManabackupError] = []
+    for name in files:
+        path = Path(name)
+        try:
+            with run.terminal.progress("verifying", unit="B") as bar:
+                report = verify_archive(
+                    path, lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf, progress=bar.reach
+                )
+        except ManabackupError as error:
+            if len(files) == 1:
+                raise
+            run.terminal.error(error.message, error.hint)
+            failures.append(error)
+            continue
+        run.terminal.result(report.to_json(), _verdict(report))
+        for note in report.notes:
+            run.terminal.note(f"{name}: {note}")
+        if not report.ok:
+            failures.append(DamagedArchiveError(f"{name} is damaged"))
+    if failures:
+        # Damage outranks a passphrase that was mistyped for another file.
+        raise max(failures, key=lambda error: error.exit_code)
+
+
+@command("cat")
+@secret_options("passphrase")
+@weak_kdf_option
+@click.option("--meta", is_flag=True, help="Show who changed which field when, in place of the rows.")
+@click.argument("file")
+@click.argument("table")
+def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> None:
+    """Print the rows of a table, one JSON object a line.
+
+    What a terminal would obey is escaped when the output is one; anywhere else the rows are written as they are.
+    """
+    with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
+        if table not in archive.tables:
+            raise _no_such_table(table, archive.tables)
+        lines: Iterator[bytes]
+        if meta:
+            lines = (line for _, line in archive.meta_lines(table))
+        else:
+            lines = (row.line for row in clean_rows(archive, table))
+        raw = not sys.stdout.isatty()
+        for line in lines:
+            run.terminal.write((line if raw else for_terminal(line)) + b"\n")
+
+
+@command("seal")
+@secret_options("passphrase")
+@output_option
+@force_option
+@click.option("--private", is_flag=True, help="Tell nothing outside the seal: no user id, no counts, no time of day.")
+@click.argument("file")
+def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
+    """Put an archive under a passphrase."""
+    passphrase = new_passphrase(run)
+    written = seal_archive(Path(file), Path(output), passphrase, private=private, force=force)
+    run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}, sealed"])
+
+
+@command("unseal")
+@secret_options("passphrase")
+@weak_kdf_option
+@output_option
+@force_option
+@click.argument("file")
+def unseal(run: Run, file: str, output: str, force: bool, allow_weak_kdf: bool) -> None:
+    """Take an archive out of its seal."""
+    written = unseal_archive(
+        Path(file), Path(output), lambda: run.secret("passphrase"), force=force, allow_weak_kdf=allow_weak_kdf
+    )
+    run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}"])
+    run.terminal.note("it is not encrypted: who holds the file can read it")
+
+
+def new_passphrase(run: Run) -> str:
+    """A passphrase for something to be sealed, asked for twice at a prompt."""
+    passphrase = run.secret("passphrase", confirm=True)
+    if not passphrase:
+        raise UsageError("the passphrase is empty")
+    if len(passphrase) < SHORT_PASSPHRASE:
+        run.terminal.warning(f"a passphrase of fewer than {SHORT_PASSPHRASE} characters can be guessed")
+    return passphrase
+
+
+def _written(output: str, written: Written) -> dict[str, Any]:
+    return {
+        "archive": output,
+        "bytes": written.bytes,
+        "rows": written.rows,
+        "tables": len(written.row_counts),
+        "dataSha256": written.data_sha256,
+        "sealed": written.sealed,
+    }
+
+
+def _amount(written: Written) -> str:
+    return f"{written.rows:,} rows in {len(written.row_counts):,} tables, {written.bytes:,} bytes"
+
+
+def _verdict(report: VerifyReport) -> Iterator[str]:
+    name = str(report.archive)
+    if not report.ok:
+        yield f"{name}: DAMAGED"
+        for problem in report.problems:
+            where = f"{problem.where}: " if problem.where else ""
+            yield f"  {where}{problem.message} [{problem.code}]"
+        return
+    kind = "sealed" if report.sealed else "not sealed"
+    yield f"{name}: ok, {report.rows:,} rows in {report.tables:,} tables, {kind}"
+    if report.status == "partial":
+        yield "  its writer could not read everything: see `completeness` in its manifest (manabackup info)"
+
+
+def _description(found: Info) -> Iterator[str]:
+    described = found.to_json()
+    labels = {
+        "archive": "archive",
+        "bytes": "bytes",
+        "producedBy": "made by",
+        "exportedAt": "made at",
+        "userId": "account",
+        "scope": "scope",
+        "filter": "left out on purpose",
+        "rows": "rows",
+        "tables": "tables",
+        "status": "status",
+        "keyFingerprint": "fields encrypted under key",
+        "dataSha256": "content",
+    }
+    yield f"{'sealed':>26}  {'yes' if found.sealed else 'no'}"
+    for key, label in labels.items():
+        if key in described:
+            value = described[key]
+            shown = f"{value:,}" if type(value) is int else value if isinstance(value, str) else _plain(value)
+            yield f"{label:>26}  {shown}"
+    completeness = described.get("completeness", {})
+    for group in ("losses", "notices"):
+        kinds = completeness.get(group)
+        for kind, count in kinds.items() if isinstance(kinds, dict) else ():
+            yield f"{group.removesuffix('s'):>26}  {kind}: {count}"
+    for table, count in described["rowCounts"].items():
+        if count:
+            yield f"{short_name(table):>26}  {count}"
+
+
+def _plain(value: Any) -> str:
+    from .. import jsontext
+
+    return jsontext.dumps(value).decode()
+
+
+def _no_such_table(table: str, tables: list[str]) -> UsageError:
+    import difflib
+
+    near = difflib.get_close_matches(table, tables, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "`manabackup info FILE` lists the tables"
+    return UsageError(f"the archive has no table {short_name(table)}", hint=hint)
