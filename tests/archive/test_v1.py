@@ -1,0 +1,429 @@
+"""The older archives: what a pull of the same changes would have given, and nothing from a damaged file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from manabackup import jsontext, registry
+from manabackup.archive.container import Container
+from manabackup.archive.reader import open_archive
+from manabackup.archive.sources import FileSource
+from manabackup.archive.v1 import holds_events, open_events
+from manabackup.crypto.fields import FieldCipher
+from manabackup.errors import DamagedArchiveError, NotFoundError
+from manabackup.limits import Limits
+from manabackup.mirror import Batch, Mirror, prepare
+from manabackup.operations import event_log
+from manabackup.operations.event_log import EventLog
+from manabackup.operations.export import Source, export
+
+from . import v1_exports as v1
+
+LIFE = v1.FOLDER / "life.mana"
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def changes(path: Path) -> list[tuple[str, str, Any]]:
+    with open_events(path) as archive:
+        return [(event.app, event.collection, event.change) for event in archive.events()]
+
+
+def damage(content: bytes, tmp_path: Path) -> DamagedArchiveError:
+    path = tmp_path / "damaged.mana"
+    path.write_bytes(content)
+    with pytest.raises(DamagedArchiveError) as raised:
+        changes(path)
+    return raised.value
+
+
+def export_of(log: Any, path: Path) -> tuple[dict[str, list[Any]], Any]:
+    """(rows by table, the manifest) of an export of ``log``."""
+    source = Source(log, registry.load(), v1.USER, None, FieldCipher(v1.KEY))
+    export(source, path, now=NOW)
+    with open_archive(path) as archive:
+        rows = {table: [row.values() for row in archive.rows(table)] for table in archive.tables}
+        return {table: found for table, found in rows.items() if found}, archive.manifest
+
+
+@pytest.fixture
+def log_of() -> Iterator[Any]:
+    opened: list[Any] = []
+
+    def make(path: Path, **options: Any) -> EventLog:
+        archive = open_events(path)
+        opened.append(archive)
+        log = EventLog(archive, tempfile.TemporaryFile, **options)
+        opened.append(log)
+        return log
+
+    yield make
+    for resource in reversed(opened):
+        resource.close()
+
+
+# --- what is in it ----------------------------------------------------------------------------------------------------
+
+
+def test_events_become_the_changes_that_a_pull_gives() -> None:
+    expected = []
+    for number, (app, change) in enumerate(v1.life(), 1):
+        event_id = json.loads(v1.life_lines()[number - 1])["eventId"]
+        expected.append((app, change["table"], {"eventId": event_id, "schemaVersion": 1, **change}))
+    assert [
+        (app, collection, json.loads(jsontext.dumps(change))) for app, collection, change in changes(LIFE)
+    ] == expected
+
+
+def test_the_manifest_says_whose_it_is_and_when_it_was_made() -> None:
+    with open_events(LIFE) as archive:
+        assert archive.manifest.user_id == v1.USER
+        assert archive.manifest.created_at == "2026-04-20T09:30:15Z"
+        assert archive.manifest.event_count == len(v1.life())
+        assert archive.manifest.apps == ("articles", "habitat", "notes", "times", "todo", "wetter")
+        assert archive.manifest.produced_by == "mana-sync"
+        assert archive.notes == []
+
+
+def test_an_account_without_events_is_an_archive_without_events() -> None:
+    assert changes(v1.FOLDER / "empty.mana") == []
+
+
+def test_a_list_of_no_apps_may_be_null(tmp_path: Path) -> None:
+    path = tmp_path / "a.mana"
+    raw = {**v1.manifest_of([], []), "apps": None}
+    path.write_bytes(v1.container([("events.jsonl", b""), ("manifest.json", json.dumps(raw).encode())]))
+    with open_events(path) as archive:
+        assert archive.manifest.apps == ()
+
+
+def test_a_field_with_a_time_and_no_value_was_removed(tmp_path: Path) -> None:
+    line = json.dumps(
+        {
+            "eventId": "e",
+            "appId": "notes",
+            "table": "notes",
+            "id": "n",
+            "op": "update",
+            "data": {"untimed": 1},
+            "fieldTimestamps": {"gone": "2026-04-14T00:00:00Z"},
+            "createdAt": "2026-04-14T00:00:00Z",
+        }
+    ).encode()
+    path = tmp_path / "a.mana"
+    path.write_bytes(v1.export([line], ["notes"]))
+    ((_, _, change),) = changes(path)
+    assert change["fields"] == {"gone": {"value": None, "at": "2026-04-14T00:00:00Z"}, "untimed": {"value": 1}}
+
+
+def test_numbers_and_lone_surrogates_survive(tmp_path: Path) -> None:
+    line = v1.event_line("notes", {"table": "notes", "id": "n", "op": "insert", "data": {"x": 0}}, 1)
+    odd = b'{"big":123456789012345678901234567890,"lone":"\\ud83d"}'
+    path = tmp_path / "a.mana"
+    path.write_bytes(v1.export([line.replace(b'{"x":0}', odd)], ["notes"]))
+    ((_, _, change),) = changes(path)
+    assert jsontext.dumps(change["data"]) == odd
+
+
+def test_events_that_stand_twice_count_once_and_are_noted(tmp_path: Path) -> None:
+    lines = v1.life_lines()
+    path = tmp_path / "a.mana"
+    path.write_bytes(v1.export([*lines, lines[3], lines[0]], ["todo"]))
+    with open_events(path) as archive:
+        assert len(list(archive.events())) == len(lines)
+        assert archive.notes == ["2 events stand twice and count once"]
+
+
+def test_other_entries_are_noted(tmp_path: Path) -> None:
+    manifest = json.dumps(v1.manifest_of([], [])).encode()
+    path = tmp_path / "a.mana"
+    path.write_bytes(v1.container([("events.jsonl", b""), ("manifest.json", manifest), ("README.md", b"hi")]))
+    with open_events(path) as archive:
+        assert archive.notes == ["unknown entry README.md"]
+
+
+# --- from v1 to v2 ----------------------------------------------------------------------------------------------------
+
+
+def test_an_export_of_the_events_equals_an_export_of_a_mirror_that_pulled_them(tmp_path: Path, log_of: Any) -> None:
+    pulled = defaultdict(list)
+    for app, collection, change in changes(LIFE):
+        pulled[app, collection].append(change)
+    with Mirror(tmp_path / "mirror.sqlite", sync_url="https://sync.example", user_id=v1.USER) as mirror:
+        for (app, collection), found in pulled.items():
+            mirror.store(app, {collection: Batch(prepare(found))})
+        with mirror.snapshot() as snapshot:
+            _, of_mirror = export_of(snapshot, tmp_path / "mirror.mana")
+    _, of_events = export_of(log_of(LIFE), tmp_path / "events.mana")
+    assert of_events.data_sha256 == of_mirror.data_sha256
+    assert of_events.completeness == of_mirror.completeness
+
+
+def test_the_rows_are_what_the_user_last_saw(tmp_path: Path, log_of: Any) -> None:
+    rows, manifest = export_of(log_of(LIFE), tmp_path / "events.mana")
+    # The edit is older than the server's receipt of the insert and must win nevertheless.
+    assert [row["title"] for row in rows["tasks"]] == ["Hafermilch kaufen"]
+    assert rows["notes"][0]["title"] == "<Liebes> Tagebuch & Co.\u2028"
+    assert rows["notes"][0]["content"] == 'a\n"b" 🔑'
+    assert rows["todoProjects"][0] == {
+        "id": "p-1",
+        "color": None,
+        "createdAt": "2026-04-13T19:00:00.000Z",
+        "name": "<b>Haus</b> & Hof\u2029",
+    }
+    assert rows["timeSettings"][0]["theme"] == {"color": "blue"}
+    assert rows["articleImportJobs"][0]["url"] == "https://example.org/?a=1&b=<2>"
+    assert rows["habitat.plants"][0]["name"] == "Farn"
+    completeness = manifest.completeness
+    assert (completeness["status"], completeness["changes"]) == ("complete", len(v1.life()))
+    assert completeness["deleted"] == 1
+
+
+def test_pages_that_were_set_aside_come_back_in_order_and_tell_nothing_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "_BUDGET", 20_000)
+    lines = [
+        v1.event_line(app, {"table": table, "id": f"r{n % 7}", "op": "insert", "data": {"n": n, "t": "Tagebuch"}}, n)
+        for n in range(1, 2_000)
+        for app, table in [(("notes", "notes"), ("todo", "tasks"), ("todo", "projects"))[n % 3]]
+    ]
+    path = tmp_path / "a.mana"
+    path.write_bytes(v1.export(lines, ["notes", "todo"]))
+    disk = (tmp_path / "spool").open("w+b")
+    with open_events(path) as archive, EventLog(archive, lambda: disk) as log:
+        held = {(found.app, found.name): found.changes for found in log.collections()}
+        assert held == {("notes", "notes"): 666, ("todo", "projects"): 666, ("todo", "tasks"): 667}
+        for app, collection in held:
+            for _ in range(2):  # a reading leaves everything in place
+                numbers = [
+                    jsontext.parse(line)["data"]["n"] for page in log.read(app, collection) for line in page.lines
+                ]
+                assert numbers == sorted(numbers)
+                assert len(numbers) == held[app, collection]
+        assert sum(1 for _ in log.read("notes", "notes")) > 1
+        assert list(log.read("notes", "nothing")) == []
+        assert log.losses() == []
+        spooled = (tmp_path / "spool").read_bytes()
+        assert len(spooled) > 10_000
+        assert b"Tagebuch" not in spooled
+        assert b"\x28\xb5\x2f\xfd" not in spooled  # what zstd frames begin with
+
+
+def test_a_log_of_too_many_collections_is_refused(tmp_path: Path) -> None:
+    lines = [
+        v1.event_line("a", {"table": f"c{n}", "id": "r", "op": "insert", "data": {"n": n}}, n) for n in range(1, 12)
+    ]
+    path = tmp_path / "a.mana"
+    path.write_bytes(v1.export(lines, ["a"]))
+    with open_events(path) as archive, pytest.raises(DamagedArchiveError) as raised:
+        EventLog(archive, tempfile.TemporaryFile, limits=Limits(entries=10))
+    assert raised.value.code == "limit"
+
+
+def test_what_the_server_would_never_have_stored_is_set_aside_not_fatal(tmp_path: Path, log_of: Any) -> None:
+    lines = [
+        b'{"eventId":"1","appId":"notes","table":"notes","id":7,"op":"insert","createdAt":"2026-04-14T00:00:01Z"}',
+        b'{"eventId":"2","appId":"notes","table":"notes","id":"n","op":"upsert","createdAt":"2026-04-14T00:00:02Z"}',
+        b'{"eventId":"3","appId":"notes","table":"notes","id":"n","op":"delete","data":{"deletedAt":5},'
+        b'"createdAt":"2026-04-14T00:00:03Z"}',
+        b'{"eventId":"4","appId":"notes","table":"notes","id":"n","op":"update","data":{"a":1},'
+        b'"fieldTimestamps":{"a":5},"createdAt":"2026-04-14T00:00:04Z"}',
+    ]
+    path = tmp_path / "a.mana"
+    path.write_bytes(v1.export(lines, ["notes"]))
+    rows, manifest = export_of(log_of(path), tmp_path / "b.mana")
+    assert rows == {}
+    reasons = sorted(case["reason"] for case in manifest.completeness["losses"]["malformedChange"]["cases"])
+    assert reasons == ["badDeletedAt", "badFields", "badId", "badOp"]
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_manifest_means_a_truncated_export() -> None:
+    with pytest.raises(DamagedArchiveError, match="cut off") as raised:
+        open_events(v1.FOLDER / "no-manifest.mana")
+    assert raised.value.code == "truncated"
+
+
+def test_altered_events_are_found_by_their_hash() -> None:
+    with pytest.raises(DamagedArchiveError) as raised:
+        changes(v1.FOLDER / "altered.mana")
+    assert (raised.value.code, raised.value.where) == ("eventsSha256", "events.jsonl")
+
+
+def test_a_log_is_never_made_of_altered_events() -> None:
+    with open_events(v1.FOLDER / "altered.mana") as archive, pytest.raises(DamagedArchiveError):
+        EventLog(archive, tempfile.TemporaryFile)
+
+
+def test_events_of_a_newer_schema_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DamagedArchiveError, match="schema 2") as raised:
+        open_events(v1.FOLDER / "newer-schema.mana")
+    assert raised.value.code == "schemaVersion"
+    lying = [v1.life_lines()[0].replace(b'"schemaVersion":1', b'"schemaVersion":2')]
+    error = damage(v1.export(lying, ["todo"]), tmp_path)
+    assert (error.code, error.where) == ("schemaVersion", "events.jsonl:1")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "code"),
+    [
+        ({"formatVersion": 2}, "formatVersion"),
+        ({"formatVersion": "1"}, "formatVersion"),
+        ({"formatVersion": None}, "formatVersion"),
+        ({"userId": ""}, "manifest"),
+        ({"userId": None}, "manifest"),
+        ({"createdAt": 1}, "manifest"),
+        ({"eventCount": -1}, "manifest"),
+        ({"eventCount": "15"}, "manifest"),
+        ({"eventCount": True}, "manifest"),
+        ({"eventCount": 14}, "counts"),
+        ({"eventsSha256": None}, "manifest"),
+        ({"eventsSha256": "0" * 63}, "manifest"),
+        ({"eventsSha256": "0" * 64}, "eventsSha256"),
+        ({"apps": "todo"}, "manifest"),
+        ({"apps": [1]}, "manifest"),
+        ({"schemaVersion": 2}, "schemaVersion"),
+        ({"schemaVersionMax": 1.5}, "manifest"),
+        ({"schemaVersionMin": "1"}, "manifest"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(overrides: dict[str, object], code: str, tmp_path: Path) -> None:
+    assert damage(v1.export(v1.life_lines(), ["todo"], **overrides), tmp_path).code == code
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"a":NaN}',
+        b'"\xff"',
+        b'{"appId":"a","table":"t","id":"i","op":"insert","createdAt":"2026-04-14T00:00:00Z"}',
+        b'{"eventId":"e","appId":"","table":"t","id":"i","op":"insert","createdAt":"2026-04-14T00:00:00Z"}',
+        b'{"eventId":"e","appId":"a","table":7,"id":"i","op":"insert","createdAt":"2026-04-14T00:00:00Z"}',
+        b'{"eventId":"e","appId":"a","table":"t","id":"i","op":"insert","createdAt":"yesterday"}',
+        b'{"eventId":"e","appId":"a","table":"t","id":"i","op":"insert","data":[],"createdAt":"2026-04-14T00:00:00Z"}',
+        b'{"eventId":"e","appId":"a","table":"t","id":"i","op":"update","fieldTimestamps":7,'
+        b'"createdAt":"2026-04-14T00:00:00Z"}',
+    ],
+)
+def test_a_line_that_is_no_event_is_refused_by_its_number_without_its_content(line: bytes, tmp_path: Path) -> None:
+    error = damage(v1.export([v1.life_lines()[0], line], ["todo"]), tmp_path)
+    assert (error.code, error.where) == ("line", "events.jsonl:2")
+    assert "yesterday" not in str(error)
+
+
+def test_lines_and_events_stay_under_the_limits(tmp_path: Path) -> None:
+    path = tmp_path / "a.mana"
+    line = v1.event_line("a", {"table": "t", "id": "r", "op": "insert", "data": {"x": "y" * 3_000_000}}, 1)
+    path.write_bytes(v1.export([line], ["a"]))
+    for limits in (Limits(line_bytes=1_000_000), Limits(entry_bytes=1_000_000), Limits(manifest_bytes=10)):
+        with pytest.raises(DamagedArchiveError) as raised, open_events(path, limits) as archive:
+            list(archive.events())
+        assert raised.value.code == "limit"
+
+
+def test_no_byte_can_be_altered_unseen(tmp_path: Path) -> None:
+    """But for what a streamed ZIP leaves open: times, attributes, versions. The events themselves have a hash."""
+    whole = LIFE.read_bytes()
+    expected = jsontext.dumps(changes(LIFE))
+    path = tmp_path / "altered.mana"
+    for at in range(len(whole)):
+        altered = bytearray(whole)
+        altered[at] ^= 0xFF
+        path.write_bytes(altered)
+        try:
+            found = changes(path)
+        except DamagedArchiveError:
+            continue
+        assert jsontext.dumps(found) == expected, at
+
+
+def test_a_file_cut_anywhere_is_damaged(tmp_path: Path) -> None:
+    whole = LIFE.read_bytes()
+    for at in range(0, len(whole), 7):
+        damage(whole[:at], tmp_path)
+
+
+def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        open_events(tmp_path / "none.mana")
+    manifest = json.dumps(v1.manifest_of([], [])).encode()
+    assert damage(v1.container([("manifest.json", manifest)]), tmp_path).code == "missing"
+    assert damage(v1.container([("letter.txt", b"hi")]), tmp_path).code == "notAnArchive"
+    vectors = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives"
+    assert damage((vectors / "plain-small.mana").read_bytes(), tmp_path).code == "formatVersion"
+
+
+def test_bombs_overlaps_and_prefixes_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    whole = LIFE.read_bytes()
+    assert damage(b"#!/bin/sh\n" + whole, tmp_path).code == "container"
+    assert damage(whole + b"tail", tmp_path).code == "container"
+    central = whole.index(b"PK\1\2")
+    forged = bytearray(whole)
+    forged[central + 24 : central + 28] = (4_000_000_000).to_bytes(4, "little")
+    assert damage(bytes(forged), tmp_path).code == "limit"
+
+
+def test_a_v1_archive_is_told_from_a_v2_one(tmp_path: Path) -> None:
+    vectors = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives"
+    answers = {}
+    for path in (LIFE, v1.FOLDER / "no-manifest.mana", vectors / "plain-small.mana", vectors / "sealed-small.mana"):
+        with FileSource(path) as source:
+            answers[path.name] = holds_events(Container(source))
+    assert answers == {
+        "life.mana": True,
+        "no-manifest.mana": True,
+        "plain-small.mana": False,
+        "sealed-small.mana": False,
+    }
+
+
+# --- any events -------------------------------------------------------------------------------------------------------
+
+_NAMES = st.sampled_from(["a", "b.c", "deletedAt", "__proto__", "ü", "id"])
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values, max_size=3),
+    max_leaves=5,
+)
+_FIELDS = st.fixed_dictionaries({"value": _VALUES}, optional={"at": st.text(max_size=30)})
+_CHANGES = st.one_of(
+    st.fixed_dictionaries({"op": st.just("insert"), "data": st.dictionaries(_NAMES, _VALUES, min_size=1)}),
+    st.fixed_dictionaries({"op": st.just("update"), "fields": st.dictionaries(_NAMES, _FIELDS, min_size=1)}),
+    st.fixed_dictionaries({"op": st.just("delete")}, optional={"deletedAt": st.text(max_size=30)}),
+).flatmap(
+    lambda change: st.builds(
+        lambda table, record: {**change, "table": table, "id": record},
+        st.sampled_from(["notes", "tasks", "ä/../b"]),
+        st.text(min_size=1, max_size=5),
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_CHANGES, max_size=8))
+def test_whatever_the_server_stored_comes_out_as_it_would_be_pulled(
+    tmp_path_factory: pytest.TempPathFactory, stored: list[v1.Change]
+) -> None:
+    path = tmp_path_factory.mktemp("v1") / "a.mana"
+    lines = [v1.event_line("app", change, number) for number, change in enumerate(stored, 1)]
+    path.write_bytes(v1.export(lines, ["app"]))
+    found = changes(path)
+    assert [json.loads(jsontext.dumps(change)) for _, _, change in found] == [
+        {"eventId": json.loads(line)["eventId"], "schemaVersion": 1, **change}
+        for line, change in zip(lines, stored, strict=True)
+    ]
