@@ -1,1 +1,126 @@
-"""The servers that Mana's data lives on, embedded: account service and sync server on one loopback port."""
+"""The servers that Mana's data lives on, embedded: account service and sync server on one loopback port.
+
+It is the double of the real ones in tests, in the demo and in ``roundtrip``. What it answers is held against recordings
+of the real servers (``tests/sandbox``). It keeps no secret well and must never face a network.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .accounts import BOOTSTRAP_CLIENT, Accounts, Activity
+from .answers import ASGIApp, Receive, Scope, Send
+from .auth import auth_app
+from .changelog import ChangeLog, StoredChange
+from .faults import Faults
+from .server import HTTPServer
+from .sync import SyncApp
+
+__all__ = ["Accounts", "ChangeLog", "Faults", "Middleware", "Sandbox", "StoredChange"]
+
+Middleware = Callable[[ASGIApp], ASGIApp]
+"""Wraps the whole application; the first of several is the outermost."""
+
+_AUTH_PREFIXES = ("/api/", "/.well-known/")
+
+
+class Sandbox:
+    """Both servers. A context manager: requests are answered inside it.
+
+    ``folder`` keeps the databases between runs, readable for their owner alone; without it they are in memory.
+    ``clock`` gives nanoseconds since the epoch. ``production`` switches the account service's rate limits on. The other
+    times are in seconds and default to what was measured.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        folder: Path | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        production: bool = False,
+        middleware: Sequence[Middleware] = (),
+        upload_seconds: float = 15.0,
+        heartbeat_seconds: float = 30.0,
+        membership_seconds: float = 300.0,
+    ) -> None:
+        self.faults = Faults()
+        self.log = ChangeLog(_database(folder, "changes.sqlite3"), clock=clock)
+        self.accounts = Accounts(
+            _database(folder, "accounts.sqlite3"),
+            clock=clock,
+            production=production,
+            on_bootstrap=self._bootstrap,
+        )
+        self._sync = SyncApp(
+            self.log,
+            self.accounts,
+            faults=self.faults,
+            upload_seconds=upload_seconds,
+            heartbeat_seconds=heartbeat_seconds,
+            membership_seconds=membership_seconds,
+        )
+        self.accounts.activity = lambda user_id: [Activity(*counted) for counted in self.log.activity(user_id)]
+        self.accounts.erase = self.log.erase
+        self._auth = auth_app(self.accounts)
+        application: ASGIApp = self._dispatch
+        for wrap in reversed(middleware):
+            application = wrap(application)
+        self._server = HTTPServer(application, port=port, on_stop=self._sync.streams.end)
+        self.accounts.issuer = self.url
+
+    @property
+    def url(self) -> str:
+        """Where both servers answer, without a slash at the end."""
+        return f"http://127.0.0.1:{self._server.port}"
+
+    auth_url = url
+    sync_url = url
+
+    def start(self) -> Self:
+        """Begins to answer requests."""
+        self._server.start()
+        return self
+
+    def wait(self) -> None:
+        """Blocks until another thread, or a signal's exception, ends it."""
+        self._server.wait()
+
+    def close(self) -> None:
+        """Ends the servers and closes the databases; those in memory are gone."""
+        self._server.close()
+        self.accounts.close()
+        self.log.close()
+
+    def forget_memberships(self) -> None:
+        """Lets the sync server look memberships up again; by itself it does so every five minutes."""
+        self._sync.forget_memberships()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        application: ASGIApp = self._auth if scope["path"].startswith(_AUTH_PREFIXES) else self._sync
+        await application(scope, receive, send)
+
+    def _bootstrap(self, user_id: str, app: str, change: dict[str, object]) -> None:
+        self.log.append(user_id, BOOTSTRAP_CLIENT, app, change)
+
+
+def _database(folder: Path | None, name: str) -> str:
+    if folder is None:
+        return ":memory:"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / name
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    return str(path)

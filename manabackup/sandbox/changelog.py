@@ -202,6 +202,20 @@ class ChangeLog:
             query = "SELECT count(*) FROM changes WHERE ?1 IS NULL OR app = ?1"
             return int(self._database.execute(query, (app,)).fetchone()[0])
 
+    def activity(self, user_id: str) -> list[tuple[str, str, int, int]]:
+        """For each collection a user wrote to: app, collection, number of changes, time of the last in microseconds."""
+        query = """
+            SELECT app, collection, count(*), max(created_at) FROM changes WHERE user_id = ?
+            GROUP BY app, collection ORDER BY app, collection
+        """
+        with self._lock:
+            return self._database.execute(query, (user_id,)).fetchall()
+
+    def erase(self, user_id: str) -> int:
+        """Removes all changes that a user wrote, as the deletion of the account does, and gives their number."""
+        with self._lock:
+            return self._database.execute("DELETE FROM changes WHERE user_id = ?", (user_id,)).rowcount
+
     def _read(
         self,
         query: str,

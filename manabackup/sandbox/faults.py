@@ -1,19 +1,19 @@
-"""Switches for states of the servers that a healthy sandbox is never in."""
+"""Switches for states of the sync server that a healthy sandbox is never in.
+
+Others stand where the state itself is kept: ``Accounts.jwks_outage``, ``Accounts.set_subscription`` (402), and
+``ChangeLog.poison`` (a page that answers 500).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass
 class Faults:
     """May be changed at any time from any thread; the next request sees it."""
 
-    inactive: set[str] = field(default_factory=set)
-    """Ids of users whose sync subscription is off: everything they ask of the sync server is answered with 402."""
-    jwks_outage: bool = False
-    """The servers cannot reach the key set: every token is answered with 401, valid ones too."""
     membership_outage: bool = False
-    """The sync server cannot look up memberships, and answers 200 without the rows of shared spaces."""
+    """Memberships cannot be looked up: answers are 200 without the rows of shared spaces."""
     commit_lag_us: int = 0
     """Pushed changes are stamped this many microseconds before they become visible: transactions that commit late."""

@@ -80,7 +80,8 @@ class HTTPServer:
     """
 
     def __init__(self, application: ASGIApp, *, port: int, on_stop: Callable[[], None]) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # The protocol is named because asyncio switches Nagle off only for sockets that say that they are TCP.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind(("127.0.0.1", port))
@@ -95,6 +96,8 @@ class HTTPServer:
             http=_Protocol,
             ws="none",
             loop="asyncio",
+            interface="asgi3",
+            proxy_headers=False,
             lifespan="off",
             access_log=False,
             log_config=None,

@@ -9,7 +9,6 @@ import asyncio
 import html
 import posixpath
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
@@ -52,6 +51,9 @@ class Identity(Protocol):
     def spaces_of(self, user_id: str) -> frozenset[str]:
         """The spaces that the user is a member of."""
 
+    def subscription_active(self, user_id: str) -> bool:
+        """Whether the user may sync."""
+
 
 class _Caller(NamedTuple):
     user_id: str
@@ -67,7 +69,7 @@ class _Refused(Exception):  # noqa: N818 - carries an answer
 class SyncApp:
     """An ASGI application. Its requests run one after the other, on one event loop.
 
-    ``jwks_url`` is where the server would fetch keys from; it stands in an error text only. Times are in seconds.
+    Times are in seconds.
     """
 
     def __init__(
@@ -76,7 +78,6 @@ class SyncApp:
         identity: Identity,
         *,
         faults: Faults,
-        jwks_url: Callable[[], str],
         upload_seconds: float = 15.0,
         heartbeat_seconds: float = 30.0,
         membership_seconds: float = 300.0,
@@ -84,7 +85,6 @@ class SyncApp:
         self._log = log
         self._identity = identity
         self._faults = faults
-        self._jwks_url = jwks_url
         self._upload_seconds = upload_seconds
         self._membership_ns = int(membership_seconds * 1_000_000_000)
         self._memberships: dict[str, tuple[int, frozenset[str]]] = {}
@@ -238,16 +238,11 @@ class SyncApp:
         scheme, _, token = request.header("authorization").partition(" ")
         if scheme != "Bearer" or not token:
             raise _Refused(error(401, "unauthorized: no authorization header"))
-        if self._faults.jwks_outage:
-            url = self._jwks_url()
-            host = url.split("/")[2]
-            words = f'fetch JWKS: fetch JWKS from {url}: Get "{url}": dial tcp {host}: connect: connection refused'
-            raise _Refused(error(401, f"unauthorized: {words}"))
         try:
             user_id = self._identity.verify_token(token)
         except TokenRefused as refused:
             raise _Refused(error(401, f"unauthorized: {refused}")) from None
-        if user_id in self._faults.inactive:
+        if not self._identity.subscription_active(user_id):
             raise _Refused(json_answer(_INACTIVE, 402))
         return _Caller(user_id, request.header("x-client-id"))
 

@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sync_recordings import FOLDER, Directory, Replay, Server, load, request_body, running
+from sync_recordings import FOLDER, Replay, load, register, request_body
 
+from manabackup.sandbox import Sandbox
+from manabackup.sandbox.accounts import Accounts
 from manabackup.sandbox.changelog import StoredChange
+from manabackup.sandbox.tokens import SigningKey
 
 
 def us(text: str) -> int:
@@ -26,7 +29,13 @@ def us(text: str) -> int:
 
 
 def rows(
-    server: Server, app: str, collection: str, first: int, last: int, at: Callable[[int], int | None], prefix: str = "r"
+    server: Sandbox,
+    app: str,
+    collection: str,
+    first: int,
+    last: int,
+    at: Callable[[int], int | None],
+    prefix: str = "r",
 ) -> None:
     """Rows as they were put straight into the real server's database."""
     server.log.append_many(
@@ -41,70 +50,72 @@ def rows(
     )
 
 
-def paging_2500(server: Server) -> None:
+def paging_2500(server: Sandbox) -> None:
     rows(server, "pg1", "items", 1, 2500, lambda n: us("2026-03-01T00:00:00Z") + n * 1_000)
 
 
-def paging_boundary(server: Server) -> None:
+def paging_boundary(server: Sandbox) -> None:
     for count in (1000, 1001):
         rows(server, "pg2", f"k{count}", 1, count, lambda n: us("2026-03-01T00:00:00Z") + n * 1_000)
 
 
-def equal_1500(server: Server) -> None:
+def equal_1500(server: Sandbox) -> None:
     rows(server, "pg3", "same", 1, 1500, lambda n: us("2026-03-02T12:00:00.123456Z"))
 
 
-def straddle(server: Server) -> None:
+def straddle(server: Sandbox) -> None:
     rows(server, "pg4", "mix", 1, 900, lambda n: us("2026-03-02T00:00:00Z") + n * 1_000, "a")
     rows(server, "pg4", "mix", 1, 300, lambda n: us("2026-03-02T01:00:00.5Z"), "b")
     rows(server, "pg4", "mix", 1, 800, lambda n: us("2026-03-02T02:00:00Z") + n * 1_000, "c")
 
 
-def one_row(server: Server) -> None:
+def one_row(server: Sandbox) -> None:
     rows(server, "pg5", "us", 1, 1, lambda n: us("2026-03-03T00:00:00.123456Z"))
 
 
-def six_thousand(server: Server) -> None:
+def six_thousand(server: Sandbox) -> None:
     change = {"table": "many", "op": "insert"}
     server.log.append_many(StoredChange("alice", "seed", "pg7", {**change, "id": f"r{n:06d}"}) for n in range(1, 6_001))
 
 
-def late_commit(server: Server) -> None:
+def late_commit(server: Sandbox) -> None:
     created = server.log.now_ns() // 1_000 - 200_000
     server.log.append(
         "alice", "w2", "rc1", {"table": "t", "id": "late", "op": "insert", "data": {"x": 1}}, created_at_us=created
     )
 
 
-def unpaid(server: Server) -> None:
-    server.faults.inactive.add("unpaid-1")
+def unpaid(server: Sandbox) -> None:
+    register(server, "unpaid-1")
+    server.accounts.set_subscription("unpaid-1", active=False)
 
 
-def memberships(server: Server) -> None:
-    server.directory.spaces = {"alice": {"space-team-1"}, "bob": {"space-team-1", "space-other"}}
+def memberships(server: Sandbox) -> None:
+    register(server, "alice", "space-team-1")
+    register(server, "bob", "space-team-1", "space-other")
 
 
-def poison(server: Server) -> None:
+def poison(server: Sandbox) -> None:
     for collection, record_id, poisoned in (("t", "bad", True), ("t2", "bad", True), ("t3", "nul", False)):
         change = {"table": collection, "id": record_id, "op": "insert"}
         server.log.append("alice", "seed", "pois", change, poisoned=poisoned)
 
 
-def membership_outage(server: Server) -> None:
+def membership_outage(server: Sandbox) -> None:
     server.faults.membership_outage = True
 
 
-def membership_back(server: Server) -> None:
+def membership_back(server: Sandbox) -> None:
     server.faults.membership_outage = False
 
 
-def dave_joins(server: Server) -> None:
-    server.directory.spaces["dave"] = {"space-team-1"}
-    server.app.forget_memberships()
+def dave_joins(server: Sandbox) -> None:
+    register(server, "dave", "space-team-1")
+    server.forget_memberships()
 
 
-def jwks_outage(server: Server) -> None:
-    server.faults.jwks_outage = True
+def jwks_outage(server: Sandbox) -> None:
+    server.accounts.jwks_outage = True
 
 
 def padded(length: int) -> bytes:
@@ -127,7 +138,7 @@ class Scenario:
 
     prelude: tuple[tuple[str, int], ...] = ()
     """Exchanges of another recording whose rows this one saw: the number, and how many."""
-    before: Mapping[int, Callable[[Server], None]] = field(default_factory=dict)
+    before: Mapping[int, Callable[[Sandbox], None]] = field(default_factory=dict)
     """What was done to the server directly, before the exchange of that index."""
     bodies: Mapping[int, bytes] = field(default_factory=dict)
     """Request bodies that the recording cut."""
@@ -192,14 +203,14 @@ def replayed(number: str) -> list[tuple[int, dict[str, Any]]]:
     return exchanges
 
 
-def forged(directory: Directory) -> dict[str, str]:
+def forged(accounts: Accounts) -> dict[str, str]:
     """Authorization headers by the notes of recording 13."""
     now = int(time.time())
-    key, good = directory.key, {"sub": "alice", "exp": now + 900}
-    other = type(key)(b"\x01" * 32, key.kid)
+    good = {"sub": "alice", "exp": now + 900}
+    kid = accounts.key_set()["keys"][0]["kid"]
 
     def bearer(claims: Mapping[str, Any], **header: str) -> str:
-        return f"Bearer {key.sign(claims, header=header or None)}"
+        return f"Bearer {accounts.sign(dict(claims), header=dict(header) or None)}"
 
     return {
         "Bearer with nothing": "Bearer ",
@@ -210,11 +221,11 @@ def forged(directory: Directory) -> dict[str, str]:
         "expired (exp = now-60)": bearer(good | {"exp": now - 60}),
         "expired 1 s ago (no leeway?)": bearer(good | {"exp": now - 1}),
         "no exp claim at all": bearer({"sub": "alice"}),
-        "wrong key, right kid": f"Bearer {other.sign(good)}",
+        "wrong key, right kid": f"Bearer {SigningKey(bytes(32), kid).sign(good)}",
         "unknown kid": bearer(good, alg="EdDSA", kid="other"),
         "no kid": bearer(good, alg="EdDSA"),
-        "alg none": bearer(good, alg="none", kid=key.kid),
-        "alg HS256": bearer(good, alg="HS256", kid=key.kid),
+        "alg none": bearer(good, alg="none", kid=kid),
+        "alg HS256": bearer(good, alg="HS256", kid=kid),
         "sub missing": bearer({"exp": now + 900}),
         "sub empty": bearer(good | {"sub": ""}),
         "nbf in future": bearer(good | {"nbf": now + 600}),
@@ -232,16 +243,18 @@ def forged(directory: Directory) -> dict[str, str]:
 class Authorizations(dict[str, str]):
     """Recorded ``auth`` → header, signed when asked for."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, accounts: Accounts) -> None:
         super().__init__()
-        self._directory = directory
+        self._accounts = accounts
 
     def __missing__(self, recorded: str) -> str:
         user = recorded.removeprefix("Bearer <token for ").removesuffix(">")
-        return f"Bearer {self._directory.token(user)}"
+        return f"Bearer {self._accounts.issue_token(user)}"
 
 
-def play(replay: Replay, number: str, scenario: Scenario, server: Server | None, notes: Mapping[str, str]) -> list[str]:
+def play(
+    replay: Replay, number: str, scenario: Scenario, server: Sandbox | None, notes: Mapping[str, str]
+) -> list[str]:
     for earlier, count in scenario.prelude:
         if server is not None and 0 in SCENARIOS[earlier].before:
             SCENARIOS[earlier].before[0](server)
@@ -271,9 +284,9 @@ def replay_one(replay: Replay, exchange: dict[str, Any], rebuilt: bytes | None, 
 
 @pytest.mark.parametrize("number", SCENARIOS)
 def test_the_sandbox_answers_as_the_real_server_did(number: str) -> None:
-    with running() as server:
-        replay = Replay(server.url, Authorizations(server.directory))
-        assert play(replay, number, SCENARIOS[number], server, forged(server.directory)) == []
+    with Sandbox() as server:
+        replay = Replay(server.url, Authorizations(server.accounts))
+        assert play(replay, number, SCENARIOS[number], server, forged(server.accounts)) == []
 
 
 def test_every_recorded_exchange_is_replayed_or_excused() -> None:

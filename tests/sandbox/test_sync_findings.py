@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sync_recordings import Server, load, running
+from sync_recordings import load, register
 from test_sync_conformance import (
     equal_1500,
     paging_2500,
@@ -17,13 +17,14 @@ from test_sync_conformance import (
 )
 
 from manabackup import jsontext
+from manabackup.sandbox import Sandbox
 from manabackup.sandbox.changelog import StoredChange
 
 EPOCH = "1970-01-01T00:00:00Z"
 
 
-def client(server: Server, user: str = "alice", client_id: str = "reader") -> httpx.Client:
-    headers = {"Authorization": f"Bearer {server.directory.token(user)}", "X-Client-Id": client_id}
+def client(server: Sandbox, user: str = "alice", client_id: str = "reader") -> httpx.Client:
+    headers = {"Authorization": f"Bearer {server.accounts.issue_token(user)}", "X-Client-Id": client_id}
     return httpx.Client(base_url=server.url, headers=headers, trust_env=False)
 
 
@@ -46,7 +47,7 @@ def push(http: httpx.Client, app: str, changes: str, since: str = "2999-01-01T00
     ],
 )
 def test_pages_end_where_the_real_ones_did(number: str, app: str, collection: str, seed: Any) -> None:
-    with running() as server, client(server) as http:
+    with Sandbox() as server, client(server) as http:
         seed(server)
         for page in load(number)["findings"]["pages"]:
             got = pull(http, app, collection, page["since"])
@@ -59,7 +60,7 @@ def test_pages_end_where_the_real_ones_did(number: str, app: str, collection: st
 
 def test_exactly_a_page_is_the_last_one_and_one_row_more_is_not() -> None:
     findings = load("07")["findings"]
-    with running() as server, client(server) as http:
+    with Sandbox() as server, client(server) as http:
         paging_boundary(server)
         for count, recorded in findings.items():
             got = pull(http, "pg2", f"k{count}")
@@ -69,7 +70,7 @@ def test_exactly_a_page_is_the_last_one_and_one_row_more_is_not() -> None:
 
 def test_a_reader_that_steps_back_a_microsecond_sees_a_straddled_tie_whole() -> None:
     overlap = load("09")["findings"]["overlap_client"]
-    with running() as server, client(server) as http:
+    with Sandbox() as server, client(server) as http:
         straddle(server)
         seen: set[str] = set()
         for page in overlap["pages"]:
@@ -82,7 +83,7 @@ def test_a_reader_that_steps_back_a_microsecond_sees_a_straddled_tie_whole() -> 
 @pytest.mark.parametrize("created", load("10")["findings"]["page_cursor_format"])
 def test_a_page_cursor_has_its_trailing_zeros_cut(created: str) -> None:
     recorded = load("10")["findings"]["page_cursor_format"][created]
-    with running() as server, client(server) as http:
+    with Sandbox() as server, client(server) as http:
         rows(server, "pg6", "c", 1, 1000, lambda n: us(created))
         rows(server, "pg6", "c", 1001, 1001, lambda n: us(created) + 1)
         assert pull(http, "pg6", "c")["syncedUntil"] == recorded
@@ -90,7 +91,7 @@ def test_a_page_cursor_has_its_trailing_zeros_cut(created: str) -> None:
 
 def test_a_push_answers_five_thousand_changes_and_never_says_that_there_are_more() -> None:
     findings = load("24")["findings"]
-    with running() as server, client(server) as http:
+    with Sandbox() as server, client(server) as http:
         rows(server, "ties", "t", 1, findings["rows_with_equal_created_at"], lambda n: us("2026-03-02T12:00:00Z"))
         answer = jsontext.parse(push(http, "ties", "", EPOCH).content)
         assert (len(answer["serverChanges"]), "hasMore" in answer) == (findings["post_empty"], False)
@@ -99,7 +100,7 @@ def test_a_push_answers_five_thousand_changes_and_never_says_that_there_are_more
 
 
 def test_a_row_that_commits_late_is_missed_by_a_reader_who_trusts_the_cursor() -> None:
-    with running() as server, client(server) as http, client(server, client_id="writer") as writer:
+    with Sandbox() as server, client(server) as http, client(server, client_id="writer") as writer:
         server.faults.commit_lag_us = 3_000_000
         cursor = pull(http, "race", "t")["syncedUntil"]
         assert push(writer, "race", '{"table":"t","id":"1","op":"insert","data":{"a":1}}').status_code == 200
@@ -110,7 +111,7 @@ def test_a_row_that_commits_late_is_missed_by_a_reader_who_trusts_the_cursor() -
 def test_values_come_back_as_they_did_from_the_real_server() -> None:
     trips = [trip for trip in load("16")["findings"]["roundtrips"] if isinstance(trip, dict)]
     assert len(trips) == 60
-    with running() as server, client(server) as http, client(server, client_id="writer") as writer:
+    with Sandbox() as server, client(server) as http, client(server, client_id="writer") as writer:
         for index, trip in enumerate(trips):
             value, key = (f'{{"v":{trip["sent"]}}}', trip["where"])
             pushed = push(
@@ -134,7 +135,7 @@ def test_keys_match_in_any_case_and_duplicates_merge_as_gos_structs_do() -> None
             '{"table":"dupdata","id":"1","op":"insert","data":{"a":1,"k":{"x":1}},"data":{"b":2,"k":{"y":1}}}'
         ),
     }
-    with running() as server, client(server) as http, client(server, client_id="writer") as writer:
+    with Sandbox() as server, client(server) as http, client(server, client_id="writer") as writer:
         for name, change in changes.items():
             recorded = jsontext.parse(findings[name])["serverChanges"][0]
             assert push(writer, "keys", change).status_code == 200
@@ -144,15 +145,15 @@ def test_keys_match_in_any_case_and_duplicates_merge_as_gos_structs_do() -> None
 
 def test_the_answer_to_a_tie_larger_than_a_page_is_found_by_reading_the_app() -> None:
     findings = load("08")["findings"]["post_empty_changes"]
-    with running() as server, client(server) as http:
+    with Sandbox() as server, client(server) as http:
         equal_1500(server)
         changes = jsontext.parse(push(http, "pg3", "", "2026-03-02T12:00:00.123455Z").content)["serverChanges"]
         assert (len(changes), len({change["eventId"] for change in changes})) == (findings["n"], findings["distinct"])
 
 
 def test_rows_of_several_authors_come_in_the_order_of_their_times() -> None:
-    with running() as server, client(server, "bob") as http:
-        server.directory.spaces = {"bob": {"s"}}
+    with Sandbox() as server, client(server, "bob") as http:
+        register(server, "bob", "s")
         server.log.append_many(
             StoredChange(
                 author, "w", "sp", {"table": "t", "id": record_id, "op": "insert", "spaceId": space}, created_at_us=at

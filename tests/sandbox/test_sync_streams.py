@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from sync_recordings import Server, load, running
+from sync_recordings import load, register
 from test_sync_findings import client, pull, push
+
+from manabackup.sandbox import Sandbox
 
 RECORDED = {stream["name"]: stream for stream in load("21")["streams"]}
 PUSHED = {
@@ -53,14 +55,14 @@ class Stream:
 
 @contextmanager
 def opened(
-    server: Server, request: str, user: str = "alice", client_id: str = "r", body: bytes = b""
+    server: Sandbox, request: str, user: str = "alice", client_id: str = "r", body: bytes = b""
 ) -> Iterator[Stream]:
     target = urlsplit(server.url)
     assert target.hostname is not None
     assert target.port is not None
     connection = socket.create_connection((target.hostname, target.port), timeout=20)
     head = f"{request} HTTP/1.1\r\nHost: sandbox\r\nX-Client-Id: {client_id}\r\n"
-    connection.sendall(head.encode() + f"Authorization: Bearer {server.directory.token(user)}\r\n".encode() + body)
+    connection.sendall(head.encode() + f"Authorization: Bearer {server.accounts.issue_token(user)}\r\n".encode() + body)
     stream = Stream(connection)
     try:
         yield stream
@@ -75,8 +77,9 @@ def recorded_events(name: str) -> list[str]:
     return [CURSOR.sub("", event) for event in chunks]
 
 
-def seeded(server: Server) -> None:
-    server.directory.spaces = {"alice": {"team"}, "bob": {"team"}}
+def seeded(server: Sandbox) -> None:
+    register(server, "alice", "team")
+    register(server, "bob", "team")
     with client(server, client_id="w") as writer:
         for name in ("p1", "p2"):
             assert push(writer, "sse1", PUSHED[name]).status_code == 200
@@ -87,7 +90,7 @@ def test_a_stream_sends_first_pages_and_then_what_other_devices_push() -> None:
         "two collections with data, pushes at 2s(tasks),3s(unlisted),12s(tasks),18s(tasks), watched 42s"
     ]
     expected = recorded_events(recorded["name"])
-    with running(heartbeat_seconds=60) as server, client(server, client_id="w") as writer:
+    with Sandbox(heartbeat_seconds=60) as server, client(server, client_id="w") as writer:
         seeded(server)
         with opened(server, recorded["request"], client_id="r1", body=b"\r\n") as stream:
             events = stream.events()
@@ -108,7 +111,7 @@ def comparable(head: str) -> set[str]:
 @pytest.mark.parametrize("name", ["empty collection, watched 42s", "no collections param"])
 def test_a_stream_without_rows_is_silent_until_a_push_and_then_sends_that_collection_from_its_start(name: str) -> None:
     expected = recorded_events(name)[:2]
-    with running(heartbeat_seconds=0.05) as server, client(server, client_id="w") as writer:
+    with Sandbox(heartbeat_seconds=0.05) as server, client(server, client_id="w") as writer:
         seeded(server)
         with opened(server, RECORDED[name]["request"], client_id="r2", body=b"\r\n") as stream:
             events = stream.events()
@@ -122,7 +125,7 @@ def test_a_stream_without_rows_is_silent_until_a_push_and_then_sends_that_collec
 
 def test_a_stream_sends_only_the_first_page_of_a_large_collection() -> None:
     recorded = next(stream for name, stream in RECORDED.items() if name.startswith("1500 rows"))
-    with running() as server:
+    with Sandbox() as server:
         for n in range(1, 1501):
             change = {"table": "big", "id": f"r{n:06d}", "op": "insert", "data": {"n": n}}
             server.log.append("alice", "w", "sse2", change, created_at_us=n)
@@ -136,7 +139,7 @@ def test_a_stream_sends_only_the_first_page_of_a_large_collection() -> None:
 
 @pytest.mark.parametrize(("user", "client_id"), [("alice", "w"), ("bob", "rb")])
 def test_neither_the_own_device_nor_co_members_are_woken_by_a_push(user: str, client_id: str) -> None:
-    with running(heartbeat_seconds=0.05) as server, client(server, client_id="w") as writer:
+    with Sandbox(heartbeat_seconds=0.05) as server, client(server, client_id="w") as writer:
         seeded(server)
         request = "GET /sync/sse1/stream?collections=none"
         with opened(server, request, user, client_id, body=b"\r\n") as stream:
@@ -147,7 +150,7 @@ def test_neither_the_own_device_nor_co_members_are_woken_by_a_push(user: str, cl
 
 
 def test_closing_the_server_ends_open_streams() -> None:
-    with running(heartbeat_seconds=0.05) as server:
+    with Sandbox(heartbeat_seconds=0.05) as server:
         stream_of = opened(server, "GET /sync/sse1/stream?collections=x", body=b"\r\n")
         stream = stream_of.__enter__()
         next(stream.events())
@@ -159,7 +162,7 @@ def test_closing_the_server_ends_open_streams() -> None:
 def test_a_websocket_is_closed_right_after_the_handshake(path: str) -> None:
     handshake = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     handshake += b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    with running() as server, opened(server, f"GET {path}", body=handshake) as stream:
+    with Sandbox() as server, opened(server, f"GET {path}", body=handshake) as stream:
         head, _, frames = stream.rest().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
     assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # RFC 6455, 1.3
@@ -168,7 +171,7 @@ def test_a_websocket_is_closed_right_after_the_handshake(path: str) -> None:
 
 def test_a_slow_upload_is_refused_with_a_timeout() -> None:
     recorded = load("22")["findings"]["slow body 17s (ReadTimeout 15s)"]["recv"]
-    with running(upload_seconds=0.1) as server:
+    with Sandbox(upload_seconds=0.1) as server:
         body = b'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"changes":['
         with opened(server, "POST /sync/slow", body=body) as stream:
             got = stream.rest().decode()
@@ -182,7 +185,7 @@ def test_a_slow_upload_is_refused_with_a_timeout() -> None:
 
 def test_a_client_that_leaves_in_the_middle_of_its_upload_stores_nothing() -> None:
     change = '{"table":"t","id":"1","op":"insert"}'
-    with running() as server, client(server) as http:
+    with Sandbox() as server, client(server) as http:
         body = f'Content-Length: 500\r\n\r\n{{"changes":[{change}]}}'.encode()
         with opened(server, "POST /sync/left", body=body):
             pass
