@@ -67,8 +67,33 @@ def meta_line(
     ``actors`` and ``spaces`` number what they are given; ``sealed`` is what the caller found when it decrypted. A field
     without a stamp counts as one of which nothing is known.
     """
+    line: dict[str, JSON] = {"id": record.id}
+    if table is not None and table.scope == "space":
+        line["space"] = None if record.space is None else spaces(record.space)
+    # Fields written together share one stamp object. Most rows were written once: then that is all there is to say.
+    shared = {id(stamp): stamp for stamp in record.stamps.values()}
+    if len(shared) == 1 and record.values.keys() <= record.stamps.keys():
+        (stamp,) = shared.values()
+        common = (stamp.at or None, None if stamp.actor is None else actors(stamp.actor), stamp.origin)
+        line["at"], line["actor"], line["origin"] = common
+        line["fields"] = {}
+        line["sealed"] = sorted(sealed)
+        return line
+    triples = _triples(record, actors)
+    common = _common(triples)
+    line["at"], line["actor"], line["origin"] = common
+    line["fields"] = {
+        name: {"at": triple[0], "actor": triple[1], "origin": triple[2]}
+        for name, triple in triples.items()
+        if triple != common
+    }
+    line["sealed"] = sorted(sealed)
+    return line
+
+
+def _triples(record: Record, actors: Callable[[dict[str, JSON]], int | None]) -> dict[str, _Triple]:
+    """Each field's triple; one object, and one look at the actor, for fields written together."""
     triples: dict[str, _Triple] = {}
-    # Fields written together share one stamp object: number its actor once.
     seen: dict[int, _Triple] = {}
     for name in sorted(record.stamps):  # the order in which actors are numbered
         stamp = record.stamps[name]
@@ -79,18 +104,7 @@ def meta_line(
         triples[name] = triple
     for name in record.values.keys() - triples.keys():
         triples[name] = _UNKNOWN_TRIPLE
-    common = _common(triples)
-    line: dict[str, JSON] = {"id": record.id}
-    if table is not None and table.scope == "space":
-        line["space"] = None if record.space is None else spaces(record.space)
-    line["at"], line["actor"], line["origin"] = common
-    line["fields"] = {
-        name: {"at": triple[0], "actor": triple[1], "origin": triple[2]}
-        for name, triple in triples.items()
-        if triple != common
-    }
-    line["sealed"] = sorted(sealed)
-    return line
+    return triples
 
 
 def _common(triples: Mapping[str, _Triple]) -> _Triple:
