@@ -10,7 +10,7 @@ import heapq
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 
 from .crypto.seal import CipherSpool, SpoolFile
@@ -20,6 +20,7 @@ _HEADER = struct.Struct("<II")
 _OVERHEAD = 250
 """Bytes that a line in memory costs besides its own."""
 _MOST_RUNS = 64
+_BATCH = 256
 _first = itemgetter(0)
 
 
@@ -38,9 +39,9 @@ class LineSorter:
 
     def add(self, pairs: Iterable[tuple[str, bytes]]) -> None:
         """Take some more pairs."""
-        for pair in pairs:
-            self._pairs.append(pair)
-            self._bytes += len(pair[1]) + _OVERHEAD
+        for some in _batched(pairs):
+            self._pairs += some
+            self._bytes += sum([len(line) for _, line in some]) + _OVERHEAD * len(some)
             if self._bytes >= self._budget:
                 self._spill()
 
@@ -81,6 +82,13 @@ class LineSorter:
         spool.write(b"".join(parts))
         spool.spill()
         return spool
+
+
+def _batched(pairs: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """Few enough at a time that the budget is not passed by much."""
+    rest = iter(pairs)
+    while some := list(islice(rest, _BATCH)):
+        yield some
 
 
 def _read_run(spool: CipherSpool) -> Iterator[tuple[str, bytes]]:

@@ -29,7 +29,8 @@ def test_groups_come_in_code_point_order_and_lines_in_the_order_they_came(
 def test_many_runs_are_merged_in_passes() -> None:
     sorter = LineSorter(tempfile.TemporaryFile, budget=1)  # a run for each line
     pairs = [(f"{number * 7919 % 200:03}", b"%d" % number) for number in range(600)]
-    sorter.add(pairs)
+    for pair in pairs:
+        sorter.add([pair])
     groups = dict(sorter.groups())
     assert list(groups) == sorted(groups)
     assert all(lines == [line for key, line in pairs if key == name] for name, lines in groups.items())

@@ -21,6 +21,7 @@ from ..registry import Table
 from .completeness import Completeness
 
 _MOST_ACTORS = 200_000
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -88,26 +89,25 @@ class RowText:
 
     def line(self, name: str, table: Table | None, record: Record) -> tuple[bytes, list[str]]:
         """The row's line, and the unregistered fields that were ciphertext."""
-        encrypted = table.encrypted if table is not None else frozenset()
-        values = record.values
-        written: dict[str, JSON] = {}
+        encrypted = table.encrypted if table is not None else _NONE
+        values = dict(record.values)
+        plain = encrypted & values.keys()
         sealed: list[str] = []
-        for field_name in sorted(values):
-            value = values[field_name]
+        for field_name, value in record.values.items():
             if type(value) is str and value.startswith(PREFIX):
+                plain = plain - {field_name}
                 opened = self._open(name, record, field_name, value)
                 if opened is not None:
-                    value = opened
+                    values[field_name] = opened
                     if field_name not in encrypted:
                         sealed.append(field_name)
-            elif value is not None and field_name in encrypted:
+        for field_name in sorted(plain):
+            if values[field_name] is not None:
                 self.problems.note("plaintextField", name, record.id, field_name)
-            written[field_name] = value
-        # ``id`` comes first; the other keys are sorted already, and dumps() sorts what lies below.
         identifier = b'{"id":' + jsontext.dumps(record.id)
-        if not written:
+        if not values:
             return identifier + b"}", sealed
-        return identifier + b"," + jsontext.dumps(written)[1:], sealed
+        return identifier + b"," + jsontext.dumps(values)[1:], sealed
 
     def _open(self, name: str, record: Record, field_name: str, value: str) -> orjson.Fragment | None:
         try:
