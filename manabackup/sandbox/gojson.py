@@ -245,7 +245,8 @@ def float64(text: str) -> JSON:
     number = float(text)
     if number in (float("inf"), float("-inf")):
         raise OverflowError(text)
-    return jsontext.Number(jsontext.number_text(repr(number)) if number else "0")
+    written = jsontext.number_text(repr(number)) if number else "0"
+    return int(written) if _SMALL_INTEGER.fullmatch(written) else jsontext.Number(written)
 
 
 def interface(node: Node) -> JSON:
