@@ -34,7 +34,7 @@ class Sandbox:
 
     ``folder`` keeps the databases between runs, readable for their owner alone; without it they are in memory.
     ``clock`` gives nanoseconds since the epoch. ``production`` switches the account service's rate limits on. The other
-    times are in seconds and default to what was measured.
+    times are in seconds and default to what was measured. Raises ``OSError`` when ``port`` is taken.
     """
 
     def __init__(
@@ -71,7 +71,11 @@ class Sandbox:
         application: ASGIApp = self._dispatch
         for wrap in reversed(middleware):
             application = wrap(application)
-        self._server = HTTPServer(application, port=port, on_stop=self._sync.streams.end)
+        try:
+            self._server = HTTPServer(application, port=port, on_stop=self._sync.streams.end)
+        except OSError:
+            self._close_databases()
+            raise
         self.accounts.issuer = self.url
 
     @property
@@ -94,8 +98,7 @@ class Sandbox:
     def close(self) -> None:
         """Ends the servers and closes the databases; those in memory are gone."""
         self._server.close()
-        self.accounts.close()
-        self.log.close()
+        self._close_databases()
 
     def forget_memberships(self) -> None:
         """Lets the sync server look memberships up again; by itself it does so every five minutes."""
@@ -108,6 +111,10 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _close_databases(self) -> None:
+        self.accounts.close()
+        self.log.close()
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         application: ASGIApp = self._auth if scope["path"].startswith(_AUTH_PREFIXES) else self._sync

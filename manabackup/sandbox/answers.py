@@ -33,6 +33,14 @@ class Answer:
     close: bool = False
 
 
+class Refused(Exception):  # noqa: N818 - an answer, no failure of this program
+    """Ends a request with an answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
 def json_answer(body: bytes, status: int = 200) -> Answer:
     """``body`` as JSON."""
     return Answer(status, (("Content-Type", "application/json"),), body)

@@ -109,9 +109,11 @@ class HTTPServer:
         self._thread = threading.Thread(target=self._run, name=f"sandbox-{self.port}", daemon=True)
 
     def start(self) -> None:
-        """Returns when the server accepts requests."""
+        """Returns when the server accepts requests. Raises ``RuntimeError`` when its loop did not begin."""
         self._thread.start()
         self._server.ready.wait()
+        if not self._server.started:
+            raise RuntimeError("the embedded server did not start")
 
     def wait(self) -> None:
         """Blocks until the server has ended."""

@@ -7,20 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import html
-import posixpath
-import re
 from dataclasses import replace
-from typing import Final, NamedTuple, Protocol
-from urllib.parse import unquote_to_bytes
+from typing import Final, NamedTuple
 
 from . import gotime
-from .answers import Answer, Receive, Scope, Send, error, json_answer, refuse_websocket, send_answer, vanish
+from .accounts import Accounts
+from .answers import (
+    Answer,
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    error,
+    json_answer,
+    refuse_websocket,
+    send_answer,
+    vanish,
+)
 from .changelog import ChangeLog, Row
 from .changeset import OPERATIONS, Changeset, decode
 from .faults import Faults
 from .gojson import GoJSONError, quote
 from .postgres import StorageError, check_text
 from .record import HandlerCrash, record_of
+from .request_head import RequestHead
 from .streams import PAGE_CHANGES, Listener, Streams
 from .tokens import TokenRefused
 
@@ -39,31 +49,11 @@ mana_sync_connections_total 0
 # TYPE mana_sync_users_connected gauge
 mana_sync_users_connected 0
 """
-_ALLOWED_ORIGIN = re.compile(r"http://(?:localhost|127\.0\.0\.1)(?::[0-9]+)?")
-
-
-class Identity(Protocol):
-    """What the sync server asks of the account service."""
-
-    def verify_token(self, token: str) -> str:
-        """The user id of a valid token. Raises ``TokenRefused``."""
-
-    def spaces_of(self, user_id: str) -> frozenset[str]:
-        """The spaces that the user is a member of."""
-
-    def subscription_active(self, user_id: str) -> bool:
-        """Whether the user may sync."""
 
 
 class _Caller(NamedTuple):
     user_id: str
     client_id: str
-
-
-class _Refused(Exception):  # noqa: N818 - carries an answer
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
 
 
 class SyncApp:
@@ -75,7 +65,7 @@ class SyncApp:
     def __init__(
         self,
         log: ChangeLog,
-        identity: Identity,
+        accounts: Accounts,
         *,
         faults: Faults,
         upload_seconds: float = 15.0,
@@ -83,7 +73,7 @@ class SyncApp:
         membership_seconds: float = 300.0,
     ) -> None:
         self._log = log
-        self._identity = identity
+        self._accounts = accounts
         self._faults = faults
         self._upload_seconds = upload_seconds
         self._membership_ns = int(membership_seconds * 1_000_000_000)
@@ -96,10 +86,10 @@ class SyncApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        request = _Request(scope)
+        request = RequestHead(scope)
         try:
             answer = await self._route(request, scope, receive, send)
-        except _Refused as refused:
+        except Refused as refused:
             answer = refused.answer
         except HandlerCrash:
             await vanish(scope, receive)
@@ -107,7 +97,7 @@ class SyncApp:
         if answer is not None:
             await send_answer(request.with_cors(answer), receive, send)
 
-    async def _route(self, request: _Request, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+    async def _route(self, request: RequestHead, scope: Scope, receive: Receive, send: Send) -> Answer | None:
         if request.method == "OPTIONS" and request.header("access-control-request-method"):
             return request.preflight()
         if (elsewhere := request.cleaned_path()) is not None:
@@ -143,7 +133,7 @@ class SyncApp:
         words = f'"service":"mana-sync","status":"ok","timestamp":"{now}"'
         return json_answer(f'{{"connections":0,{words},"users":0}}\n'.encode())
 
-    def _pull(self, request: _Request, app: str) -> Answer:
+    def _pull(self, request: RequestHead, app: str) -> Answer:
         if request.method == "HEAD":
             return error(405, "method not allowed")
         caller = self._caller(request)
@@ -165,7 +155,7 @@ class SyncApp:
             return error(500, "internal error")
         return self._changes(rows[:PAGE_CHANGES], rows)
 
-    async def _push(self, request: _Request, app: str, scope: Scope, receive: Receive) -> Answer | None:
+    async def _push(self, request: RequestHead, app: str, scope: Scope, receive: Receive) -> Answer | None:
         caller = self._caller(request)
         body = await self._body(scope, receive)
         if body is None:
@@ -201,7 +191,7 @@ class SyncApp:
             return error(500, "internal error")
         return self._changes(rows, rows)
 
-    async def _stream(self, request: _Request, app: str, receive: Receive, send: Send) -> Answer | None:
+    async def _stream(self, request: RequestHead, app: str, receive: Receive, send: Send) -> Answer | None:
         if request.method == "HEAD":
             return error(405, "method not allowed")
         caller = self._caller(request)
@@ -234,16 +224,16 @@ class SyncApp:
 
     # --- what comes before an endpoint
 
-    def _caller(self, request: _Request) -> _Caller:
+    def _caller(self, request: RequestHead) -> _Caller:
         scheme, _, token = request.header("authorization").partition(" ")
         if scheme != "Bearer" or not token:
-            raise _Refused(error(401, "unauthorized: no authorization header"))
+            raise Refused(error(401, "unauthorized: no authorization header"))
         try:
-            user_id = self._identity.verify_token(token)
+            user_id = self._accounts.verify_token(token)
         except TokenRefused as refused:
-            raise _Refused(error(401, f"unauthorized: {refused}")) from None
-        if not self._identity.subscription_active(user_id):
-            raise _Refused(json_answer(_INACTIVE, 402))
+            raise Refused(error(401, f"unauthorized: {refused}")) from None
+        if not self._accounts.subscription_active(user_id):
+            raise Refused(json_answer(_INACTIVE, 402))
         return _Caller(user_id, request.header("x-client-id"))
 
     def _spaces_of(self, user_id: str) -> frozenset[str]:
@@ -253,7 +243,7 @@ class SyncApp:
         now = self._log.now_ns()
         fetched, spaces = self._memberships.get(user_id, (0, frozenset()))
         if not fetched or now - fetched >= self._membership_ns:
-            spaces = self._identity.spaces_of(user_id)
+            spaces = self._accounts.spaces_of(user_id)
             self._memberships[user_id] = (now, spaces)
         return spaces
 
@@ -282,85 +272,6 @@ class _Body(NamedTuple):
     """Why there is no more of it, when that is not the end of the request."""
 
 
-class _Request:
-    """A request's head, read as Go's router and ``net/url`` do."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.method: str = scope["method"]
-        self.raw_path: str = scope["raw_path"].decode("latin-1")
-        self.raw_query: str = scope["query_string"].decode("latin-1")
-        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
-
-    @property
-    def segments(self) -> list[str]:
-        """The path's parts, unescaped one by one. Bytes that are not UTF-8 stand as lone surrogates."""
-        return [_text(unquote_to_bytes(part)) for part in self.raw_path.split("/")[1:]]
-
-    def header(self, name: str) -> str:
-        """The first header of that name, or empty."""
-        wanted = name.encode()
-        return next((_text(value) for key, value in self._headers if key == wanted), "")
-
-    def query(self, name: str) -> str:
-        """The first parameter of that name, or empty."""
-        for pair in self.raw_query.split("&"):
-            key, _, value = pair.partition("=")
-            if ";" in pair or _BAD_ESCAPE.search(pair):
-                continue
-            if _unescaped(key) == name:
-                return _unescaped(value)
-        return ""
-
-    def allow(self, *methods: str) -> None:
-        """Refuses any other method."""
-        if self.method not in methods:
-            raise _Refused(error(405, "Method Not Allowed", headers=(("Allow", ", ".join(methods)),)))
-
-    def cleaned_path(self) -> str | None:
-        """Where the router sends a path with empty parts or dots to."""
-        path = "/" + self.raw_path.lstrip("/")
-        cleaned = posixpath.normpath(path)
-        if path.endswith("/") and cleaned != "/":
-            cleaned += "/"
-        return cleaned if cleaned != self.raw_path else None
-
-    def with_cors(self, answer: Answer) -> Answer:
-        """``answer`` with what the CORS layer adds."""
-        headers = answer.headers
-        if not any(name == "Vary" for name, _ in headers):
-            headers += (("Vary", "Origin"),)
-            origin = self.header("origin")
-            if _ALLOWED_ORIGIN.fullmatch(origin):
-                headers += (("Access-Control-Allow-Credentials", "true"), ("Access-Control-Allow-Origin", origin))
-        return Answer(answer.status, headers, answer.body, answer.close)
-
-    def preflight(self) -> Answer:
-        """The CORS layer's own answer."""
-        vary = ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
-        origin = self.header("origin")
-        if not _ALLOWED_ORIGIN.fullmatch(origin):
-            return Answer(204, (vary,))
-        granted = [
-            ("Access-Control-Allow-Credentials", "true"),
-            ("Access-Control-Allow-Methods", self.header("access-control-request-method")),
-            ("Access-Control-Allow-Origin", origin),
-        ]
-        if wanted := self.header("access-control-request-headers"):
-            granted.append(("Access-Control-Allow-Headers", wanted))
-        return Answer(204, (*granted, vary))
-
-
-_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
-
-
-def _unescaped(text: str) -> str:
-    return _text(unquote_to_bytes(text.replace("+", " ").encode("latin-1")))
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
 def _microseconds(since: str) -> int:
     """A cursor as the database compares it: cut to microseconds; what cannot be parsed is the epoch."""
     nanoseconds = gotime.parse(since)
@@ -369,15 +280,15 @@ def _microseconds(since: str) -> int:
 
 def _check(changeset: Changeset) -> None:
     if changeset.schema_version > SCHEMA_VERSION:
-        raise _Refused(error(400, f"unsupported schemaVersion {changeset.schema_version} (max {SCHEMA_VERSION})"))
+        raise Refused(error(400, f"unsupported schemaVersion {changeset.schema_version} (max {SCHEMA_VERSION})"))
     for index, change in enumerate(changeset.changes):
         if change.op not in OPERATIONS:
-            raise _Refused(error(400, f"invalid op {quote(change.op)} in change {index}"))
+            raise Refused(error(400, f"invalid op {quote(change.op)} in change {index}"))
         if not change.table or not change.id:
-            raise _Refused(error(400, f"missing table or id in change {index}"))
+            raise Refused(error(400, f"missing table or id in change {index}"))
 
 
-def _moved(request: _Request, path: str) -> Answer:
+def _moved(request: RequestHead, path: str) -> Answer:
     location = path + (f"?{request.raw_query}" if request.raw_query else "")
     headers: tuple[tuple[str, str], ...] = (("Location", location),)
     if request.method not in ("GET", "HEAD"):
