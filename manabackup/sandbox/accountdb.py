@@ -7,6 +7,7 @@ readable by its owner only. Times are integer milliseconds since 1970.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -61,6 +62,8 @@ CREATE TABLE IF NOT EXISTS subscriptions (
 ) STRICT;
 """
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 class AccountDatabase:
     """One connection, used by one thread at a time."""
@@ -81,7 +84,7 @@ class AccountDatabase:
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         """All rows of a query."""
         with self._lock:
-            return self._connection.execute(sql, parameters).fetchall()
+            return self._connection.execute(sql, _stored(parameters)).fetchall()
 
     def row(self, sql: str, *parameters: object) -> sqlite3.Row | None:
         """The first row of a query."""
@@ -91,7 +94,7 @@ class AccountDatabase:
     def write(self, sql: str, *parameters: object) -> int:
         """Carries out one statement; gives how many rows it touched."""
         with self._lock:
-            return self._connection.execute(sql, parameters).rowcount
+            return self._connection.execute(sql, _stored(parameters)).rowcount
 
     def secret(self, name: str, size: int = 32) -> bytes:
         """Random bytes, the same ones for as long as the database lives."""
@@ -113,3 +116,8 @@ class AccountDatabase:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+
+def _stored(parameters: tuple[object, ...]) -> list[object]:
+    # As the real service's driver does, which writes UTF-8.
+    return [_SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value for value in parameters]

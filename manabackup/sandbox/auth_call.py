@@ -65,7 +65,9 @@ class Call:
     def session(self) -> tuple[Session, bool] | None:
         """The session of the cookie, and whether this call extended it."""
         token = self.cookie("session_token")
-        return None if token is None else self.accounts.sessions.find(token, self.accounts.now())
+        if token is None:
+            return None
+        return self.accounts.sessions.find(token, self.accounts.now(), extend=self.cookie("dont_remember") is None)
 
     def signed_in(self) -> tuple[Session, User]:
         """The session and its user. Refused without one."""

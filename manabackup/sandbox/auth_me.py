@@ -96,7 +96,8 @@ def _export(call: Call, user_id: str) -> Response:
             {"eventType": kind, "ipAddress": "unknown", "createdAt": iso(at)} for kind, at in accounts.events(user_id)
         ],
     }
-    body = {"exportedAt": iso(now), "exportVersion": "2.0", "data": {**_summary(accounts, user), "details": details}}
+    summary = _summary(accounts, user)
+    body = {"exportedAt": iso(now), "exportVersion": "2.0", "data": summary, "details": details}
     disposition = f'attachment; filename="meine-daten-{date(now)}.json"'
     return json_answer(body, headers={"content-disposition": disposition})
 

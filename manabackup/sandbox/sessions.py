@@ -58,8 +58,11 @@ class Sessions:
         )
         return session
 
-    def find(self, token: str, now: int) -> tuple[Session, bool] | None:
-        """The living session of a token, and whether this use extended it. One that has ended is removed."""
+    def find(self, token: str, now: int, *, extend: bool = True) -> tuple[Session, bool] | None:
+        """The living session of a token, and whether this use extended it, which happens daily at most.
+
+        One that has ended is removed.
+        """
         with self._db.transaction():
             row = self._db.row("SELECT * FROM sessions WHERE token = ?", token)
             if row is None:
@@ -67,15 +70,13 @@ class Sessions:
             if row["expires_at"] <= now:
                 self.close(token)
                 return None
-            extended = row["expires_at"] - SESSION_S * _MS + _RENEWED_AFTER_S * _MS <= now
-            if extended and row["expires_at"] - row["created_at"] >= SESSION_S * _MS:
+            extended = extend and row["expires_at"] - SESSION_S * _MS + _RENEWED_AFTER_S * _MS <= now
+            if extended:
                 self._db.write(
                     "UPDATE sessions SET expires_at = ?, updated_at = ? WHERE token = ?",
                     *(now + SESSION_S * _MS, now, token),
                 )
                 row = self._db.row("SELECT * FROM sessions WHERE token = ?", token) or row
-            else:
-                extended = False
             return Session(**dict(row)), extended
 
     def touch(self, token: str, now: int) -> None:
