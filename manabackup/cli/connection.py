@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..crypto.fields import FieldCipher
 from ..crypto.recovery import parse_recovery_code, unwrap_master_key
-from ..errors import SignInError, UsageError
+from ..errors import SignInError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..remote.session import CommandToken, Session, SessionToken, StaticToken, TokenSource, user_id
 from ..remote.transport import Transport
-from ..remote.vault import VaultClient
+from ..remote.vault import VaultKey
 from ..secret_sources import EnvironmentSource, secret_text, ways_to_give
 from ..settings import Account
 from ..state import StateFolder
@@ -53,19 +53,16 @@ def connect(run: Run, account: Account | None = None, *, limits: Limits = DEFAUL
         yield Connection(account, session.user_id, SessionToken(auth, session), session, auth, sync)
 
 
-def unlock(run: Run, connection: Connection | None, account: Account | None = None) -> FieldCipher | None:
+def unlock(run: Run, account: Account, vault: Callable[[], VaultKey | None]) -> FieldCipher | None:
     """The cipher of an account's private fields, or None when nothing of it is encrypted.
 
-    A key file goes before the vault; without a ``connection`` it is the only way. Says so when the server knows the
-    key. Raises :class:`WrongKeyError`, :class:`WrongRecoveryCodeError`, :class:`ServerError`, :class:`SignInError`.
+    A key file goes before the ``vault``. Says so when the server knows the key. Raises :class:`WrongKeyError`,
+    :class:`WrongRecoveryCodeError`, and what asking the vault raises.
     """
-    account = account or (connection.account if connection else run.settings.account)
     given = run.master_key(account.prefix)
     if given is not None:
         return FieldCipher(given)
-    if connection is None:
-        raise UsageError("no master key was given", hint=ways_to_give(f"{account.prefix}key"))
-    key = VaultClient(connection.auth, connection.tokens).key()
+    key = vault()
     if key is None:
         run.terminal.note("the account has no vault: nothing of it is encrypted")
         return None

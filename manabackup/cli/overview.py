@@ -25,6 +25,13 @@ COMMANDS: Final = (
         ),
     ),
     (
+        "Backup",
+        (
+            ("pull", "backup", "bring the local mirror up to date"),
+            ("export", "backup", "write everything into an archive: pull, decrypt, write"),
+        ),
+    ),
+    (
         "Archives",
         (
             ("info", "archives", "what an archive holds"),
@@ -33,6 +40,10 @@ COMMANDS: Final = (
             ("seal", "archives", "put an archive under a passphrase"),
             ("unseal", "archives", "take an archive out of its seal"),
         ),
+    ),
+    (
+        "Sandbox",
+        (("sandbox", "sandbox", "sandbox serve: the embedded server on a port"),),
     ),
 )
 """The commands by heading, in the order in which somebody meets them. A command ``x-y`` is the object ``x_y``."""

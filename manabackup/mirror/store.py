@@ -91,6 +91,15 @@ class Mirror:
         """Remembers the master key's fingerprint, over an older one."""
         self._set_meta("keyFingerprint", fingerprint)
 
+    def recall(self, what: str) -> str | None:
+        """What :meth:`remember` was told last."""
+        return self._meta(f"remembered:{what}")
+
+    def remember(self, what: str, text: str) -> None:
+        """Keeps what the servers said of the account, for work without them: nothing secret, nothing large."""
+        if self.recall(what) != text:
+            self._set_meta(f"remembered:{what}", text)
+
     @property
     def pulled_at(self) -> int | None:
         """When the last whole pull began, by the server's clock; microseconds since 1970."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .. import jsontext
 from ..archive import names
@@ -22,7 +22,7 @@ from ..crypto.seal import SpoolFile
 from ..errors import UsageError
 from ..jsontext import JSON
 from ..limits import MIB
-from ..mirror import HeldCollection, Loss, MirrorPage, Snapshot
+from ..mirror import HeldCollection, Loss, MirrorPage
 from ..output import AtomicFile, writing_to
 from ..printable import printable
 from ..projection import accept, fold, meta_line
@@ -65,17 +65,25 @@ class Selection:
         return stated
 
 
+class Changes(Protocol):
+    """What an export folds: a :class:`~manabackup.mirror.Snapshot`, or an older archive in its place."""
+
+    def collections(self) -> list[HeldCollection]: ...
+    def read(self, app: str, collection: str) -> Iterator[MirrorPage]: ...
+    def losses(self) -> list[Loss]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the rows come from, and what is known of the account besides its changes."""
 
-    mirror: Snapshot
+    mirror: Changes
     registry: Registry
     user_id: str
-    pulled_at: str | None
-    """When the mirror last saw the server, RFC 3339."""
     cipher: FieldCipher | None
     """None for an account without a vault: then nothing is encrypted."""
+    pulled_at: str | None = None
+    """When the mirror last saw the server, RFC 3339; None when that was just now."""
     space_types: Mapping[str, str] = field(default_factory=dict)
     account: Mapping[str, bytes] = field(default_factory=dict)
     """Entries for ``account/``: name → content."""
@@ -305,7 +313,7 @@ class _Export:
             "rows": self._live + self._deleted,
             "live": self._live,
             "deleted": self._deleted,
-            "pulledAt": self._source.pulled_at,
+            **({"pulledAt": self._source.pulled_at} if self._source.pulled_at is not None else {}),
             **self.problems.cases(),
             "unknowable": "apps outside the registry that were not named with --extra-app",
         }
