@@ -107,6 +107,7 @@ class HTTPServer:
         )
         self._server = _Uvicorn(config, on_stop)
         self._thread = threading.Thread(target=self._run, name=f"sandbox-{self.port}", daemon=True)
+        self._ended = threading.Event()
 
     def start(self) -> None:
         """Returns when the server accepts requests. Raises ``RuntimeError`` when its loop did not begin."""
@@ -117,7 +118,8 @@ class HTTPServer:
 
     def wait(self) -> None:
         """Blocks until the server has ended."""
-        self._thread.join()
+        # An interrupt in Thread.join() makes Python 3.11 take the running thread for one that has ended.
+        self._ended.wait()
 
     def close(self) -> None:
         """Ends the server and waits for it."""
@@ -131,3 +133,4 @@ class HTTPServer:
             self._server.run(sockets=[self._socket])
         finally:
             self._server.ready.set()
+            self._ended.set()
