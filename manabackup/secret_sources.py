@@ -18,6 +18,7 @@ from .errors import NotFoundError, UsageError
 from .printable import printable
 
 ENVIRONMENT_PREFIX = "MANABACKUP_"
+_KINDS = ("file", "command")
 _LARGEST = 1 << 20
 """Bytes. What is larger is not a secret but a wrong file."""
 
@@ -132,25 +133,26 @@ class SecretSources:
 
     def _in_flags(self, name: str) -> dict[str, Source]:
         given = {suffix: self._flags.get(f"{name}-{suffix}") for suffix in ("file", "command")}
-        return {f"--{name}-{suffix}": _source(suffix, value, Path) for suffix, value in given.items() if value}
+        return {
+            f"--{name}-{suffix}": _source(suffix, value, Path) for suffix, value in given.items() if value is not None
+        }
 
     def _in_environment(self, name: str) -> dict[str, Source]:
         found: dict[str, Source] = {}
         # A variable that is set and empty counts as not set.
         if value := self._environ.get(variable(name)):
             found[variable(name)] = EnvironmentSource(value)
-        for suffix in ("file", "command"):
-            key = variable(f"{name}-{suffix}")
+        for kind in _KINDS:
+            key = variable(f"{name}-{kind}")
             if value := self._environ.get(key):
-                found[key] = _source(suffix, value, Path)
+                found[key] = _source(kind, value, Path)
         return found
 
     def _in_profile(self, name: str) -> dict[str, Source]:
-        given = {f"{name}-{suffix}": suffix for suffix in ("file", "command")}
         return {
-            f"{key} of the profile": _source(suffix, self._profile[key], self._profile_path)
-            for key, suffix in given.items()
-            if key in self._profile
+            f"{name}-{kind} of the profile": _source(kind, self._profile[f"{name}-{kind}"], self._profile_path)
+            for kind in _KINDS
+            if f"{name}-{kind}" in self._profile
         }
 
 

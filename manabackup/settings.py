@@ -98,7 +98,7 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         state_dir=Path(state_dir) if state_dir is not None else None,
         json=chosen.switch("json"),
         progress=not chosen.switch("no-progress"),
-        verbosity=_verbosity(chosen),
+        verbosity=_verbosity(flags, chosen),
     )
 
 
@@ -136,8 +136,10 @@ class _Layers:
         return int(self._profile.get(name, 0))
 
 
-def _verbosity(layers: _Layers) -> int:
-    return -1 if layers.switch("quiet") else layers.number("verbose")
+def _verbosity(flags: Mapping[str, Any], layers: _Layers) -> int:
+    if flags.get("quiet"):
+        return -1
+    return -1 if "verbose" not in flags and layers.switch("quiet") else layers.number("verbose")
 
 
 def _account(profile: str, layers: _Layers) -> Account:

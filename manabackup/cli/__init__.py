@@ -12,7 +12,7 @@ from . import overview
 
 
 def main() -> int:
-    """Runs the command in ``sys.argv``; the exit code is one of ``docs/cli.md``'s table."""
+    """Runs the command in ``sys.argv`` and gives its exit code: of ``errors``, of ``run.Exit``, or 130."""
     arguments = sys.argv[1:]
     try:
         _keep_private()
@@ -32,9 +32,9 @@ def _say(text: str) -> int:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:
-        from .terminal import abandon_stdout
+        from .terminal import flush_or_abandon_stdout
 
-        abandon_stdout()
+        flush_or_abandon_stdout()
         return 1
     return 0
 

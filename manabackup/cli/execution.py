@@ -19,7 +19,7 @@ from ..settings import SECRETS, TARGET
 from . import overview
 from .frame import program
 from .run import Run
-from .terminal import abandon_stdout, say_raw
+from .terminal import flush_or_abandon_stdout, say_raw
 
 _INTERRUPTED = 130
 _COMPLETION = "_MANABACKUP_COMPLETE"
@@ -27,31 +27,31 @@ _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 _LONGEST_MESSAGE = 2_000
 
 
-def execute(arguments: list[str]) -> int:
-    """Runs one command; nothing but an exit code comes out."""
+def execute(arguments: list[str], whole: click.Group | None = None) -> int:
+    """Runs one command of ``whole``, by default of this program; nothing but an exit code comes out."""
     run = Run(os.environ)
-    try:
-        with _signals_as_interrupts():
-            try:
-                return _invoke(arguments, run)
-            finally:
-                run.end()
-    except KeyboardInterrupt:
-        run.terminal.error("interrupted")
-        return _INTERRUPTED
-    except BrokenPipeError:
-        abandon_stdout()  # whoever read the output has had enough
-        return 1
-    except Exception as error:  # noqa: BLE001 # told here, whatever it is
-        if run.terminal.verbosity >= 2:
-            _show_trace(error)
-        code, message, hint = _told(error)
-        run.terminal.error(one_line(message, _LONGEST_MESSAGE), hint)
-        return code
+    with _signals_as_interrupts():
+        try:
+            code = _invoke(whole or program(), arguments, run)
+            run.terminal.flush()
+            return code
+        except KeyboardInterrupt:
+            run.terminal.error("interrupted")
+            code = _INTERRUPTED
+        except BrokenPipeError:  # whoever read the output has had enough
+            code = 1
+        except Exception as error:  # noqa: BLE001 # told here, whatever it is
+            if run.terminal.verbosity >= 2:
+                _show_trace(error)
+            code, message, hint = _told(error)
+            run.terminal.error(one_line(message, _LONGEST_MESSAGE), hint)
+        finally:
+            run.end()
+    flush_or_abandon_stdout()
+    return code
 
 
-def _invoke(arguments: list[str], run: Run) -> int:
-    whole = program()
+def _invoke(whole: click.Group, arguments: list[str], run: Run) -> int:
     if _COMPLETION in os.environ:
         whole.main(arguments, prog_name=overview.PROGRAM, complete_var=_COMPLETION)
     try:

@@ -122,12 +122,12 @@ class Group(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the overview's order."""
-        return list(self._entries)
+        return [*self._entries, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Imports a command's module."""
         if cmd_name not in self._entries:
-            return None
+            return super().get_command(ctx, cmd_name)
         module = import_module(f".{self._entries[cmd_name][0]}", __package__)
         found: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return found

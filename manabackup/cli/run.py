@@ -62,9 +62,8 @@ class Run:
         self._log_lines.enter_context(LogLines(self.terminal))
 
     def end(self) -> None:
-        """Makes sure that everything is written. Raises :class:`OutputError`."""
+        """Log records are nobody's words any more."""
         self._log_lines.close()
-        self.terminal.flush()
 
     def source(self, name: str) -> Source | None:
         """Where a secret would come from, if not from a prompt. Warns when a file is open to other users."""

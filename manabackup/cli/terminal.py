@@ -157,11 +157,16 @@ def say_raw(text: str) -> None:
         sys.stderr.flush()
 
 
-def abandon_stdout() -> None:
-    """Sends what is left of the output nowhere, so that the interpreter does not complain when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+def flush_or_abandon_stdout() -> None:
+    """Writes what is left of the output or else forgets it, so that the interpreter does not complain at its end."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -1,0 +1,112 @@
+"""The command line in real processes, with a home of its own and, where asked for, a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from manabackup import jsontext
+
+TRIAL = [sys.executable, str(Path(__file__).with_name("trial_commands.py"))]
+MANABACKUP = [sys.executable, "-m", "manabackup"]
+_SECONDS = 30.0
+_ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def record(self) -> jsontext.JSON:
+        """The one JSON object on the standard output."""
+        (line,) = self.out.splitlines()
+        return jsontext.parse(line)
+
+
+class CommandLine:
+    """Runs a program under a home folder and an environment without our variables."""
+
+    def __init__(self, home: Path, program: Sequence[str] = MANABACKUP) -> None:
+        self.home = home
+        self.program = list(program)
+        self.environ = {name: value for name, value in os.environ.items() if not name.startswith("MANABACKUP_")}
+        for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_COLOR"):
+            self.environ.pop(name, None)
+        self.environ |= {"HOME": str(home), "TERM": "xterm", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+
+    def __call__(self, *arguments: str, env: Mapping[str, str] = {}, stdin: str = "") -> Finished:
+        done = subprocess.run(
+            [*self.program, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=_SECONDS,
+            start_new_session=True,  # no terminal to ask at
+            env={**self.environ, **env},
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str, env: Mapping[str, str] = {}) -> subprocess.Popen[str]:
+        """A process that goes on; its outputs are pipes."""
+        return subprocess.Popen(
+            [*self.program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**self.environ, **env},
+        )
+
+    def at_terminal(self, *arguments: str, typed: Sequence[str] = (), env: Mapping[str, str] = {}) -> Finished:
+        """With a terminal for input and messages, where a line is typed at each question; ``err`` is what it shows."""
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, 80))
+        process = subprocess.Popen(
+            [sys.executable, "-c", _ON_A_TERMINAL, *self.program, *arguments],
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            start_new_session=True,
+            env={**self.environ, **env},
+        )
+        os.close(theirs)
+        try:
+            shown = _converse(ours, list(typed))
+            out, _ = process.communicate(timeout=_SECONDS)
+        finally:
+            process.kill()
+            os.close(ours)
+        return Finished(process.returncode, out.decode(), shown.replace("\r\n", "\n"))
+
+
+def _converse(terminal: int, answers: list[str]) -> str:
+    shown, seen = b"", 0
+    while select.select([terminal], [], [], _SECONDS)[0]:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # the last process that had it open is gone
+            break
+        if not part:
+            break
+        shown += part
+        if shown[seen:].endswith(b": ") and answers:
+            seen = len(shown)
+            os.write(terminal, answers.pop(0).encode() + b"\n")
+    return shown.decode()
