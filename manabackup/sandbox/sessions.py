@@ -141,11 +141,12 @@ class Sessions:
         return f"{_trust_mark(user_id, proof, secret)}!{proof}"
 
     def trusted(self, value: str, user_id: str, now: int, secret: bytes) -> bool:
-        """Whether the proof is this user's and still good; it is used up by being asked."""
+        """Whether the proof is this user's and still good; it is used up by that."""
         mark, _, proof = value.partition("!")
-        found = self.challenged_user(proof, now) == user_id
+        if self.challenged_user(proof, now) != user_id:
+            return False
         self.forget(proof)
-        return found and hmac.compare_digest(mark.encode(), _trust_mark(user_id, proof, secret).encode())
+        return hmac.compare_digest(mark.encode(), _trust_mark(user_id, proof, secret).encode())
 
     def _proof(self, proof: str, user_id: str, expires_at: int) -> str:
         self._db.write("INSERT INTO challenges VALUES (?, ?, ?)", proof, user_id, expires_at)
