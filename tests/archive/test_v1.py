@@ -48,7 +48,7 @@ def damage(content: bytes, tmp_path: Path) -> DamagedArchiveError:
 
 def export_of(log: Any, path: Path) -> tuple[dict[str, list[Any]], Any]:
     """(rows by table, the manifest) of an export of ``log``."""
-    source = Source(log, registry.load(), v1.USER, None, FieldCipher(v1.KEY))
+    source = Source(mirror=log, registry=registry.load(), user_id=v1.USER, pulled_at=None, cipher=FieldCipher(v1.KEY))
     export(source, path, now=NOW)
     with open_archive(path) as archive:
         rows = {table: [row.values() for row in archive.rows(table)] for table in archive.tables}

@@ -32,11 +32,11 @@ def write_export(
     """Export the account; the wrong ``key`` makes the export partial."""
     with open_events(FOLDER / "life.mana") as events, EventLog(events, tempfile.TemporaryFile) as log:
         source = Source(
-            log,
-            registry.load(),
-            USER,
-            "2026-04-20T09:30:15Z",
-            FieldCipher(key) if key is not None else None,
+            mirror=log,
+            registry=registry.load(),
+            user_id=USER,
+            pulled_at="2026-04-20T09:30:15Z",
+            cipher=FieldCipher(key) if key is not None else None,
             space_types={"space-1": "personal"} if space_types is None else space_types,
             account={"data.json": b'{"email":"oma@example.org"}'},
             notices=[("accountData", "no session")],
