@@ -13,21 +13,23 @@ from contextlib import ExitStack
 from itertools import groupby, islice
 from operator import itemgetter
 
+from . import jsontext
 from .crypto.seal import CipherSpool, SpoolFile
 from .limits import KIB, MIB
 
-_HEADER = struct.Struct("<II")
+_HEADER = struct.Struct("<QQ")
+"""Of a block in a run: the bytes of its keys, as a JSON array, and of its lines, which hold no line break."""
 _OVERHEAD = 250
 """Bytes that a line in memory costs besides its own."""
 _MOST_RUNS = 64
-_BATCH = 256
+_BATCH = 64
 _first = itemgetter(0)
 
 
 class LineSorter:
     """Takes (key, line) pairs in any order and gives them back grouped by key, keys ascending by code point.
 
-    Lines of one key keep the order in which they came. ``budget`` is in bytes.
+    A line holds no line break. Lines of one key keep the order in which they came. ``budget`` is in bytes.
     """
 
     def __init__(self, make_file: Callable[[], SpoolFile], *, budget: int = 24 * MIB) -> None:
@@ -72,14 +74,10 @@ class LineSorter:
 
     def _run(self, pairs: Iterable[tuple[str, bytes]]) -> CipherSpool:
         spool = CipherSpool(self._make_file)
-        parts: list[bytes] = []
-        for key, line in pairs:
-            name = key.encode("utf-8", "surrogatepass")
-            parts += (_HEADER.pack(len(name), len(line)), name, line)
-            if len(parts) >= 1_500:
-                spool.write(b"".join(parts))
-                parts.clear()
-        spool.write(b"".join(parts))
+        for some in _batched(pairs):
+            keys = jsontext.dumps([key for key, _ in some])
+            lines = b"\n".join([line for _, line in some])
+            spool.write(_HEADER.pack(len(keys), len(lines)) + keys + lines)
         spool.spill()
         return spool
 
@@ -97,12 +95,11 @@ def _read_run(spool: CipherSpool) -> Iterator[tuple[str, bytes]]:
         block = rest + chunk
         at = 0
         while at + _HEADER.size <= len(block):
-            name_bytes, line_bytes = _HEADER.unpack_from(block, at)
+            key_bytes, line_bytes = _HEADER.unpack_from(block, at)
             start = at + _HEADER.size
-            end = start + name_bytes + line_bytes
+            middle, end = start + key_bytes, start + key_bytes + line_bytes
             if end > len(block):
                 break
-            name = block[start : start + name_bytes].decode("utf-8", "surrogatepass")
-            yield name, block[start + name_bytes : end]
+            yield from zip(jsontext.parse(block[start:middle]), block[middle:end].split(b"\n"), strict=True)
             at = end
         rest = block[at:]

@@ -50,7 +50,7 @@ def accept(change: JSON) -> MalformedReason | None:
         return "badEventId"
     if type(change.get("origin", "")) is not str:
         return "badOrigin"
-    if type(change.get("schemaVersion", 1)) not in (int, Number):
+    if type(change.get("schemaVersion", 1)) not in (int, float, Number):
         return "badSchemaVersion"
     if type(change.get("actor")) not in (dict, type(None)):
         return "badActor"

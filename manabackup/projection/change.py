@@ -19,6 +19,23 @@ def is_data(name: str) -> bool:
     return head not in ("id", "_updatedAtIndex") and not head.startswith("__")
 
 
+_PLAIN_NAMES: set[str] = {"id"}
+"""``id``, and names that :func:`is_data` has passed: whole rows are compared with it at once."""
+_MOST_PLAIN_NAMES = 10_000
+
+
+def data_of(row: dict[str, JSON]) -> dict[str, JSON]:
+    """The members of an insert's data that are the user's (rule 7), as a new dictionary."""
+    if row.keys() <= _PLAIN_NAMES:
+        values = dict(row)
+        values.pop("id", None)
+        return values
+    values = {name: value for name, value in row.items() if is_data(name)}
+    if len(_PLAIN_NAMES) < _MOST_PLAIN_NAMES:
+        _PLAIN_NAMES.update(values)
+    return values
+
+
 def insert_time(data: dict[str, JSON]) -> str:
     """The time that an insert's data carry: the first of ``updatedAt``, ``createdAt`` that is a string; ``""`` if none.
 

@@ -9,7 +9,7 @@ from .. import jsontext
 from ..jsontext import JSON
 from ..registry import Table
 from .acceptance import MalformedReason, accept
-from .change import field_time, insert_time, is_data, is_dated
+from .change import data_of, field_time, insert_time, is_data, is_dated
 from .paths import NestedObjects, is_too_long
 from .point_in_time import PointInTime
 from .record import Oddity, Record, Stamp, State, is_deleted
@@ -127,7 +127,7 @@ class _Row:
         stamp = Stamp(time, actor, origin)
         if not self.present:
             self.present = True
-            self.values = {name: value for name, value in data.items() if is_data(name)}
+            self.values = data_of(data)
             self.stamps = dict.fromkeys(self.values, stamp)
             return
         values, stamps = self.values, self.stamps

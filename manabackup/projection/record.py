@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Literal, NamedTuple, TypeAlias
 
 from ..jsontext import JSON, Number
@@ -37,6 +38,8 @@ class Stamp(NamedTuple):
     actor: dict[str, JSON] | None
     origin: str | None
 
+
+_at = itemgetter(0)
 
 UNKNOWN = Stamp("", None, None)
 """The stamp of a field of which nothing is known."""
@@ -76,7 +79,7 @@ class Record:
     @property
     def latest_time(self) -> str:
         """The largest time of any field, ``""`` when no time is known: the row's last modification."""
-        return max((stamp.at for stamp in self.stamps.values()), default="")
+        return max(map(_at, self.stamps.values()), default="")
 
     def unsound(self, now: str) -> bool:
         """Whether a web client that replays the record may show something else, or ignore a later edit.
