@@ -85,7 +85,7 @@ def _given_tokens(run: Run, account: Account) -> TokenSource | None:
 
 def _not_signed_in(account: Account) -> SignInError:
     profile = "" if account.profile == "default" else f" --profile {account.profile}"
-    whose = " as the target account" if account.prefix else ""
-    return SignInError(
-        f"not signed in{whose}", hint=f"`manabackup{profile} login`, {ways_to_give(f'{account.prefix}token')}"
-    )
+    ways = f"`manabackup{profile} login`, {ways_to_give(f'{account.prefix}token')}"
+    if account.prefix:
+        return SignInError("not signed in as the target account", hint=f"--to-profile NAME, {ways}")
+    return SignInError("not signed in", hint=ways)

@@ -47,6 +47,7 @@ class Run:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._log_lines = ExitStack()
+        self._warned_of: set[Source] = set()
         self.terminal = Terminal()
 
     def begin(self, flags: Mapping[str, Any]) -> None:
@@ -68,7 +69,8 @@ class Run:
     def source(self, name: str) -> Source | None:
         """Where a secret would come from, if not from a prompt. Warns when a file is open to other users."""
         source = self.settings.secrets.find(name)
-        if isinstance(source, FileSource) and source.read_by_others():
+        if isinstance(source, FileSource) and source not in self._warned_of and source.read_by_others():
+            self._warned_of.add(source)
             self.terminal.warning(f"other users of this computer can read {source.path}")
         return source
 

@@ -16,6 +16,7 @@ from manabackup import jsontext
 
 TRIAL = [sys.executable, str(Path(__file__).with_name("trial_commands.py"))]
 MANABACKUP = [sys.executable, "-m", "manabackup"]
+PASSWORD = "Straße hunter2 "
 _SECONDS = 30.0
 _ON_A_TERMINAL = """
 import fcntl, os, sys, termios
@@ -47,6 +48,12 @@ class CommandLine:
         for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_COLOR"):
             self.environ.pop(name, None)
         self.environ |= {"HOME": str(home), "TERM": "xterm", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+
+    def at(self, url: str) -> CommandLine:
+        """With the servers at one address, and a state folder of its own."""
+        self.environ |= {f"MANABACKUP_{name}_URL": url for name in ("AUTH", "SYNC", "CREDITS")}
+        self.environ["MANABACKUP_STATE_DIR"] = str(self.home / "state")
+        return self
 
     def __call__(self, *arguments: str, env: Mapping[str, str] = {}, stdin: str = "") -> Finished:
         done = subprocess.run(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -16,31 +14,11 @@ from manabackup.sandbox.accounts import User
 from manabackup.sandbox.credentials import totp
 from manabackup.state import StateFolder
 
-from .processes import CommandLine, Finished
+from .processes import PASSWORD, CommandLine, Finished
 
 EMAIL = "anna@example.org"
-PASSWORD = "Straße hunter2 "
+
 KEY = bytes(range(32))
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def user(box: Sandbox) -> User:
-    """A user for each test."""
-    return box.accounts.create_user(f"{uuid4().hex}@example.org", PASSWORD, "Anna")
-
-
-@pytest.fixture
-def here(manabackup: CommandLine, box: Sandbox) -> CommandLine:
-    """The program, with the sandbox as its servers."""
-    manabackup.environ |= {f"MANABACKUP_{name}_URL": box.url for name in ("AUTH", "SYNC", "CREDITS")}
-    manabackup.environ["MANABACKUP_STATE_DIR"] = str(manabackup.home / "state")
-    return manabackup
 
 
 def _login(here: CommandLine, user: User, *arguments: str, password: str = PASSWORD) -> Finished:
@@ -152,6 +130,14 @@ def test_the_second_factor_comes_from_a_secret_source_or_the_terminal(
     here("logout")
     env = {"MANABACKUP_PASSWORD": PASSWORD, "MANABACKUP_EMAIL": user.email}
     assert here.at_terminal("login", typed=[totp(secret, time.time())], env=env).code == 0
+
+
+def test_a_file_that_others_can_read_is_warned_of_once(here: CommandLine, user: User, box: Sandbox) -> None:
+    _, codes = box.accounts.enable_totp(user.id)
+    file = here.home / "code"
+    file.write_text(codes[0])
+    file.chmod(0o644)
+    assert _login(here, user, "--backup-code-file", str(file)).err.count("can read") == 1
 
 
 def test_a_wrong_second_factor_is_13(here: CommandLine, user: User, box: Sandbox) -> None:

@@ -155,6 +155,13 @@ def test_nothing_typed_is_an_error(trial: CommandLine) -> None:
     assert "the passphrase is empty" in done.err
 
 
+def test_an_interrupt_at_the_question_is_130(trial: CommandLine) -> None:
+    done = trial.at_terminal("show-secret", "passphrase", typed=["\x03"])
+    assert (done.code, done.out) == (130, "")
+    assert "interrupted" in done.err
+    assert "Traceback" not in done.err
+
+
 def test_tokens_and_keys_are_not_asked_for(trial: CommandLine) -> None:
     done = trial.at_terminal("show-secret", "token", typed=["x"])
     assert done.code == 2

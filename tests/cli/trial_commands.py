@@ -12,7 +12,7 @@ import click
 
 from manabackup import errors
 from manabackup.cli.execution import execute
-from manabackup.cli.frame import command, program, secret_options, strict_option
+from manabackup.cli.frame import command, program, secret_options, strict_option, target_options
 from manabackup.cli.run import Exit, Run, outcome
 from manabackup.settings import SECRETS
 
@@ -110,8 +110,24 @@ def pour(run: Run) -> None:
         run.terminal.write(b"x" * 65536)
 
 
+@command("open-vault")
+@secret_options("token", "recovery-code", "key")
+@target_options()
+@click.option("--target", is_flag=True)
+def open_vault(run: Run, target: bool) -> None:
+    """Tell whose vault opens, and the fingerprint of its key."""
+    from manabackup.cli.connection import connect, unlock
+    from manabackup.remote.vault import VaultClient
+
+    account = run.settings.target if target else run.settings.account
+    with connect(run, account) as connection:
+        cipher = unlock(run, account, VaultClient(connection.auth, connection.tokens).key)
+        fingerprint = cipher.fingerprint if cipher else None
+        run.terminal.result({"userId": connection.user_id, "fingerprint": fingerprint})
+
+
 if __name__ == "__main__":
     whole = program()
-    for one in (show_settings, show_secret, speak, work, fail, end, wait, pour):
+    for one in (show_settings, show_secret, speak, work, fail, end, wait, pour, open_vault):
         whole.add_command(one)
     sys.exit(execute(sys.argv[1:], whole))
