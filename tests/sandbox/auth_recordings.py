@@ -17,10 +17,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from manabackup import jsontext
-from manabackup.sandbox.accounts import Accounts, Activity
+from manabackup.sandbox import ChangeLog, Sandbox
+from manabackup.sandbox.accounts import BOOTSTRAP_CLIENT, Accounts
 from manabackup.sandbox.auth import auth_app
 from manabackup.sandbox.server import HTTPServer
 
@@ -54,59 +55,65 @@ class Service:
     port: int
     accounts: Accounts
     database: Path
+    log: ChangeLog | None = None
+    """What the sync server beside it serves, where there is one."""
     written: list[dict[str, Any]] = field(default_factory=list)
     """What the service wrote into the change log, in the columns of the real one."""
-    pushed: list[Activity] = field(default_factory=list)
-    """What a user of the recording had pushed."""
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
             return connection.execute(statement, parameters).fetchall()
 
-    def bootstrap(self, user_id: str, app: str, change: dict[str, Any]) -> None:
-        row = {
-            "app_id": app,
-            "table_name": change["table"],
-            "record_id": change["id"],
-            "user_id": user_id,
-            "op": change["op"],
-            "data": change["data"],
-            "field_meta": change["fieldMeta"],
-            "client_id": "system:bootstrap",
-            "schema_version": change["schemaVersion"],
-            "actor": change["actor"],
-            "origin": change["origin"],
-            "space_id": change.get("spaceId"),
-        }
-        self.written.append(row)
+    def watch_bootstrap(self) -> None:
+        """Keeps a copy of what the service writes into the change log."""
+        store = self.accounts.on_bootstrap
 
-    def activity(self, user_id: str) -> list[Activity]:
-        found = {(row["app_id"], row["table_name"]): 0 for row in self.written if row["user_id"] == user_id}
-        for row in self.written:
-            if row["user_id"] == user_id:
-                found[row["app_id"], row["table_name"]] += 1
-        return [*self.pushed, *(Activity(*key, count, self.accounts.now() * 1_000) for key, count in found.items())]
+        def bootstrap(user_id: str, app: str, change: dict[str, Any]) -> None:
+            row = {
+                "app_id": app,
+                "table_name": change["table"],
+                "record_id": change["id"],
+                "user_id": user_id,
+                "op": change["op"],
+                "data": change["data"],
+                "field_meta": change["fieldMeta"],
+                "client_id": BOOTSTRAP_CLIENT,
+                "schema_version": change["schemaVersion"],
+                "actor": change["actor"],
+                "origin": change["origin"],
+                "space_id": change.get("spaceId"),
+            }
+            self.written.append(row)
+            if store is not None:
+                store(user_id, app, change)
 
-    def erase(self, user_id: str) -> int:
-        before = len(self.written)
-        self.written[:] = [row for row in self.written if row["user_id"] != user_id]
-        return before - len(self.written)
+        self.accounts.on_bootstrap = bootstrap
 
 
 @contextmanager
-def running(folder: Path, seconds: int = 0, *, production: bool = False) -> Iterator[Service]:
-    """The service at a time in seconds since 1970, under the base URL of the recordings."""
-    database = folder / "accounts.db"
-    accounts = Accounts(database, issuer=ISSUER, clock=StandingClock(seconds), production=production)
-    server = HTTPServer(auth_app(accounts), port=0, on_stop=lambda: None)
-    service = Service(server.port, accounts, database)
-    accounts.on_bootstrap, accounts.activity, accounts.erase = service.bootstrap, service.activity, service.erase
-    server.start()
-    try:
+def running(folder: Path, seconds: int = 0, *, production: bool = False, alone: bool = False) -> Iterator[Service]:
+    """The service at a time in seconds since 1970, under the base URL of the recordings.
+
+    Alone it has all paths; else the sync server is beside it, on the same port.
+    """
+    clock = StandingClock(seconds)
+    if alone:
+        accounts = Accounts(folder / "accounts.sqlite3", issuer=ISSUER, clock=clock, production=production)
+        server = HTTPServer(auth_app(accounts), port=0, on_stop=lambda: None)
+        server.start()
+        try:
+            yield Service(server.port, accounts, folder / "accounts.sqlite3")
+        finally:
+            server.close()
+            accounts.close()
+        return
+    with Sandbox(folder=folder, clock=clock, production=production) as box:
+        box.accounts.issuer = ISSUER
+        port = urlsplit(box.url).port
+        assert port is not None
+        service = Service(port, box.accounts, folder / "accounts.sqlite3", box.log)
+        service.watch_bootstrap()
         yield service
-    finally:
-        server.close()
-        accounts.close()
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------
@@ -154,8 +161,8 @@ _SHAPES = {
     "cookie-value": r"[^;\"]+",
     "session-token": r"[A-Za-z0-9]{32}",
 }
-_TIME = re.compile(r"2026-11-2\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_OURS = re.compile(r"2026-11-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_TIME = re.compile(r"2026-11-2\dT\d\d:\d\d:\d\d\.(?:\d{3}|\d{5,9})Z")
+_OURS = re.compile(r"2026-11-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _IDS = (
     re.compile(r"[A-Za-z0-9]{32}"),
     re.compile(r"[A-Za-z0-9_-]{21}"),

@@ -13,7 +13,7 @@ from auth_recordings import ISSUER, Replay, load, post, send, whole_headers
 from manabackup import jsontext
 from manabackup.crypto.fields import FieldCipher
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
-from manabackup.sandbox.accounts import Activity
+from manabackup.sandbox import ChangeLog
 
 Step = Callable[[Replay], None]
 Observation = Callable[[Replay], Any]
@@ -27,6 +27,8 @@ class Scenario:
     time: str
     setup: Step
     production: bool = False
+    alone: bool = False
+    """The account service without the sync server, which answers paths of its own."""
     before: dict[int, Step] = field(default_factory=dict)
     """What was done to the database, or to the service, just before an exchange."""
     observed: dict[int, Observation] = field(default_factory=dict)
@@ -286,7 +288,18 @@ def _a5() -> Scenario:
         user(replay, *OLGA, "KR0-5rn8Y-_FGqgSV_3Lc")
         user(replay, *MILO, "rtm9meoYAQ_YUbTZQj5uZ")
         user(replay, *ZOE, "RxgwFjvy7P1vU7pP9701u")
-        replay.known["jwt#2"] = replay.service.accounts.issue_token(OLGA[3])
+        accounts = replay.service.accounts
+        good = {"sub": OLGA[3], "iss": ISSUER, "aud": "mana", "exp": accounts.now() // 1_000 + 900}
+        replay.known |= {
+            "jwt#2": accounts.issue_token(OLGA[3]),
+            "jwt#3": accounts.issue_token(OLGA[3]),
+            "jwt#4": accounts.issue_token(MILO[3]),
+            "jwt#5": accounts.issue_token(ZOE[3]),
+            "jwt#6": accounts.issue_token(OLGA[3], lifetime=-60),
+            "jwt#7": accounts.sign({name: value for name, value in good.items() if name != "exp"}),
+            "jwt#8": accounts.sign({**good, "aud": "other"}),
+            "jwt#9": accounts.sign({**good, "iss": "http://other.invalid"}),
+        }
 
     return Scenario(
         time="2026-11-20T13:21:40Z",
@@ -323,13 +336,20 @@ def _a6() -> Scenario:
         }
 
     def tasks_pushed(replay: Replay) -> None:
-        replay.service.pushed.append(Activity("todo", "tasks", 2, replay.service.accounts.now() * 1_000))
+        for task in ("t-shared", "t-own"):
+            change = {"table": "tasks", "id": task, "op": "insert", "data": {"id": task}}
+            log(replay).append(OLGA[3], "dev-olga", "todo", change)
 
     def no_singletons(replay: Replay) -> None:
         replay.service.sql(
             "DELETE FROM singletons WHERE owner IN (?, ?)", f"user {berta}", "space WFc3MI9ygHBT-rxo0gag7"
         )
-        replay.service.erase(berta)
+        log(replay).erase(berta)
+        replay.service.written.clear()
+
+    def log(replay: Replay) -> ChangeLog:
+        assert replay.service.log is not None
+        return replay.service.log
 
     def rows(replay: Replay) -> list[dict[str, Any]]:
         return [row for row in replay.service.written if row["user_id"] == berta]
@@ -363,7 +383,9 @@ def _a7() -> Scenario:
     def whole(_replay: Replay, request: dict[str, Any]) -> dict[str, Any]:
         return {**request, "headers": whole_headers(request["headers"])}
 
-    return Scenario(time="2026-11-20T13:19:21Z", setup=setup, before={32: outage, 35: over}, sent={29: whole})
+    return Scenario(
+        time="2026-11-20T13:19:21Z", setup=setup, alone=True, before={32: outage, 35: over}, sent={29: whole}
+    )
 
 
 # --- a8: the web app's own code ---------------------------------------------------------------------------------------
