@@ -10,28 +10,25 @@ from pathlib import Path
 
 import click
 
-from .. import jsontext, registry
 from ..archive.writer import Seal
-from ..crypto.fields import FieldCipher
-from ..errors import KeyChangedError, ManabackupError, NotFoundError, OutputError, SignInError, UsageError
-from ..jsontext import JSON
+from ..errors import NotFoundError, OutputError, SignInError, UsageError
 from ..mirror import Mirror
-from ..operations import pull as pulling
+from ..operations import backup
+from ..operations.account_key import AccountKey
 from ..operations.export import ExportResult, Selection, Source
 from ..operations.export import export as write_export
-from ..remote.account import data_export, organizations
+from ..operations.pull import PullResult
+from ..remote.connection import Connection
 from ..remote.session import StaticToken, user_id
-from ..remote.sync import SyncClient
-from ..remote.vault import VaultClient, VaultKey
 from ..secret_sources import secret_text
 from ..state import StateFolder
-from ..timestamps import format_timestamp, parse_timestamp
+from ..timestamps import parse_timestamp
 from .archives import force_option, new_passphrase, output_option
-from .connection import Connection, connect, unlock
+from .connection import connect, tell_origin
 from .frame import command, secret_options, strict_option
 from .run import Exit, Run, outcome
 
-_VAULT, _SPACES = "vault", "spaces"
+_EPOCH = "SOURCE_DATE_EPOCH"
 _MANY = 5
 """Kinds of notices that are worth a line each; more are summed up."""
 
@@ -138,30 +135,36 @@ def export(
 @contextmanager
 def _source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[str]) -> Iterator[Source]:
     """Where the rows come from: the servers and the mirror, or the mirror alone."""
-    account = run.settings.account
+
+    def unlock(mirror: Mirror, connection: Connection | None = None) -> AccountKey:
+        key = backup.unlock(
+            mirror,
+            connection,
+            master_key=run.master_key(),
+            recovery_code=lambda: run.secret("recovery-code"),
+            accept_new_key=accept_new_key,
+        )
+        tell_origin(run, key)
+        if key.replaced is not None and key.cipher is not None:
+            run.terminal.warning(f"accepted a new key: {key.cipher.fingerprint} in place of {key.replaced}")
+        return key
+
     if offline:
-        user = _known_user(run)
-        with _mirror(run, account.sync_url, user, create=False) as mirror:
+        with _mirror(run, run.settings.account.sync_url, _known_user(run), create=False) as mirror:
             if mirror.pulled_at is None:
                 run.terminal.warning(
                     "the mirror was never pulled to its end: the archive may lack what is missing there"
                 )
-            cipher = unlock(run, account, lambda: _remembered_vault(mirror))
-            _check_key(run, mirror, cipher, accept_new_key)
-            pulled_at = None if mirror.pulled_at is None else format_timestamp(mirror.pulled_at)
-            with mirror.snapshot() as snapshot:
-                yield Source(snapshot, registry.load(), user, cipher, pulled_at, _remembered_spaces(mirror))
+            with backup.source(mirror, unlock(mirror)) as source:
+                yield source
         return
     with connect(run) as connection, _mirror(run, connection.sync.base_url, connection.user_id) as mirror:
-        cipher = unlock(run, account, lambda: _ask_vault(connection, mirror))
-        _check_key(run, mirror, cipher, accept_new_key)
+        key = unlock(mirror, connection)
         _pull(run, connection, mirror, extra_apps=extra_apps)
-        notices: list[tuple[str, str]] = []
-        space_types = _ask_spaces(connection, mirror, notices)
-        account_data = _ask_account_data(connection, notices)
-        with mirror.snapshot() as snapshot:
-            user = connection.user_id
-            yield Source(snapshot, registry.load(), user, cipher, None, space_types, account_data, notices)
+        # The service's answer says when it was asked for; two exports of one state are to be equal.
+        fixed = _now() if _EPOCH in os.environ else None
+        with backup.source(mirror, key, connection, account_data_at=fixed) as source:
+            yield source
 
 
 @contextmanager
@@ -179,14 +182,13 @@ def _mirror(run: Run, sync_url: str, user: str, *, create: bool = True) -> Itera
 
 def _pull(
     run: Run, connection: Connection, mirror: Mirror, *, full: bool = False, extra_apps: Sequence[str] = ()
-) -> pulling.PullResult:
-    client = SyncClient(connection.sync, connection.tokens, mirror.client_id)
+) -> PullResult:
     with run.terminal.progress("pulling", unit="collections") as bar:
 
         def progress(done: int, total: int, changes: int) -> None:
             bar.reach(done, total, f"{changes:,} changes")
 
-        return pulling.run(mirror, client, registry.load(), full=full, extra_apps=extra_apps, progress=progress)
+        return backup.pull(mirror, connection, full=full, extra_apps=extra_apps, progress=progress)
 
 
 def _known_user(run: Run) -> str:
@@ -198,84 +200,6 @@ def _known_user(run: Run) -> str:
     if session is None:
         raise SignInError("not signed in", hint="`manabackup login`, or give the token that the mirror was pulled with")
     return session.user_id
-
-
-def _ask_vault(connection: Connection, mirror: Mirror) -> VaultKey | None:
-    key = VaultClient(connection.auth, connection.tokens).key()
-    if key is None:
-        mirror.remember(_VAULT, "{}")
-    elif key.zero_knowledge:
-        # The wrapped key opens with the recovery code alone, so that an export without the servers can be unlocked.
-        mirror.remember(_VAULT, jsontext.dumps({"wrapped": key.wrapped, "iv": key.iv}).decode())
-    else:
-        mirror.remember(_VAULT, '{"standard":true}')
-    return key
-
-
-def _remembered_vault(mirror: Mirror) -> VaultKey | None:
-    known: JSON = jsontext.parse(mirror.recall(_VAULT) or '{"standard":true}')
-    if not known:
-        return None
-    if "wrapped" not in known:
-        raise UsageError(
-            "the account's key is not known here", hint="give it with --key-file, or export without --offline"
-        )
-    return VaultKey(wrapped=known["wrapped"], iv=known["iv"])
-
-
-def _check_key(run: Run, mirror: Mirror, cipher: FieldCipher | None, accept_new_key: bool) -> None:
-    """The key's fingerprint is remembered with the mirror; another key stops the run until it is accepted."""
-    pinned = mirror.key_fingerprint
-    fingerprint = cipher.fingerprint if cipher is not None else None
-    if pinned is not None and fingerprint != pinned:
-        if fingerprint is None:
-            raise KeyChangedError("the account had a key before, and its vault is gone", hint=_GONE_HINT)
-        if not accept_new_key:
-            raise KeyChangedError(
-                f"the account's key is another one than before ({pinned} was known, {fingerprint} is given)"
-            )
-        run.terminal.warning(f"accepted a new key: {fingerprint} in place of {pinned}")
-    if fingerprint is not None and fingerprint != pinned:
-        mirror.pin_key(fingerprint)
-
-
-_GONE_HINT = "if you have the key, give it with --key-file; if not, ask who removed the vault"
-
-
-def _ask_spaces(connection: Connection, mirror: Mirror, notices: list[tuple[str, str]]) -> Mapping[str, str]:
-    if connection.session is None:
-        notices.append(("spaceTypesUnknown", "an access token does not tell them; a login does"))
-        return _remembered_spaces(mirror)
-    try:
-        spaces = organizations(connection.auth, connection.session)
-    except ManabackupError as error:
-        notices.append(("spaceTypesUnknown", error.message))
-        return _remembered_spaces(mirror)
-    types = {space.id: space.type or "personal" for space in spaces}
-    mirror.remember(_SPACES, jsontext.dumps(types).decode())
-    return types
-
-
-def _remembered_spaces(mirror: Mirror) -> Mapping[str, str]:
-    types: dict[str, str] = jsontext.parse(mirror.recall(_SPACES) or "{}")
-    return types
-
-
-def _ask_account_data(connection: Connection, notices: list[tuple[str, str]]) -> Mapping[str, bytes]:
-    try:
-        content = data_export(connection.auth, connection.tokens)
-    except ManabackupError as error:
-        notices.append(("accountDataMissing", error.message))
-        return {}
-    if content is None:
-        notices.append(("accountDataMissing", "the account service has none"))
-        return {}
-    if "SOURCE_DATE_EPOCH" in os.environ:
-        # The answer says when it was asked for; two exports of one state are to be equal.
-        answer = jsontext.parse(content)
-        if isinstance(answer, dict) and "exportedAt" in answer:
-            content = jsontext.dumps({**answer, "exportedAt": _now().isoformat()})
-    return {"data.json": content}
 
 
 def _report(run: Run, result: ExportResult) -> None:
@@ -328,10 +252,10 @@ def _instant(text: str | None) -> str | None:
 
 def _now() -> datetime:
     """The time of the run, or the one that makes builds reproducible (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    epoch = os.environ.get(_EPOCH)
     if epoch is None:
         return datetime.now(UTC)
     try:
         return datetime.fromtimestamp(int(epoch), UTC)
     except (ValueError, OverflowError, OSError):
-        raise UsageError("SOURCE_DATE_EPOCH is not a number of seconds") from None
+        raise UsageError(f"{_EPOCH} is not a number of seconds") from None

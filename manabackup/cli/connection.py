@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ..crypto.fields import FieldCipher
-from ..crypto.recovery import parse_recovery_code, unwrap_master_key
 from ..errors import SignInError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..remote.session import CommandToken, Session, SessionToken, StaticToken, TokenSource, user_id
-from ..remote.transport import Transport
+from ..operations.account_key import AccountKey, KeyOrigin, open_vault
+from ..remote.connection import Connection
+from ..remote.connection import connect as servers
+from ..remote.session import CommandToken, Session, StaticToken, TokenSource
 from ..remote.vault import VaultKey
 from ..secret_sources import EnvironmentSource, secret_text, ways_to_give
 from ..settings import Account
@@ -19,19 +19,6 @@ from ..state import StateFolder
 from .run import Run
 
 _TOKEN = "access token"  # noqa: S105 # its name
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """An account at its two servers, until :func:`connect`'s block ends."""
-
-    account: Account
-    user_id: str
-    tokens: TokenSource
-    session: Session | None
-    """None when an access token stands in for a login: then what takes only the session's cookie cannot be asked."""
-    auth: Transport
-    sync: Transport
 
 
 @contextmanager
@@ -42,15 +29,13 @@ def connect(run: Run, account: Account | None = None, *, limits: Limits = DEFAUL
     addresses that are none, and what reading the token raises.
     """
     account = account or run.settings.account
-    with Transport(account.auth_url, limits=limits) as auth, Transport(account.sync_url, limits=limits) as sync:
-        tokens = _given_tokens(run, account)
-        if tokens is not None:
-            yield Connection(account, user_id(tokens.token()), tokens, None, auth, sync)
-            return
-        session = StateFolder(run.settings.state_dir).sessions(account.profile).load()
-        if session is None:
-            raise _not_signed_in(account)
-        yield Connection(account, session.user_id, SessionToken(auth, session), session, auth, sync)
+    who: TokenSource | Session | None = _given_tokens(run, account)
+    if who is None:
+        who = StateFolder(run.settings.state_dir).sessions(account.profile).load()
+    if who is None:
+        raise _not_signed_in(account)
+    with servers(who, auth_url=account.auth_url, sync_url=account.sync_url, limits=limits) as connection:
+        yield connection
 
 
 def unlock(run: Run, account: Account, vault: Callable[[], VaultKey | None]) -> FieldCipher | None:
@@ -59,18 +44,20 @@ def unlock(run: Run, account: Account, vault: Callable[[], VaultKey | None]) -> 
     A key file goes before the ``vault``. Says so when the server knows the key. Raises :class:`WrongKeyError`,
     :class:`WrongRecoveryCodeError`, and what asking the vault raises.
     """
-    given = run.master_key(account.prefix)
-    if given is not None:
-        return FieldCipher(given)
-    key = vault()
-    if key is None:
+    prefix = account.prefix
+    key = open_vault(
+        vault, master_key=run.master_key(prefix), recovery_code=lambda: run.secret(f"{prefix}recovery-code")
+    )
+    tell_origin(run, key)
+    return key.cipher
+
+
+def tell_origin(run: Run, key: AccountKey) -> None:
+    """Says what the owner of a key should know of it."""
+    if key.origin is KeyOrigin.NONE:
         run.terminal.note("the account has no vault: nothing of it is encrypted")
-        return None
-    if key.master_key is not None:
+    elif key.origin is KeyOrigin.SERVER:
         run.terminal.note("the account's key is known to the server (the vault is not zero-knowledge)")
-        return FieldCipher(key.master_key)
-    secret = parse_recovery_code(run.secret(f"{account.prefix}recovery-code"))
-    return FieldCipher(unwrap_master_key(secret, key.wrapped, key.iv))
 
 
 def _given_tokens(run: Run, account: Account) -> TokenSource | None:

@@ -12,10 +12,11 @@ from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB
 from ..mirror import Mirror
 from ..remote.account import Subscription, subscription
+from ..remote.connection import Connection
 from ..remote.transport import Transport
 from ..remote.vault import VaultClient, VaultStatus
 from ..state import SessionStore, StateFolder
-from .connection import Connection, connect
+from .connection import connect
 from .frame import command, secret_options
 from .run import Run
 
@@ -43,7 +44,7 @@ def status(run: Run) -> None:
         with connect(run, limits=_IMPATIENT) as connection:
             _report_user(report, connection, state.sessions(account.profile))
             _report_servers(report, connection)
-            _report_subscription(report, connection)
+            _report_subscription(report, connection, account.credits_url)
             _report_mirror(report, state, connection)
     except SignInError as error:
         report.problem = error
@@ -125,8 +126,7 @@ def _vault_words(vault: VaultStatus | None) -> str:
     return "standard: the server knows the key"
 
 
-def _report_subscription(report: _Report, connection: Connection) -> None:
-    url = connection.account.credits_url
+def _report_subscription(report: _Report, connection: Connection, url: str | None) -> None:
     found: Subscription | None = None
     if url is not None and not isinstance(report.problem, SignInError):
         with Transport(url, limits=_IMPATIENT) as credits_server:

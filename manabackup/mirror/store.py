@@ -55,12 +55,14 @@ class Mirror:
 
     def __init__(self, path: Path, *, sync_url: str, user_id: str, create: bool = True) -> None:
         self.path = path
+        self.sync_url = sync_url.rstrip("/")
+        self.user_id = user_id
         self._lock = threading.Lock()
         self._run = 0
         self._comparing = False
         self._connection = open_file(path, create=create)
         try:
-            self.client_id = self._introduce(sync_url.rstrip("/"), user_id)
+            self.client_id = self._introduce(self.sync_url, user_id)
         except BaseException:
             self._connection.close()
             raise

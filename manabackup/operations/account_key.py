@@ -1,0 +1,117 @@
+"""The key of an account's private fields: where it comes from, and whether it is the one that was used before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from .. import jsontext
+from ..crypto.fields import FieldCipher
+from ..crypto.recovery import parse_recovery_code, unwrap_master_key
+from ..errors import KeyChangedError, UsageError
+from ..jsontext import JSON
+from ..mirror import Mirror
+from ..remote.connection import Connection
+from ..remote.vault import VaultClient, VaultKey
+
+_VAULT = "vault"
+_STANDARD = "standard"
+
+
+class KeyOrigin(Enum):
+    """Where a key came from."""
+
+    GIVEN = "given"
+    """The caller had it."""
+    RECOVERY_CODE = "recovery-code"
+    """A zero-knowledge vault, opened here."""
+    SERVER = "server"
+    """A standard vault: the server knows the key."""
+    NONE = "none"
+    """There is no vault, and nothing of the account is encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """The key of an account's private fields."""
+
+    cipher: FieldCipher | None
+    """None where nothing is encrypted."""
+    origin: KeyOrigin
+    replaced: str | None = None
+    """Fingerprint of the key that the mirror knew before, where another one was accepted in its place."""
+
+
+def open_vault(
+    vault: Callable[[], VaultKey | None],
+    *,
+    master_key: bytes | None = None,
+    recovery_code: Callable[[], str] | None = None,
+) -> AccountKey:
+    """The key of a vault. With a ``master_key`` the vault is not asked; ``recovery_code`` is called only when needed.
+
+    Raises :class:`WrongKeyError`, :class:`WrongRecoveryCodeError`, :class:`UsageError` where a recovery code is needed
+    and there is none, and what asking the vault raises.
+    """
+    if master_key is not None:
+        return AccountKey(FieldCipher(master_key), KeyOrigin.GIVEN)
+    key = vault()
+    if key is None:
+        return AccountKey(None, KeyOrigin.NONE)
+    if key.master_key is not None:
+        return AccountKey(FieldCipher(key.master_key), KeyOrigin.SERVER)
+    if recovery_code is None:
+        raise UsageError("the vault is zero-knowledge, and no recovery code was given")
+    secret = parse_recovery_code(recovery_code())
+    return AccountKey(FieldCipher(unwrap_master_key(secret, key.wrapped, key.iv)), KeyOrigin.RECOVERY_CODE)
+
+
+def ask_vault(connection: Connection, mirror: Mirror) -> VaultKey | None:
+    """The vault's key, as the account service has it. The mirror remembers it as far as it is not secret."""
+    key = VaultClient(connection.auth, connection.tokens).key()
+    known: JSON = {}
+    if key is not None:
+        # The wrapped key opens with the recovery code alone, so that an export without the servers can be unlocked.
+        known = {"wrapped": key.wrapped, "iv": key.iv} if key.zero_knowledge else {_STANDARD: True}
+    mirror.remember(_VAULT, jsontext.dumps(known).decode())
+    return key
+
+
+def remembered_vault(mirror: Mirror) -> VaultKey | None:
+    """The vault's key as :func:`ask_vault` found it last.
+
+    Raises :class:`UsageError` where only the server knows the key, or the vault was never asked for.
+    """
+    remembered = mirror.recall(_VAULT)
+    known: JSON = {_STANDARD: True} if remembered is None else jsontext.parse(remembered)
+    if not known:
+        return None
+    if "wrapped" not in known:
+        raise UsageError(
+            "the account's key is not known here", hint="give it with --key-file, or export without --offline"
+        )
+    return VaultKey(wrapped=known["wrapped"], iv=known["iv"])
+
+
+def pin(mirror: Mirror, cipher: FieldCipher | None, *, accept_new_key: bool) -> str | None:
+    """Holds a key against the one that the mirror remembers, and lets it remember this one.
+
+    Gives the fingerprint of the key that was replaced, if one was. Raises :class:`KeyChangedError` when the key is
+    another one and ``accept_new_key`` does not say that this is expected.
+    """
+    pinned = mirror.key_fingerprint
+    fingerprint = cipher.fingerprint if cipher is not None else None
+    if fingerprint == pinned:
+        return None
+    if fingerprint is None:
+        raise KeyChangedError(
+            "the account had a key before, and its vault is gone",
+            hint="if you have the key, give it with --key-file; if not, ask who removed the vault",
+        )
+    if pinned is not None and not accept_new_key:
+        raise KeyChangedError(
+            f"the account's key is another one than before ({pinned} was known, {fingerprint} is given)"
+        )
+    mirror.pin_key(fingerprint)
+    return pinned

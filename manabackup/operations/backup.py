@@ -1,0 +1,142 @@
+"""The way of a backup: unlock the account's key, bring the mirror up to date, and have a source to export from.
+
+Each step takes the account's mirror and, but for work without the servers, a connection. Without one the mirror speaks
+for the servers: what they said of vault and spaces is remembered there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from .. import jsontext, registry
+from ..errors import ManabackupError, MirrorError
+from ..mirror import Mirror
+from ..remote.account import data_export, organizations
+from ..remote.connection import Connection
+from ..remote.sync import SyncClient
+from ..timestamps import format_timestamp
+from . import pull as pulling
+from .account_key import AccountKey, ask_vault, open_vault, pin, remembered_vault
+from .export import Source
+from .pull import PullResult
+
+_SPACES = "spaces"
+
+
+def unlock(
+    mirror: Mirror,
+    connection: Connection | None = None,
+    *,
+    master_key: bytes | None = None,
+    recovery_code: Callable[[], str] | None = None,
+    accept_new_key: bool = False,
+) -> AccountKey:
+    """The key of the account's private fields, held against the one that was used with this mirror before.
+
+    It is ``master_key`` where that is given, else the vault's: the account service's, or without a ``connection`` the
+    one that the mirror remembers in its wrapped form. ``recovery_code`` is called when the vault is zero-knowledge.
+
+    Raises :class:`WrongKeyError`, :class:`WrongRecoveryCodeError`, :class:`KeyChangedError` unless ``accept_new_key``,
+    :class:`UsageError` when what is needed was not given, :class:`SignInError`, :class:`ServerError`, and
+    :class:`MirrorError` for a mirror of another account than the connection's.
+    """
+    _check_same_account(mirror, connection)
+    key = open_vault(
+        lambda: remembered_vault(mirror) if connection is None else ask_vault(connection, mirror),
+        master_key=master_key,
+        recovery_code=recovery_code,
+    )
+    replaced = pin(mirror, key.cipher, accept_new_key=accept_new_key)
+    return AccountKey(key.cipher, key.origin, replaced)
+
+
+def pull(
+    mirror: Mirror,
+    connection: Connection,
+    *,
+    full: bool = False,
+    extra_apps: Sequence[str] = (),
+    progress: Callable[[int, int, int], None] | None = None,
+) -> PullResult:
+    """Brings the mirror up to date; an interrupted run goes on where it stopped.
+
+    ``full`` reads everything again and compares it with what is held. ``extra_apps`` are read besides those of the
+    registry. ``progress`` is told (collections done, collections in all, changes read).
+
+    Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`, :class:`OutputError`; afterwards the
+    ``connection`` is of no use.
+    """
+    _check_same_account(mirror, connection)
+    client = SyncClient(connection.sync, connection.tokens, mirror.client_id)
+    return pulling.run(mirror, client, registry.load(), full=full, extra_apps=extra_apps, progress=progress)
+
+
+@contextmanager
+def source(
+    mirror: Mirror,
+    key: AccountKey,
+    connection: Connection | None = None,
+    *,
+    account_data_at: datetime | None = None,
+) -> Iterator[Source]:
+    """What ``export`` needs: the mirror's present state, and what the account service says of the account.
+
+    What the service does not give is no error: the export notes it. ``account_data_at`` stands in its answer in place
+    of the time at which it was asked, so that two exports of one state can be equal.
+    """
+    _check_same_account(mirror, connection)
+    notices: list[tuple[str, str]] = []
+    pulled_at: str | None = None
+    account: Mapping[str, bytes] = {}
+    if connection is None:
+        space_types = _remembered_spaces(mirror)
+        pulled_at = None if mirror.pulled_at is None else format_timestamp(mirror.pulled_at)
+    else:
+        space_types = _ask_spaces(connection, mirror, notices)
+        account = _ask_account_data(connection, account_data_at, notices)
+    with mirror.snapshot() as snapshot:
+        yield Source(snapshot, registry.load(), mirror.user_id, key.cipher, pulled_at, space_types, account, notices)
+
+
+def _check_same_account(mirror: Mirror, connection: Connection | None) -> None:
+    if connection is not None and (mirror.sync_url, mirror.user_id) != (connection.sync.base_url, connection.user_id):
+        raise MirrorError("the mirror belongs to another account or server than the connection")
+
+
+def _ask_spaces(connection: Connection, mirror: Mirror, notices: list[tuple[str, str]]) -> Mapping[str, str]:
+    if connection.session is None:
+        notices.append(("spaceTypesUnknown", "an access token does not tell them; a login does"))
+        return _remembered_spaces(mirror)
+    try:
+        spaces = organizations(connection.auth, connection.session)
+    except ManabackupError as error:
+        notices.append(("spaceTypesUnknown", error.message))
+        return _remembered_spaces(mirror)
+    types = {space.id: space.type or "personal" for space in spaces}
+    mirror.remember(_SPACES, jsontext.dumps(types).decode())
+    return types
+
+
+def _remembered_spaces(mirror: Mirror) -> Mapping[str, str]:
+    types: dict[str, str] = jsontext.parse(mirror.recall(_SPACES) or "{}")
+    return types
+
+
+def _ask_account_data(
+    connection: Connection, at: datetime | None, notices: list[tuple[str, str]]
+) -> Mapping[str, bytes]:
+    try:
+        content = data_export(connection.auth, connection.tokens)
+    except ManabackupError as error:
+        notices.append(("accountDataMissing", error.message))
+        return {}
+    if content is None:
+        notices.append(("accountDataMissing", "the account service has none"))
+        return {}
+    if at is not None:
+        answer = jsontext.parse(content)
+        if isinstance(answer, dict) and "exportedAt" in answer:
+            content = jsontext.dumps({**answer, "exportedAt": at.isoformat()})
+    return {"data.json": content}
