@@ -17,6 +17,10 @@ PROGRAM: Final = "manabackup"
 COMMANDS: Final = (
     # heading, ((name, module, what it does), …)
     (
+        "First steps",
+        (("demo", "demo", "a tour on an embedded server, no account needed"),),
+    ),
+    (
         "Account",
         (
             ("login", "account", "sign in, so that the other commands need no password"),

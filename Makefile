@@ -1,0 +1,47 @@
+# Every target works on a fresh clone: it makes its own virtual environment first. Needed: Python >= 3.11, make, and an
+# index to install packages from.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.PHONY: demo test lint format bench bench-quick dist clean help
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(READY) ## the tour: what the program does, on an embedded server
+	@$(BIN)/manabackup demo
+
+test: $(READY) ## all tests, on two cores
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(READY) ## style, formatting, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## put the sources into the house's form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## speed and memory at full size
+	@$(BIN)/python -m benchmarks
+
+bench-quick: $(READY) ## the same at a size for a coffee break
+	@$(BIN)/python -m benchmarks --quick
+
+dist: $(READY) ## wheel and source archive, into dist/
+	@$(BIN)/python -m hatchling build
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist manabackup-demo manabackup-demo-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last: an installation that broke off is begun again.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed: make PYTHON=python3.x" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

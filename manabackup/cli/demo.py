@@ -1,0 +1,267 @@
+"""``demo``: the tour. An invented account on the embedded server goes through the commands that a real one would.
+
+Each step is a process of its own, as somebody would type it, with a state folder that is gone afterwards: the tour can
+show nothing that the program does not do, and touches nobody's session, mirror, keyring or settings.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from .. import jsontext
+from ..archive.reader import open_archive
+from ..errors import DamagedArchiveError, ManabackupError, OutputError, WrongPassphraseError
+from ..jsontext import JSON
+from ..operations.rows import clean_rows
+from ..output import writing_to
+from ..sandbox import Sandbox
+from ..sandbox.plan import Plan
+from ..sandbox.population import Account, populate
+from ..secret_sources import ENVIRONMENT_PREFIX, variable
+from .frame import command
+from .overview import PROGRAM
+from .run import Run
+from .terminal import Terminal
+
+FOLDER = "manabackup-demo"
+PLAIN, SEALED = "demo.mana", "demo.sealed.mana"
+PASSPHRASE = "correct horse battery staple"  # noqa: S105 # of archives of an invented account
+_ROWS = 2_500
+_WIDTH = 110
+_COMPARED_APP = _COMPARED_TABLE = "notes"
+
+
+@command("demo")
+@click.option("--keep", metavar="DIR", help=f"Where the archives shall lie; by default {FOLDER} in this folder.")
+def demo(run: Run, keep: str | None) -> None:
+    """Show what this program does, on an invented account.
+
+    Everything happens on this computer: an embedded server plays Mana's, an account with a few thousand rows is
+    invented, and the commands that you would use run against it. Two archives are kept for you to look at.
+    """
+    begun = time.monotonic()
+    folder = _folder(keep)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{FOLDER}-") as scratch, Sandbox() as box:
+            tour = _Tour(run.terminal, box, populate(box.log, box.accounts, Plan(rows=_ROWS)), folder, Path(scratch))
+            tour.go()
+    finally:
+        if keep is None:
+            with suppress(OSError):  # a folder that holds something stays
+                folder.rmdir()
+    seconds = round(time.monotonic() - begun, 1)
+    if run.terminal.json:
+        record = {"folder": str(folder), "archives": tour.archives, "passphrase": PASSPHRASE}
+        run.terminal.result({**record, "steps": tour.steps, "seconds": seconds})
+        return
+    run.terminal.result(None, ["", f"that was all, in {seconds:.0f} seconds", "", *_to_try(folder)])
+
+
+class _Tour:
+    def __init__(self, terminal: Terminal, box: Sandbox, account: Account, folder: Path, scratch: Path) -> None:
+        self._terminal = terminal
+        self._box = box
+        self._account = account
+        self._folder = folder
+        self._scratch = scratch
+        self._environ = _environ(box, account, scratch)
+        self.steps: list[JSON] = []
+        self.archives: list[JSON] = []
+
+    def go(self) -> None:
+        """From signing in to signing out."""
+        plain, sealed = self._folder / PLAIN, self._folder / SEALED
+        self._say(
+            f"an embedded server holds an invented account with {self._box.log.count():,} changes",
+            "password, recovery code and passphrase come from the environment here; you would be asked for them",
+        )
+        self._step("sign in", "login", "--email", self._account.email)
+        self._step("the vault's key is not known to the server: only the recovery code opens it", "status")
+        self._step("read what the server holds; private fields stay encrypted", "pull")
+        self._export("decrypt on this computer, and write an archive that anything can read", plain)
+        self._compare(plain)
+        self._export("the same under a passphrase: nothing of it touches the disk in clear", sealed, "--seal")
+        self._step("check both from the first byte to the last", "verify", str(plain), str(sealed))
+        damaged = self._scratch / "damaged.mana"
+        _flip_a_bit(sealed, damaged)
+        self._step("one bit flipped in a copy", "verify", str(damaged), ends_with=DamagedArchiveError.exit_code)
+        self._step(
+            "a wrong passphrase is something else than damage",
+            *("verify", str(sealed)),
+            ends_with=WrongPassphraseError.exit_code,
+            env={variable("passphrase"): PASSPHRASE.title()},
+        )
+        self._step("end the session", "logout")
+
+    def _export(self, why: str, path: Path, *options: str) -> None:
+        self.archives.append(self._step(why, "export", "-o", str(path), *options))
+
+    def _step(self, why: str, *arguments: str, ends_with: int = 0, env: Mapping[str, str] | None = None) -> JSON:
+        """Runs a command and shows it with what it says; its record with ``--json``. It must end as it should."""
+        shown = shlex.join([PROGRAM, *arguments])
+        self._say("", why, f"$ {shown}")
+        code, out, err = _run(
+            [*arguments, *(["--json"] if self._terminal.json else [])], {**self._environ, **(env or {})}
+        )
+        said = err.splitlines()
+        self._say(*(f"  {line}" for line in [*([] if self._terminal.json else out.splitlines()), *said]))
+        if code != ends_with:
+            raise _stopped(shown, code, said)
+        if code:
+            self._say(f"  (exit code {code})")
+        records = [jsontext.parse(line) for line in out.splitlines()] if self._terminal.json else []
+        record = records[0] if len(records) == 1 else records
+        self.steps.append({"command": shown, "exitCode": code, "output": record, "messages": said})
+        return record
+
+    def _compare(self, path: Path) -> None:
+        """One note as the server knows it, and as the archive has it."""
+        user = self._account.user_id
+        held = [
+            jsontext.parse(row.wire())
+            for row in self._box.log.pull(user, [], _COMPARED_APP, _COMPARED_TABLE, "", 0, _ROWS)
+        ]
+        changes = Counter(change["id"] for change in held)
+        inserted = {change["id"]: change["data"] for change in held if changes[change["id"]] == 1 and "data" in change}
+        with open_archive(path) as archive:
+            for row in clean_rows(archive, _COMPARED_TABLE):
+                before = inserted.get(row.id, {})
+                if str(before.get("title")).startswith("enc:1:"):
+                    after = jsontext.parse(row.line)
+                    self._say("", "the same note, in the server's eyes and in the archive")
+                    for eyes, values in (("server ", before), ("archive", after)):
+                        self._say(*(f"  {eyes}  {name:8}{_short(values[name])}" for name in ("title", "content")))
+                    return
+
+    def _say(self, *lines: str) -> None:
+        if not self._terminal.json:
+            self._terminal.result(None, lines)
+            self._terminal.flush()
+
+
+def _folder(keep: str | None) -> Path:
+    """The folder for the archives, made if need be; never one that holds archives of this name."""
+    if keep is not None:
+        folder = Path(keep)
+        for name in (PLAIN, SEALED):
+            if (folder / name).exists():
+                raise OutputError(f"{folder / name} exists", hint="name another folder, or remove it")
+        with writing_to(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+    folder, number = Path(FOLDER), 1
+    with writing_to(folder):
+        while True:
+            try:
+                folder.mkdir(mode=0o700)
+            except FileExistsError:
+                number += 1
+                folder = Path(f"{FOLDER}-{number}")
+            else:
+                return folder
+
+
+def _environ(box: Sandbox, account: Account, scratch: Path) -> dict[str, str]:
+    """For the commands: the embedded server's addresses, the account's secrets, and none of the user's own settings."""
+    config = scratch / "config.toml"
+    config.touch()
+    ours = {
+        "config": str(config),
+        "state-dir": str(scratch / "state"),
+        "auth-url": box.auth_url,
+        "sync-url": box.sync_url,
+        "password": account.password,
+        "recovery-code": account.recovery_code or "",
+        "passphrase": PASSPHRASE,
+    }
+    others = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    # The package is imported from where this one lies, whatever the working folder holds.
+    package = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {
+        **others,
+        **{variable(name): value for name, value in ours.items()},
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        "PYTHONPATH": package,
+        "PYTHONSAFEPATH": "1",
+    }
+
+
+def _run(arguments: list[str], environ: Mapping[str, str]) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of this program in a process of its own."""
+    with subprocess.Popen(  # noqa: S603 # this very program
+        [sys.executable, "-m", "manabackup", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+    ) as process:
+        try:
+            out, err = process.communicate()
+        except BaseException:
+            process.terminate()  # and not killed, so that it removes what it has begun
+            process.wait()
+            raise
+    return process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
+def _stopped(shown: str, code: int, said: list[str]) -> ManabackupError:
+    reason = next((line.removeprefix("error: ") for line in reversed(said) if line.startswith("error: ")), "no reason")
+    kind = OutputError if code == OutputError.exit_code else ManabackupError
+    return kind(f"the tour ends early: `{shown}` ended with exit code {code}: {reason}")
+
+
+def _flip_a_bit(source: Path, target: Path) -> None:
+    content = bytearray(source.read_bytes())
+    content[len(content) // 2] ^= 1
+    with writing_to(target):
+        target.write_bytes(content)
+
+
+def _short(value: JSON) -> str:
+    text = jsontext.dumps(value).decode()
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
+
+
+def _to_try(folder: Path) -> list[str]:
+    """Commands for what the tour leaves behind, as far as the programs they need are here."""
+    plain, sealed, rows = (shlex.quote(str(folder / name)) for name in (PLAIN, SEALED, "rows"))
+    here = _program()
+    sums = "sha256sum" if shutil.which("sha256sum") else "shasum -a 256"
+    commands = [
+        f"unzip -l {plain}",
+        f"unzip -q {plain} -d {rows} && (cd {rows} && {sums} -c SHA256SUMS)",
+        f"{here} cat {plain} journalEntries",
+        f"{here} unseal {sealed} -o {shlex.quote(str(folder / 'opened.mana'))}",
+    ]
+    if shutil.which("jq"):
+        commands.insert(2, f"unzip -p {plain} data/notes.jsonl | jq -r .title")
+    return [
+        f"the archives stay in {folder}; state, session and keys are gone",
+        f"  {PLAIN:18}a ZIP of JSON Lines, not encrypted",
+        f"  {SEALED:18}the same rows; its passphrase is `{PASSPHRASE}`",
+        "",
+        "to try next:",
+        *(f"  {line}" for line in commands),
+        f"  {here} login",
+    ]
+
+
+def _program() -> str:
+    """How to call this program from here."""
+    if shutil.which(PROGRAM):
+        return PROGRAM
+    if Path(sys.argv[0]).name == PROGRAM:
+        return shlex.quote(sys.argv[0])
+    return f"{shlex.quote(sys.executable)} -m manabackup"
