@@ -10,6 +10,7 @@ import binascii
 import os
 from typing import NamedTuple
 
+import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -60,7 +61,7 @@ class FieldCipher:
             if value[_USUAL_DOT] != ".":
                 raise ValueError
             iv = binascii.a2b_base64(value[len(PREFIX) : _USUAL_DOT], strict_mode=True)
-            sealed = binascii.a2b_base64(value[_USUAL_DOT + 1 :], strict_mode=True)
+            sealed = pybase64.b64decode(value[_USUAL_DOT + 1 :], validate=True)
         except (ValueError, IndexError):
             iv, sealed = _parts(value)
         if not iv or len(sealed) < TAG_BYTES:
@@ -98,5 +99,5 @@ def _parts(value: str) -> tuple[bytes, bytes]:
 
 def seal_value(aead: AESGCM, iv: bytes, json_text: bytes) -> str:
     """One encrypted value. An IV must never serve twice under one key; :meth:`FieldCipher.encrypt` sees to that."""
-    sealed = binascii.b2a_base64(aead.encrypt(iv, json_text, None), newline=False)
-    return f"{PREFIX}{binascii.b2a_base64(iv, newline=False).decode()}.{sealed.decode()}"
+    sealed = pybase64.b64encode_as_string(aead.encrypt(iv, json_text, None))
+    return f"{PREFIX}{pybase64.b64encode_as_string(iv)}.{sealed}"

@@ -70,50 +70,54 @@ def meta_line(
     line: dict[str, JSON] = {"id": record.id}
     if table is not None and table.scope == "space":
         line["space"] = None if record.space is None else spaces(record.space)
-    # Fields written together share one stamp object. Most rows were written once: then that is all there is to say.
-    shared = {id(stamp): stamp for stamp in record.stamps.values()}
-    if len(shared) == 1 and record.values.keys() <= record.stamps.keys():
-        (stamp,) = shared.values()
-        common = (stamp.at or None, None if stamp.actor is None else actors(stamp.actor), stamp.origin)
-        line["at"], line["actor"], line["origin"] = common
-        line["fields"] = {}
-        line["sealed"] = sorted(sealed)
-        return line
-    triples = _triples(record, actors)
-    common = _common(triples)
+    # Fields written together share one stamp object, so that a row has few of them. Where the first of their fields
+    # stands by name decides in which order actors are numbered and, of equally many fields, which triple is common.
+    stamps = record.stamps
+    first = {id(stamp): name for name, stamp in sorted(stamps.items(), reverse=True)}
+    triples: dict[int, _Triple] = {}
+    for number in sorted(first, key=first.__getitem__):
+        stamp = stamps[first[number]]
+        actor = None if stamp.actor is None else actors(stamp.actor)
+        triples[number] = (stamp.at or None, actor, stamp.origin)
+    unknown = sorted(record.values.keys() - stamps.keys())
+    common = _common(stamps, triples, first, unknown)
+    fields: dict[str, JSON] = {}
+    if len(triples) > 1 or unknown:
+        differing = {number for number, triple in triples.items() if triple != common}
+        for name, stamp in stamps.items():
+            if id(stamp) in differing:
+                fields[name] = _member(triples[id(stamp)])
+        if common != _UNKNOWN_TRIPLE:
+            fields.update((name, _member(_UNKNOWN_TRIPLE)) for name in unknown)
     line["at"], line["actor"], line["origin"] = common
-    line["fields"] = {
-        name: {"at": triple[0], "actor": triple[1], "origin": triple[2]}
-        for name, triple in triples.items()
-        if triple != common
-    }
+    line["fields"] = fields
     line["sealed"] = sorted(sealed)
     return line
 
 
-def _triples(record: Record, actors: Callable[[dict[str, JSON]], int | None]) -> dict[str, _Triple]:
-    """Each field's triple; one object, and one look at the actor, for fields written together."""
-    triples: dict[str, _Triple] = {}
-    seen: dict[int, _Triple] = {}
-    for name in sorted(record.stamps):  # the order in which actors are numbered
-        stamp = record.stamps[name]
-        triple = seen.get(id(stamp))
-        if triple is None:
-            number = None if stamp.actor is None else actors(stamp.actor)
-            triple = seen[id(stamp)] = (stamp.at or None, number, stamp.origin)
-        triples[name] = triple
-    for name in record.values.keys() - triples.keys():
-        triples[name] = _UNKNOWN_TRIPLE
-    return triples
+def _member(triple: _Triple) -> dict[str, JSON]:
+    return {"at": triple[0], "actor": triple[1], "origin": triple[2]}
 
 
-def _common(triples: Mapping[str, _Triple]) -> _Triple:
+def _common(
+    stamps: Mapping[str, Stamp], triples: Mapping[int, _Triple], first: Mapping[int, str], unknown: Sequence[str]
+) -> _Triple:
     """The triple that most fields share; of several, the one of the field first by name."""
-    counts = Counter(triples.values())
-    if len(counts) < 2:
-        return next(iter(counts), _UNKNOWN_TRIPLE)
+    if len(triples) == 1 and not unknown:
+        return next(iter(triples.values()))
+    held = Counter(map(id, stamps.values()))
+    counts: Counter[_Triple] = Counter()
+    names: dict[_Triple, str] = {}
+    for number, triple in triples.items():  # in the order of their first names
+        counts[triple] += held[number]
+        names.setdefault(triple, first[number])
+    if unknown:
+        counts[_UNKNOWN_TRIPLE] += len(unknown)
+        names[_UNKNOWN_TRIPLE] = min(unknown[0], names.get(_UNKNOWN_TRIPLE, unknown[0]))
+    if not counts:
+        return _UNKNOWN_TRIPLE
     most = max(counts.values())
-    return triples[min(name for name, triple in triples.items() if counts[triple] == most)]
+    return min((triple for triple, count in counts.items() if count == most), key=names.__getitem__)
 
 
 def read_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> RowMeta:
