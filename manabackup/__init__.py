@@ -1,3 +1,132 @@
-"""Take your data out of Mana, and put it back."""
+"""Take your data out of Mana, and put it back.
+
+The library's names are here, each imported from its module when it is first used; ``docs/library.md`` shows how they go
+together. They stay, and so do those of :mod:`manabackup.errors`; what else stands in the modules may change.
+"""
+
+from __future__ import annotations
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # as typing has it, which is not worth its import here
+if TYPE_CHECKING:
+    from . import errors
+    from .archive.manifest import Manifest
+    from .archive.reader import Archive, Row, open_archive
+    from .archive.writer import Seal, Written
+    from .crypto.fields import FieldCipher
+    from .crypto.keys import parse_master_key
+    from .limits import DEFAULT_LIMITS, Limits
+    from .mirror import Mirror, Snapshot
+    from .operations.account_key import AccountKey, KeyOrigin
+    from .operations.backup import export_source, pull, unlock
+    from .operations.export import ExportResult, Selection, Source, export
+    from .operations.inspect import Info, info
+    from .operations.pull import PullResult
+    from .operations.reseal import seal, unseal
+    from .operations.verify import Problem, VerifyReport, verify
+    from .remote.connection import Connection, connect
+    from .remote.session import CommandToken, Session, SessionToken, StaticToken, TokenSource, sign_in, sign_out
+    from .remote.sync import Page, SyncClient
+    from .remote.transport import Transport
+    from .remote.vault import VaultClient, VaultKey, VaultStatus
+    from .sandbox import Sandbox
+    from .sandbox.plan import Plan
+    from .sandbox.population import populate
+    from .settings import AUTH_URL, SYNC_URL
+
+_HOMES = {
+    ".archive.manifest": ("Manifest",),
+    ".archive.reader": ("Archive", "Row", "open_archive"),
+    ".archive.writer": ("Seal", "Written"),
+    ".crypto.fields": ("FieldCipher",),
+    ".crypto.keys": ("parse_master_key",),
+    ".limits": ("DEFAULT_LIMITS", "Limits"),
+    ".mirror": ("Mirror", "Snapshot"),
+    ".operations.account_key": ("AccountKey", "KeyOrigin"),
+    ".operations.backup": ("export_source", "pull", "unlock"),
+    ".operations.export": ("ExportResult", "Selection", "Source", "export"),
+    ".operations.inspect": ("Info", "info"),
+    ".operations.pull": ("PullResult",),
+    ".operations.reseal": ("seal", "unseal"),
+    ".operations.verify": ("Problem", "VerifyReport", "verify"),
+    ".remote.connection": ("Connection", "connect"),
+    ".remote.session": ("CommandToken", "Session", "SessionToken", "StaticToken", "TokenSource", "sign_in", "sign_out"),
+    ".remote.sync": ("Page", "SyncClient"),
+    ".remote.transport": ("Transport",),
+    ".remote.vault": ("VaultClient", "VaultKey", "VaultStatus"),
+    ".sandbox": ("Sandbox",),
+    ".sandbox.plan": ("Plan",),
+    ".sandbox.population": ("populate",),
+    ".settings": ("AUTH_URL", "SYNC_URL"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AUTH_URL",
+    "DEFAULT_LIMITS",
+    "SYNC_URL",
+    "AccountKey",
+    "Archive",
+    "CommandToken",
+    "Connection",
+    "ExportResult",
+    "FieldCipher",
+    "Info",
+    "KeyOrigin",
+    "Limits",
+    "Manifest",
+    "Mirror",
+    "Page",
+    "Plan",
+    "Problem",
+    "PullResult",
+    "Row",
+    "Sandbox",
+    "Seal",
+    "Selection",
+    "Session",
+    "SessionToken",
+    "Snapshot",
+    "Source",
+    "StaticToken",
+    "SyncClient",
+    "TokenSource",
+    "Transport",
+    "VaultClient",
+    "VaultKey",
+    "VaultStatus",
+    "VerifyReport",
+    "Written",
+    "connect",
+    "errors",
+    "export",
+    "export_source",
+    "info",
+    "open_archive",
+    "parse_master_key",
+    "populate",
+    "pull",
+    "seal",
+    "sign_in",
+    "sign_out",
+    "unlock",
+    "unseal",
+    "verify",
+]
+
+if not TYPE_CHECKING:  # a type checker takes the names above, and no others
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name == "errors":
+            return import_module(".errors", __name__)
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(_HOME[name], __name__), name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

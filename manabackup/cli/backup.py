@@ -155,7 +155,7 @@ def _source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[
                 run.terminal.warning(
                     "the mirror was never pulled to its end: the archive may lack what is missing there"
                 )
-            with backup.source(mirror, unlock(mirror)) as source:
+            with backup.export_source(mirror, unlock(mirror)) as source:
                 yield source
         return
     with connect(run) as connection, _mirror(run, connection.sync.base_url, connection.user_id) as mirror:
@@ -163,7 +163,7 @@ def _source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[
         _pull(run, connection, mirror, extra_apps=extra_apps)
         # The service's answer says when it was asked for; two exports of one state are to be equal.
         fixed = _now() if _EPOCH in os.environ else None
-        with backup.source(mirror, key, connection, account_data_at=fixed) as source:
+        with backup.export_source(mirror, key, connection, account_data_at=fixed) as source:
             yield source
 
 

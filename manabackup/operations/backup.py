@@ -74,7 +74,7 @@ def pull(
 
 
 @contextmanager
-def source(
+def export_source(
     mirror: Mirror,
     key: AccountKey,
     connection: Connection | None = None,
