@@ -43,12 +43,11 @@ def merge(
     *,
     after: bytes | None,
     from_start: bool,
-    cursor: int | None,
 ) -> Merged:
     """Stores the new ones of an answer's ``changes`` where they belong, inside the caller's transaction.
 
     ``after`` is the event that the same reading saw last before; without one, ``from_start`` says that the answer
-    begins at the server's first event. ``cursor`` is the instant of the last change, if known.
+    begins at the server's first event.
     """
     merged = Merged()
     held = _held(connection, collection, changes)
@@ -72,13 +71,13 @@ def merge(
     tail = _tail(connection, collection)
     if fresh:
         if tail is None or tail.last == previous or tail.last in held:
-            _append(connection, collection, tail, fresh, cursor)
+            _append(connection, collection, tail, fresh)
         elif previous is not None and (page := _page_of(connection, collection, previous)) is not None:
             edits.setdefault(page, _Edit()).after[previous] = fresh
         elif previous is None and from_start:
             _prepend(connection, collection, fresh)
         else:
-            _append(connection, collection, tail, fresh, cursor)
+            _append(connection, collection, tail, fresh)
     for page, edit in edits.items():
         _rewrite(connection, collection, page, edit)
     return merged
@@ -135,41 +134,31 @@ def _append(
     collection: int,
     tail: _Tail | None,
     changes: Sequence[RawChange],
-    cursor: int | None,
 ) -> None:
     if tail is not None and tail.small and len(changes) < _SMALL_CHANGES:
-        _rewrite(connection, collection, tail.id, _Edit(after={tail.last: list(changes)}), cursor)
+        _rewrite(connection, collection, tail.id, _Edit(after={tail.last: list(changes)}))
         return
     position = 0 if tail is None else tail.position + _STEP
-    *parts, last = _parts(changes)
-    for part in parts:
-        _insert(connection, collection, position, part, None)
+    for part in _parts(changes):
+        _insert(connection, collection, position, part)
         position += _STEP
-    _insert(connection, collection, position, last, cursor)
 
 
 def _prepend(connection: sqlite3.Connection, collection: int, changes: Sequence[RawChange]) -> None:
     (first,) = connection.execute("SELECT min(position) FROM page WHERE collection = ?", (collection,)).fetchone()
     for part in reversed(list(_parts(changes))):
         first -= _STEP
-        _insert(connection, collection, first, part, None)
+        _insert(connection, collection, first, part)
 
 
-def _rewrite(
-    connection: sqlite3.Connection, collection: int, page: int, edit: _Edit, cursor: int | None = None
-) -> None:
-    """Writes events into a held page; ``cursor`` is the instant of its last event, if that is a new one and known."""
-    position, old_cursor, ids, body = connection.execute(
-        "SELECT position, cursor, ids, body FROM page WHERE id = ?", (page,)
-    ).fetchone()
-    before = changes_of(unpack(ids, body))
+def _rewrite(connection: sqlite3.Connection, collection: int, page: int, edit: _Edit) -> None:
+    """Writes events into a held page."""
+    position, ids, body = connection.execute("SELECT position, ids, body FROM page WHERE id = ?", (page,)).fetchone()
     lines: list[RawChange] = []
-    for change in before:
+    for change in changes_of(unpack(ids, body)):
         lines += edit.before.get(change.key, ())
         lines.append(change)
         lines += edit.after.get(change.key, ())
-    if lines[-1].key == before[-1].key:
-        cursor = old_cursor
     parts = list(_parts(lines)) if len(lines) > _LARGEST_PAGE else [lines]
     gap = _room(connection, collection, position) // len(parts)
     if not gap:
@@ -177,12 +166,12 @@ def _rewrite(
     first = parts[0]
     packed_ids, packed_body, size = pack(first)
     connection.execute(
-        "UPDATE page SET changes = ?, bytes = ?, cursor = ?, last = ?, ids = ?, body = ? WHERE id = ?",
-        (len(first), size, cursor if len(parts) == 1 else None, first[-1].key, packed_ids, packed_body, page),
+        "UPDATE page SET changes = ?, bytes = ?, last = ?, ids = ?, body = ? WHERE id = ?",
+        (len(first), size, first[-1].key, packed_ids, packed_body, page),
     )
     _place(connection, collection, page, (change for change in first if change.digest))
     for index, part in enumerate(parts[1:], 1):
-        _insert(connection, collection, position + index * gap, part, cursor if index == len(parts) - 1 else None)
+        _insert(connection, collection, position + index * gap, part)
 
 
 def _room(connection: sqlite3.Connection, collection: int, position: int) -> int:
@@ -192,14 +181,11 @@ def _room(connection: sqlite3.Connection, collection: int, position: int) -> int
     return _STEP if following is None else following - position
 
 
-def _insert(
-    connection: sqlite3.Connection, collection: int, position: int, changes: Sequence[RawChange], cursor: int | None
-) -> None:
+def _insert(connection: sqlite3.Connection, collection: int, position: int, changes: Sequence[RawChange]) -> None:
     ids, body, size = pack(changes)
     page = connection.execute(
-        "INSERT INTO page (collection, position, changes, bytes, cursor, last, ids, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (collection, position, len(changes), size, cursor, changes[-1].key, ids, body),
+        "INSERT INTO page (collection, position, changes, bytes, last, ids, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (collection, position, len(changes), size, changes[-1].key, ids, body),
     ).lastrowid
     assert page is not None
     _place(connection, collection, page, changes)

@@ -39,7 +39,6 @@ CREATE TABLE page (
     position INTEGER NOT NULL,
     changes INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
-    cursor INTEGER,
     last BLOB NOT NULL,
     ids BLOB NOT NULL,
     body BLOB NOT NULL,

@@ -32,8 +32,6 @@ class Batch:
     """The reading began at the server's first event."""
     cursor: int | None = None
     """Everything of this collection up to here is held with this batch; microseconds since 1970."""
-    exact: bool = False
-    """``cursor`` is the instant at which the server stored the last of the changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +133,6 @@ class Mirror:
         cursors = [cursor for cursor in (row and row[0], self.app_cursor(app)) if cursor is not None]
         return max(cursors, default=None)
 
-    def page_ends(self, app: str, since: int) -> list[tuple[int, bytes]]:
-        """Instants after ``since`` whose last event of some collection is known, with that event's key, ascending."""
-        with self._reading() as connection:
-            return connection.execute(
-                "SELECT page.cursor, page.last FROM page JOIN collection ON collection.id = page.collection"
-                " WHERE collection.app = ? AND page.cursor > ? ORDER BY page.cursor",
-                (encoded(app), since),
-            ).fetchall()
-
     def changes(self, app: str, collection: str) -> int:
         """How many changes of the collection are held."""
         with self._reading() as connection:
@@ -183,7 +172,6 @@ class Mirror:
                     batch.changes,
                     after=batch.after,
                     from_start=batch.from_start,
-                    cursor=batch.cursor if batch.exact else None,
                 )
                 new += merged.new
                 held += merged.held

@@ -17,7 +17,7 @@ from ...errors import ServerError
 from ...mirror import Batch, LossKind, Stored, event_key, prepare
 from ...printable import one_line
 from ...remote.sync import FailingPageError, Page
-from ...timestamps import FAR_FUTURE, parse_timestamp
+from ...timestamps import EPOCH, FAR_FUTURE, parse_timestamp
 from .failing import ask_past_failures
 from .reading import Reached, Reading
 
@@ -63,7 +63,9 @@ class AppReader:
         return self._reading.read_app(self._app, since, attempts=attempts)
 
     def _read_from(self, since: int) -> tuple[Page, set[bytes]]:
-        answered_from, page = ask_past_failures(self._ask, since)
+        ends = self._reading.losses_end(self._app)
+        likely = [instant for end in ends for instant in (end - 1, end)]
+        answered_from, page = ask_past_failures(self._ask, since, likely)
         if answered_from != since:
             self._lose(LossKind.UNREADABLE_PAGE, since, answered_from)
         return page, self._store(answered_from, page)
@@ -136,8 +138,8 @@ class AppReader:
 
     def _known(self, keys: set[bytes]) -> Iterator[int]:
         """The latest instant just before a change that came, from the pages of collections."""
-        ends = self._reading.mirror.page_ends(self._app, self._reached.since + 1)
-        yield from [instant - 1 for instant, last in ends if last in keys][-1:]
+        ends = self._reading.page_ends(self._app)
+        yield max((instant - 1 for instant, last in ends if last in keys), default=EPOCH)
 
     def _told(self, page: Page) -> Iterator[int]:
         """An instant near the answer's end as its changes tell it: people's clocks, ahead or behind."""

@@ -60,9 +60,10 @@ class CollectionReader:
         distinct = set(keys)
         if page.has_more:
             self._check_advance(page, since, distinct)
+            self._reading.note_page_end(self._app, page.until, keys[-1])
         changes = prepare(page.changes, keys)
         self._settle()
-        batch = Batch(changes, self._after, self._from_start, cursor=page.until, exact=page.has_more)
+        batch = Batch(changes, self._after, self._from_start, cursor=page.until)
         self._overlap = len(distinct & self._previous)
         self._stored = self._reading.store(self._app, {self._collection: batch})
         self._previous = distinct

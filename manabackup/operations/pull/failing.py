@@ -6,7 +6,7 @@ row is behind; what stood before the row in the same page cannot be had either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ...remote.sync import FailingPageError, Page
 from ...timestamps import FAR_FUTURE
@@ -15,19 +15,26 @@ Ask = Callable[[int, int | None], Page]
 """Asks the server from an instant, with a number of attempts; None stands for the usual one."""
 
 
-def ask_past_failures(ask: Ask, since: int) -> tuple[int, Page]:
+def ask_past_failures(ask: Ask, since: int, likely: Iterable[int] = ()) -> tuple[int, Page]:
     """The server's answer from ``since``, or from the first later instant that it answers, and that instant.
 
-    Raises :class:`FailingPageError` when the server fails whatever it is asked: then it is not the row's fault.
+    ``likely`` are instants near which the answers may begin: each saves some fifty questions if it is right. Raises
+    :class:`FailingPageError` when the server fails whatever it is asked: then it is not the row's fault.
     """
     try:
         return since, ask(since, None)
     except FailingPageError:
         ask(FAR_FUTURE, None)
     failing, step = since, 1
-    while (page := _probe(ask, failing + step)) is None:
-        failing, step = failing + step, step * 2
-    answering = failing + step
+    page = None
+    for answering in sorted(instant for instant in likely if instant > since):
+        if (page := _probe(ask, answering)) is not None:
+            break
+        failing = answering
+    while page is None:
+        answering = failing + step
+        if (page := _probe(ask, answering)) is None:
+            failing, step = answering, step * 2
     while answering - failing > 1:
         middle = (failing + answering) // 2
         earlier = _probe(ask, middle)

@@ -44,6 +44,8 @@ class Reading:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._done = self._steps = self.new = 0
+        self._losses: dict[str, list[int]] = {}
+        self._page_ends: dict[str, list[tuple[int, bytes]]] = {}
 
     def pull(self, app: str, collection: str, since: int, *, attempts: int | None = None) -> Page:
         """One page of a collection."""
@@ -65,7 +67,20 @@ class Reading:
 
     def add_loss(self, kind: LossKind, app: str, collection: str | None, *, since: int, until: int) -> None:
         """Notes a stretch of time that cannot be read."""
+        self._losses.setdefault(app, []).append(until)
         self.mirror.add_loss(kind, app, collection, since=since, until=until)
+
+    def losses_end(self, app: str) -> list[int]:
+        """Where the stretches end that could not be read of an app in this run."""
+        return self._losses.get(app, [])
+
+    def note_page_end(self, app: str, instant: int, event: bytes) -> None:
+        """Remembers when the server stored an event, which it tells of a page's last one."""
+        self._page_ends.setdefault(app, []).append((instant, event))
+
+    def page_ends(self, app: str) -> list[tuple[int, bytes]]:
+        """The instants that came to light in this run of events of an app."""
+        return self._page_ends.get(app, [])
 
     def expect(self, steps: int) -> None:
         """Tells progress of steps to come."""

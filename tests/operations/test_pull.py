@@ -1,0 +1,207 @@
+"""Pulls from the sandbox's sync server: nothing lost, nothing twice, in the server's order."""
+
+from __future__ import annotations
+
+import pytest
+
+from manabackup.errors import UsageError
+from manabackup.mirror import LossKind
+
+from .box import REGISTRY, T0, Box
+
+SECOND = 1_000_000
+
+
+def test_a_first_pull_brings_every_page_of_every_collection(box: Box) -> None:
+    box.write([T0 + n * SECOND for n in range(2_500)])
+    box.write([T0 + n * SECOND for n in range(30)], collection="lists")
+    box.write([T0], "notes", "notes")
+    progress: list[tuple[int, int, int]] = []
+    result = box.pull(progress=lambda *step: progress.append(step))
+    assert (result.changes_new, result.changes_held, result.collections) == (2_531, 2_531, 3)
+    assert (result.losses, result.unknown_collections, result.full) == ((), (), False)
+    for app, collection in (("todo", "tasks"), ("todo", "lists"), ("notes", "notes")):
+        assert box.held(app, collection) == box.stored(app, collection)
+    done, steps, new = progress[-1]
+    assert (done, new) == (steps, 2_531)
+    assert progress == sorted(progress)
+
+
+def test_a_pull_of_nothing_new_asks_each_app_and_each_collection_once(box: Box) -> None:
+    box.write([T0 + n for n in range(10)])
+    box.pull()
+    result = box.pull()
+    assert (result.changes_new, result.changes_held) == (0, 10)
+    asked = len(REGISTRY.apps) + len(REGISTRY.tables) + 1  # and the server's clock
+    assert len(box.requests) == asked
+
+
+def test_later_pulls_bring_what_came_since(box: Box) -> None:
+    box.write([T0 + n * SECOND for n in range(1_200)])
+    box.pull()
+    now = box.log.now_ns() // 1_000
+    box.write([now + n for n in range(1_300)])
+    assert box.pull().changes_new == 1_300
+    assert box.held() == box.stored()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_app_of_many_pages_is_read_to_its_end(box: Box, told: bool) -> None:
+    box.write([T0 + n * SECOND for n in range(12_345)], told=told)
+    box.write([T0 + n * 7 * SECOND + 1 for n in range(1_500)], collection="lists", told=told)
+    box.write([T0 + n * 60 * SECOND + 2 for n in range(100)], collection="unheard of", told=told)
+    result = box.pull()
+    assert result.changes_new == 12_345 + 1_500 + 100
+    assert result.losses == ()
+    for collection in ("tasks", "lists", "unheard of"):
+        assert box.held("todo", collection) == box.stored("todo", collection)
+
+
+def test_an_app_whose_changes_tell_their_times_is_read_in_few_large_answers(box: Box) -> None:
+    box.write([T0 + n * SECOND for n in range(12_345)], told=True)
+    box.pull()
+    assert len([path for _, path, _ in box.requests if path == "/sync/todo"]) <= 5
+    assert len([path for _, path, _ in box.requests if path == "/sync/todo/pull"]) == 2
+
+
+@pytest.mark.parametrize("count", [999, 1_000, 1_001, 1_500])
+def test_a_tie_of_more_than_a_page_is_read(box: Box, count: int) -> None:
+    many = [T0 - 6_000 + n for n in range(6_000)]  # so that the app is read collection by collection
+    box.write([*many, *[T0] * count, *[T0 + SECOND + n for n in range(5)]])
+    result = box.pull()
+    assert (result.changes_new, result.losses) == (6_005 + count, ())
+    assert box.held() == box.stored()
+
+
+def test_a_tie_across_a_page_boundary_is_read_whole(box: Box) -> None:
+    box.write([*[T0 + n for n in range(900)], *[T0 + 900] * 300, *[T0 + 901 + n for n in range(5_000)]])
+    assert box.pull().losses == ()
+    assert box.held() == box.stored()
+
+
+def test_a_tie_that_no_call_can_read_is_a_loss_and_the_rest_is_read(box: Box) -> None:
+    box.write([*[T0 + n for n in range(10)], *[T0 + 100] * 6_000, *[T0 + 200 + n for n in range(10)]])
+    box.write([T0 + 300 + n for n in range(10)], collection="lists")
+    result = box.pull()
+    (loss,) = result.losses
+    assert (loss.kind, loss.app, loss.collection, loss.count) == (LossKind.UNREADABLE_TIE, "todo", "tasks", 1)
+    assert (loss.since, loss.until) == (T0 + 99, T0 + 100)
+    held, stored = box.held(), box.stored()
+    assert (held[:10], held[-10:]) == (stored[:10], stored[-10:])
+    assert len(held) == 5_020
+    assert box.held("todo", "lists") == box.stored("todo", "lists")
+    assert box.pull().losses == (loss,)
+    for event in stored[10:2_000]:
+        box.log.forget(event)
+    assert [loss.kind for loss in box.pull(full=True).losses] == [LossKind.EVENT_GONE]
+
+
+def test_two_collections_of_one_instant_do_not_hide_each_other(box: Box) -> None:
+    box.write([T0] * 3_000)
+    box.write([T0] * 1_900, collection="lists")
+    box.write([T0 + SECOND + n for n in range(3_000)])
+    assert box.pull().losses == ()
+    assert box.held() == box.stored()
+    assert box.held("todo", "lists") == box.stored("todo", "lists")
+
+
+def test_an_unknown_collection_is_found_reported_and_kept_up_to_date(box: Box) -> None:
+    box.write([T0 + n for n in range(3)], collection="articleImportJobs")
+    result = box.pull()
+    assert result.unknown_collections == (("todo", "articleImportJobs"),)
+    box.write([T0 + SECOND], collection="articleImportJobs")
+    box.write([box.log.now_ns() // 1_000], collection="articleImportJobs")
+    box.pull()
+    assert len(box.held("todo", "articleImportJobs")) == 4
+
+
+def test_an_app_outside_the_registry_is_read_once_it_was_named(box: Box) -> None:
+    box.write([T0 + n for n in range(3)], "memoro", "memos")
+    assert box.pull().changes_new == 0
+    result = box.pull(extra_apps=["memoro"])
+    assert (result.changes_new, result.unknown_collections) == (3, (("memoro", "memos"),))
+    box.write([box.log.now_ns() // 1_000], "memoro", "memos")
+    assert box.pull().changes_new == 1
+
+
+@pytest.mark.parametrize("app", ["", "a\nb", "\0"])
+def test_what_can_be_no_apps_name_is_refused(box: Box, app: str) -> None:
+    with pytest.raises(UsageError):
+        box.pull(extra_apps=[app])
+
+
+def test_names_of_apps_and_collections_never_lead_elsewhere(box: Box) -> None:
+    for app in ("a/b", "?x=1#", "ä%2F", "a b"):
+        box.write([T0], app, "über/../&since=1")
+    result = box.pull(extra_apps=["a/b", "?x=1#", "ä%2F", "a b"])
+    assert result.changes_new == 4
+    assert len(result.unknown_collections) == 4
+
+
+def test_a_change_that_commits_late_is_found_in_its_place(box: Box) -> None:
+    now = box.log.now_ns() // 1_000
+    early, late = now - 90 * SECOND, now - 60 * SECOND
+    box.write([early, now])
+    box.pull()
+    box.write([late])
+    assert box.pull().changes_new == 1
+    assert box.held() == box.stored()
+
+
+def test_changes_of_the_mirrors_own_client_id_are_not_asked_to_be_left_out(box: Box) -> None:
+    box.write([T0])
+    with box.mirror() as mirror:
+        assert mirror.client_id not in {"", "another device"}
+    assert box.pull().changes_new == 1
+
+
+def test_an_older_history_that_comes_to_light_is_found_by_a_full_pull_and_put_in_its_place(box: Box) -> None:
+    box.write([T0 + n * 10 for n in range(50)])
+    box.pull()
+    box.write([T0 + n * 10 + 5 for n in range(-20, 60)])
+    assert box.pull().changes_new == 0
+    result = box.pull(full=True)
+    assert (result.changes_new, result.full, result.losses) == (80, True, ())
+    assert box.held() == box.stored()
+
+
+def test_a_large_older_history_is_put_in_its_place_too(box: Box) -> None:
+    box.write([T0 + n * 10 for n in range(3_000)])
+    box.pull()
+    box.write([T0 + n * 4 + 1 for n in range(-2_000, 6_000)])
+    assert box.pull(full=True).changes_new == 8_000
+    assert box.held() == box.stored()
+
+
+def test_a_history_that_was_rewritten_is_reported_and_what_was_held_stays(box: Box) -> None:
+    gone, changed, kept = box.write([T0, T0 + 1, T0 + 2])
+    box.pull()
+    before = box.held()
+    box.log.forget(gone)
+    box.log.forget(changed)
+    other = {"table": "tasks", "id": "r1", "op": "insert", "data": {"n": "forged"}}
+    box.log.append("anna", "another device", "todo", other, created_at_us=T0 + 1, event_id=changed)
+    assert box.pull().losses == ()
+    result = box.pull(full=True)
+    found = {loss.kind: (loss.app, loss.collection, loss.count, loss.events) for loss in result.losses}
+    assert found == {
+        LossKind.EVENT_GONE: ("todo", "tasks", 1, (gone,)),
+        LossKind.EVENT_CHANGED: ("todo", "tasks", 1, (changed,)),
+    }
+    assert box.held() == before == [gone, changed, kept]
+    assert box.pull().losses == result.losses
+
+
+def test_rows_of_a_lost_membership_are_reported_as_gone_and_stay(box: Box) -> None:
+    box.accounts.create_user("b@example.org", "password", "b", user_id="b", bootstrap=False)
+    box.accounts.create_space("b", "Team", "team", space_id="team", bootstrap=False)
+    box.accounts.add_member("team", "anna")
+    shared = {"table": "tasks", "id": "s", "op": "insert", "data": {"n": 1}, "spaceId": "team"}
+    box.log.append("b", "their device", "todo", shared, created_at_us=T0)
+    box.pull()
+    assert len(box.held()) == 1
+    box.faults.membership_outage = True
+    assert [loss.kind for loss in box.pull(full=True).losses] == [LossKind.EVENT_GONE]
+    box.faults.membership_outage = False
+    assert box.pull(full=True).losses == ()
+    assert len(box.held()) == 1

@@ -1,0 +1,322 @@
+"""Pulls from a server that is broken, hostile or gone: stopped with an error or passed over, and never half-stored."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from manabackup.errors import ServerError, SignInError, SubscriptionError
+from manabackup.mirror import LossKind
+from manabackup.operations import pull
+from manabackup.timestamps import FAR_FUTURE, format_timestamp, parse_timestamp
+
+from .box import REGISTRY, T0, USER, Box, page
+
+SECOND = 1_000_000
+
+
+def asked_from(query: str) -> int:
+    return parse_timestamp(parse_qs(query)["since"][0])
+
+
+def of_tasks(path: str, query: str) -> bool:
+    return path == "/sync/todo/pull" and "collection=tasks" in query
+
+
+# --- rows that the server cannot read ---
+
+
+def test_a_poisoned_row_costs_what_stood_before_it_in_its_page_and_nothing_else(box: Box) -> None:
+    events = box.write([T0 + n * SECOND for n in range(3_000)])
+    lists = box.write([T0 + n * SECOND + 1 for n in range(100)], collection="lists")
+    box.log.poison(events[1_500])
+    result = box.pull()
+    found = {(loss.kind, loss.collection, loss.until) for loss in result.losses}
+    assert (LossKind.UNREADABLE_PAGE, "tasks", T0 + 1_500 * SECOND) in found
+    held = box.held()
+    assert held[-1_499:] == events[1_501:]
+    assert set(events[:500]) <= set(held)
+    assert held == [event for event in events if event in set(held)]
+    assert box.held("todo", "lists") == lists
+    assert set(box.pull().losses) == set(result.losses)
+
+
+def test_several_poisoned_rows_are_passed_one_by_one(box: Box) -> None:
+    events = box.write([T0 + n * SECOND for n in range(4_500)])
+    for index in (10, 1_700, 4_400):
+        box.log.poison(events[index])
+    result = box.pull()
+    assert {loss.until for loss in result.losses if loss.collection == "tasks"} >= {T0 + 4_400 * SECOND}
+    held = box.held()
+    assert held == [event for event in events if event in set(held)]
+    assert held[-99:] == events[4_401:]
+
+
+def test_a_row_that_was_mended_is_found_by_a_full_pull_which_clears_the_loss(box: Box) -> None:
+    events = box.write([T0 + n * SECOND for n in range(20)])
+    box.log.poison(events[10])
+    assert box.pull().losses
+    box.log._database.execute("UPDATE changes SET poisoned = 0")
+    assert box.pull(full=True).losses == ()
+    assert box.held() == events
+
+
+def test_a_server_that_fails_at_everything_is_not_taken_for_a_poisoned_row(box: Box) -> None:
+    box.write([T0])
+    box.pull()
+    box.before = lambda *_: (500, b"internal error")
+    with pytest.raises(ServerError):
+        box.pull()
+    assert box.losses() == []
+
+
+def test_a_server_that_fails_for_a_while_loses_nothing(box: Box) -> None:
+    box.write([T0 + n for n in range(1_200)])
+    rng = random.Random(7)
+    box.before = lambda *_: (503, b"busy") if rng.random() < 0.3 else None
+    for _ in range(20):
+        try:
+            box.pull()
+            break
+        except ServerError:
+            continue
+    box.before = lambda *_: None
+    losses = box.losses()
+    box.pull(full=True)
+    assert box.held() == box.stored()
+    assert losses == box.losses() == []
+
+
+# --- answers that are none ---
+
+_CHANGE: dict[str, Any] = {"eventId": "e", "table": "tasks", "id": "r", "op": "insert"}
+_BROKEN = {
+    "cut": b'{"serverChanges":[{"eventId":"e","tab',
+    "html": b"<html>hello</html>",
+    "empty": b"",
+    "an array": b"[]",
+    "no changes": b'{"syncedUntil":"2026-01-01T00:00:00Z"}',
+    "changes no list": b'{"serverChanges":{},"syncedUntil":"2026-01-01T00:00:00Z"}',
+    "no time": b'{"serverChanges":[]}',
+    "a time that is none": b'{"serverChanges":[],"syncedUntil":"yesterday"}',
+    "a time that is a number": b'{"serverChanges":[],"syncedUntil":5}',
+    "hasMore in words": b'{"serverChanges":[],"syncedUntil":"2026-01-01T00:00:00Z","hasMore":"yes"}',
+    "nested too deep": b'{"serverChanges":'
+    + b"[" * 100_000
+    + b"]" * 100_000
+    + b',"syncedUntil":"2026-01-01T00:00:00Z"}',
+    "two values": page([], T0)[1] * 2,
+    "not UTF-8": page([], T0)[1][:-1] + b',"x":"\xff"}',
+}
+
+
+@pytest.mark.parametrize("body", _BROKEN.values(), ids=_BROKEN.keys())
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_answer_that_is_none_is_an_error_that_names_the_place(box: Box, method: str, body: bytes) -> None:
+    box.write([T0 + n for n in range(10)])
+    asked = threading.Event()
+
+    def before(asked_method: str, path: str, query: str) -> tuple[int, bytes] | None:
+        if asked_method == method and path.startswith("/sync/todo") and asked.is_set():
+            return 200, body
+        asked.set()
+        return None
+
+    box.before = before
+    with pytest.raises(ServerError, match="todo"):
+        box.pull()
+    box.before = lambda *_: None
+    assert box.pull().changes_held == 10
+    assert box.held() == box.stored()
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 429])
+def test_a_refusal_quotes_the_server(box: Box, status: int) -> None:
+    box.before = lambda *_: (status, b"the \x1b[31mserver's words")
+    with pytest.raises(ServerError, match=rf"{status} the \\x1b\[31mserver's words"):
+        box.pull()
+
+
+def test_odd_changes_are_kept_as_they_came(box: Box) -> None:
+    odd = [
+        7,
+        None,
+        [],
+        {},
+        {"table": "tasks"},
+        {"table": "tasks", "id": 3},
+        {"eventId": 5, "table": "tasks", "id": "a"},
+    ]
+    text = json.dumps({"serverChanges": odd, "syncedUntil": format_timestamp(box.log.now_ns() // 1_000)}).encode()
+    nested = b"[" * 5_000 + b"1" + b"]" * 5_000
+    number = b"1" * 200_000
+    text = text.replace(
+        b'"serverChanges": [', b'"serverChanges": [{"table":"tasks","data":' + nested + b',"n":' + number + b"},"
+    )
+    box.before = lambda method, path, _: (200, text) if (method, path) == ("POST", "/sync/todo") else None
+    result = box.pull()
+    assert result.changes_new == len(odd) + 1
+    assert box.pull().changes_new == 0
+    with box.mirror() as mirror, mirror.snapshot() as snapshot:
+        tasks = [line for one in snapshot.read("todo", "tasks") for line in one.lines]
+        nameless = [line for one in snapshot.read("todo", "") for line in one.lines]
+    assert number in tasks[0]
+    assert nested in tasks[0]
+    assert (len(tasks), nameless) == (4, [b"7", b"null", b"[]", b"{}"])
+
+
+# --- cursors that lead nowhere ---
+
+
+def changes(*numbers: int) -> list[dict[str, Any]]:
+    return [{**_CHANGE, "eventId": f"event {n}", "id": f"r{n}"} for n in numbers]
+
+
+def test_more_without_changes_is_stopped(box: Box) -> None:
+    box.before = lambda _, path, query: page([], T0, more=True) if of_tasks(path, query) else None
+    with pytest.raises(ServerError, match="gives nothing"):
+        box.pull()
+
+
+def test_a_cursor_that_stands_still_is_stopped(box: Box) -> None:
+    far = FAR_FUTURE - 1
+    box.before = lambda _, path, query: page(changes(1, 2), far, more=True) if of_tasks(path, query) else None
+    with pytest.raises(ServerError, match="goes back"):
+        box.pull()
+    assert len(box.requests) < 50
+
+
+def test_a_cursor_that_goes_back_is_stopped(box: Box) -> None:
+    box.before = lambda _, path, query: page(changes(1, 2), T0, more=True) if of_tasks(path, query) else None
+    with pytest.raises(ServerError, match="goes back"):
+        box.pull()
+
+
+@pytest.mark.parametrize("cycle", [1, 2, 5])
+def test_more_for_ever_is_stopped(box: Box, cycle: int) -> None:
+    def before(_: str, path: str, query: str) -> tuple[int, bytes] | None:
+        if not of_tasks(path, query):
+            return None
+        turn = len(box.requests) % cycle
+        return page(changes(*range(turn * 10, turn * 10 + 10)), asked_from(query) + 10, more=True)
+
+    box.before = before
+    with pytest.raises(ServerError, match="again|over and over"):
+        box.pull()
+    assert len(box.requests) < 100
+
+
+def test_an_app_that_gives_the_same_changes_from_everywhere_is_stopped(box: Box) -> None:
+    body = page(changes(*range(5_000)), T0)
+    box.before = lambda method, path, _: body if (method, path) == ("POST", "/sync/todo") else None
+    with pytest.raises(ServerError, match="over and over"):
+        box.pull()
+    assert len(box.requests) < 200
+
+
+def test_a_server_whose_clock_went_back_is_stopped_until_a_full_pull(box: Box) -> None:
+    box.write([T0])
+    box.pull()
+    with box.mirror() as mirror:
+        mirror.store("todo", {}, cursor=box.log.now_ns() // 1_000 + 3_600 * SECOND)
+    with pytest.raises(ServerError, match="clock") as raised:
+        box.pull()
+    assert "--full" in (raised.value.hint or "")
+    box.pull(full=True)
+    assert box.pull().changes_held == 1
+
+
+# --- who may not ---
+
+
+def test_an_inactive_subscription_is_told(box: Box) -> None:
+    box.accounts.set_subscription(USER, active=False)
+    with pytest.raises(SubscriptionError):
+        box.pull()
+
+
+def test_a_token_that_is_refused_is_told(box: Box) -> None:
+    token = box.accounts.issue_token(USER)
+    tampered = token[:-8] + ("A" * 8 if token[-8:] != "A" * 8 else "B" * 8)
+    with box.mirror() as mirror, box.client(mirror, token=tampered) as client, pytest.raises(SignInError):
+        pull.run(mirror, client, REGISTRY)
+
+
+# --- ends in the middle ---
+
+
+def test_what_was_pulled_before_the_connection_broke_is_held_and_the_next_pull_goes_on(box: Box) -> None:
+    box.write([T0 + n * SECOND for n in range(9_000)])
+    count = iter(range(10**6))
+
+    def before(_: str, path: str, query: str) -> tuple[int, bytes] | None:
+        return (400, b"no") if of_tasks(path, query) and next(count) == 5 else None
+
+    box.before = before
+    with pytest.raises(ServerError):
+        box.pull()
+    box.before = lambda *_: None
+    held = len(box.held())
+    assert 0 < held < 9_000
+    assert box.pull().changes_new == 9_000 - held
+    assert box.held() == box.stored()
+
+
+def test_an_interrupt_ends_a_pull_at_once_and_keeps_what_was_stored(box: Box) -> None:
+    box.write([T0 + n * SECOND for n in range(3_000)])
+    box.write([T0], "notes", "notes")
+    waiting, over = threading.Event(), threading.Event()
+
+    def before(_: str, path: str, query: str) -> tuple[int, bytes] | None:
+        if path == "/sync/notes/pull":
+            waiting.set()
+            over.wait()  # no answer comes before the pull has ended
+        return None
+
+    def interrupt() -> None:
+        waiting.wait()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    box.before = before
+    with box.mirror() as mirror, box.client(mirror) as client, ThreadPoolExecutor(1) as interrupter:
+        interrupter.submit(interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                pull.run(mirror, client, REGISTRY)
+        finally:
+            waiting.set()
+            over.set()
+    box.before = lambda *_: None
+    assert len(box.held()) == 3_000
+    assert box.pull().changes_held == 3_001
+
+
+# --- writers at the same time ---
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_change_that_others_commit_late_between_the_requests_is_lost_or_doubled(box: Box, seed: int) -> None:
+    rng = random.Random(seed)
+
+    def before(*_: str) -> None:
+        now = box.log.now_ns() // 1_000
+        for collection in ("tasks", "lists"):
+            box.write([now - rng.randrange(60 * SECOND) for _ in range(rng.randrange(40))], collection=collection)
+
+    now = box.log.now_ns() // 1_000
+    box.write([now - 100 * SECOND + n * 7_000 for n in range(6_000)], told=bool(seed % 2))
+    box.before = before
+    for _ in range(4):
+        box.pull()
+    box.before = lambda *_: None
+    box.pull()
+    for collection in ("tasks", "lists"):
+        assert box.held("todo", collection) == box.stored("todo", collection)
+    assert box.losses() == []
