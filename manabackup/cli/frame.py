@@ -24,7 +24,7 @@ import click
 from click.core import ParameterSource
 
 from ..secret_sources import variable
-from ..settings import TARGET
+from ..settings import SECRETS, TARGET
 from . import overview
 from .run import Exit, Run
 
@@ -182,14 +182,23 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
 
 def _format_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     everywhere = {names[-1] for names, _, _ in overview.GLOBAL_OPTIONS}
-    own = [
-        record
-        for parameter in command.get_params(ctx)
-        if parameter.opts[-1] not in everywhere and (record := parameter.get_help_record(ctx)) is not None
-    ]
-    if own:
-        with formatter.section("Options"):
-            formatter.write_dl(own)
+    own: list[tuple[str, str]] = []
+    secrets: list[tuple[str, str]] = []
+    for parameter in command.get_params(ctx):
+        if not isinstance(parameter, click.Option) or parameter.opts[-1] in everywhere:
+            continue
+        record = parameter.get_help_record(ctx)
+        if record is not None:
+            (secrets if _names_a_secret(parameter) else own).append(record)
+    for heading, records in (("Options", own), ("Secrets", secrets)):
+        if records:
+            with formatter.section(heading):
+                formatter.write_dl(records)
     with formatter.section("Global options"):
         names = " ".join(names[0] for names, _, _ in overview.GLOBAL_OPTIONS)
         formatter.write_text(f"{names} (see `{overview.PROGRAM} --help`)")
+
+
+def _names_a_secret(option: click.Option) -> bool:
+    name, _, kind = option.opts[-1].removeprefix("--").removeprefix(TARGET).rpartition("-")
+    return name in SECRETS and kind in {"file", "command"}
