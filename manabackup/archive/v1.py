@@ -1,7 +1,8 @@
 """Opens the older archives, ``.mana`` v1: the events of one user as the sync server exported them in April 2026.
 
 A ZIP of ``events.jsonl`` and ``manifest.json``. An event is a stored change with its data and field times apart; here
-it becomes the change that a pull of the sync server would have given. Source: ``formats/mana-v1.md``.
+it becomes the change that a pull of the sync server would have given. Values of an update that were stored without a
+time, which a pull leaves out, come along untimed. Source: ``formats/mana-v1.md``.
 
 The container is checked before a byte is inflated, as that of a v2 archive is. What can be said only at the end of the
 events (their number and SHA-256) is said when :meth:`EventArchive.events` ends: use nothing before.
