@@ -34,7 +34,8 @@ from .rowtext import Actors, RowText, Spaces
 from .spooling import spool_files
 
 PERSONAL = "personal"
-"""What ``spaces`` may name in place of an id: the personal space, its sentinels, and the tables of the user."""
+"""What ``spaces`` may name in place of an id: the personal space, its sentinels, rows that name no space, and the tables
+of the user."""
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
@@ -211,6 +212,7 @@ class _Export:
         self.problems = Completeness(self._problem_lines.add)
         self._text = RowText(source.cipher, self._spaces, self.problems)
         self._changes = self._live = self._deleted = 0
+        self._spaces_without_rows = set(selection.spaces)
 
     def table(self, stream: _Stream) -> Iterator[int]:
         """Write one table; yields the number of changes read, now and then."""
@@ -251,17 +253,22 @@ class _Export:
                 return
         else:
             self._live += 1
+        if self._spaces_without_rows:
+            self._spaces_without_rows -= self._names(stream, record.space)
         line, sealed = self._text.line(stream.name, stream.table, record)
         meta = meta_line(record, stream.table, self._actors, self._spaces, sealed=sealed)
         table.add(line, jsontext.dumps(meta))
 
     def _selected(self, stream: _Stream, space: str | None) -> bool:
         wanted = self._selection.spaces
-        if not wanted:
-            return True
-        if stream.table is not None and stream.table.scope == "user":
-            return PERSONAL in wanted
-        return space in wanted or (PERSONAL in wanted and self._spaces.is_personal(space))
+        return not wanted or not self._names(stream, space).isdisjoint(wanted)
+
+    def _names(self, stream: _Stream, space: str | None) -> set[str]:
+        """What a row's space may be called in a selection."""
+        of_user = stream.table is not None and stream.table.scope == "user"
+        if of_user or space is None:  # a row that names no space shows itself to its author alone
+            return {PERSONAL}
+        return {space, PERSONAL} if self._spaces.is_personal(space) else {space}
 
     def _nameless(self, stream: _Stream, page: MirrorPage) -> None:
         """Changes without a record id belong to no row."""
@@ -283,6 +290,8 @@ class _Export:
                 self.problems.note(loss.kind.value, place, reason=_stretch(loss), count=loss.count)
         for kind, reason in source.notices:
             self.problems.note(kind, "account", reason=reason)
+        for space in sorted(self._spaces_without_rows):
+            self.problems.note("spaceWithoutRows", "account", reason=space)
         self._problem_lines.close()
         self._actor_lines.close()
         spaces = self._spaces.lines()
@@ -338,12 +347,15 @@ def _streams(source: Source, selection: Selection) -> list[_Stream]:
     streams = known + sorted(unknown, key=lambda stream: stream.name)
     _require("app", selection.apps, {stream.app for stream in streams})
     _require("table", selection.tables, {stream.name for stream in streams})
-    return [
+    chosen = [
         stream
         for stream in streams
         if (not selection.apps or stream.app in selection.apps)
         and (not selection.tables or stream.name in selection.tables)
     ]
+    if not chosen:
+        raise UsageError("none of the tables belongs to one of the apps")
+    return chosen
 
 
 def _registered(table: Table, held: Mapping[tuple[str, str], HeldCollection]) -> _Stream:
