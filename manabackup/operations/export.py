@@ -34,8 +34,8 @@ from .rowtext import Actors, RowText, Spaces
 from .spooling import spool_files
 
 PERSONAL = "personal"
-"""What ``spaces`` may name in place of an id: the personal space, its sentinels, rows that name no space, and the tables
-of the user."""
+"""What ``spaces`` may name in place of an id: the personal space, its sentinels, what names no space, and the tables of
+the user."""
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
