@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manabackup import jsontext
@@ -65,7 +65,8 @@ def test_every_double_keeps_its_value(number: float) -> None:
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="compares with a JavaScript engine where there is one")
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=50, max_size=50))
+@settings(max_examples=10)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=500, max_size=500))
 def test_numbers_read_as_a_javascript_engine_writes_them(numbers: list[float]) -> None:
     sources = [repr(number) for number in numbers if number != 0]
     script = f"console.log(JSON.stringify([{','.join(sources)}].map(String)))"
@@ -146,3 +147,21 @@ def test_what_is_no_json_is_refused(text: bytes) -> None:
 )
 def test_a_decrypted_value_keeps_its_own_text_on_one_line(plaintext: bytes, text: bytes, repaired: bool) -> None:
     assert value_text(plaintext) == (text, repaired)
+
+
+_number_texts = st.sampled_from(["-0", "-0.0", "1.0", "1.50", "1e3", "1E-5", "0.00001", "1e16", "1" * 30, "0.1"]) | (
+    st.floats(allow_nan=False, allow_infinity=False).map(repr)
+)
+
+
+@given(st.lists(st.tuples(texts, _number_texts), max_size=5), st.sampled_from([", ", ","]))
+def test_what_is_parsed_to_be_written_again_is_written_as_ever(members: list[tuple[str, str]], separator: str) -> None:
+    parts = [f"{json.dumps({key: [key]})[:-1]}{separator}{json.dumps(key + '#')}:{number}}}" for key, number in members]
+    text = f"[{separator.join(parts)}]\n".encode()
+    assert dumps(jsontext.parse_to_rewrite(text)) == dumps(parse(text))
+
+
+@pytest.mark.parametrize("nested", [300, 2_000])
+def test_deep_texts_with_fractions_are_parsed_to_be_written_again(nested: int) -> None:
+    text = b"[" * nested + b"1.5" + b"]" * nested
+    assert dumps(jsontext.parse_to_rewrite(text)) == text

