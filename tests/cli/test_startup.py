@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from .processes import CommandLine
 
 _MAIN = """
 import sys
+from pathlib import Path
 before = set(sys.modules)
 sys.argv = ["manabackup", *sys.argv[1:]]
 from manabackup.cli import main
@@ -75,7 +77,7 @@ def test_every_command_of_the_overview_exists_and_has_help(manabackup: CommandLi
 
 
 def test_it_runs_as_a_module_and_as_a_script(manabackup: CommandLine) -> None:
-    script = CommandLine(manabackup.home, [sys.executable.removesuffix("python") + "manabackup"])
+    script = CommandLine(manabackup.home, [str(Path(sys.executable).with_name("manabackup"))])
     assert script("--version") == manabackup("--version")
 
 

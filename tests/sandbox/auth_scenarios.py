@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from auth_recordings import ISSUER, Replay, load, post, send, whole_headers
-
 from manabackup import jsontext
 from manabackup.crypto.fields import FieldCipher
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
 from manabackup.sandbox import ChangeLog
+
+from .auth_recordings import ISSUER, Replay, load, post, send, whole_headers
 
 Step = Callable[[Replay], None]
 Observation = Callable[[Replay], Any]

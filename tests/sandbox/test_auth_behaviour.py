@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from auth_recordings import Answer, StandingClock, post, send
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +23,8 @@ from manabackup.sandbox.auth import auth_app
 from manabackup.sandbox.credentials import totp
 from manabackup.sandbox.server import HTTPServer
 from manabackup.sandbox.tokens import TokenRefused
+
+from .auth_recordings import Answer, StandingClock, post, send
 
 EMAIL, PASSWORD = "rita@example.invalid", "Correct-Horse-0001 ü"
 DAY = 86_400

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from auth_recordings import Replay, load, post, running
-from auth_scenarios import SCENARIOS, Scenario
 
 from manabackup.sandbox.credentials import signed_value
+
+from .auth_recordings import Replay, load, post, running
+from .auth_scenarios import SCENARIOS, Scenario
 
 UNUSED = "a call of the web app that this tool has no use for, and that the sandbox does not serve"
 REMARK = "a remark on the recording, which observes nothing"

@@ -77,11 +77,11 @@ def odd_account() -> tuple[list[Generated], Truth]:
 def test_the_same_plan_gives_the_same_bytes_whatever_the_process_hashes_by() -> None:
     plan = "Plan(seed=3, rows=400, oddities=True)"
     here = digest(account(Plan(seed=3, rows=400, oddities=True)))
-    folder = Path(__file__).parent
+    root = Path(__file__).parents[2]
     for hash_seed in ("1", "2"):
         there = subprocess.run(
-            [sys.executable, "-c", f"from test_generator import *; print(digest(account({plan})))"],
-            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": f"{folder}:{folder.parents[1]}"},
+            [sys.executable, "-c", f"from tests.sandbox.test_generator import *; print(digest(account({plan})))"],
+            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(root)},
             capture_output=True,
             text=True,
             check=True,

@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sync_recordings import FOLDER, Replay, load, register, request_body
 
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import Accounts
 from manabackup.sandbox.changelog import StoredChange
 from manabackup.sandbox.tokens import SigningKey
+
+from .sync_recordings import FOLDER, Replay, load, register, request_body
 
 
 def us(text: str) -> int:

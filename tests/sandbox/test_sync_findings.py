@@ -6,8 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sync_recordings import load, register
-from test_sync_conformance import (
+
+from manabackup import jsontext
+from manabackup.sandbox import Sandbox
+from manabackup.sandbox.changelog import StoredChange
+
+from .sync_recordings import load, register
+from .test_sync_conformance import (
     equal_1500,
     paging_2500,
     paging_boundary,
@@ -15,10 +20,6 @@ from test_sync_conformance import (
     straddle,
     us,
 )
-
-from manabackup import jsontext
-from manabackup.sandbox import Sandbox
-from manabackup.sandbox.changelog import StoredChange
 
 EPOCH = "1970-01-01T00:00:00Z"
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sync_recordings import register
-from test_sync_findings import EPOCH, client, pull, push
 
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.answers import ASGIApp, Receive, Scope, Send
+
+from .sync_recordings import register
+from .test_sync_findings import EPOCH, client, pull, push
 
 ROW = '{"table":"t","id":"%s","op":"insert","data":{"a":1}}'
 

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from sync_recordings import load, register
-from test_sync_findings import client, pull, push
 
 from manabackup.sandbox import Sandbox
+
+from .sync_recordings import load, register
+from .test_sync_findings import client, pull, push
 
 RECORDED = {stream["name"]: stream for stream in load("21")["streams"]}
 PUSHED = {
