@@ -45,6 +45,8 @@ class Terminal:
             self.write(json_line(record))
         else:
             self.write(b"".join(printable(line).encode("utf-8", "backslashreplace") + b"\n" for line in lines))
+        if _is_terminal(sys.stdout):
+            self.flush()  # before the words that follow it on the other stream
 
     def write(self, data: bytes) -> None:
         """Bytes to the standard output as they are. Raises :class:`OutputError`, and lets ``BrokenPipeError`` pass."""

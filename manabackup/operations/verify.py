@@ -134,7 +134,7 @@ class _Verification:
             self._compare_counts(counts)
         if report.encrypted_rows and archive.manifest.fields_plaintext:
             report.notes.append(
-                f"{report.encrypted_rows:,} rows hold encrypted values, though the manifest says otherwise"
+                f"{report.encrypted_rows:,} rows hold fields that are still encrypted: the writer could not open them"
             )
 
     def _table(self, table: str) -> int:
