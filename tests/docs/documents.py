@@ -1,0 +1,34 @@
+"""What the documents show: their blocks, and the commands in them with the output that they promise."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"^```(?P<kind>\S*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command after ``$``, and what stands below it."""
+
+    command: str
+    output: str
+
+
+def blocks(document: Path, kind: str) -> list[str]:
+    """The fenced blocks of a kind."""
+    return [found["text"] for found in _BLOCK.finditer(document.read_text("utf-8")) if found["kind"] == kind]
+
+
+def shown_commands(document: Path) -> list[Shown]:
+    """The commands of all ``console`` blocks, in their order. A line that ends with a backslash goes on."""
+    found = []
+    for block in blocks(document, "console"):
+        assert block.startswith("$ "), block
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.replace("\\\n", "").partition("\n")
+            found.append(Shown(command, output))
+    return found

@@ -1,0 +1,147 @@
+"""A person at a terminal: types commands and answers questions, and sees one stream of text."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from manabackup.sandbox import Sandbox
+from manabackup.sandbox.plan import Plan
+from manabackup.sandbox.population import Account, populate
+
+from .documents import ROOT
+
+_SECONDS = 30.0
+_ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+_VARYING = (
+    # What differs from run to run or between libraries that deflate, written as zeros and alike.
+    (re.compile(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d(\.\d+)?(Z|\+00:00)?| UTC)"), "0000-00-00 00:00"),
+    (re.compile(r"[\d,]+ bytes\b"), "0 bytes"),
+    (re.compile(r"\b\d+\.\d MiB\b"), "0 MiB"),
+    (re.compile(r'"bytes": ?\d+'), '"bytes": 0'),
+    (re.compile(r"(?<=[ /])backup-\d{4}-\d\d-\d\d\b"), "backup-0000-00-00"),
+    (re.compile(r"\b[0-9a-f]{32}(?=\.sqlite)"), "0"),
+)
+
+
+@dataclass
+class Person:
+    """Sits at a home of their own, where ``docs`` is this project's, with an account on the embedded servers."""
+
+    home: Path
+    account: Account
+    environ: dict[str, str]
+    answers: dict[str, str]
+    addresses: dict[str, str]
+    """What stands in the documents in place of the embedded servers' addresses."""
+    seen: list[str] = field(default_factory=list)
+
+    def types(self, command: str) -> str:
+        """Runs a command and gives what the terminal shows, the command's end included if it failed."""
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (50, 200))
+        process = subprocess.Popen(
+            [sys.executable, "-c", _ON_A_TERMINAL, "bash", "-o", "pipefail", "-c", command],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            cwd=self.home,
+            env=self.environ,
+        )
+        os.close(theirs)
+        try:
+            shown = self._converse(ours)
+            process.wait(_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+        for address, name in self.addresses.items():
+            shown = shown.replace(address, name)
+        shown = shown.replace(str(self.home), "/home/anna")
+        self.seen.append(shown)
+        return shown
+
+    def _converse(self, terminal: int) -> str:
+        shown, answered = b"", 0
+        while select.select([terminal], [], [], _SECONDS)[0]:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:  # the last process that had it open is gone
+                break
+            if not part:
+                break
+            shown += part
+            for question, answer in self.answers.items():
+                if shown[answered:].endswith(question.encode()):
+                    answered = len(shown)
+                    os.write(terminal, answer.encode() + b"\n")
+        return shown.decode().replace("\r\n", "\n")
+
+
+def without_varying(text: str) -> str:
+    """A text in which times, sizes and the like are all the same."""
+    for pattern, plain in _VARYING:
+        text = pattern.sub(plain, text)
+    return text
+
+
+def as_promised(output: str, promise: str) -> bool:
+    """Whether an output is what a document shows; a line ``…`` there stands for any lines."""
+    parts = [re.escape(part) for part in re.split(r"^…\n", without_varying(promise), flags=re.MULTILINE)]
+    return re.fullmatch("(?:.*\n)*?".join(parts), without_varying(output)) is not None
+
+
+def person(box: Sandbox, home: Path, *, passphrase: str, environ: Mapping[str, str] = {}) -> Person:
+    """Anna, with an account of 500 rows, always the same."""
+    account = populate(box.log, box.accounts, Plan(seed=1, rows=500))
+    auth_url = box.url.replace("127.0.0.1", "localhost")  # so that the two servers can be told apart
+    box.accounts.issuer = auth_url
+    (home / "docs").symlink_to(ROOT / "docs")
+    assert account.recovery_code is not None
+    secrets = {
+        "token": box.accounts.issue_token(account.user_id),
+        "recovery-code": account.recovery_code,
+        "passphrase": passphrase,
+        "password": account.password,
+    }
+    for name, secret in secrets.items():
+        (home / name).write_text(secret + "\n", "utf-8")
+        (home / name).chmod(0o600)
+    return Person(
+        home,
+        account,
+        {
+            "HOME": str(home),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            "NO_COLOR": "1",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            "MANABACKUP_AUTH_URL": auth_url,
+            "MANABACKUP_SYNC_URL": box.url,
+            "MANABACKUP_NO_PROGRESS": "1",
+            **environ,
+        },
+        {
+            "e-mail address: ": account.email,
+            "password: ": account.password,
+            "recovery code: ": account.recovery_code,
+            "passphrase: ": passphrase,
+            "passphrase, once more: ": passphrase,
+        },
+        {auth_url: "https://auth.mana.how", box.url: "https://sync.mana.how"},
+    )

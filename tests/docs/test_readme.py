@@ -1,0 +1,78 @@
+"""The README: every command in it is run as somebody at a terminal would, and every output in it is real."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from manabackup import errors
+from manabackup.sandbox import Sandbox
+
+from .documents import ROOT, blocks, shown_commands
+from .terminal import Person, as_promised, person
+
+README = ROOT / "README.md"
+COMMANDS = shown_commands(README)
+NOT_RUN_HERE = {
+    "git clone …": "there is no address yet to clone from",
+    "make demo": "tests/e2e/test_demo.py",
+    "make test": "is what runs this",
+    "pipx install .": ".ci/run installs the wheel",
+    "pipx install '.[keyring]'": ".ci/run installs the wheel",
+}
+
+
+@pytest.fixture(scope="module")
+def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    with Sandbox() as box:
+        yield person(box, tmp_path_factory.mktemp("home"), passphrase="vier Dutzend blaue Gießkannen")
+
+
+def test_every_command_does_what_the_readme_shows(anna: Person) -> None:
+    for shown in COMMANDS:
+        missing = [word for word in ("jq", "unzip", "sha256sum") if word in shown.command and not shutil.which(word)]
+        if missing:
+            continue
+        output = anna.types(shown.command)
+        assert as_promised(output, shown.output), f"$ {shown.command}\n{output}\n--- promised:\n{shown.output}"
+
+
+def test_the_programs_that_the_readme_uses_are_here() -> None:
+    for program in ("unzip", "sha256sum", "jq"):
+        assert any(program in shown.command for shown in COMMANDS)
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed: its commands were not tried")
+
+
+def test_commands_that_are_not_run_here_are_known() -> None:
+    lines = {line.split("  #")[0].rstrip() for block in blocks(README, "sh") for line in block.splitlines() if line}
+    assert lines == set(NOT_RUN_HERE)
+
+
+def test_no_secret_is_ever_shown(anna: Person) -> None:
+    text = "".join(anna.seen) + README.read_text("utf-8")
+    assert anna.account.password not in text
+    assert anna.account.recovery_code is not None
+    assert anna.account.recovery_code not in text
+    assert anna.account.master_key.hex() not in text
+
+
+def test_the_script_for_sealed_archives_is_printed_word_for_word() -> None:
+    script = (ROOT / "docs" / "open-sealed.py").read_text("utf-8")
+    assert script in blocks(README, "python")
+
+
+def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
+    table = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", README.read_text("utf-8"), re.MULTILINE))
+    classes = [found for found in vars(errors).values() if isinstance(found, type)]
+    codes = {str(found.exit_code) for found in classes if issubclass(found, errors.ManabackupError)}
+    assert set(table) == codes | {"0", "3", "4", "130"}
+
+
+def test_links_lead_somewhere() -> None:
+    for document in [README, *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
