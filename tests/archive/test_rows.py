@@ -17,7 +17,10 @@ from manabackup.limits import Limits
 
 from .conftest import Maker
 
-MANIFEST = '{"formatVersion":2,"schemaVersion":0,"userId":"u","exportedAt":"","scope":{},"rowCounts":{},"fieldsPlaintext":true}'
+MANIFEST = (
+    '{"formatVersion":2,"schemaVersion":0,"userId":"u","exportedAt":"",'
+    '"scope":{},"rowCounts":{},"fieldsPlaintext":true}'
+)
 
 
 def archive_with(path: Path, content: bytes) -> Path:

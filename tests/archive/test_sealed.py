@@ -74,7 +74,7 @@ def test_equal_contents_have_equal_names_inside_and_nothing_equal_outside(tmp_pa
 
 
 def test_no_single_bit_can_be_flipped_unseen(sealed: Path) -> None:
-    """Threat A4: never read, and never taken for a wrong passphrase. Every bit outside the body, one of each byte in it."""
+    """Threat A4: never read, never taken for a wrong passphrase. Every bit outside the body, one of each byte in it."""
     whole = bytearray(sealed.read_bytes())
     body = range(100, whole.index(b"PK\3\4", 4) - 100)
     for at in range(len(whole)):
