@@ -90,7 +90,7 @@ def _page(answer: Answer, of: str) -> Page:
         raise FailingPageError(f"{what}: {answer.words()}")
     if answer.status != 200:
         raise ServerError(f"{what}: {answer.words()}")
-    body = answer.json()
+    body = answer.json(to_rewrite=True)
     changes = body.get("serverChanges") if isinstance(body, dict) else None
     if not isinstance(changes, list):
         raise ServerError(f"{what}: the answer is not a page of changes")

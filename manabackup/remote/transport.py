@@ -63,10 +63,11 @@ class Answer:
     """Method, host and path of the request, for messages."""
     nesting: int = DEFAULT_LIMITS.nesting
 
-    def json(self) -> jsontext.JSON:
-        """The body's JSON value. Raises :class:`ServerError` when it is none."""
+    def json(self, *, to_rewrite: bool = False) -> jsontext.JSON:
+        """The body's JSON value; ``to_rewrite`` as in :mod:`.jsontext`. Raises :class:`ServerError` when it is none."""
+        parse = jsontext.parse_to_rewrite if to_rewrite else jsontext.parse
         try:
-            return jsontext.parse(self.body, nesting=self.nesting)
+            return parse(self.body, nesting=self.nesting)
         except JSONTextError as error:
             raise ServerError(f"{self.source}: the answer is not JSON ({error.message})") from None
 
