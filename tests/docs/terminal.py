@@ -48,6 +48,12 @@ class Person:
     """What stands in the documents in place of the embedded servers' addresses."""
     seen: list[str] = field(default_factory=list)
 
+    @property
+    def constants(self) -> str:
+        """The servers' addresses, as a script may hold them."""
+        auth_url, sync_url = self.addresses
+        return f"AUTH_URL, SYNC_URL = {auth_url!r}, {sync_url!r}"
+
     def types(self, command: str) -> str:
         """Runs a command and gives what the terminal shows, the command's end included if it failed."""
         ours, theirs = pty.openpty()

@@ -1,0 +1,92 @@
+"""The library's names, and the scripts that ``docs/library.md`` shows."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import manabackup
+from manabackup import errors
+from manabackup.sandbox import Sandbox
+
+from .documents import ROOT, blocks
+from .terminal import Person, person
+
+DOCUMENT = ROOT / "docs" / "library.md"
+TEXT = DOCUMENT.read_text("utf-8")
+WHOLE_ACCOUNT, ARCHIVES, SANDBOX = blocks(DOCUMENT, "python")
+
+
+@pytest.fixture(scope="module")
+def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    home = tmp_path_factory.mktemp("home")
+    with Sandbox() as box:
+        anna = person(box, home, passphrase="vier Dutzend blaue Gießkannen")
+        imported = "from manabackup import AUTH_URL, SYNC_URL, Mirror"
+        assert imported in WHOLE_ACCOUNT
+        servers = f"from manabackup import Mirror, Seal, Transport\n{anna.constants}\n#"
+        (home / "export.py").write_text(WHOLE_ACCOUNT.replace(imported, servers), "utf-8")
+        (home / "archives.py").write_text(ARCHIVES, "utf-8")
+        (home / "sandbox.py").write_text(SANDBOX, "utf-8")
+        yield anna
+
+
+def test_the_script_for_a_whole_account_writes_an_archive_that_the_other_one_reads(anna: Person) -> None:
+    shown = anna.types(f"python3 export.py {anna.account.email} backup.mana")
+    questions = "password: \nrecovery code: \nnew passphrase: \n"
+    assert shown.startswith(f"{questions}complete: 470 rows, "), shown
+    lines = anna.types("python3 archives.py").splitlines()
+    assert lines[0].endswith(anna.account.user_id), lines
+    assert any("Rösti einkochen" in line for line in lines[1:])
+
+
+def test_the_script_for_tests_needs_no_account(anna: Person) -> None:
+    shown = anna.types("python3 sandbox.py")
+    assert shown.endswith(" rows\n"), shown
+    assert shown.split()[1] == "changes,"
+
+
+def test_every_public_name_is_there_and_explained() -> None:
+    for name in manabackup.__all__:
+        found = getattr(manabackup, name)
+        assert isinstance(found, str) or found.__doc__, name
+        assert f"`{name}" in TEXT or f".{name}(" in TEXT or f"manabackup.{name}" in TEXT, name
+    assert set(manabackup.__all__) <= set(dir(manabackup))
+
+
+def test_a_type_checker_is_told_the_same_names() -> None:
+    tree = ast.parse(Path(manabackup.__file__).read_text("utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name))
+    told = {
+        (f".{node.module or alias.name}", alias.name)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    homes = {(module, name) for module, names in manabackup._HOMES.items() for name in names}
+    assert told == homes | {(".errors", "errors")}
+    assert sorted(name for _, name in told) == sorted(manabackup.__all__)
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'exprot'"):
+        _ = manabackup.exprot  # type: ignore[attr-defined]
+
+
+def test_importing_the_library_imports_nothing_else() -> None:
+    code = "import sys; before = set(sys.modules); import manabackup; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"manabackup", "__future__"}
+
+
+def test_the_table_of_errors_is_that_of_the_module() -> None:
+    for name, found in vars(errors).items():
+        if isinstance(found, type) and issubclass(found, errors.ManabackupError):
+            assert found.__doc__ is not None
+            words = " ".join(found.__doc__.split("\n\n")[0].split()).replace("``", "`")
+            assert f"| `{name}` | {found.exit_code} | {words} |\n" in TEXT
