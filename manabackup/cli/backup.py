@@ -54,6 +54,7 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
     """
     with connect(run) as connection, _mirror(run, connection.sync.base_url, connection.user_id) as mirror:
         result = _pull(run, connection, mirror, full=full, extra_apps=extra_apps)
+        backup.remember_account(mirror, connection)
     lost = sum(1 for loss in result.losses if loss.kind.value.startswith("unreadable"))
     rewritten = len(result.losses) - lost
     lines = [

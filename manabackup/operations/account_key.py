@@ -17,6 +17,7 @@ from ..remote.vault import VaultClient, VaultKey
 
 _VAULT = "vault"
 _STANDARD = "standard"
+_SET_AT = "recoverySetAt"
 
 
 class KeyOrigin(Enum):
@@ -67,19 +68,46 @@ def open_vault(
     return AccountKey(FieldCipher(unwrap_master_key(secret, key.wrapped, key.iv)), KeyOrigin.RECOVERY_CODE)
 
 
-def ask_vault(connection: Connection, mirror: Mirror) -> VaultKey | None:
-    """The vault's key, as the account service has it. The mirror remembers it as far as it is not secret."""
-    key = VaultClient(connection.auth, connection.tokens).key()
+def ask_vault(connection: Connection) -> VaultKey | None:
+    """The vault's key, as the account service has it."""
+    return VaultClient(connection.auth, connection.tokens).key()
+
+
+def remember_vault(mirror: Mirror, key: VaultKey | None) -> None:
+    """Lets the mirror remember a vault, as far as it is not secret, so that it can be unlocked without the servers.
+
+    Only for a vault whose key was found to be the right one: it takes the place of the one remembered before.
+    """
     known: JSON = {}
     if key is not None:
-        # The wrapped key opens with the recovery code alone, so that an export without the servers can be unlocked.
+        # The wrapped key opens with the recovery code alone.
         known = {"wrapped": key.wrapped, "iv": key.iv} if key.zero_knowledge else {_STANDARD: True}
     mirror.remember(_VAULT, jsontext.dumps(known).decode())
-    return key
+
+
+def note_vault(connection: Connection, mirror: Mirror) -> None:
+    """Lets a mirror that was never unlocked remember the vault, whatever its key is: nobody can tell yet.
+
+    A key that the server knows is not asked for. Raises :class:`SignInError`, :class:`ServerError`.
+    """
+    remembered = mirror.recall(_VAULT)
+    if remembered is not None and mirror.key_fingerprint is not None:
+        return
+    client = VaultClient(connection.auth, connection.tokens)
+    status = client.status()
+    if not status.zero_knowledge:
+        known: JSON = {_STANDARD: True} if status.exists else {}
+    else:
+        before: JSON = jsontext.parse(remembered or "{}")
+        if "wrapped" in before and before.get(_SET_AT) == status.recovery_set_at:
+            return  # the service keeps a log of every time that the key was asked for
+        key = client.key()
+        known = {"wrapped": key.wrapped, "iv": key.iv, _SET_AT: status.recovery_set_at} if key is not None else {}
+    mirror.remember(_VAULT, jsontext.dumps(known).decode())
 
 
 def remembered_vault(mirror: Mirror) -> VaultKey | None:
-    """The vault's key as :func:`ask_vault` found it last.
+    """The vault's key as the mirror remembers it.
 
     Raises :class:`UsageError` where only the server knows the key, or the vault was never asked for.
     """

@@ -15,10 +15,12 @@ from ..errors import ManabackupError, MirrorError
 from ..mirror import Mirror
 from ..remote.account import data_export, organizations
 from ..remote.connection import Connection
+from ..remote.session import Session
 from ..remote.sync import SyncClient
+from ..remote.vault import VaultKey
 from ..timestamps import format_timestamp
 from . import pull as pulling
-from .account_key import AccountKey, ask_vault, open_vault, pin, remembered_vault
+from .account_key import AccountKey, ask_vault, note_vault, open_vault, pin, remember_vault, remembered_vault
 from .export import Source
 from .pull import PullResult
 
@@ -43,12 +45,18 @@ def unlock(
     :class:`MirrorError` for a mirror of another account than the connection's.
     """
     _check_same_account(mirror, connection)
-    key = open_vault(
-        lambda: remembered_vault(mirror) if connection is None else ask_vault(connection, mirror),
-        master_key=master_key,
-        recovery_code=recovery_code,
-    )
+    asked: list[VaultKey | None] = []
+
+    def vault() -> VaultKey | None:
+        if connection is None:
+            return remembered_vault(mirror)
+        asked.append(ask_vault(connection))
+        return asked[0]
+
+    key = open_vault(vault, master_key=master_key, recovery_code=recovery_code)
     replaced = pin(mirror, key.cipher, accept_new_key=accept_new_key)
+    for found in asked:
+        remember_vault(mirror, found)
     return AccountKey(key.cipher, key.origin, replaced)
 
 
@@ -71,6 +79,18 @@ def pull(
     _check_same_account(mirror, connection)
     client = SyncClient(connection.sync, connection.tokens, mirror.client_id)
     return pulling.run(mirror, client, registry.load(), full=full, extra_apps=extra_apps, progress=progress)
+
+
+def remember_account(mirror: Mirror, connection: Connection) -> None:
+    """Lets the mirror remember what an export without the servers needs besides the changes.
+
+    That is the vault's wrapped key and, where there is a session, the types of the spaces. Raises
+    :class:`ServerError`, :class:`SignInError`.
+    """
+    _check_same_account(mirror, connection)
+    note_vault(connection, mirror)
+    if connection.session is not None:
+        _space_types(connection, connection.session, mirror)
 
 
 @contextmanager
@@ -110,11 +130,14 @@ def _ask_spaces(connection: Connection, mirror: Mirror, notices: list[tuple[str,
         notices.append(("spaceTypesUnknown", "an access token does not tell them; a login does"))
         return _remembered_spaces(mirror)
     try:
-        spaces = organizations(connection.auth, connection.session)
+        return _space_types(connection, connection.session, mirror)
     except ManabackupError as error:
         notices.append(("spaceTypesUnknown", error.message))
         return _remembered_spaces(mirror)
-    types = {space.id: space.type or "personal" for space in spaces}
+
+
+def _space_types(connection: Connection, session: Session, mirror: Mirror) -> Mapping[str, str]:
+    types = {space.id: space.type for space in organizations(connection.auth, session) if space.type is not None}
     mirror.remember(_SPACES, jsontext.dumps(types).decode())
     return types
 

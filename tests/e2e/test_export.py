@@ -334,6 +334,8 @@ def test_another_key_than_before_stops_until_it_is_accepted(newcomer: Newcomer, 
     theirs.environ["MANABACKUP_RECOVERY_CODE"] = code
     assert_refused(theirs.export("--force"), 12, "--accept-new-key")
     assert theirs.archive.read_bytes() == first
+    old = {"MANABACKUP_RECOVERY_CODE": newcomer.recovery_code}
+    assert theirs.export("--force", "--offline", env=old).code == 0
     done = theirs.export("--force", "--accept-new-key")
     assert (done.code, done.record["completeness"]["losses"]) == (3, {"undecryptable": 1})
     rows = rows_of(theirs.archive)["notes"]
@@ -357,6 +359,8 @@ def test_a_vault_that_is_gone_is_12_and_not_taken_for_an_account_without_one(
         assert_refused(theirs.export("--force"), 12, "vault is gone")
         assert_refused(theirs.export("--force", "--accept-new-key"), 12, "vault is gone")
     assert rows_of(theirs.archive)["notes"]["n1"]["title"] == "x"
+    # What the mirror remembers of the vault before is not given up for what cannot be the same.
+    assert theirs.export("--force", "--offline").code == 0
 
 
 def test_the_user_is_told_when_the_server_knows_the_key(newcomer: Newcomer, theirs: Computer, box: Sandbox) -> None:
