@@ -1,0 +1,68 @@
+"""Writes ``docs/reference.md`` from what ``--help`` and the docstrings of the errors say: python docs/make_reference.py"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from manabackup import errors
+from manabackup.cli import overview
+from manabackup.cli.frame import program
+
+REFERENCE = Path(__file__).with_name("reference.md")
+_WIDTH = 100
+_BEGINNING = """\
+# Reference
+
+What `manabackup --help` and the commands' own `--help` say, and the errors. `docs/make_reference.py` writes this page.
+"""
+_ERRORS = """\
+## Errors
+
+The classes of `manabackup.errors`, with the exit code that the command line ends with.
+
+| error | exit code | meaning |
+| --- | --- | --- |
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [_BEGINNING, _block(overview.help_text())]
+    whole = program()
+    for heading, commands in overview.COMMANDS:
+        parts.append(f"## {heading}\n")
+        for name, _, _ in commands:
+            parts += _command(whole, name, click.Context(whole, info_name=overview.PROGRAM))
+    return "\n".join([*parts, _ERRORS + "".join(_error_rows())])
+
+
+def _error_rows() -> Iterator[str]:
+    for name, found in vars(errors).items():
+        if isinstance(found, type) and issubclass(found, errors.ManabackupError):
+            meaning = " ".join((found.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
+            yield f"| `{name}` | {found.exit_code} | {meaning} |\n"
+
+
+def _command(group: click.Group, name: str, parent: click.Context) -> Iterator[str]:
+    command = group.get_command(parent, name)
+    assert command is not None
+    context = click.Context(command, parent, info_name=name, terminal_width=_WIDTH, **command.context_settings)
+    yield f"### {context.command_path.removeprefix(f'{overview.PROGRAM} ')}\n"
+    yield _block(command.get_help(context))
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            yield from _command(command, inner, context)
+
+
+def _block(text: str) -> str:
+    lines = "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+    return f"```text\n{lines}\n```\n"
+
+
+if __name__ == "__main__":
+    os.environ.pop("COLUMNS", None)
+    REFERENCE.write_text(reference(), "utf-8")
