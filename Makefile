@@ -15,7 +15,7 @@ demo: $(READY) ## the tour: what the program does, on an embedded server
 	@$(BIN)/manabackup demo
 
 test: $(READY) ## all tests, on two cores
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY) ## style, formatting, types
 	@$(BIN)/ruff check .
@@ -43,5 +43,6 @@ clean: ## remove what the other targets made
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed: make PYTHON=python3.x" if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing into $(VENV) (once; again when pyproject.toml has changed)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
