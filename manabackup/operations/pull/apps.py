@@ -14,12 +14,12 @@ from statistics import median_low
 
 from ... import jsontext
 from ...errors import ServerError
-from ...mirror import Batch, LossKind, Stored, event_key, prepare
+from ...mirror import LossKind, Stored, event_key
 from ...printable import one_line
 from ...remote.sync import FailingPageError, Page
 from ...timestamps import EPOCH, FAR_FUTURE, parse_timestamp
 from .failing import ask_past_failures
-from .reading import Reached, Reading
+from .reading import Part, Reached, Reading
 
 _TELLING = 200
 """So many of the last changes of an answer are asked for their own times."""
@@ -79,12 +79,10 @@ class AppReader:
             changes, their_keys = groups.setdefault(_collection(change), ([], []))
             changes.append(change)
             their_keys.append(key)
-        batches = {
-            name: Batch(prepare(*group), reached.after.get(name), reached.from_start) for name, group in groups.items()
-        }
+        parts = {name: Part(*group, reached.after.get(name), reached.from_start) for name, group in groups.items()}
         self._settle()
         cursor = since if self._reading.may_be_cut(page) else page.until
-        self._stored = self._reading.store(self._app, batches, cursor=cursor)
+        self._stored = self._reading.store(self._app, parts, cursor=cursor)
         reached.since = max(reached.since, since)
         reached.after.update((name, group[1][-1]) for name, group in groups.items())
         return set(keys)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from ...errors import ServerError
-from ...mirror import Batch, LossKind, Stored, event_key, prepare
+from ...mirror import LossKind, Stored, event_key
 from ...printable import one_line
 from ...remote.sync import FailingPageError, Page
 from ...timestamps import format_timestamp
 from .failing import ask_past_failures
-from .reading import Reading
+from .reading import Part, Reading
 
 
 class CollectionReader:
@@ -61,11 +61,10 @@ class CollectionReader:
         if page.has_more:
             self._check_advance(page, since, distinct)
             self._reading.note_page_end(self._app, page.until, keys[-1])
-        changes = prepare(page.changes, keys)
         self._settle()
-        batch = Batch(changes, self._after, self._from_start, cursor=page.until)
+        part = Part(page.changes, keys, self._after, self._from_start, page.until)
         self._overlap = len(distinct & self._previous)
-        self._stored = self._reading.store(self._app, {self._collection: batch})
+        self._stored = self._reading.store(self._app, {self._collection: part})
         self._previous = distinct
         self._after = keys[-1] if keys else self._after
 
@@ -100,11 +99,11 @@ class CollectionReader:
             self._lose(LossKind.UNREADABLE_TIE, instant - 1, instant)
             return
         tied = [change for change in answer.changes if isinstance(change, dict) and self._is_mine(change)]
-        changes = prepare(tied)
+        keys = [event_key(change) for change in tied]
         self._settle()
-        reading.store(self._app, {self._collection: Batch(changes, self._after, self._from_start)}).result()
-        if changes:
-            self._after = changes[-1].key
+        reading.store(self._app, {self._collection: Part(tied, keys, self._after, self._from_start)}).result()
+        if keys:
+            self._after = keys[-1]
         if reading.may_be_cut(answer) and not self._covers(answer, instant):
             self._lose(LossKind.UNREADABLE_TIE, instant - 1, instant)
 

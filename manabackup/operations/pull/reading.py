@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from ... import jsontext
 from ...errors import ServerError
 from ...limits import Limits
-from ...mirror import Batch, LossKind, Mirror, Stored
+from ...mirror import Batch, LossKind, Mirror, Stored, prepare
 from ...remote.sync import Page, SyncClient
 from ...timestamps import format_timestamp
 
 Progress = Callable[[int, int, int], None]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One answer's changes of one collection, as parsed; the rest as in :class:`~manabackup.mirror.Batch`."""
+
+    changes: Sequence[jsontext.JSON]
+    keys: Sequence[bytes]
+    """The changes' event keys."""
+    after: bytes | None
+    from_start: bool
+    cursor: int | None = None
 
 
 @dataclass(slots=True)
@@ -61,9 +74,9 @@ class Reading:
         """Whether an answer to :meth:`read_app` has as many changes as fit into one."""
         return len(page.changes) >= self.limits.post_changes
 
-    def store(self, app: str, batches: Mapping[str, Batch], *, cursor: int | None = None) -> Future[Stored]:
+    def store(self, app: str, parts: Mapping[str, Part], *, cursor: int | None = None) -> Future[Stored]:
         """Has an answer stored. The caller waits for it at the latest before it counts on what was stored."""
-        return self._writer.submit(self._store, app, batches, cursor)
+        return self._writer.submit(self._store, app, parts, cursor)
 
     def add_loss(self, kind: LossKind, app: str, collection: str | None, *, since: int, until: int) -> None:
         """Notes a stretch of time that cannot be read."""
@@ -99,7 +112,11 @@ class Reading:
         """Waits until everything handed over is stored."""
         self._writer.shutdown()
 
-    def _store(self, app: str, batches: Mapping[str, Batch], cursor: int | None) -> Stored:
+    def _store(self, app: str, parts: Mapping[str, Part], cursor: int | None) -> Stored:
+        batches = {
+            name: Batch(prepare(part.changes, part.keys), part.after, part.from_start, part.cursor)
+            for name, part in parts.items()
+        }
         stored = self.mirror.store(app, batches, cursor=cursor)
         self._advance(0, 0, stored.new)
         return stored
