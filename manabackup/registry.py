@@ -51,6 +51,8 @@ class Registry:
     tables: tuple[Table, ...]
     well_known_ids: Mapping[str, tuple[str, ...]]
     """Table → ids that stand for the same thing in every account."""
+    own_user_ids: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Table → fields that are called like a column of identity and are data."""
 
     @cached_property
     def by_name(self) -> Mapping[str, Table]:
@@ -102,4 +104,5 @@ def load() -> Registry:
         schema_version=raw["schemaVersion"],
         tables=tables,
         well_known_ids=MappingProxyType({name: tuple(ids) for name, ids in raw["wellKnownIds"].items()}),
+        own_user_ids=MappingProxyType({name: frozenset(ids) for name, ids in raw["nonRowUserIdFields"].items()}),
     )

@@ -1,0 +1,277 @@
+"""Rekey: the same rows under another account's key, without a word of whose they were.
+
+What was ciphertext at its source is ciphertext afterwards, each value with a fresh random IV; what no key at hand opens
+stays behind and is reported. One pass, table by table, in constant memory. What leaves: ``identity``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import jsontext, registry
+from ..archive import names
+from ..archive.reader import Archive
+from ..archive.writer import About, ArchiveWriter, Seal, Written
+from ..crypto.fields import FieldCipher
+from ..crypto.seal import SpoolFile
+from ..errors import DamagedArchiveError, UsageError, WrongKeyError
+from ..jsontext import JSON
+from ..limits import MIB
+from ..output import AtomicFile, writing_to
+from ..projection import MetaLineError, Stamp, meta_line, read_meta
+from ..registry import Table
+from ..sorting import LineSorter
+from .carried import carried_case, carried_completeness, carried_filter
+from .completeness import Completeness
+from .identity import ActorKinds, RowIds, SpaceNumbers, Traces
+from .rekeyed_rows import RowMaker
+from .rows import clean_rows, is_ours
+from .side_by_side import MetaLines, sorted_rows
+from .spooling import spool_files
+
+NOBODY = "-"
+"""Stands for the user id in the manifest of an archive that does not tell it."""
+_BREAK = b"\0"
+"""Between a row and its meta line while they are sorted: no JSON text holds it."""
+_GROWTH = 10
+"""A short value grows as much when it is encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyResult:
+    """What became of an archive."""
+
+    archive: Path
+    written: Written
+    key_fingerprint: str
+    """Of the key that the fields are encrypted under now."""
+    rekeyed_for: str | None
+    """User id of the target account, where it is known."""
+    encrypted_fields: int
+    status: str
+    """``partial`` when the source was, or when something was left out."""
+    losses: dict[str, int]
+    """What was lost on the way, kind → count."""
+    notices: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``rekey --json`` prints (``formats/schemas/rekey.schema.json``)."""
+        return {
+            "archive": str(self.archive),
+            "bytes": self.written.bytes,
+            "rows": self.written.rows,
+            "tables": len(self.written.row_counts),
+            "dataSha256": self.written.data_sha256,
+            "sealed": self.written.sealed,
+            "keyFingerprint": self.key_fingerprint,
+            "rekeyedFor": self.rekeyed_for,
+            "encryptedFields": self.encrypted_fields,
+            "status": self.status,
+            "losses": self.losses,
+            "notices": self.notices,
+        }
+
+
+def rekey(
+    archive: Archive,
+    target: Path,
+    cipher: FieldCipher,
+    *,
+    opener: FieldCipher | None = None,
+    user_id: str | None = None,
+    seal: Seal | None = None,
+    keep_visibility: bool = False,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> RekeyResult:
+    """Write an open archive to ``target``, its private fields encrypted under ``cipher``.
+
+    ``opener`` opens what is encrypted in the archive: all private fields when it was rekeyed itself, else what was left
+    encrypted when it was made. ``user_id`` is the target account's, for the manifest. ``progress`` is told (bytes read,
+    bytes in all).
+
+    Raises :class:`WrongKeyError` when the archive is encrypted under another key than ``opener``'s,
+    :class:`UsageError` when it is encrypted and there is no ``opener``, :class:`DamagedArchiveError`,
+    :class:`OutputError`, :class:`LockedError`.
+    """
+    check_opener(archive, opener)
+    size = sum(entry.size for entry in archive.container.entries.values())
+    make_file = spool_files(target)
+    known = registry.load()
+    with writing_to(target), AtomicFile(target, force=force) as file:
+        writer = ArchiveWriter(
+            file,
+            tables=[table.name for table in known.tables],
+            seal=seal,
+            make_spool_file=make_file,
+            may_exceed_4_gib=size * _GROWTH >= 2**32 - MIB,
+        )
+        problem_lines = writer.spool(names.entry("meta", "problems"))
+        problems = Completeness(problem_lines.add)
+        spaces = SpaceNumbers(archive.meta("spaces"))
+        actors = ActorKinds(archive.meta("actors"))
+        ids = RowIds(known, spaces)
+        maker = RowMaker(
+            known,
+            cipher,
+            opener,
+            spaces,
+            actors,
+            ids,
+            Traces(archive.manifest.user_id, spaces),
+            problems,
+            keep_visibility,
+        )
+        for line in _problem_lines(archive, ids):
+            problem_lines.add(line)
+        source = _Source(archive, maker, make_file)
+        done = 0
+        for name in archive.tables:
+            entry = archive.container.entries[names.entry("data", name)]
+            table = writer.table(name, bound=entry.size * _GROWTH)
+            for row, meta in source.table(name, known.by_name.get(name)):
+                table.add(row, meta or None)
+            table.close()
+            done += entry.size
+            if progress is not None:
+                progress(done, size)
+        problem_lines.close()
+        if actors.used:
+            writer.add(names.entry("meta", "actors"), _text(actors.lines()))
+        if len(spaces):
+            writer.add(names.entry("meta", "spaces"), _text(spaces.lines()))
+        completeness = carried_completeness(archive.manifest, ids, problems)
+        written = writer.finish(_about(archive), _additions(archive, spaces, completeness, cipher, user_id))
+    counts = problems.counts()
+    return RekeyResult(
+        archive=target,
+        written=written,
+        key_fingerprint=cipher.fingerprint,
+        rekeyed_for=user_id,
+        encrypted_fields=maker.encrypted_fields,
+        status=problems.status if completeness is None else completeness["status"],
+        losses=counts["losses"],
+        notices=counts["notices"],
+    )
+
+
+def check_opener(archive: Archive, opener: FieldCipher | None) -> None:
+    """Whether a key is the one that an encrypted archive names.
+
+    Raises :class:`WrongKeyError` for another one, :class:`UsageError` where one is needed and there is none.
+    """
+    manifest = archive.manifest
+    if manifest.fields_plaintext:
+        return
+    if opener is None:
+        raise UsageError("the archive is encrypted, and its key was not given")
+    stated = manifest.key_fingerprint
+    if stated is not None and stated != opener.fingerprint:
+        raise WrongKeyError(
+            f"the archive is encrypted under another key ({stated}) than the one given ({opener.fingerprint})"
+        )
+
+
+class _Source:
+    """The rows of the new archive, in order, from those of the old one."""
+
+    def __init__(self, archive: Archive, maker: RowMaker, make_file: Callable[[], SpoolFile]) -> None:
+        self._archive = archive
+        self._maker = maker
+        self._make_file = make_file
+
+    def table(self, name: str, table: Table | None) -> Iterator[tuple[bytes, bytes]]:
+        """(line, meta line) of each row of a table, ids ascending."""
+        if is_ours(self._archive):
+            rows = self._ours(name, table)
+            if not self._maker.ids.in_table(name):
+                for _, line, meta in rows:
+                    yield line, meta
+                return
+        else:
+            rows = self._foreign(name, table)
+        sorter = LineSorter(self._make_file)
+        sorter.add((identifier, line + _BREAK + meta) for identifier, line, meta in rows)
+        for identifier, lines in sorter.groups():
+            line, _, meta = lines[0].partition(_BREAK)
+            yield line, meta
+            for _ in lines[1:]:
+                # Two ids that differ in the space alone, of which one was a label already.
+                self._maker.problems.note("rowSetAside", name, identifier, reason="id")
+
+    def _ours(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
+        metas = MetaLines(self._archive, name)
+        for identifier, line in sorted_rows(self._archive, name, self._make_file):
+            meta = metas.of(identifier)
+            translated = None if meta is None else self._translated(meta, metas.where)
+            yield self._maker.make(name, table, identifier, line, translated)
+        metas.finish()
+
+    def _foreign(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
+        for row in clean_rows(self._archive, name):
+            meta = None
+            if row.record is not None and row.record.stamps:
+                meta = meta_line(row.record, table, self._maker.actors, self._maker.spaces)
+            yield self._maker.make(name, table, row.id, row.line, meta)
+
+    def _translated(self, line: dict[str, JSON], where: str) -> dict[str, JSON]:
+        """A meta line with the actors' new numbers."""
+        try:
+            meta = read_meta(line, self._maker.actors.by_line)
+        except MetaLineError as error:
+            raise DamagedArchiveError(error.message, code="line", where=where) from None
+        new: dict[str, JSON] = {
+            **self._triple(meta.common),
+            "fields": {name: self._triple(stamp) for name, stamp in meta.fields.items()},
+            "sealed": meta.sealed,
+        }
+        if "space" in line:
+            new["space"] = meta.space if meta.space is not None and meta.space < len(self._maker.spaces) else None
+        return new
+
+    def _triple(self, stamp: Stamp) -> dict[str, JSON]:
+        actor = None if stamp.actor is None else self._maker.actors(stamp.actor)
+        return {"at": stamp.at or None, "actor": actor, "origin": stamp.origin}
+
+
+def _problem_lines(archive: Archive, ids: RowIds) -> Iterator[bytes]:
+    """The source's own problems, which are the new archive's as well."""
+    for line in archive.meta("problems"):
+        yield jsontext.dumps(carried_case(line, ids))
+
+
+def _about(archive: Archive) -> About:
+    manifest = archive.manifest
+    schema_version = manifest.raw["schemaVersion"]
+    return About(
+        user_id=NOBODY,
+        exported_at=manifest.exported_at,
+        scope=manifest.raw["scope"],
+        fields_plaintext=False,
+        schema_version=schema_version if isinstance(schema_version, int) else 0,
+    )
+
+
+def _additions(
+    archive: Archive,
+    spaces: SpaceNumbers,
+    completeness: dict[str, JSON] | None,
+    cipher: FieldCipher,
+    user_id: str | None,
+) -> dict[str, JSON]:
+    """The manifest's keys that the web app does not know."""
+    stated = carried_filter(archive.manifest, spaces)
+    return {
+        "registryVersion": registry.load().version,
+        **({"filter": stated} if stated else {}),
+        **({"completeness": completeness} if completeness is not None else {}),
+        "keyFingerprint": cipher.fingerprint,
+        **({"rekeyedFor": user_id} if user_id is not None else {}),
+    }
+
+
+def _text(lines: Iterable[bytes]) -> bytes:
+    return b"\n".join([*lines, b""])

@@ -1,0 +1,90 @@
+"""The rows of an archive in the order of their ids, and the lines of ``meta/`` that go with them.
+
+Archives of this tool are sorted and are read as they are; others are brought into order in constant memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from .. import jsontext
+from ..archive import names
+from ..archive.reader import Archive
+from ..crypto.seal import SpoolFile
+from ..errors import DamagedArchiveError, JSONTextError
+from ..jsontext import JSON
+from ..sorting import LineSorter
+from .rows import clean_rows, is_ours
+
+
+def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]) -> Iterator[tuple[str, bytes]]:
+    """(id, line) of the clean rows of a table, ids ascending by code point; nothing for a table that is not there.
+
+    Raises :class:`DamagedArchiveError`, also for an archive that claims to be sorted and is not.
+    """
+    if names.entry("data", table) not in archive.container.entries:
+        return
+    if is_ours(archive):
+        last = None
+        for number, row in enumerate(archive.rows(table), 1):
+            if last is not None and row.id <= last:
+                raise _unsorted(names.entry("data", table), number)
+            last = row.id
+            yield row.id, row.line
+        return
+    sorter = LineSorter(make_file)
+    sorter.add((row.id, row.line) for row in clean_rows(archive, table))
+    for identifier, lines in sorter.groups():
+        for line in lines:
+            yield identifier, line
+
+
+class MetaLines:
+    """The lines of ``meta/<table>.jsonl`` of an archive of this tool, asked for in the order of the rows."""
+
+    def __init__(self, archive: Archive, table: str) -> None:
+        self._name = names.entry("meta", table)
+        self._lines = archive.meta_lines(table)
+        self._last: str | None = None
+        self._number = 0
+        self._line: dict[str, JSON] | None = None
+        self._next()
+
+    @property
+    def where(self) -> str:
+        """Entry and number of the line that :meth:`of` gave last."""
+        return f"{self._name}:{self._number}"
+
+    def of(self, identifier: str) -> dict[str, JSON] | None:
+        """The parsed line of a row, None where there is none. Raises :class:`DamagedArchiveError`."""
+        while self._line is not None and self._line["id"] < identifier:
+            self._next()
+        if self._line is None or self._line["id"] != identifier:
+            return None
+        return self._line
+
+    def finish(self) -> None:
+        """Read what is left, so that the checks at the entry's end have been made."""
+        for _ in self._lines:
+            pass
+
+    def _next(self) -> None:
+        try:
+            self._number, text = next(self._lines)
+        except StopIteration:
+            self._line = None
+            return
+        try:
+            line = jsontext.parse(text)
+        except JSONTextError:
+            line = None
+        if type(line) is not dict or type(line.get("id")) is not str:
+            raise DamagedArchiveError("not a JSON object with a string id", code="line", where=self.where)
+        if self._last is not None and line["id"] <= self._last:
+            raise _unsorted(self._name, self._number)
+        self._last = line["id"]
+        self._line = line
+
+
+def _unsorted(name: str, number: int) -> DamagedArchiveError:
+    return DamagedArchiveError("not in the order of the ids", code="order", where=f"{name}:{number}")
