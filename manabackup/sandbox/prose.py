@@ -7,8 +7,11 @@ and now and then half an emoji, which the app leaves behind when it cuts a text 
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from random import Random
 from typing import Final
 
@@ -30,7 +33,10 @@ _SLOTS: Final[dict[str, Sequence[str]]] = {
 }
 _CUT_IN_ONE = 80
 """One text in so many ends in half an emoji, half of them before a quotation mark."""
-_POOL = 240
+_POOL = 20_000
+"""Sentences that long texts are filled with: so many that a compressor, which sees 32 KiB, finds few of them twice."""
+_COMPOUNDS = 4_000
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 class Prose:
@@ -39,8 +45,7 @@ class Prose:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._random = rng.random
-        pool = [self.paragraph() for _ in range(_POOL)]
-        self._paragraphs = [(text, len(text.encode()) + 2) for text in pool]
+        self._pool: list[tuple[str, int]] = []
 
     def __getitem__(self, slot: str) -> str:
         """A word for a template's slot."""
@@ -121,14 +126,16 @@ class Prose:
         return f"{int(self._random() * 10**5):05d}" if self._random() < 0.7 else str(1000 + int(self._random() * 8999))
 
     def filling(self, size: int) -> str:
-        """Prose of about ``size`` bytes in UTF-8: whole paragraphs, the last one cut."""
+        """About ``size`` bytes in UTF-8 that compress as prose does; they make no sense."""
+        if not self._pool:
+            self._pool = [(text, len(text.encode()) + 1) for text in self._pseudo_sentences()]
         parts: list[str] = []
-        left = size + 2
+        left = size + 1
         while left > 0:
-            part, length = self._paragraphs[int(self._random() * _POOL)]
-            parts.append(part if length <= left else part[: max(1, left - 2)])
+            part, length = self._pool[int(self._random() * _POOL)]
+            parts.append(part if length <= left else part[: max(1, left - 1)])
             left -= length
-        return "\n\n".join(parts)
+        return " ".join(parts)
 
     def cut(self, text: str) -> str:
         """``text``, which once in a while ends in half of an emoji, as after ``slice`` in the app."""
@@ -144,3 +151,20 @@ class Prose:
         if kind < 0.7:
             return text[:at] + text[at] + text[at:]
         return text[:at] + text[at + 1 :]
+
+    def _pseudo_sentences(self) -> list[str]:
+        """Sentences of words as often as they come in a language (Zipf's law), the rare ones made of two."""
+        counted = Counter(word for text in _all_texts() for word in _WORD.findall(text))
+        words = sorted(counted, key=lambda word: (-counted[word], word))
+        words += [self.one_of(words) + self.one_of(words).lower() for _ in range(_COMPOUNDS)]
+        weights = list(accumulate(1 / (rank + 3) for rank in range(len(words))))
+        ends = (".", ".", ".", ".", "!", "?", " …", ".\n\n")
+        choices, random = self._rng.choices, self._random
+        return [
+            " ".join(choices(words, cum_weights=weights, k=4 + int(random() * 14))).capitalize() + self.one_of(ends)
+            for _ in range(_POOL)
+        ]
+
+
+def _all_texts() -> list[str]:
+    return [text for texts in vars(phrases).values() if isinstance(texts, tuple) for text in texts]
