@@ -109,6 +109,12 @@ class SubscriptionError(ManabackupError):
     default_hint = "switch sync on again in the app's settings; what was pulled before can be exported with --offline"
 
 
+class OlderArchiveError(UsageError):
+    """The archive is of format version 1, which holds events in place of rows."""
+
+    default_hint = "`manabackup convert FILE -o OUT` makes one of the present version of it"
+
+
 class OutputError(ManabackupError):
     """The disk is full, or the output or the state cannot be written."""
 

@@ -20,7 +20,7 @@ import orjson
 
 from .. import jsontext
 from ..crypto.seal import SealedBody, Source, derive_key
-from ..errors import DamagedArchiveError, JSONTextError, TamperedArchiveError
+from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from . import names
@@ -28,6 +28,7 @@ from .container import Container, Entry, printable
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
 from .sources import FileSource
 from .sums import covered, data_sha256, parse_sums
+from .v1 import holds_events
 
 _BOM = b"\xef\xbb\xbf"
 # What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
@@ -208,11 +209,16 @@ class OuterArchive:
 
 
 def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS) -> OuterArchive:
-    """Open the file and check all that needs no secret but the sealed body. Raises :class:`DamagedArchiveError`."""
+    """Open the file and check all that needs no secret but the sealed body.
+
+    Raises :class:`DamagedArchiveError`, :class:`NotFoundError`, :class:`OlderArchiveError`.
+    """
     resources = ExitStack()
     source = resources.enter_context(FileSource(path))
     try:
         container = Container(source, limits)
+        if holds_events(container, limits):
+            raise OlderArchiveError(f"{path} is an archive of version 1")
         entry = container.entries.get(names.MANIFEST)
         if entry is None:
             raise DamagedArchiveError("has no manifest.json: cut off, or not a .mana archive", code="notAnArchive")
@@ -245,7 +251,7 @@ def open_archive(
 
     ``passphrase`` is called when the archive is sealed and undamaged as far as can be told without it. Raises
     :class:`DamagedArchiveError`, :class:`TamperedArchiveError`, :class:`WrongPassphraseError`,
-    :class:`NotFoundError`.
+    :class:`NotFoundError`, :class:`OlderArchiveError`.
     """
     outer = open_outer(path, limits)
     try:

@@ -13,7 +13,7 @@ from ..archive.container import printable as short_name
 from ..archive.reader import open_archive
 from ..archive.writer import Written
 from ..errors import DamagedArchiveError, ManabackupError, UsageError
-from ..operations.inspect import Info
+from ..operations.inspect import Info, OlderInfo
 from ..operations.inspect import info as describe
 from ..operations.reseal import seal as seal_archive
 from ..operations.reseal import unseal as unseal_archive
@@ -172,7 +172,7 @@ def _verdict(report: VerifyReport) -> Iterator[str]:
         yield "  its writer could not read everything: see `completeness` in its manifest (manabackup info)"
 
 
-def _description(found: Info) -> Iterator[str]:
+def _description(found: Info | OlderInfo) -> Iterator[str]:
     described = found.to_json()
     labels = {
         "archive": "archive",
@@ -182,6 +182,8 @@ def _description(found: Info) -> Iterator[str]:
         "userId": "account",
         "scope": "scope",
         "filter": "left out on purpose",
+        "apps": "apps",
+        "events": "events",
         "rows": "rows",
         "tables": "tables",
         "status": "status",
@@ -199,7 +201,7 @@ def _description(found: Info) -> Iterator[str]:
         kinds = completeness.get(group)
         for kind, count in kinds.items() if isinstance(kinds, dict) else ():
             yield f"{group.removesuffix('s'):>26}  {kind}: {count}"
-    for table, count in described["rowCounts"].items():
+    for table, count in described.get("rowCounts", {}).items():
         if count:
             yield f"{short_name(table):>26}  {count}"
 

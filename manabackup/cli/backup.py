@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from ..errors import NotFoundError, OutputError, SignInError, UsageError
 from ..mirror import Mirror
 from ..operations import backup
 from ..operations.account_key import AccountKey
-from ..operations.export import ExportResult, Selection, Source
+from ..operations.export import Selection, Source
 from ..operations.export import export as write_export
 from ..operations.pull import PullResult
 from ..remote.connection import Connection
@@ -25,12 +24,9 @@ from ..state import StateFolder
 from ..timestamps import parse_timestamp
 from .archives import force_option, new_passphrase, output_option
 from .connection import connect, tell_origin
+from .exported import EPOCH, now, report
 from .frame import command, secret_options, strict_option
 from .run import Exit, Run, outcome
-
-_EPOCH = "SOURCE_DATE_EPOCH"
-_MANY = 5
-"""Kinds of notices that are worth a line each; more are summed up."""
 
 extra_app_option = click.option(
     "--extra-app",
@@ -125,12 +121,10 @@ def export(
             selection=selection,
             seal=Seal(passphrase, private=private) if passphrase is not None else None,
             force=force,
-            now=_now(),
+            now=now(),
             progress=bar.reach,
         )
-    _report(run, result)
-    losses, notices = (_total(result.completeness[group]) for group in ("losses", "notices"))
-    return outcome(losses=losses, notices=notices, strict=strict)
+    return report(run, result, strict=strict)
 
 
 @contextmanager
@@ -163,7 +157,7 @@ def _source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[
         key = unlock(mirror, connection)
         _pull(run, connection, mirror, extra_apps=extra_apps)
         # The service's answer says when it was asked for; two exports of one state are to be equal.
-        fixed = _now() if _EPOCH in os.environ else None
+        fixed = now() if EPOCH in os.environ else None
         with backup.export_source(mirror, key, connection, account_data_at=fixed) as source:
             yield source
 
@@ -203,41 +197,6 @@ def _known_user(run: Run) -> str:
     return session.user_id
 
 
-def _report(run: Run, result: ExportResult) -> None:
-    kind = "sealed" if result.sealed else "not sealed"
-    amount = f"{result.rows:,} rows in {result.tables:,} tables, {result.bytes:,} bytes"
-    lines = [f"{result.archive}: {result.status}, {amount}, {kind}"]
-    run.terminal.result(result.to_json(), lines)
-    for kind, count in result.completeness["losses"].items():
-        run.terminal.warning(f"{kind}: {count:,} ({_MEANINGS.get(kind, 'see meta/problems.jsonl in the archive')})")
-    notices: dict[str, int] = result.completeness["notices"]
-    for kind, count in list(notices.items())[: None if run.settings.verbosity else _MANY]:
-        run.terminal.note(f"noted: {kind}: {count:,}{f' ({_MEANINGS[kind]})' if kind in _MEANINGS else ''}")
-    if len(notices) > _MANY and not run.settings.verbosity:
-        run.terminal.note(f"noted: {len(notices) - _MANY} more kinds; -v shows them, the archive lists all cases")
-    if not result.sealed:
-        run.terminal.note("the archive is not encrypted: who holds it can read it")
-    if not result.web_app_reads_it:
-        run.terminal.warning("larger than 4 GiB: the web app's import does not read it; export fewer apps at a time")
-
-
-_MEANINGS = {
-    "undecryptable": "fields that your key does not open",
-    "malformedChange": "changes that make no sense; what they would have done is not in the archive",
-    "unreadableTie": "more changes in one microsecond than the server gives out",
-    "unreadablePage": "a page that the server cannot read itself",
-    "plaintextField": "private fields that the server holds in clear",
-    "foreignCiphertext": "fields of other members of shared spaces, under their keys",
-    "unknownCollection": "data that this version knows nothing of; it is in the archive",
-    "futureTime": "rows with times in the future",
-    "accountDataMissing": "the account service's own data could not be had",
-}
-
-
-def _total(kinds: Mapping[str, int]) -> int:
-    return sum(kinds.values())
-
-
 def _exists(path: Path) -> OutputError:
     return OutputError(f"{path} exists already", hint="--force replaces it")
 
@@ -249,14 +208,3 @@ def _instant(text: str | None) -> str | None:
         except ValueError:
             raise UsageError("--as-of is not a time", hint="write it like 2026-05-01T12:00:00Z") from None
     return text
-
-
-def _now() -> datetime:
-    """The time of the run, or the one that makes builds reproducible (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
-    epoch = os.environ.get(_EPOCH)
-    if epoch is None:
-        return datetime.now(UTC)
-    try:
-        return datetime.fromtimestamp(int(epoch), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(f"{_EPOCH} is not a number of seconds") from None

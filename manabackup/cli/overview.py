@@ -43,6 +43,7 @@ COMMANDS: Final = (
             ("cat", "archives", "print the rows of a table"),
             ("seal", "archives", "put an archive under a passphrase"),
             ("unseal", "archives", "take an archive out of its seal"),
+            ("convert", "convert", "make an archive of version 1 one of the present version"),
         ),
     ),
     (

@@ -60,4 +60,5 @@ def convert(
             force=force,
             now=now,
             progress=progress,
+            limits=limits,
         )

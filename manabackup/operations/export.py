@@ -21,7 +21,7 @@ from ..crypto.fields import FieldCipher
 from ..crypto.seal import SpoolFile
 from ..errors import UsageError
 from ..jsontext import JSON
-from ..limits import MIB
+from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..mirror import HeldCollection, Loss, MirrorPage
 from ..output import AtomicFile, writing_to
 from ..printable import printable
@@ -141,6 +141,7 @@ def export(
     force: bool = False,
     now: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> ExportResult:
     """Write an archive of what the mirror holds.
 
@@ -162,7 +163,7 @@ def export(
             make_spool_file=make_file,
             may_exceed_4_gib=bound >= 2**32 - MIB,
         )
-        run = _Export(source, selection, streams, writer, make_file, now)
+        run = _Export(source, selection, streams, writer, make_file, now, limits)
         done, total = 0, sum(stream.changes for stream in streams)
         for stream in streams:
             for count in run.table(stream):
@@ -197,6 +198,7 @@ class _Export:
         writer: ArchiveWriter,
         make_file: Callable[[], SpoolFile],
         now: datetime,
+        limits: Limits,
     ) -> None:
         self._source = source
         self._selection = selection
@@ -204,6 +206,7 @@ class _Export:
         self._writer = writer
         self._make_file = make_file
         self._now = now
+        self._limits = limits
         self._tomorrow = _iso(now + timedelta(days=1))
         self._problem_lines = writer.spool("meta/problems.jsonl")
         self._actor_lines = writer.spool("meta/actors.jsonl")
@@ -256,6 +259,9 @@ class _Export:
         if self._spaces_without_rows:
             self._spaces_without_rows -= self._names(stream, record.space)
         line, sealed = self._text.line(stream.name, stream.table, record)
+        if len(line) > self._limits.line_bytes:
+            self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
+            return
         meta = meta_line(record, stream.table, self._actors, self._spaces, sealed=sealed)
         table.add(line, jsontext.dumps(meta))
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from ..archive.manifest import Manifest
 from ..archive.reader import open_archive, open_outer
+from ..archive.v1 import FORMAT_VERSION as EVENTS_FORMAT_VERSION
+from ..archive.v1 import EventManifest, open_events
+from ..errors import OlderArchiveError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, Limits
 
@@ -56,19 +59,50 @@ class Info:
         return described
 
 
+@dataclass(frozen=True, slots=True)
+class OlderInfo:
+    """The description of an archive of version 1."""
+
+    archive: Path
+    bytes: int
+    manifest: EventManifest
+    notes: list[str] = field(default_factory=list)
+    sealed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``info --json`` prints for it."""
+        return {
+            "archive": str(self.archive),
+            "bytes": self.bytes,
+            "formatVersion": EVENTS_FORMAT_VERSION,
+            "sealed": self.sealed,
+            "opened": True,
+            "producedBy": self.manifest.produced_by,
+            "exportedAt": self.manifest.created_at,
+            "userId": self.manifest.user_id,
+            "apps": list(self.manifest.apps),
+            "events": self.manifest.event_count,
+            "notes": self.notes,
+        }
+
+
 def info(
     path: Path,
     passphrase: Callable[[], str] | None = None,
     *,
     limits: Limits = DEFAULT_LIMITS,
     allow_weak_kdf: bool = False,
-) -> Info:
+) -> Info | OlderInfo:
     """Describe an archive. Without ``passphrase`` a sealed one shows its outer manifest, and its body is checked only.
 
     Raises :class:`~manabackup.errors.DamagedArchiveError`, :class:`~manabackup.errors.WrongPassphraseError`,
     :class:`~manabackup.errors.NotFoundError`.
     """
-    outer = open_outer(path, limits)
+    try:
+        outer = open_outer(path, limits)
+    except OlderArchiveError:
+        with open_events(path, limits) as events:
+            return OlderInfo(path, path.stat().st_size, events.manifest, events.notes)
     with outer.resources:
         if not outer.manifest.sealed or passphrase is None:
             if outer.manifest.sealed:

@@ -31,6 +31,8 @@ _OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
     "sealedSha256",
 }
 """Manifest keys that are written anew; all others are carried over."""
+RESERVED_META = frozenset({"actors", "problems", "spaces"})
+"""What ``meta/`` holds besides the lines of tables; a table of such a name has none."""
 
 
 def seal(source: Path, target: Path, passphrase: str, *, private: bool = False, force: bool = False) -> Written:
@@ -116,7 +118,7 @@ def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], Spoo
         rows, metas = LineSorter(make_file), LineSorter(make_file)
         for row in clean_rows(archive, name):
             rows.add([(row.id, row.line)])
-            if row.record is not None and row.record.stamps:
+            if row.record is not None and row.record.stamps and name not in RESERVED_META:
                 meta = meta_line(row.record, known.get(name), actors, spaces)
                 metas.add([(row.id, jsontext.dumps(meta))])
         size = archive.container.entries[names.entry("data", name)].size

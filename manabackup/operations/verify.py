@@ -14,7 +14,8 @@ from ..archive import names
 from ..archive.container import printable
 from ..archive.reader import Archive, open_archive
 from ..archive.sums import data_sha256
-from ..errors import DamagedArchiveError
+from ..archive.v1 import open_events
+from ..errors import DamagedArchiveError, OlderArchiveError
 from ..limits import DEFAULT_LIMITS, Limits
 
 UNAUTHENTICATED = "not sealed: its checksums find damage, not somebody who changed it and computed them anew"
@@ -89,6 +90,9 @@ def verify(
     except DamagedArchiveError as error:
         _add(report, error)
         return report
+    except OlderArchiveError:
+        _verify_events(report, limits)
+        return report
     with archive:
         _Verification(archive, report, progress).run()
     return report
@@ -156,6 +160,16 @@ class _Verification:
                 self._report.problems.append(Problem("counts", names.MANIFEST, message))
             else:
                 self._report.notes.append(message)
+
+
+def _verify_events(report: VerifyReport, limits: Limits) -> None:
+    """An archive of version 1: events, whose number and hash its manifest tells."""
+    try:
+        with open_events(report.archive, limits) as archive:
+            events = sum(1 for _ in archive.events())
+            report.notes += [f"version 1: {events:,} events in place of rows", *archive.notes, UNAUTHENTICATED]
+    except DamagedArchiveError as error:
+        _add(report, error)
 
 
 def _add(report: VerifyReport, error: DamagedArchiveError) -> None:

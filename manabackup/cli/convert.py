@@ -1,0 +1,58 @@
+"""``convert``: archives of version 1 into the present form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..archive.reader import open_outer
+from ..archive.writer import Seal
+from ..errors import OlderArchiveError, UsageError
+from ..operations.account_key import ask_vault, open_vault
+from ..operations.convert import convert as convert_archive
+from .archives import force_option, new_passphrase, output_option
+from .connection import connect, tell_origin
+from .exported import now, report
+from .frame import command, secret_options, strict_option
+from .run import Exit, Run
+
+
+@command("convert")
+@secret_options("passphrase", "recovery-code", "key", "token")
+@output_option
+@force_option
+@click.option("--seal", is_flag=True, help="Encrypt the new archive under a passphrase.")
+@strict_option
+@click.argument("file")
+def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: bool) -> Exit:
+    """Make an archive of the present version out of one of version 1.
+
+    Version 1 holds the server's events, private fields encrypted. They are decrypted here under the account's key: from
+    --key-file, or from the vault of the account that is signed in.
+    """
+    try:
+        open_outer(Path(file)).resources.close()
+    except OlderArchiveError:
+        pass  # as it should be
+    else:
+        raise UsageError(f"{file} is of the present version already")
+    master_key = run.master_key()
+    if master_key is not None:
+        key = open_vault(lambda: None, master_key=master_key)
+    else:
+        with connect(run) as connection:
+            key = open_vault(lambda: ask_vault(connection), recovery_code=lambda: run.secret("recovery-code"))
+    tell_origin(run, key)
+    passphrase = new_passphrase(run) if seal else None
+    with run.terminal.progress("converting", unit="changes") as bar:
+        result = convert_archive(
+            Path(file),
+            Path(output),
+            key.cipher,
+            seal=Seal(passphrase) if passphrase is not None else None,
+            force=force,
+            now=now(),
+            progress=bar.reach,
+        )
+    return report(run, result, strict=strict)

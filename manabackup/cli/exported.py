@@ -1,0 +1,58 @@
+"""How the making of an archive is told: ``export`` and ``convert`` end alike."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+from ..errors import UsageError
+from ..operations.export import ExportResult
+from .run import Exit, Run, outcome
+
+EPOCH = "SOURCE_DATE_EPOCH"
+_MANY = 5
+"""Kinds of notices that are worth a line each; more are summed up."""
+
+
+def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
+    """Tells what became of an export, and gives the exit code."""
+    kind = "sealed" if result.sealed else "not sealed"
+    amount = f"{result.rows:,} rows in {result.tables:,} tables, {result.bytes:,} bytes"
+    lines = [f"{result.archive}: {result.status}, {amount}, {kind}"]
+    run.terminal.result(result.to_json(), lines)
+    for kind, count in result.completeness["losses"].items():
+        run.terminal.warning(f"{kind}: {count:,} ({_MEANINGS.get(kind, 'see meta/problems.jsonl in the archive')})")
+    notices: dict[str, int] = result.completeness["notices"]
+    for kind, count in list(notices.items())[: None if run.settings.verbosity else _MANY]:
+        run.terminal.note(f"noted: {kind}: {count:,}{f' ({_MEANINGS[kind]})' if kind in _MEANINGS else ''}")
+    if len(notices) > _MANY and not run.settings.verbosity:
+        run.terminal.note(f"noted: {len(notices) - _MANY} more kinds; -v shows them, the archive lists all cases")
+    if not result.sealed:
+        run.terminal.note("the archive is not encrypted: who holds it can read it")
+    if not result.web_app_reads_it:
+        run.terminal.warning("larger than 4 GiB: the web app's import does not read it; export fewer apps at a time")
+    return outcome(losses=sum(result.completeness["losses"].values()), notices=sum(notices.values()), strict=strict)
+
+
+_MEANINGS = {
+    "undecryptable": "fields that your key does not open",
+    "malformedChange": "changes that make no sense; what they would have done is not in the archive",
+    "unreadableTie": "more changes in one microsecond than the server gives out",
+    "unreadablePage": "a page that the server cannot read itself",
+    "plaintextField": "private fields that the server holds in clear",
+    "foreignCiphertext": "fields of other members of shared spaces, under their keys",
+    "unknownCollection": "data that this version knows nothing of; it is in the archive",
+    "futureTime": "rows with times in the future",
+    "accountDataMissing": "the account service's own data could not be had",
+}
+
+
+def now() -> datetime:
+    """The time of the run, or the one that makes builds reproducible (reproducible-builds.org, SOURCE_DATEEPOCH)."""
+    epoch = os.environ.get(EPOCH)
+    if epoch is None:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"{EPOCH} is not a number of seconds") from None
