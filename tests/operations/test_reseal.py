@@ -1,0 +1,107 @@
+"""Seal and unseal: the same rows in another coat, the web app's archives brought into our form."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from manabackup import jsontext
+from manabackup.archive.reader import open_archive
+from manabackup.errors import DamagedArchiveError, UsageError, WrongPassphraseError
+from manabackup.operations.reseal import seal, unseal
+from manabackup.operations.rows import clean_rows
+from manabackup.operations.verify import verify
+
+ARCHIVES = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives"
+PASSPHRASE = "correct horse battery staple"
+
+
+def rows(path: Path) -> dict[str, list[bytes]]:
+    with open_archive(path, lambda: PASSPHRASE) as archive:
+        return {table: sorted(row.line for row in clean_rows(archive, table)) for table in archive.tables}
+
+
+def web_archive(path: Path, tables: dict[str, list[dict]]) -> Path:
+    """An archive as the web app writes it."""
+    manifest = {
+        "formatVersion": 2,
+        "schemaVersion": 56,
+        "userId": "u",
+        "exportedAt": "2026-05-01T12:00:00.000Z",
+        "scope": {"type": "full"},
+        "rowCounts": {},
+        "fieldsPlaintext": True,
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as container:
+        container.writestr("manifest.json", json.dumps(manifest))
+        for table, content in tables.items():
+            container.writestr(f"data/{table}.jsonl", "".join(json.dumps(row) + "\n" for row in content))
+    return path
+
+
+@pytest.mark.parametrize("name", ["all-tables", "filtered-todo-notes", "tombstones-and-corrupt", "empty-tables"])
+def test_sealed_and_unsealed_the_rows_of_a_web_archive_are_the_same(tmp_path: Path, name: str) -> None:
+    source = ARCHIVES / f"{name}.mana"
+    sealed = seal(source, tmp_path / "sealed.mana", PASSPHRASE)
+    plain = unseal(tmp_path / "sealed.mana", tmp_path / "plain.mana", lambda: PASSPHRASE)
+    assert rows(source) == rows(tmp_path / "sealed.mana") == rows(tmp_path / "plain.mana")
+    assert sealed.data_sha256 == plain.data_sha256
+    for path in tmp_path.iterdir():
+        report = verify(path, lambda: PASSPHRASE)
+        assert (report.ok, report.data_sha256) == (True, plain.data_sha256)
+
+
+def test_field_times_move_out_of_the_rows_and_ids_ascend(tmp_path: Path) -> None:
+    stamp = {"at": "2026-04-01T10:00:00.000Z", "actor": {"kind": "user", "principalId": "u"}, "origin": "user"}
+    content = [
+        {"id": identifier, "title": "t", "__fieldMeta": {"title": stamp}, "_updatedAtIndex": stamp["at"], "__x": 1}
+        for identifier in ("b", "\U0001f600", "a", "\uffff")
+    ]
+    source = web_archive(tmp_path / "web.mana", {"notes": content})
+    seal(source, tmp_path / "sealed.mana", PASSPHRASE)
+    with open_archive(tmp_path / "sealed.mana", lambda: PASSPHRASE) as archive:
+        assert [row.id for row in archive.rows("notes")] == ["a", "b", "\uffff", "\U0001f600"]
+        assert all(row.values().keys() == {"id", "title"} for row in archive.rows("notes"))
+        lines = list(archive.meta("notes"))
+        assert [line["id"] for line in lines] == ["a", "b", "\uffff", "\U0001f600"]
+        assert lines[0]["at"] == stamp["at"]
+        assert list(archive.meta("actors")) == [stamp["actor"]]
+
+
+def test_a_table_named_like_a_part_of_meta_does_not_spoil_the_archive(tmp_path: Path) -> None:
+    stamp = {"at": "2026-04-01T10:00:00.000Z", "actor": {"kind": "user"}, "origin": "user"}
+    row = {"id": "a", "x": 1, "spaceId": "s", "__fieldMeta": {"x": stamp}}
+    source = web_archive(tmp_path / "web.mana", {name: [row] for name in ("actors", "spaces", "problems", "notes")})
+    seal(source, tmp_path / "sealed.mana", PASSPHRASE)
+    assert verify(tmp_path / "sealed.mana", lambda: PASSPHRASE).ok
+    assert rows(tmp_path / "sealed.mana")["actors"] == [b'{"id":"a","spaceId":"s","x":1}']
+
+
+def test_unknown_manifest_keys_and_the_schema_version_are_carried_over(tmp_path: Path) -> None:
+    source = web_archive(tmp_path / "web.mana", {"notes": []})
+    with zipfile.ZipFile(source) as container:
+        manifest = json.loads(container.read("manifest.json"))
+    with zipfile.ZipFile(source, "w") as container:
+        container.writestr("manifest.json", json.dumps({**manifest, "later": {"é": 1e21}}))
+    seal(source, tmp_path / "sealed.mana", PASSPHRASE, private=True)
+    with open_archive(tmp_path / "sealed.mana", lambda: PASSPHRASE) as archive:
+        assert archive.manifest.raw["schemaVersion"] == 56
+        assert jsontext.dumps(archive.manifest.raw["later"]) == '{"é":1e+21}'.encode()
+
+
+def test_what_fails_leaves_no_output(tmp_path: Path) -> None:
+    target = tmp_path / "out.mana"
+    with pytest.raises(UsageError):
+        seal(ARCHIVES / "sealed-small.mana", target, PASSPHRASE)
+    with pytest.raises(UsageError):
+        unseal(ARCHIVES / "plain-small.mana", target, lambda: PASSPHRASE)
+    with pytest.raises(WrongPassphraseError):
+        unseal(ARCHIVES / "sealed-small.mana", target, lambda: "wrong")
+    with pytest.raises(DamagedArchiveError):
+        seal(ARCHIVES / "data-bad-json-line.mana", target, PASSPHRASE)
+    with pytest.raises(DamagedArchiveError):
+        seal(ARCHIVES / "zip-flip-deflate-1.mana", target, PASSPHRASE)
+    assert list(tmp_path.iterdir()) == []
