@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,20 +13,17 @@ from typing import Any
 
 from manabackup import jsontext
 from manabackup.limits import Limits
-from manabackup.mirror import Loss, Mirror
+from manabackup.mirror import HeldCollection, Loss, Mirror
 from manabackup.operations import pull
 from manabackup.registry import Registry, Table
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
-from manabackup.sandbox.accounts import Accounts
-from manabackup.sandbox.changelog import ChangeLog, StoredChange
-from manabackup.sandbox.faults import Faults
-from manabackup.sandbox.server import HTTPServer
-from manabackup.sandbox.sync import SyncApp
+from manabackup.sandbox import Accounts, ChangeLog, Faults, Sandbox, StoredChange
+from manabackup.sandbox.answers import ASGIApp, Receive, Send
 from manabackup.timestamps import format_timestamp
 
-USER = "anna"
+USER = "erna"
 T0 = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z."""
 REGISTRY = Registry(
@@ -40,9 +37,6 @@ REGISTRY = Registry(
     well_known_ids=MappingProxyType({}),
 )
 
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-
 
 @dataclass
 class Box:
@@ -53,7 +47,7 @@ class Box:
     log: ChangeLog
     accounts: Accounts
     faults: Faults
-    url: str = ""
+    url: str
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     before: Callable[[str, str, str], tuple[int, bytes] | None] = lambda *_: None
     numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -75,24 +69,28 @@ class Box:
         return events
 
     @contextmanager
-    def mirror(self) -> Iterator[Mirror]:
-        with Mirror(self.folder / "mirror.sqlite", sync_url=self.url, user_id=USER) as mirror:
+    def mirror(self, user: str = USER) -> Iterator[Mirror]:
+        with Mirror(self.folder / f"{user}.sqlite", sync_url=self.url, user_id=user) as mirror:
             yield mirror
 
     @contextmanager
-    def client(self, mirror: Mirror, token: str | None = None) -> Iterator[SyncClient]:
-        tokens = StaticToken(token or self.accounts.issue_token(USER))
+    def client(self, mirror: Mirror, token: str | None = None, user: str = USER) -> Iterator[SyncClient]:
+        tokens = StaticToken(token or self.accounts.issue_token(user))
         with Transport(self.url, limits=Limits(attempts=2), sleep=lambda _: None) as transport:
             yield SyncClient(transport, tokens, mirror.client_id)
 
-    def pull(self, registry: Registry = REGISTRY, **options: Any) -> pull.PullResult:
+    def pull(self, registry: Registry = REGISTRY, user: str = USER, **options: Any) -> pull.PullResult:
         self.requests.clear()
-        with self.mirror() as mirror, self.client(mirror) as client:
+        with self.mirror(user) as mirror, self.client(mirror, user=user) as client:
             return pull.run(mirror, client, registry, **options)
 
-    def held(self, app: str = "todo", collection: str = "tasks") -> list[str]:
+    def collections(self, user: str) -> list[HeldCollection]:
+        with self.mirror(user) as mirror, mirror.snapshot() as snapshot:
+            return snapshot.collections()
+
+    def held(self, app: str = "todo", collection: str = "tasks", user: str = USER) -> list[str]:
         """Event ids in the mirror's order."""
-        with self.mirror() as mirror, mirror.snapshot() as snapshot:
+        with self.mirror(user) as mirror, mirror.snapshot() as snapshot:
             lines = [line for page in snapshot.read(app, collection) for line in page.lines]
         return [jsontext.parse(line)["eventId"] for line in lines]
 
@@ -100,40 +98,33 @@ class Box:
         with self.mirror() as mirror, mirror.snapshot() as snapshot:
             return snapshot.losses()
 
-    def stored(self, app: str = "todo", collection: str = "tasks") -> list[str]:
+    def stored(self, app: str = "todo", collection: str = "tasks", user: str = USER) -> list[str]:
         """Event ids in the server's order."""
-        rows = self.log.pull(USER, self.accounts.spaces_of(USER), app, collection, "reader", -1, 10**9)
+        rows = self.log.pull(user, self.accounts.spaces_of(user), app, collection, "reader", -1, 10**9)
         return [row.event_id for row in rows]
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Box]:
-    log, accounts, faults = ChangeLog(), Accounts(), Faults()
-    accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
-    box = Box(folder, log, accounts, faults)
-    app = SyncApp(log, accounts, faults=faults)
+    def watch(application: ASGIApp) -> ASGIApp:
+        async def watched(scope: Any, receive: Receive, send: Send) -> None:
+            method, path, query = scope["method"], scope["path"], scope["query_string"].decode()
+            box.requests.append((method, path, query))
+            instead = box.before(method, path, query)
+            if instead is None:
+                await application(scope, receive, send)
+                return
+            status, body = instead
+            headers = [(b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
 
-    async def watched(scope: Any, receive: Receive, send: Send) -> None:
-        method, path, query = scope["method"], scope["path"], scope["query_string"].decode()
-        box.requests.append((method, path, query))
-        instead = box.before(method, path, query)
-        if instead is None:
-            await app(scope, receive, send)
-            return
-        status, body = instead
-        headers = [(b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        return watched
 
-    server = HTTPServer(watched, port=0, on_stop=app.streams.end)
-    server.start()
-    accounts.issuer = box.url = f"http://127.0.0.1:{server.port}"
-    try:
+    with Sandbox(middleware=[watch]) as sandbox:
+        sandbox.accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
+        box = Box(folder, sandbox.log, sandbox.accounts, sandbox.faults, sandbox.url)
         yield box
-    finally:
-        server.close()
-        accounts.close()
-        log.close()
 
 
 def page(changes: list[Any], until: int, *, more: bool = False) -> tuple[int, bytes]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from manabackup import registry
 from manabackup.errors import UsageError
 from manabackup.mirror import LossKind
+from manabackup.sandbox.plan import Plan
+from manabackup.sandbox.population import populate
 
 from .box import REGISTRY, T0, Box
 
@@ -180,7 +183,7 @@ def test_a_history_that_was_rewritten_is_reported_and_what_was_held_stays(box: B
     box.log.forget(gone)
     box.log.forget(changed)
     other = {"table": "tasks", "id": "r1", "op": "insert", "data": {"n": "forged"}}
-    box.log.append("anna", "another device", "todo", other, created_at_us=T0 + 1, event_id=changed)
+    box.log.append("erna", "another device", "todo", other, created_at_us=T0 + 1, event_id=changed)
     assert box.pull().losses == ()
     result = box.pull(full=True)
     found = {loss.kind: (loss.app, loss.collection, loss.count, loss.events) for loss in result.losses}
@@ -195,7 +198,7 @@ def test_a_history_that_was_rewritten_is_reported_and_what_was_held_stays(box: B
 def test_rows_of_a_lost_membership_are_reported_as_gone_and_stay(box: Box) -> None:
     box.accounts.create_user("b@example.org", "password", "b", user_id="b", bootstrap=False)
     box.accounts.create_space("b", "Team", "team", space_id="team", bootstrap=False)
-    box.accounts.add_member("team", "anna")
+    box.accounts.add_member("team", "erna")
     shared = {"table": "tasks", "id": "s", "op": "insert", "data": {"n": 1}, "spaceId": "team"}
     box.log.append("b", "their device", "todo", shared, created_at_us=T0)
     box.pull()
@@ -205,3 +208,16 @@ def test_rows_of_a_lost_membership_are_reported_as_gone_and_stay(box: Box) -> No
     box.faults.membership_outage = False
     assert box.pull(full=True).losses == ()
     assert len(box.held()) == 1
+
+
+def test_a_whole_account_is_held_as_the_server_holds_it(box: Box) -> None:
+    account = populate(box.log, box.accounts, Plan(seed=3, rows=2_000, shared_spaces=1, oddities=True))
+    result = box.pull(registry.load(), user=account.user_id)
+    held = {(one.app, one.name): one.changes for one in box.collections(account.user_id)}
+    assert result.changes_held == result.changes_new == sum(held.values()) == box.log.count()
+    for (app, name), count in held.items():
+        events = box.held(app, name, user=account.user_id)
+        assert len(events) == count
+        assert events == box.stored(app, name, user=account.user_id)
+    assert result.unknown_collections
+    assert box.pull(registry.load(), user=account.user_id).changes_new == 0
