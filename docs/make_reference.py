@@ -1,4 +1,4 @@
-"""Writes ``docs/reference.md`` from what ``--help`` and the docstrings of the errors say: python docs/make_reference.py"""
+"""Writes ``docs/reference.md`` from what ``--help`` and the errors' docstrings say: python docs/make_reference.py"""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+GUIDE = ROOT / "docs" / "guide.md"
 _BLOCK = re.compile(r"^```(?P<kind>\S*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -14,6 +16,8 @@ _BLOCK = re.compile(r"^```(?P<kind>\S*)\n(?P<text>.*?)^```$", re.MULTILINE | re.
 class Shown:
     """A command after ``$``, and what stands below it."""
 
+    text: str
+    """Both as they stand in the document, without the ``$``."""
     command: str
     output: str
 
@@ -28,7 +32,7 @@ def shown_commands(document: Path) -> list[Shown]:
     found = []
     for block in blocks(document, "console"):
         assert block.startswith("$ "), block
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.replace("\\\n", "").partition("\n")
-            found.append(Shown(command, output))
+        for text in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = text.replace("\\\n", "").partition("\n")
+            found.append(Shown(text, command, output))
     return found

@@ -6,10 +6,11 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import Account, populate
 
-from .documents import ROOT
+from .documents import ROOT, Shown
 
+PASSPHRASE = "vier Dutzend blaue Gießkannen"
 _SECONDS = 30.0
 _ON_A_TERMINAL = """
 import fcntl, os, sys, termios
@@ -29,6 +31,7 @@ _VARYING = (
     # What differs from run to run or between libraries that deflate, written as zeros and alike.
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d(\.\d+)?(Z|\+00:00)?| UTC)"), "0000-00-00 00:00"),
     (re.compile(r"[\d,]+ bytes\b"), "0 bytes"),
+    (re.compile(r"(?<=  bytes  )[\d,]+"), "0"),
     (re.compile(r"\b\d+\.\d MiB\b"), "0 MiB"),
     (re.compile(r'"bytes": ?\d+'), '"bytes": 0'),
     (re.compile(r"(?<=[ /])backup-\d{4}-\d\d-\d\d\b"), "backup-0000-00-00"),
@@ -38,7 +41,10 @@ _VARYING = (
 
 @dataclass
 class Person:
-    """Sits at a home of their own, where ``docs`` is this project's, with an account on the embedded servers."""
+    """Sits at a home of their own, where ``docs`` is this project's, with an account on the embedded servers.
+
+    The secrets lie there in files of their names.
+    """
 
     home: Path
     account: Account
@@ -105,13 +111,28 @@ def without_varying(text: str) -> str:
     return text
 
 
+def find_differences(person: Person, shown: Sequence[Shown]) -> Iterator[str]:
+    """Types the commands of a document, and gives what differs from what stands there."""
+    for one in shown:
+        if not_installed(one.command):
+            continue
+        output = person.types(one.command)
+        if not as_promised(output, one.output):
+            yield f"$ {one.command}\n{output}--- promised:\n{one.output}"
+
+
+def not_installed(command: str) -> list[str]:
+    """The programs of a command that come with no Python and are not there."""
+    return [word for word in ("jq", "unzip", "sha256sum") if word in command and shutil.which(word) is None]
+
+
 def as_promised(output: str, promise: str) -> bool:
     """Whether an output is what a document shows; a line ``…`` there stands for any lines."""
     parts = [re.escape(part) for part in re.split(r"^…\n", without_varying(promise), flags=re.MULTILINE)]
     return re.fullmatch("(?:.*\n)*?".join(parts), without_varying(output)) is not None
 
 
-def person(box: Sandbox, home: Path, *, passphrase: str, environ: Mapping[str, str] = {}) -> Person:
+def person(box: Sandbox, home: Path, *, environ: Mapping[str, str] = {}) -> Person:
     """Anna, with an account of 500 rows, always the same."""
     account = populate(box.log, box.accounts, Plan(seed=1, rows=500))
     auth_url = box.url.replace("127.0.0.1", "localhost")  # so that the two servers can be told apart
@@ -121,7 +142,7 @@ def person(box: Sandbox, home: Path, *, passphrase: str, environ: Mapping[str, s
     secrets = {
         "token": box.accounts.issue_token(account.user_id),
         "recovery-code": account.recovery_code,
-        "passphrase": passphrase,
+        "passphrase": PASSPHRASE,
         "password": account.password,
     }
     for name, secret in secrets.items():
@@ -146,8 +167,8 @@ def person(box: Sandbox, home: Path, *, passphrase: str, environ: Mapping[str, s
             "e-mail address: ": account.email,
             "password: ": account.password,
             "recovery code: ": account.recovery_code,
-            "passphrase: ": passphrase,
-            "passphrase, once more: ": passphrase,
+            "passphrase: ": PASSPHRASE,
+            "passphrase, once more: ": PASSPHRASE,
         },
         {auth_url: "https://auth.mana.how", box.url: "https://sync.mana.how"},
     )

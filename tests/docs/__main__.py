@@ -1,0 +1,32 @@
+"""Writes the real outputs below the commands of README and guide: python -m tests.docs
+
+For when the words of the program have changed on purpose. Lines ``…`` are kept where they still stand for something.
+"""
+
+import tempfile
+from pathlib import Path
+
+from manabackup.sandbox import Sandbox
+
+from .documents import GUIDE, README, shown_commands
+from .terminal import as_promised, person
+
+
+def refresh(document: Path) -> None:
+    text = document.read_text("utf-8")
+    with Sandbox() as box, tempfile.TemporaryDirectory() as home:
+        anna = person(box, Path(home))
+        at = 0
+        for shown in shown_commands(document):
+            output = anna.types(shown.command)
+            at = text.index(shown.text, at)
+            if not as_promised(output, shown.output):
+                print(f"{document.name}: {shown.command}")
+                typed = shown.text.removesuffix(shown.output)
+                text = f"{text[:at]}{typed}{output}{text[at + len(shown.text) :]}"
+    document.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    for document in (README, GUIDE):
+        refresh(document)
