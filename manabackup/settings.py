@@ -30,6 +30,8 @@ SECRETS = ("passphrase", "recovery-code", "password", "totp", "backup-code", "to
 """Names of secrets; each also with the prefix :data:`TARGET`. ``key`` is a master key, ``totp`` a second factor."""
 TARGET = "to-"
 """Prefix of what concerns the account that ``rekey`` and ``restore`` write for."""
+SECOND = "b-"
+"""Prefix of the secrets of the second of two archives that are compared."""
 
 _TEXTS = ("auth-url", "sync-url", "credits-url", "state-dir", "email")
 _SWITCHES = ("json", "no-progress", "quiet")

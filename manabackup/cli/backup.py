@@ -112,7 +112,7 @@ def export(
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     passphrase = new_passphrase(run) if seal else None
     with (
-        _source(run, offline, accept_new_key, extra_apps) as source,
+        account_source(run, offline, accept_new_key, extra_apps) as source,
         run.terminal.progress("exporting", unit="changes") as bar,
     ):
         result = write_export(
@@ -128,7 +128,7 @@ def export(
 
 
 @contextmanager
-def _source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[str]) -> Iterator[Source]:
+def account_source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[str]) -> Iterator[Source]:
     """Where the rows come from: the servers and the mirror, or the mirror alone."""
 
     def unlock(mirror: Mirror, connection: Connection | None = None) -> AccountKey:

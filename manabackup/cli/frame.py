@@ -24,7 +24,7 @@ import click
 from click.core import ParameterSource
 
 from ..secret_sources import variable
-from ..settings import SECRETS, TARGET
+from ..settings import SECOND, SECRETS, TARGET
 from . import overview
 from .run import Exit, Run
 
@@ -40,6 +40,12 @@ _SECRET_WORDS = {
     "backup-code": "a backup code, in place of the authenticator's",
     "token": "an access token, in place of a login",
     "key": "the account's master key: 32 raw bytes, 64 hex digits, or base64",
+    "to-token": "an access token of the target account",
+    "to-recovery-code": "the target account's recovery code",
+    "to-key": "the target account's master key",
+    "to-passphrase": "the new archive's passphrase",
+    "b-passphrase": "the second archive's passphrase, where it has one of its own",
+    "b-key": "the second archive's key, where it has one of its own",
 }
 
 
@@ -76,10 +82,9 @@ def secret_options(*names: str, prefix: str = "") -> Callable[[_Function], _Func
     """Options ``--NAME-file`` and ``--NAME-command`` for each secret; a command reads it with ``run.secret(NAME)``."""
     options = []
     for name in names:
-        whose = _SECRET_WORDS[name] + (", of the target account" if prefix else "")
         called = prefix + name
         options += [
-            (f"--{called}-file", "FILE", f"File that holds {whose}."),
+            (f"--{called}-file", "FILE", f"File that holds {_SECRET_WORDS[called]}."),
             (f"--{called}-command", "CMD", f"Command that prints it. Or set {variable(called)}."),
         ]
     return setting_options(*options)
@@ -200,5 +205,5 @@ def _format_options(command: click.Command, ctx: click.Context, formatter: click
 
 
 def _names_a_secret(option: click.Option) -> bool:
-    name, _, kind = option.opts[-1].removeprefix("--").removeprefix(TARGET).rpartition("-")
+    name, _, kind = option.opts[-1].removeprefix("--").removeprefix(TARGET).removeprefix(SECOND).rpartition("-")
     return name in SECRETS and kind in {"file", "command"}

@@ -44,7 +44,12 @@ COMMANDS: Final = (
             ("seal", "archives", "put an archive under a passphrase"),
             ("unseal", "archives", "take an archive out of its seal"),
             ("convert", "convert", "make an archive of version 1 one of the present version"),
+            ("diff", "compare", "what differs between two archives, or an archive and the account"),
         ),
+    ),
+    (
+        "Restore",
+        (("rekey", "rekey", "encrypt an archive for another account"),),
     ),
     (
         "Sandbox",

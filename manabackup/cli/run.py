@@ -20,6 +20,9 @@ _LABELS = {
     "backup-code": "backup code",
     "token": "access token",
     "key": "master key",
+    "to-passphrase": "passphrase of the new archive",
+    "b-passphrase": "passphrase of the second archive",
+    "b-key": "key of the second archive",
 }
 _NEVER_ASKED = frozenset({"token", "key"})
 """Nobody types these."""
@@ -75,7 +78,7 @@ class Run:
         return source
 
     def secret(self, name: str, *, confirm: bool = False) -> str:
-        """A secret by its name in ``settings.SECRETS``, with ``to-`` in front for the target account's.
+        """A secret by its name in ``settings.SECRETS``, with the prefix of whose it is.
 
         ``confirm`` asks twice at a prompt: for what must open something later. Raises :class:`UsageError` when there
         is no way to get it, :class:`NotFoundError` for a file that does not exist.
@@ -103,5 +106,4 @@ class Run:
 
 
 def _label(name: str) -> str:
-    label = _LABELS[name.removeprefix(TARGET)]
-    return f"{label} of the target account" if name.startswith(TARGET) else label
+    return _LABELS.get(name) or f"{_LABELS[name.removeprefix(TARGET)]} of the target account"

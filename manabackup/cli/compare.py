@@ -1,0 +1,202 @@
+"""``diff``: what differs between two archives, or between an archive and the account."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from ..archive.reader import Archive, open_archive
+from ..crypto.fields import FieldCipher
+from ..errors import UsageError, WrongKeyError
+from ..jsontext import JSON, dumps
+from ..operations.diff import MOST_CASES, ChangedRow, Diff, Side, TableDiff
+from ..operations.diff import diff as compare
+from ..operations.export import Selection, Source
+from ..operations.live import live_archive, scope_of
+from ..printable import one_line, printable
+from ..settings import SECOND
+from ..state import StateFolder
+from .archives import weak_kdf_option
+from .backup import account_source, extra_app_option
+from .frame import command, secret_options
+from .run import Exit, Run
+
+_SHOWN = 20
+"""Rows of one kind that are shown for a table; with ``-v`` all that were kept."""
+_ACCOUNT = "the account"
+
+
+@command("diff")
+@secret_options("passphrase", "key")
+@secret_options("passphrase", "key", prefix=SECOND)
+@secret_options("recovery-code", "token")
+@click.option("--live", is_flag=True, help="Compare with the account that is signed in, as it is now.")
+@click.option("--values", is_flag=True, help="Show the values that differ, not only the names of the fields.")
+@click.option(
+    "--ignore-fields",
+    "ignored",
+    multiple=True,
+    metavar="NAMES",
+    help="Fields that do not count, joined by commas. May be given several times.",
+)
+@click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table. May be given several times.")
+@click.option("--identity", is_flag=True, help="Let userId, spaceId and authorId count too.")
+@extra_app_option
+@click.option("--offline", is_flag=True, help="With --live: use the mirror as it is; no server is asked.")
+@click.option("--accept-new-key", is_flag=True, help="With --live: go on though the account's key is another one.")
+@weak_kdf_option
+@click.argument("a")
+@click.argument("b", required=False)
+def diff(
+    run: Run,
+    a: str,
+    b: str | None,
+    live: bool,
+    values: bool,
+    ignored: tuple[str, ...],
+    tables: tuple[str, ...],
+    identity: bool,
+    extra_apps: tuple[str, ...],
+    offline: bool,
+    accept_new_key: bool,
+    allow_weak_kdf: bool,
+) -> Exit:
+    """Tell what differs between two archives, or with --live between an archive and the account.
+
+    By table and id: rows that only B has (+), that only A has (-), and that differ (~), with the names of the fields.
+    Exit code 4 when there is anything.
+
+    Encrypted archives open with --key-file; without their key a ciphertext equals only itself. What stands for A stands
+    for B too, unless B has secrets of its own. With --live the account is asked for what A is about.
+    """
+    if live == (b is not None):
+        raise UsageError("give a second archive, or --live")
+    if (offline or accept_new_key or extra_apps) and not live:
+        raise UsageError("--offline, --accept-new-key and --extra-app go with --live")
+    with open_archive(Path(a), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as first:
+        if b is None:
+            sides = _against_account(run, first, offline, accept_new_key, extra_apps)
+        else:
+            sides = _against_archive(run, first, Path(b), allow_weak_kdf)
+        with sides as (one, other), run.terminal.progress("comparing", unit="rows") as bar:
+            found = compare(
+                one,
+                other,
+                make_file=tempfile.TemporaryFile,
+                tables=tables,
+                ignored_fields=_names(ignored),
+                with_identity=identity,
+                with_values=values,
+                progress=bar.reach,
+            )
+    _tell(run, found, a, b)
+    return Exit.DONE if found.equal else Exit.DIFFERENCES
+
+
+@contextmanager
+def _against_archive(run: Run, first: Archive, path: Path, allow_weak_kdf: bool) -> Iterator[tuple[Side, Side]]:
+    """Two archives; what opens the first one is tried on the second one, unless that has secrets of its own."""
+
+    def passphrase() -> str:
+        if first.sealed and run.source("passphrase") is not None and run.source(f"{SECOND}passphrase") is None:
+            return run.secret("passphrase")
+        return run.secret(f"{SECOND}passphrase")
+
+    with open_archive(path, passphrase, allow_weak_kdf=allow_weak_kdf) as second:
+        given, own = (_cipher(run.master_key(prefix)) for prefix in ("", SECOND))
+        _check_key(first, given)
+        _check_key(second, own)
+        yield Side(first, given), Side(second, own or given)
+
+
+@contextmanager
+def _against_account(
+    run: Run, first: Archive, offline: bool, accept_new_key: bool, extra_apps: Sequence[str]
+) -> Iterator[tuple[Side, Side]]:
+    """An archive, and the account as far as the archive is about it."""
+    scope = scope_of(first.manifest)
+    if scope.as_of is not None:
+        run.terminal.note(f"the archive shows the state of {scope.as_of}, the account is taken as it is now")
+    if scope.nameless_spaces:
+        run.terminal.warning(
+            "the archive holds some spaces only, and does not name them: rows of others count as added"
+        )
+    with ExitStack() as stack:
+        source = stack.enter_context(account_source(run, offline, accept_new_key, extra_apps))
+        selection = _within(scope.selection, source)
+        folder = StateFolder(run.settings.state_dir).root
+        with run.terminal.progress("reading the account", unit="changes") as bar:
+            second = stack.enter_context(live_archive(source, selection, folder, progress=bar.reach))
+        # The account's key may be what an archive was encrypted for; a plain one has nothing to open.
+        yield Side(first, source.cipher), Side(second)
+
+
+def _within(selection: Selection, source: Source) -> Selection:
+    """Without apps that the account does not have (any more): an export refuses to look for them."""
+    held = {collection.app for collection in source.mirror.collections()}.union(source.registry.apps)
+    return replace(selection, apps=[app for app in selection.apps if app in held] or selection.apps)
+
+
+def _cipher(key: bytes | None) -> FieldCipher | None:
+    return FieldCipher(key) if key is not None else None
+
+
+def _check_key(archive: Archive, cipher: FieldCipher | None) -> None:
+    """A key that was given for an archive is the one that the archive names, if it names one."""
+    stated = archive.manifest.key_fingerprint
+    if cipher is not None and stated is not None and stated != cipher.fingerprint:
+        name = printable(str(archive.path))
+        raise WrongKeyError(
+            f"{name} is encrypted under another key ({stated}) than the one given ({cipher.fingerprint})"
+        )
+
+
+def _names(ignored: Sequence[str]) -> Collection[str]:
+    return {name.strip() for names in ignored for name in names.split(",") if name.strip()}
+
+
+def _tell(run: Run, found: Diff, a: str, b: str | None) -> None:
+    named = (a, b if b is not None else _ACCOUNT)
+    record = {"a": a, "b": b, **found.to_json()}
+    run.terminal.result(record, _lines(found, named, MOST_CASES if run.settings.verbosity > 0 else _SHOWN))
+    for name, count in zip(named, found.unopened, strict=True):
+        if count:
+            run.terminal.warning(f"compared without key: {count:,} rows of {name} hold fields that nothing here opens")
+
+
+def _lines(found: Diff, named: tuple[str, str], shown: int) -> Iterator[str]:
+    for name, table in found.tables.items():
+        yield f"{one_line(name)}: {table.added:,} added, {table.removed:,} removed, {table.changed:,} changed"
+        yield from _rows(table, shown)
+    verdict = "equal" if found.equal else "different"
+    yield f"{verdict}: {found.rows[0]:,} rows of {named[0]}, {found.rows[1]:,} of {named[1]}"
+
+
+def _rows(table: TableDiff, shown: int) -> Iterator[str]:
+    for sign, count, ids in (("+", table.added, table.added_ids), ("-", table.removed, table.removed_ids)):
+        for identifier in ids[:shown]:
+            yield f"  {sign} {one_line(identifier)}"
+        yield from _rest(sign, count, len(ids[:shown]))
+    for row in table.changed_rows[:shown]:
+        yield f"  ~ {one_line(row.id)}: {one_line(', '.join(row.fields), 1_000)}"
+        yield from _values(row)
+    yield from _rest("~", table.changed, len(table.changed_rows[:shown]))
+
+
+def _rest(sign: str, count: int, named: int) -> Iterator[str]:
+    if count > named:
+        yield f"  {sign} … and {count - named:,} more"
+
+
+def _values(row: ChangedRow) -> Iterator[str]:
+    for name, (before, after) in (row.values or {}).items():
+        yield f"      {one_line(name)}: {_text(before)} → {_text(after)}"
+
+
+def _text(value: JSON) -> str:
+    return one_line(dumps(value).decode())

@@ -1,0 +1,311 @@
+"""Diff: what differs between two archives, by table and id.
+
+Both sides are read in the order of their ids, side by side, in constant memory. Rows whose texts are equal are equal;
+the others are decrypted where a key is at hand, parsed, and compared field by field (``equality``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from .. import jsontext, registry
+from ..archive.reader import Archive
+from ..crypto.fields import FieldCipher, is_encrypted
+from ..crypto.seal import SpoolFile
+from ..errors import FieldDecryptionError, UsageError
+from ..jsontext import JSON
+from ..limits import MIB
+from ..printable import printable
+from .equality import changed_fields, equal_values
+from .identity import columns
+from .side_by_side import MetaLines, sorted_rows
+
+MOST_CASES = 1_000
+"""Rows of one kind that are named for a table; all are counted."""
+_BUDGET = 16 * MIB
+"""Bytes of ids, names and values that are kept of all tables together; rows beyond are counted only."""
+_NONE: frozenset[str] = frozenset()
+_Row: TypeAlias = tuple[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two archives that are compared."""
+
+    archive: Archive
+    cipher: FieldCipher | None = None
+    """Opens its encrypted fields. Without it a ciphertext equals nothing but itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A row that both sides have, and differently."""
+
+    id: str
+    fields: list[str]
+    """The names of the fields that differ, sorted."""
+    values: dict[str, tuple[JSON, JSON]] | None = None
+    """Field → its two values, where they were asked for; null stands for an absent one too."""
+
+    def to_json(self) -> dict[str, JSON]:
+        """As ``diff --json`` lists it."""
+        shown: dict[str, JSON] = {"id": self.id, "fields": self.fields}
+        if self.values is not None:
+            shown["values"] = {name: list(pair) for name, pair in self.values.items()}
+        return shown
+
+
+@dataclass(slots=True)
+class TableDiff:
+    """What differs in one table. The counts are exact; of the rows the first are named."""
+
+    added: int = 0
+    """Rows that the second side alone has."""
+    removed: int = 0
+    """Rows that the first side alone has."""
+    changed: int = 0
+    added_ids: list[str] = field(default_factory=list)
+    removed_ids: list[str] = field(default_factory=list)
+    changed_rows: list[ChangedRow] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.added or self.removed or self.changed)
+
+    def to_json(self) -> dict[str, JSON]:
+        """As ``diff --json`` prints it."""
+        return {
+            "added": self.added,
+            "removed": self.removed,
+            "changed": self.changed,
+            "cases": {
+                "added": self.added_ids,
+                "removed": self.removed_ids,
+                "changed": [row.to_json() for row in self.changed_rows],
+            },
+        }
+
+
+@dataclass(slots=True)
+class Diff:
+    """What differs between two archives."""
+
+    tables: dict[str, TableDiff] = field(default_factory=dict)
+    """The tables that differ."""
+    rows: tuple[int, int] = (0, 0)
+    """Rows that were compared, of the first and of the second side."""
+    unopened: tuple[int, int] = (0, 0)
+    """Rows of each side that were compared with a field still encrypted."""
+
+    @property
+    def equal(self) -> bool:
+        """Nothing differs."""
+        return not self.tables
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``diff --json`` prints (``formats/schemas/diff.schema.json``)."""
+        return {
+            "equal": self.equal,
+            "tables": {name: table.to_json() for name, table in self.tables.items()},
+            "rows": list(self.rows),
+            "comparedWithoutKey": list(self.unopened),
+        }
+
+
+def diff(
+    one: Side,
+    other: Side,
+    *,
+    make_file: Callable[[], SpoolFile],
+    tables: Sequence[str] = (),
+    ignored_fields: Collection[str] = (),
+    with_identity: bool = False,
+    with_values: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Diff:
+    """What must change for ``one`` to become ``other``.
+
+    ``userId``, ``spaceId`` and ``authorId`` do not count unless ``with_identity``. ``tables`` narrows the comparison.
+    ``make_file`` makes the files in which rows of foreign archives are sorted, encrypted. ``progress`` is told the
+    number of rows done now and then.
+
+    Raises :class:`UsageError` for a table that neither side has, and :class:`DamagedArchiveError`.
+    """
+    found = Diff()
+    budget = _Budget(_BUDGET)
+    done = 0
+    for name in _tables(one.archive, other.archive, tables):
+        known = registry.load()
+        ignored = frozenset(ignored_fields) if with_identity else columns(known, name).union(ignored_fields)
+        table = known.by_name.get(name)
+        comparison = _Comparison(
+            _OpenSide(one, name),
+            _OpenSide(other, name),
+            table.encrypted if table is not None else _NONE,
+            ignored,
+            with_values,
+            budget,
+        )
+        for count in comparison.run(make_file):
+            done += count
+            if progress is not None:
+                progress(done)
+        if comparison.found.differs:
+            found.tables[name] = comparison.found
+        a, b = comparison.one, comparison.other
+        found.rows = found.rows[0] + a.rows, found.rows[1] + b.rows
+        found.unopened = found.unopened[0] + a.unopened, found.unopened[1] + b.unopened
+    return found
+
+
+class _Budget:
+    """How much may still be kept for the report."""
+
+    def __init__(self, bytes_left: int) -> None:
+        self._left = bytes_left
+
+    def take(self, count: int) -> bool:
+        """Whether so many bytes fit in; then they count as used."""
+        if count > self._left:
+            return False
+        self._left -= count
+        return True
+
+
+class _OpenSide:
+    """A table of one side while it is read."""
+
+    def __init__(self, side: Side, table: str) -> None:
+        self._side = side
+        self._table = table
+        self._meta: MetaLines | None = None
+        self.rows = 0
+        self.unopened = 0
+
+    def read(self, make_file: Callable[[], SpoolFile]) -> Iterator[_Row]:
+        """(id, line), ids ascending."""
+        for row in sorted_rows(self._side.archive, self._table, make_file):
+            self.rows += 1
+            yield row
+
+    def values(self, line: bytes) -> tuple[dict[str, JSON], set[str]]:
+        """A row's values, decrypted as far as possible, and the names of those that were ciphertext."""
+        values: dict[str, JSON] = jsontext.parse(line)
+        opened = set()
+        unopened = False
+        for name, value in values.items():
+            if is_encrypted(value):
+                text = self._open(value)
+                if text is None:
+                    unopened = True
+                else:
+                    values[name] = jsontext.parse(text)
+                    opened.add(name)
+        self.unopened += unopened
+        return values, opened
+
+    def sealed(self, identifier: str) -> Collection[str]:
+        """The fields of a row that were ciphertext without being registered. Asked for in the order of the rows."""
+        if self._meta is None:
+            self._meta = MetaLines(self._side.archive, self._table)
+        line = self._meta.of(identifier)
+        names_ = line.get("sealed") if line is not None else None
+        return names_ if isinstance(names_, list) else ()
+
+    def _open(self, value: str) -> bytes | None:
+        if self._side.cipher is None:
+            return None
+        try:
+            return self._side.cipher.decrypt(value)
+        except FieldDecryptionError:
+            return None
+
+
+class _Comparison:
+    """One table of both sides."""
+
+    def __init__(
+        self,
+        one: _OpenSide,
+        other: _OpenSide,
+        encrypted: frozenset[str],
+        ignored: frozenset[str],
+        with_values: bool,
+        budget: _Budget,
+    ) -> None:
+        self.one = one
+        self.other = other
+        self._encrypted = encrypted
+        self._ignored = ignored
+        self._with_values = with_values
+        self._budget = budget
+        self.found = TableDiff()
+
+    def run(self, make_file: Callable[[], SpoolFile]) -> Iterator[int]:
+        """Compares; yields the number of rows done, now and then."""
+        ours, theirs = self.one.read(make_file), self.other.read(make_file)
+        a, b = next(ours, None), next(theirs, None)
+        count = 0
+        while a is not None or b is not None:
+            if b is None or (a is not None and a[0] < b[0]):
+                assert a is not None
+                self.found.removed += 1
+                self._name(self.found.removed_ids, a[0])
+                a = next(ours, None)
+            elif a is None or b[0] < a[0]:
+                self.found.added += 1
+                self._name(self.found.added_ids, b[0])
+                b = next(theirs, None)
+            else:
+                if a[1] != b[1]:
+                    self._compare(a[0], a[1], b[1])
+                a, b = next(ours, None), next(theirs, None)
+            count += 1
+            if count == 1_000:
+                yield count
+                count = 0
+        yield count
+
+    def _compare(self, identifier: str, one: bytes, other: bytes) -> None:
+        a, opened_a = self.one.values(one)
+        b, opened_b = self.other.values(other)
+        exact = self._encrypted | opened_a | opened_b
+        changed = changed_fields(a, b, exact=exact, ignored=self._ignored)
+        close = [
+            name
+            for name in (a.keys() & b.keys()).difference(exact, changed, self._ignored)
+            if not equal_values(a[name], b[name], exact=True)
+        ]
+        if close:
+            # Numbers that only a server could not tell apart: what was ciphertext, no server has touched.
+            sealed = {*self.one.sealed(identifier), *self.other.sealed(identifier)}
+            changed = sorted({*changed, *sealed.intersection(close)})
+        if changed:
+            self.found.changed += 1
+            self._keep(identifier, changed, a, b, len(one) + len(other))
+
+    def _keep(self, identifier: str, changed: list[str], a: dict[str, JSON], b: dict[str, JSON], size: int) -> None:
+        kept = self.found.changed_rows
+        if len(kept) >= MOST_CASES:
+            return
+        values = None
+        if self._with_values and self._budget.take(size):
+            values = {name: (a.get(name), b.get(name)) for name in changed}
+        if self._budget.take(len(identifier) + sum(map(len, changed))):
+            kept.append(ChangedRow(identifier, changed, values))
+
+    def _name(self, ids: list[str], identifier: str) -> None:
+        if len(ids) < MOST_CASES and self._budget.take(len(identifier)):
+            ids.append(identifier)
+
+
+def _tables(one: Archive, other: Archive, wanted: Sequence[str]) -> list[str]:
+    """The tables of both sides, in the order of the first one."""
+    existing = dict.fromkeys([*one.tables, *other.tables])
+    for name in wanted:
+        if name not in existing:
+            raise UsageError(f"neither has a table {printable(name)}", hint="`manabackup info FILE` lists the tables")
+    return [name for name in existing if not wanted or name in wanted]
