@@ -68,7 +68,7 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
         except ManabackupError as error:
             if len(files) == 1:
                 raise
-            run.terminal.error(error.message, error.hint)
+            run.terminal.error(error.message if name in error.message else f"{name}: {error.message}")
             failures.append(error)
             continue
         run.terminal.result(report.to_json(), _verdict(report))
@@ -78,7 +78,10 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
             failures.append(DamagedArchiveError(f"{name} is damaged"))
     if failures:
         # Damage outranks a passphrase that was mistyped for another file.
-        raise max(failures, key=lambda error: error.exit_code)
+        worst = max(failures, key=lambda error: error.exit_code)
+        if len(files) == 1:
+            raise worst
+        raise type(worst)(f"{len(failures)} of {len(files)} files did not pass", hint=worst.hint)
 
 
 @command("cat")
