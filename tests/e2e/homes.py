@@ -36,7 +36,7 @@ class Computer(CommandLine):
         super().__init__(home)
         self.at(url)
         self.temporary = home / "tmp"
-        self.temporary.mkdir(exist_ok=True)
+        self.temporary.mkdir(parents=True, exist_ok=True)
         self.environ |= {"TMPDIR": str(self.temporary), "NO_COLOR": "1"}
 
     @property
