@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ..errors import UsageError
 from ..operations.export import ExportResult
+from .meanings import MEANINGS
 from .run import Exit, Run, outcome
 
 EPOCH = "SOURCE_DATE_EPOCH"
@@ -21,10 +22,10 @@ def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
     lines = [f"{result.archive}: {result.status}, {amount}, {kind}"]
     run.terminal.result(result.to_json(), lines)
     for kind, count in result.completeness["losses"].items():
-        run.terminal.warning(f"{kind}: {count:,} ({_MEANINGS.get(kind, 'see meta/problems.jsonl in the archive')})")
+        run.terminal.warning(_told(kind, count))
     notices: dict[str, int] = result.completeness["notices"]
     for kind, count in list(notices.items())[: None if run.settings.verbosity else _MANY]:
-        run.terminal.note(f"noted: {kind}: {count:,}{f' ({_MEANINGS[kind]})' if kind in _MEANINGS else ''}")
+        run.terminal.note(f"noted: {_told(kind, count)}")
     if len(notices) > _MANY and not run.settings.verbosity:
         run.terminal.note(f"noted: {len(notices) - _MANY} more kinds; -v shows them, the archive lists all cases")
     if not result.sealed:
@@ -34,21 +35,12 @@ def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
     return outcome(losses=sum(result.completeness["losses"].values()), notices=sum(notices.values()), strict=strict)
 
 
-_MEANINGS = {
-    "undecryptable": "fields that your key does not open",
-    "malformedChange": "changes that make no sense; what they would have done is not in the archive",
-    "unreadableTie": "more changes in one microsecond than the server gives out",
-    "unreadablePage": "a page that the server cannot read itself",
-    "plaintextField": "private fields that the server holds in clear",
-    "foreignCiphertext": "fields of other members of shared spaces, under their keys",
-    "unknownCollection": "data that this version knows nothing of; it is in the archive",
-    "futureTime": "rows with times in the future",
-    "accountDataMissing": "the account service's own data could not be had",
-}
+def _told(kind: str, count: int) -> str:
+    return f"{kind}: {count:,} ({MEANINGS[kind]})"
 
 
 def now() -> datetime:
-    """The time of the run, or the one that makes builds reproducible (reproducible-builds.org, SOURCE_DATEEPOCH)."""
+    """The time of the run, or the one that makes builds reproducible (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
     epoch = os.environ.get(EPOCH)
     if epoch is None:
         return datetime.now(UTC)

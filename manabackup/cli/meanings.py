@@ -1,0 +1,41 @@
+"""What the kinds of losses and notices mean, in a few words (``formats/mana-v2.md``, "Completeness")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MEANINGS: Final = {
+    # losses
+    "undecryptable": "fields that your key does not open",
+    "malformedChange": "changes that make no sense; what they would have done is not in the archive",
+    "unreadableTie": "more changes in one microsecond than the server gives out",
+    "unreadablePage": "a page that the server cannot read itself",
+    "rowSetAside": "rows that cannot be written into an archive",
+    "ciphertextLeftOut": "fields that no key at hand opens; they are not in the new archive",
+    # notices
+    "identityInData": "fields that still name the old account; see meta/problems.jsonl in the archive",
+    "plaintextField": "private fields that the server holds in clear",
+    "foreignCiphertext": "fields of other members of shared spaces, under their keys",
+    "repairedText": "texts with bytes that were no text; the app repairs them alike",
+    "unknownCollection": "data that this version knows nothing of; it is in the archive",
+    "futureTime": "rows with times in the future",
+    "eventGone": "changes that the server has lost since; they are in the archive",
+    "eventChanged": "changes that the server gives differently now; the first ones are in the archive",
+    "spaceWithoutRows": "spaces that were asked for and have no rows",
+    "spaceTypesUnknown": "which spaces are shared could not be asked",
+    "accountDataMissing": "the account service's own data could not be had",
+    "untimedUpdate": "updates without a time, applied in their order",
+    "retriedInsert": "rows that were sent twice",
+    "insertOnTombstone": "rows in the bin that were written again; they stay in the bin",
+    "untimedDelete": "rows deleted for good",
+    "deleteBeforeInsert": "rows whose deletion came before them; they are deleted",
+    "rename": "changes of a row's id, which nothing follows",
+    "nullActor": "changes that the web app drops, because they name nobody",
+    "nullDeletedAt": "changes that the web app drops, because of an empty time of deletion",
+    "dottedUpdateOnAbsentRow": "changes inside rows that were not there yet",
+    "dottedBesideLiteral": "changes inside a field beside another of that very name",
+    "pathThroughNonObject": "changes inside something that has no inside; left out",
+    "pathTooLong": "changes nested too deeply; left out",
+    "undatedCounted": "changes without a time; they count at every instant",
+    "undatedDeleteLeftOut": "deletions without a time; they count at no instant",
+}

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from manabackup.cli.meanings import MEANINGS
+from manabackup.mirror import LossKind
+from manabackup.operations.completeness import LOSSES
+from manabackup.projection.record import OddityKind
+
+FORMAT = Path(__file__).parents[2] / "formats" / "mana-v2.md"
+
+
+def test_every_kind_that_the_format_names_has_a_meaning_in_words() -> None:
+    text = FORMAT.read_text("utf-8")
+    completeness = text[text.index("A *loss* is") : text.index("## The web app's reader")]
+    assert set(re.findall(r"^\| `(\w+)` \|", completeness, re.MULTILINE)) == set(MEANINGS)
+
+
+def test_every_kind_that_is_noted_anywhere_has_a_meaning() -> None:
+    package = FORMAT.parents[1] / "manabackup"
+    noted = {
+        kind
+        for file in (package / "operations").rglob("*.py")
+        for kind in re.findall(r'(?:\.note\(|notices\.append\(\()\s*"(\w+)"', file.read_text("utf-8"))
+    }
+    assert len(noted) > 5
+    assert noted | LOSSES | {kind.value for kind in LossKind} <= set(MEANINGS)
+
+
+def test_every_oddity_of_the_projection_has_a_meaning() -> None:
+    assert {str(kind) for kind in _kinds()} <= set(MEANINGS)
+
+
+def _kinds() -> list[str]:
+    members = getattr(OddityKind, "__args__", None)
+    return list(members) if members is not None else [kind.value for kind in OddityKind]
