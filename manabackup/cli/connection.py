@@ -38,6 +38,16 @@ def connect(run: Run, account: Account | None = None, *, limits: Limits = DEFAUL
         yield connection
 
 
+def target_account(run: Run) -> Account:
+    """The account to write for: the one that ``--to-…`` names, else the one that is signed in.
+
+    The latter's secrets are the usual ones; its ``prefix`` is empty.
+    """
+    account, target = run.settings.account, run.settings.target
+    same = (account.profile, account.auth_url, account.sync_url) == (target.profile, target.auth_url, target.sync_url)
+    return account if same and run.source(f"{target.prefix}token") is None else target
+
+
 def unlock(run: Run, account: Account, vault: Callable[[], VaultKey | None]) -> FieldCipher | None:
     """The cipher of an account's private fields, or None when nothing of it is encrypted.
 

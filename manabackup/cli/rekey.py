@@ -21,15 +21,10 @@ from ..remote.connection import Connection
 from ..settings import TARGET
 from ..state import StateFolder
 from .archives import force_option, output_option, weak_kdf_option
-from .connection import connect, tell_origin, unlock
+from .connection import connect, target_account, tell_origin, unlock
 from .frame import command, secret_options, strict_option, target_options
+from .meanings import MEANINGS
 from .run import Exit, Run, outcome
-
-_MEANINGS = {
-    "ciphertextLeftOut": "fields that no key at hand opens; they are not in the new archive",
-    "rowSetAside": "rows whose id another row has now",
-    "identityInData": "fields that still name the old account; see meta/problems.jsonl in the archive",
-}
 
 
 @command("rekey")
@@ -109,25 +104,25 @@ def _opener(run: Run, archive: Archive) -> FieldCipher | None:
 
 def _target(run: Run, accept_new_key: bool) -> tuple[FieldCipher, str | None]:
     """The target account's key, and its user id where it is known."""
-    settings = run.settings
+    account = target_account(run)
     given = run.master_key(TARGET)
-    named = settings.target.profile != settings.account.profile or run.source(f"{TARGET}token") is not None
-    if given is not None and not named:
+    if given is not None and not account.prefix:
         return FieldCipher(given), None
-    with connect(run, settings.target) as connection:
-        key = open_vault(
-            lambda: ask_vault(connection),
-            master_key=given,
-            recovery_code=lambda: run.secret(f"{TARGET}recovery-code"),
-        )
+    # The account that is signed in has one recovery code, whatever it is called here.
+    code = f"{TARGET}recovery-code"
+    if not account.prefix and run.source(code) is None:
+        code = "recovery-code"
+    with connect(run, account) as connection:
+        key = open_vault(lambda: ask_vault(connection), master_key=given, recovery_code=lambda: run.secret(code))
         tell_origin(run, key)
         if key.cipher is None:
             raise UsageError("the target account has no key yet", hint="sign in to the web app with it once")
-        if key.origin is KeyOrigin.SERVER and run.source(f"{TARGET}recovery-code") is not None and not accept_new_key:
+        if key.origin is KeyOrigin.SERVER and run.source(code) is not None and not accept_new_key:
             # Whoever has a recovery code has a vault that the server cannot open. Or had.
             raise KeyChangedError("a recovery code was given, and the server says that it knows the target's key")
         _hold_against_known(run, connection, key.cipher, accept_new_key)
-        run.terminal.note(f"for account {connection.user_id}, key {key.cipher.fingerprint}")
+        whose = "account" if account.prefix else "the account that is signed in,"
+        run.terminal.note(f"for {whose} {connection.user_id}, key {key.cipher.fingerprint}")
         return key.cipher, connection.user_id
 
 
@@ -157,8 +152,8 @@ def _report(run: Run, result: RekeyResult) -> None:
     under = f"{result.encrypted_fields:,} fields under key {result.key_fingerprint}"
     run.terminal.result(result.to_json(), [f"{result.archive}: {result.status}, {amount}, {under}"])
     for kind, count in result.losses.items():
-        run.terminal.warning(f"{kind}: {count:,} ({_MEANINGS[kind]})")
+        run.terminal.warning(f"{kind}: {count:,} ({MEANINGS[kind]})")
     for kind, count in result.notices.items():
-        run.terminal.note(f"noted: {kind}: {count:,} ({_MEANINGS[kind]})")
+        run.terminal.note(f"noted: {kind}: {count:,} ({MEANINGS[kind]})")
     if not written.web_app_reads_it:
         run.terminal.warning("larger than 4 GiB: the web app's import does not read it; export fewer apps at a time")

@@ -228,6 +228,8 @@ class _Source:
             "fields": {name: self._triple(stamp) for name, stamp in meta.fields.items()},
             "sealed": meta.sealed,
         }
+        if meta.omitted:
+            new["omitted"] = meta.omitted
         if "space" in line:
             new["space"] = meta.space if meta.space is not None and meta.space < len(self._maker.spaces) else None
         return new

@@ -50,11 +50,11 @@ class RowMaker:
         texts = members(line)
         texts.pop("id")
         space = self._space(texts.get("spaceId", _NULL))
-        sealed = set(meta["sealed"]) if meta is not None else set()
+        sealed: set[str] = set() if meta is None else set(meta["sealed"])
+        omitted: set[str] = set() if meta is None else set(meta.get("omitted", ()))
         encrypted = table.encrypted if table is not None else _NONE
         gone = self._leave(name, texts)
         self._narrow(texts)
-        omitted: list[str] = []
         for field_name, text in texts.items():
             if text == _NULL:
                 continue
@@ -62,7 +62,7 @@ class RowMaker:
             if value is not None:
                 opened = self._open(value, name, new_id, field_name)
                 if opened is None:
-                    omitted.append(field_name)
+                    omitted.add(field_name)
                     continue
                 text = opened
                 if field_name not in encrypted:
@@ -71,7 +71,7 @@ class RowMaker:
                 texts[field_name] = b'"' + self.cipher.encrypt(text).encode() + b'"'
                 self.encrypted_fields += 1
         for field_name in omitted:
-            del texts[field_name]
+            texts.pop(field_name, None)
         new_line = row_line({"id": new_id, **{key: orjson.Fragment(text) for key, text in texts.items()}})
         self._trace(name, new_id, new_line, texts)
         return new_id, new_line, self._meta(new_id, table, meta, space, gone, sealed, omitted)
@@ -128,13 +128,13 @@ class RowMaker:
         space: int | None,
         gone: set[str],
         sealed: set[str],
-        omitted: list[str],
+        omitted: set[str],
     ) -> bytes:
         if meta is None:
             if space is None and not sealed and not omitted:
                 return b""
             meta = {"at": None, "actor": None, "origin": None, "fields": {}}
-        gone = gone.union(omitted)
+        gone = gone | omitted
         line: dict[str, JSON] = {**meta, "id": identifier, "sealed": sorted(sealed.difference(gone))}
         line["fields"] = {
             name: stamp

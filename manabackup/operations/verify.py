@@ -15,24 +15,15 @@ from ..archive.container import printable
 from ..archive.reader import Archive, open_archive
 from ..archive.sums import data_sha256
 from ..archive.v1 import open_events
+from ..crypto.fields import FieldCipher
 from ..errors import DamagedArchiveError, OlderArchiveError
 from ..limits import DEFAULT_LIMITS, Limits
+from ..printable import counted
+from .encrypted_fields import EncryptedFields
+from .problem import Problem as Problem
 
 UNAUTHENTICATED = "not sealed: its checksums find damage, not somebody who changed it and computed them anew"
 _ENCRYPTED = b'"enc:1:'
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong: a stable code, the entry and line, and words."""
-
-    code: str
-    where: str | None
-    message: str
-
-    def to_json(self) -> dict[str, str | None]:
-        """As ``verify --json`` lists it."""
-        return {"code": self.code, "where": self.where, "message": self.message}
 
 
 @dataclass(slots=True)
@@ -48,6 +39,10 @@ class VerifyReport:
     notes: list[str] = field(default_factory=list)
     encrypted_rows: int = 0
     """Rows that hold ``enc:1:`` strings."""
+    encrypted_fields: int | None = None
+    """Of an encrypted archive: the fields that are ciphertext as they should be."""
+    opened: bool = False
+    """Whether these were opened with the key."""
     status: str | None = None
     """``complete`` or ``partial`` as its writer knew it, None where the archive does not say."""
 
@@ -68,6 +63,8 @@ class VerifyReport:
             "problems": [problem.to_json() for problem in self.problems],
             "notes": self.notes,
             "status": self.status,
+            "encryptedFields": self.encrypted_fields,
+            "opened": self.opened,
         }
 
 
@@ -77,12 +74,15 @@ def verify(
     *,
     limits: Limits = DEFAULT_LIMITS,
     allow_weak_kdf: bool = False,
+    cipher: FieldCipher | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> VerifyReport:
     """Check everything that can be checked. Damage is reported, not raised.
 
-    ``progress`` is told (bytes done, bytes in all). Raises :class:`~manabackup.errors.WrongPassphraseError` and
-    :class:`~manabackup.errors.NotFoundError`.
+    In an archive that was encrypted for an account every private field must be ciphertext, and must open with
+    ``cipher`` where that is given. ``progress`` is told (bytes done, bytes in all).
+
+    Raises :class:`WrongPassphraseError`, :class:`WrongKeyError` and :class:`NotFoundError`.
     """
     report = VerifyReport(path)
     try:
@@ -94,14 +94,24 @@ def verify(
         _verify_events(report, limits)
         return report
     with archive:
-        _Verification(archive, report, progress).run()
+        _Verification(archive, report, cipher, progress).run()
     return report
 
 
 class _Verification:
-    def __init__(self, archive: Archive, report: VerifyReport, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        report: VerifyReport,
+        cipher: FieldCipher | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
         self._archive = archive
         self._report = report
+        self._fields = None if archive.manifest.fields_plaintext else EncryptedFields(archive, cipher)
+        report.opened = self._fields is not None and cipher is not None
+        if self._fields is None and cipher is not None:
+            report.notes.append("the archive is not encrypted for an account: the key was not needed")
         self._progress = progress
         self._total = sum(entry.size for entry in archive.container.entries.values())
         self._done = 0
@@ -131,6 +141,9 @@ class _Verification:
             self._done += entry.size
             if self._progress is not None:
                 self._progress(self._done, self._total)
+        if self._fields is not None:
+            report.encrypted_fields = self._fields.fields
+            report.problems += self._fields.found
         report.tables = len(counts)
         report.rows = sum(counts.values())
         report.data_sha256 = archive.manifest.data_sha256 or (None if report.problems else data_sha256(archive.hashes))
@@ -138,12 +151,12 @@ class _Verification:
             self._compare_counts(counts)
         if report.encrypted_rows and archive.manifest.fields_plaintext:
             report.notes.append(
-                f"{report.encrypted_rows:,} rows hold fields that are still encrypted: the writer could not open them"
+                f"fields that the writer could not open are still encrypted, in {counted(report.encrypted_rows, 'row')}"
             )
 
     def _table(self, table: str) -> int:
         rows = 0
-        for row in self._archive.rows(table):
+        for row in (self._archive if self._fields is None else self._fields).rows(table):
             rows += 1
             if _ENCRYPTED in row.line:
                 self._report.encrypted_rows += 1

@@ -39,6 +39,8 @@ class RowMeta:
     """Of every field that :attr:`fields` does not name."""
     fields: Mapping[str, Stamp]
     sealed: tuple[str, ...]
+    omitted: tuple[str, ...] = ()
+    """Fields that the row has and the archive has not, because nothing opened them when it was rekeyed."""
 
     def stamp(self, name: str) -> Stamp:
         """The stamp of one field."""
@@ -137,12 +139,16 @@ def read_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> RowMeta:
         raise MetaLineError("fields is not an object")
     if type(sealed) is not list or any(type(name) is not str for name in sealed):
         raise MetaLineError("sealed is not a list of strings")
+    omitted = line.get("omitted", [])
+    if type(omitted) is not list or any(type(name) is not str for name in omitted):
+        raise MetaLineError("omitted is not a list of strings")
     return RowMeta(
         record_id,
         space,
         _read_stamp(line, actors),
         {name: _read_stamp(field, actors) for name, field in fields.items()},
         tuple(sealed),
+        tuple(omitted),
     )
 
 

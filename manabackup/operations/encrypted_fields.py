@@ -1,0 +1,90 @@
+"""Whether the private fields of an encrypted archive are ciphertext, and whether a key opens them.
+
+Such an archive is made by ``rekey``. Without its key it can be seen that nothing private stands in clear; with the key
+it is known that everything can be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .. import registry
+from ..archive import names
+from ..archive.container import printable
+from ..archive.reader import Archive, Row
+from ..crypto.fields import FieldCipher, is_encrypted
+from ..errors import FieldDecryptionError, WrongKeyError
+from ..jsontext import JSON
+from .problem import Problem
+from .rows import is_ours
+from .side_by_side import MetaLines
+
+MOST_PROBLEMS = 1_000
+"""Fields that are named; the others are counted."""
+_CIPHERTEXT = re.compile(r"enc:1:[A-Za-z0-9+/]{16}\.[A-Za-z0-9+/]{22,}={0,2}", re.ASCII)
+_NONE: frozenset[str] = frozenset()
+
+
+class EncryptedFields:
+    """Checks the rows of an open archive. ``cipher`` is None where nobody has the key.
+
+    Raises :class:`WrongKeyError` when the archive names another key.
+    """
+
+    def __init__(self, archive: Archive, cipher: FieldCipher | None) -> None:
+        stated = archive.manifest.key_fingerprint
+        if cipher is not None and stated is not None and stated != cipher.fingerprint:
+            raise WrongKeyError(
+                f"the archive is encrypted under another key ({stated}) than the one given ({cipher.fingerprint})"
+            )
+        self._archive = archive
+        self._cipher = cipher
+        self.fields = 0
+        """Fields that are ciphertext as they should be."""
+        self.found: list[Problem] = []
+        """The first problems; the last one counts the others."""
+        self._more = 0
+
+    def rows(self, table: str) -> Iterator[Row]:
+        """The rows of a table, each checked on its way. Raises what :meth:`Archive.rows` raises."""
+        known = registry.load().by_name.get(table)
+        registered = known.encrypted if known is not None else _NONE
+        metas = MetaLines(self._archive, table) if is_ours(self._archive) else None
+        for number, row in enumerate(self._archive.rows(table), 1):
+            private = registered if metas is None else registered.union(_sealed(metas.of(row.id)))
+            self._check(row, private, f"{names.entry('data', table)}:{number}")
+            yield row
+
+    def _check(self, row: Row, private: frozenset[str], where: str) -> None:
+        for name, value in row.values().items():
+            if is_encrypted(value):
+                reason = self._reason(value)
+                if reason is None:
+                    self.fields += 1
+                else:
+                    self._add(Problem("notOpened", where, f"the field {printable(name)} {reason}"))
+            elif name in private and value is not None:
+                self._add(Problem("notEncrypted", where, f"the private field {printable(name)} stands in clear"))
+
+    def _reason(self, value: str) -> str | None:
+        """Why a value is no good ciphertext."""
+        if self._cipher is None:
+            return None if _CIPHERTEXT.fullmatch(value) else "is no ciphertext that any key opens"
+        try:
+            self._cipher.open(value)
+        except FieldDecryptionError as error:
+            return f"does not open: {error.message}"
+        return None
+
+    def _add(self, problem: Problem) -> None:
+        if len(self.found) < MOST_PROBLEMS:
+            self.found.append(problem)
+        else:
+            self._more += 1
+            self.found[MOST_PROBLEMS:] = [Problem(problem.code, None, f"and {self._more:,} more fields")]
+
+
+def _sealed(meta: dict[str, JSON] | None) -> list[str]:
+    sealed = meta.get("sealed") if meta is not None else None
+    return [name for name in sealed if isinstance(name, str)] if isinstance(sealed, list) else []
