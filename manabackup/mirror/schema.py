@@ -20,7 +20,8 @@ from ..printable import printable
 VERSION = 1
 _APPLICATION = 0x6D616E61
 _BUSY_SECONDS = 5.0
-_CHECKPOINT_PAGES = 8192
+_CHECKPOINT_PAGES = 65_536
+"""A checkpoint waits for the disk; a pull of less than 256 MiB needs but the one at its end."""
 
 # Names of apps and collections are blobs: the server may send what is no valid text.
 _TABLES = """

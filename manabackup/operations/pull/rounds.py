@@ -20,6 +20,8 @@ from .reading import Progress, Reached, Reading
 
 OVERLAP_SECONDS = 120.0
 """A change is stamped when its transaction begins and seen when it ends; so long a transaction may take."""
+_LARGE_ANSWERS = 3
+"""So many apps are read at once whose answers may be as large as they get, which is what bounds memory."""
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -92,12 +94,14 @@ def run(
     apps = list(dict.fromkeys([*registry.apps, *extra_apps, *mirror.discovered_apps]))
     reading = Reading(mirror, client, limits, progress)
     rounds = _Rounds(reading, registry, apps, full, int(overlap_seconds * SECOND))
-    with ThreadPoolExecutor(connections, "pull") as pool:
+    few = min(connections, _LARGE_ANSWERS)
+    with ThreadPoolExecutor(connections, "pull") as pool, ThreadPoolExecutor(few, "pull-large") as large_pool:
         try:
-            started_at = rounds.run(pool)
+            started_at = rounds.run(pool, large_pool)
         except BaseException:
             reading.stop()
             pool.shutdown(cancel_futures=True)
+            large_pool.shutdown(cancel_futures=True)
             raise
         finally:
             reading.close()
@@ -114,15 +118,17 @@ class _Rounds:
         self._full = full
         self._overlap = overlap
 
-    def run(self, pool: ThreadPoolExecutor) -> int:
-        """Everything; the server's clock at the beginning."""
+    def run(self, pool: ThreadPoolExecutor, large_pool: ThreadPoolExecutor) -> int:
+        """Everything; the server's clock at the beginning. ``large_pool`` takes what has the largest answers."""
         started_at = self._server_clock()
         self._mirror.begin_pull(compare=self._full)
         self._reading.expect(len(self._apps))
-        quick = _all(pool, self._read_app, self._apps)
-        late = [(app, reached) for app, reached in zip(self._apps, quick, strict=True) if reached is not None]
+        whole = [app for app in self._apps if self._since(app) == EPOCH]
+        since = [app for app in self._apps if self._since(app) != EPOCH]
+        quick = [*_all(large_pool, self._read_app, whole), *_all(pool, self._read_app, since)]
+        late = [(app, reached) for app, reached in zip([*whole, *since], quick, strict=True) if reached is not None]
         _all(pool, self._read_collection, [(app, name, to) for app, to in late for name in self._collections(app)])
-        _all(pool, self._read_rest, late)
+        _all(large_pool, self._read_rest, late)
         again = [(app, name) for app in self._apps for name in self._collections(app)]
         self._reading.expect(len(again))
         _all(pool, lambda task: self._read_again(*task, max(EPOCH, started_at - self._overlap)), again)
@@ -139,15 +145,18 @@ class _Rounds:
             )
         return now
 
+    def _since(self, app: str) -> int:
+        cursor = None if self._full else self._mirror.app_cursor(app)
+        return EPOCH if cursor is None else max(EPOCH, cursor - self._overlap)
+
     def _read_app(self, app: str) -> Reached | None:
         """None when the app was read to its end, else how far."""
-        cursor = None if self._full else self._mirror.app_cursor(app)
-        since = EPOCH if cursor is None else max(EPOCH, cursor - self._overlap)
+        since = self._since(app)
         reached = Reached(since, from_start=since == EPOCH)
-        if AppReader(self._reading, app, reached).read_quickly():
-            self._reading.step()
-            return None
-        return reached
+        if not AppReader(self._reading, app, reached).read_quickly():
+            return reached
+        self._reading.step()
+        return None
 
     def _read_collection(self, task: tuple[str, str, Reached]) -> None:
         app, name, reached = task
