@@ -17,6 +17,8 @@ FAR_FUTURE = 32_472_144_000 * SECOND
 
 _FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 _ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _ORIGIN) // timedelta(microseconds=1)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _ORIGIN) // timedelta(microseconds=1)
 
 
 def parse_timestamp(text: str) -> int:
@@ -32,7 +34,10 @@ def parse_timestamp(text: str) -> int:
     if int(zone_hours) > 23 or int(zone_minutes) > 59:
         raise ValueError("not an RFC 3339 timestamp")
     offset = (int(zone_hours) * 3600 + int(zone_minutes) * 60) * SECOND
-    return micros - offset if sign == "+" else micros + offset
+    micros += -offset if sign == "+" else offset
+    if not _FIRST <= micros <= _LAST:
+        raise ValueError("outside the years 1 to 9999")
+    return micros
 
 
 def format_timestamp(micros: int) -> str:
