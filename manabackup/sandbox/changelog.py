@@ -199,8 +199,8 @@ class ChangeLog:
     def count(self, app: str | None = None) -> int:
         """Changes in the log, of one app or of all."""
         with self._lock:
-            query = "SELECT count(*) FROM changes WHERE ?1 IS NULL OR app = ?1"
-            return int(self._database.execute(query, (app,)).fetchone()[0])
+            query = "SELECT count(*) FROM changes WHERE :app IS NULL OR app = :app"
+            return int(self._database.execute(query, {"app": app}).fetchone()[0])
 
     def activity(self, user_id: str) -> list[tuple[str, str, int, int]]:
         """For each collection a user wrote to: app, collection, number of changes, time of the last in microseconds."""
