@@ -1,0 +1,98 @@
+"""A row of an archive on its way into an account: what it says, and how that is written there.
+
+Private fields are compared opened and travel sealed. A field of which the archive can say nothing — what was left
+encrypted under a key that is not at hand, a link that belongs to the account it was made in — is *unknown*: the target
+keeps what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ... import jsontext
+from ...crypto.fields import FieldCipher, is_encrypted
+from ...errors import FieldDecryptionError
+from ...jsontext import JSON
+from ...projection.record import is_deleted as deleted
+from ..equality import equal_values
+
+_NONE: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class ArchivedRow:
+    """One row. Values are what the archive holds, parsed; those of a rekeyed archive may be ciphertext."""
+
+    id: str
+    """In the target."""
+    values: dict[str, JSON]
+    """Without ``id`` and without the columns of identity."""
+    times: Mapping[str, str] = field(default_factory=dict)
+    """Field, or path into one, → when it was last written, as far as the archive knows."""
+    common_time: str = ""
+    """Of the fields that :attr:`times` does not name."""
+    private: frozenset[str] = _NONE
+    """Fields that are ciphertext in the target."""
+    unknown: frozenset[str] = _NONE
+    """Fields of which the archive says nothing; :attr:`values` does not hold them."""
+    columns: frozenset[str] = _NONE
+    """The columns of identity of its table."""
+    in_clear: bool = False
+    """It goes to where others are to read it."""
+    cipher: FieldCipher | None = None
+    """Of the target. Without it a ciphertext equals only itself, and nothing can be sealed."""
+    text: Callable[[str], bytes] | None = None
+    """The own text of a field's value; by default the canonical one."""
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it lay in the bin."""
+        return deleted(self.values)
+
+    def time(self, name: str) -> str:
+        """When a field was last written, or anything within it; ``""`` when nobody knows."""
+        path = f"{name}."
+        return max(
+            [self.times.get(name, self.common_time), *(t for at, t in self.times.items() if at.startswith(path))]
+        )
+
+    @property
+    def last_modified(self) -> str:
+        """The largest time, ``""`` when there is none."""
+        return max([self.common_time, *self.times.values()])
+
+    def is_same(self, name: str, theirs: JSON) -> bool:
+        """Whether the target's value of a field equals the archive's. Null and absent are the same."""
+        ours = self.values.get(name)
+        if type(ours) is type(theirs) is str and ours == theirs:
+            return True
+        was_encrypted = is_encrypted(theirs) or is_encrypted(ours)
+        if not was_encrypted:
+            return equal_values(ours, theirs)
+        if self.cipher is None:
+            return False
+        try:
+            return equal_values(_opened(self.cipher, ours), _opened(self.cipher, theirs), exact=True)
+        except FieldDecryptionError:
+            return False
+
+    def wire(self, name: str) -> JSON:
+        """A field's value as it goes to the server; each call seals anew."""
+        value = self.values[name]
+        if value is None or self.in_clear or name not in self.private or is_encrypted(value):
+            return value
+        assert self.cipher is not None
+        return self.cipher.encrypt(self.text(name) if self.text is not None else jsontext.dumps(value))
+
+    def keeps(self, name: str, theirs: JSON) -> bool:
+        """Whether the target's form of an equal value may stay: private values sealed, where they are to be."""
+        return not self.in_clear if is_encrypted(theirs) else self.in_clear or name not in self.private
+
+    def wire_values(self) -> dict[str, JSON]:
+        """All fields as they go to the server."""
+        return {name: self.wire(name) for name in self.values}
+
+
+def _opened(cipher: FieldCipher, value: JSON) -> JSON:
+    return jsontext.parse(cipher.decrypt(value)) if is_encrypted(value) else value

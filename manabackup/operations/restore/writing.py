@@ -1,0 +1,110 @@
+"""One row's way from the archive to its changes: decided on, placed, and checked for what the server would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ... import jsontext
+from ...jsontext import JSON
+from ...registry import Table
+from .archived import ArchivedRow
+from .changes import ACTOR, LARGEST_REQUEST, Change, Place, as_stored, insert, later_than, refusal, replace, update
+from .identity import SENTINEL, Destination, TargetSpaces, kept_scope_fields, scope_fields
+from .plan import Decision, Means, Reason, Rules, TargetRow, decide, skipped
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What is to be done about a row."""
+
+    decision: Decision
+    collection: str = ""
+    changes: Sequence[bytes] = ()
+    """Canonical JSON, in their order; empty when nothing is written."""
+    earlier: Sequence[str] = ()
+    """Event ids of changes of this row that the target holds and that an earlier restore wrote."""
+    nested: bool = False
+    """It holds plain objects, into which a stale edit of an offline device reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes for one account."""
+
+    spaces: TargetSpaces
+    rules: Rules
+
+    def work(self, row: ArchivedRow, target: TargetRow | None, table: Table, destination: Destination | Reason) -> Work:
+        """What is to be done about a row that goes to ``destination``, or that something speaks against."""
+        decision = decide(row, target, self.rules, app=table.app)
+        if decision.means is None:
+            return Work(decision)
+        if isinstance(destination, Reason):
+            return Work(skipped(destination))
+        if table.scope == "space" and target is not None and target.record.state != "absent":
+            held = target.record.space
+            agreed = self.spaces.agreed(destination, held)
+            if isinstance(agreed, Reason):
+                return Work(skipped(agreed))
+            if decision.means is Means.UPDATE or (held is not None and not held.startswith(SENTINEL)):
+                destination = agreed
+        collection = table.collection if target is None else _collection(table, target)
+        changes = self._changes(decision, row, target, table, destination, collection)
+        texts = [as_stored(jsontext.dumps(change)) for change in changes]
+        if decision.means is Means.INSERT and len(texts) > 1 and sum(map(len, texts)) > LARGEST_REQUEST:
+            changes = self._changes(decision, row, target, table, destination, collection, history=False)
+            texts = [as_stored(jsontext.dumps(change)) for change in changes]
+        reason = refusal(texts, row.id)
+        if reason is not None:
+            return Work(skipped(reason))
+        return Work(
+            decision,
+            collection,
+            texts,
+            [] if target is None else _earlier(target),
+            any(type(value) is dict for value in decision.values.values()),
+        )
+
+    def _changes(
+        self,
+        decision: Decision,
+        row: ArchivedRow,
+        target: TargetRow | None,
+        table: Table,
+        destination: Destination,
+        collection: str,
+        *,
+        history: bool = True,
+    ) -> list[Change]:
+        place = Place(collection, row.id, destination.space)
+        now = self.rules.now
+        if decision.means is Means.UPDATE:
+            assert target is not None
+            record = target.record
+            kept = kept_scope_fields(table, record.values, space_filled=record.space_filled)
+            return update(place, {**decision.values, **kept}, later_than(now, record.latest_time))
+        values = {**decision.values, **scope_fields(table, destination, self.spaces.user_id, decision.values)}
+        if decision.means is Means.INSERT:
+            return insert(place, values, row, now, history=history)
+        return replace(place, values, row, now, delete=decision.means is Means.REPLACE)
+
+
+def _collection(table: Table, target: TargetRow) -> str:
+    """The collection of the table whose stream is the last to have changes of a row."""
+    named = {change.get("table") for change in target.changes if type(change) is dict}
+    return next((name for name in reversed(table.collections) if name in named), table.collection)
+
+
+def _earlier(target: TargetRow) -> list[str]:
+    return [
+        change["eventId"]
+        for change in target.changes
+        if type(change) is dict and is_ours(change) and type(change.get("eventId")) is str
+    ]
+
+
+def is_ours(change: dict[str, JSON]) -> bool:
+    """Whether a restore wrote a change."""
+    actor = change.get("actor")
+    return type(actor) is dict and all(actor.get(name) == value for name, value in ACTOR.items())
