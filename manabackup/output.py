@@ -192,8 +192,14 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raises the :class:`OutputError` that writing to ``path`` would end with: before secrets are asked for."""
+    if not force and path.exists():
+        raise _exists(path)
+
+
 def _exists(path: Path) -> OutputError:
-    return OutputError(f"{printable(str(path))} exists", hint="--force replaces it")
+    return OutputError(f"{printable(str(path))} exists already", hint="--force replaces it")
 
 
 def _output_error(error: OSError, path: Path) -> OutputError:

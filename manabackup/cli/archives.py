@@ -12,6 +12,7 @@ import click
 from ..archive.container import printable as short_name
 from ..archive.reader import open_archive
 from ..archive.writer import Written
+from ..crypto.fields import FieldCipher
 from ..errors import DamagedArchiveError, ManabackupError, UsageError
 from ..operations.inspect import Info, OlderInfo
 from ..operations.inspect import info as describe
@@ -20,6 +21,8 @@ from ..operations.reseal import unseal as unseal_archive
 from ..operations.rows import clean_rows
 from ..operations.verify import VerifyReport
 from ..operations.verify import verify as verify_archive
+from ..output import refuse_existing
+from ..printable import counted
 from .frame import command, secret_options
 from .run import Run
 from .terminal import for_terminal
@@ -46,24 +49,34 @@ def info(run: Run, file: str, allow_weak_kdf: bool) -> None:
     passphrase = (lambda: run.secret("passphrase")) if run.source("passphrase") is not None else None
     found = describe(Path(file), passphrase, allow_weak_kdf=allow_weak_kdf)
     run.terminal.result(found.to_json(), _description(found))
+    if isinstance(found, Info) and found.sealed and not found.opened:
+        run.terminal.note("this much stands outside the seal; with --passphrase-file or the like it tells the rest")
 
 
 @command("verify")
-@secret_options("passphrase")
+@secret_options("passphrase", "key")
 @weak_kdf_option
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
     """Check archives from the first byte to the last.
 
-    Structure, checksums, counts, and every row. With several files and --json, one object a line.
+    Structure, checksums, counts, and every row. In an archive that was encrypted for an account (rekey) every private
+    field must be ciphertext, and must open with its key where that is given. With several files and --json, one object
+    a line.
     """
+    key = run.master_key()
+    cipher = FieldCipher(key) if key is not None else None
     failures: list[ManabackupError] = []
     for name in files:
         path = Path(name)
         try:
             with run.terminal.progress("verifying", unit="B") as bar:
                 report = verify_archive(
-                    path, lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf, progress=bar.reach
+                    path,
+                    lambda: run.secret("passphrase"),
+                    allow_weak_kdf=allow_weak_kdf,
+                    cipher=cipher,
+                    progress=bar.reach,
                 )
         except ManabackupError as error:
             if len(files) == 1:
@@ -116,8 +129,8 @@ def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> No
 @click.argument("file")
 def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
     """Put an archive under a passphrase."""
-    passphrase = new_passphrase(run)
-    written = seal_archive(Path(file), Path(output), passphrase, private=private, force=force)
+    refuse_existing(Path(output), force=force)
+    written = seal_archive(Path(file), Path(output), lambda: new_passphrase(run), private=private, force=force)
     run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}, sealed"])
 
 
@@ -129,6 +142,7 @@ def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
 @click.argument("file")
 def unseal(run: Run, file: str, output: str, force: bool, allow_weak_kdf: bool) -> None:
     """Take an archive out of its seal."""
+    refuse_existing(Path(output), force=force)
     written = unseal_archive(
         Path(file), Path(output), lambda: run.secret("passphrase"), force=force, allow_weak_kdf=allow_weak_kdf
     )
@@ -158,7 +172,8 @@ def _written(output: str, written: Written) -> dict[str, Any]:
 
 
 def _amount(written: Written) -> str:
-    return f"{written.rows:,} rows in {len(written.row_counts):,} tables, {written.bytes:,} bytes"
+    rows, tables = counted(written.rows, "row"), counted(len(written.row_counts), "table")
+    return f"{rows} in {tables}, {written.bytes:,} bytes"
 
 
 def _verdict(report: VerifyReport) -> Iterator[str]:
@@ -170,7 +185,10 @@ def _verdict(report: VerifyReport) -> Iterator[str]:
             yield f"  {where}{problem.message} [{problem.code}]"
         return
     kind = "sealed" if report.sealed else "not sealed"
-    yield f"{name}: ok, {report.rows:,} rows in {report.tables:,} tables, {kind}"
+    yield f"{name}: ok, {counted(report.rows, 'row')} in {counted(report.tables, 'table')}, {kind}"
+    if report.encrypted_fields is not None:
+        opened = "all open with the key" if report.opened else "their key was not given"
+        yield f"  {report.encrypted_fields:,} private fields are encrypted; {opened}"
     if report.status == "partial":
         yield "  its writer could not read everything: see `completeness` in its manifest (manabackup info)"
 
@@ -191,6 +209,7 @@ def _description(found: Info | OlderInfo) -> Iterator[str]:
         "tables": "tables",
         "status": "status",
         "keyFingerprint": "fields encrypted under key",
+        "rekeyedFor": "encrypted for account",
         "dataSha256": "content",
     }
     yield f"{'sealed':>26}  {'yes' if found.sealed else 'no'}"

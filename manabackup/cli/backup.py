@@ -10,13 +10,14 @@ from pathlib import Path
 import click
 
 from ..archive.writer import Seal
-from ..errors import NotFoundError, OutputError, SignInError, UsageError
+from ..errors import NotFoundError, SignInError, UsageError
 from ..mirror import Mirror
 from ..operations import backup
 from ..operations.account_key import AccountKey
 from ..operations.export import Selection, Source
 from ..operations.export import export as write_export
 from ..operations.pull import PullResult
+from ..output import refuse_existing
 from ..remote.connection import Connection
 from ..remote.session import StaticToken, user_id
 from ..secret_sources import secret_text
@@ -106,9 +107,7 @@ def export(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     path = Path(output)
-    if path.exists() and not force:
-        # Found before secrets are asked for and servers are read; AtomicFile finds it again.
-        raise _exists(path)
+    refuse_existing(path, force=force)
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     passphrase = new_passphrase(run) if seal else None
     with (
@@ -195,10 +194,6 @@ def _known_user(run: Run) -> str:
     if session is None:
         raise SignInError("not signed in", hint="`manabackup login`, or give the token that the mirror was pulled with")
     return session.user_id
-
-
-def _exists(path: Path) -> OutputError:
-    return OutputError(f"{path} exists already", hint="--force replaces it")
 
 
 def _instant(text: str | None) -> str | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ..errors import UsageError
 from ..operations.export import ExportResult
+from ..printable import counted
 from .meanings import MEANINGS
 from .run import Exit, Run, outcome
 
@@ -18,7 +19,8 @@ _MANY = 5
 def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
     """Tells what became of an export, and gives the exit code."""
     kind = "sealed" if result.sealed else "not sealed"
-    amount = f"{result.rows:,} rows in {result.tables:,} tables, {result.bytes:,} bytes"
+    rows, tables = counted(result.rows, "row"), counted(result.tables, "table")
+    amount = f"{rows} in {tables}, {result.bytes:,} bytes"
     lines = [f"{result.archive}: {result.status}, {amount}, {kind}"]
     run.terminal.result(result.to_json(), lines)
     for kind, count in result.completeness["losses"].items():
@@ -28,6 +30,8 @@ def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
         run.terminal.note(f"noted: {_told(kind, count)}")
     if len(notices) > _MANY and not run.settings.verbosity:
         run.terminal.note(f"noted: {len(notices) - _MANY} more kinds; -v shows them, the archive lists all cases")
+    if "pulledAt" in result.completeness:
+        run.terminal.note(f"no server was asked: this is what it held at {result.completeness['pulledAt']}")
     if not result.sealed:
         run.terminal.note("the archive is not encrypted: who holds it can read it")
     if not result.web_app_reads_it:

@@ -35,7 +35,9 @@ RESERVED_META = frozenset({"actors", "problems", "spaces"})
 """What ``meta/`` holds besides the lines of tables; a table of such a name has none."""
 
 
-def seal(source: Path, target: Path, passphrase: str, *, private: bool = False, force: bool = False) -> Written:
+def seal(
+    source: Path, target: Path, passphrase: Callable[[], str], *, private: bool = False, force: bool = False
+) -> Written:
     """Write the plain archive ``source`` sealed to ``target``.
 
     Raises :class:`UsageError` when it is sealed already, :class:`DamagedArchiveError`, :class:`OutputError`.
@@ -45,7 +47,7 @@ def seal(source: Path, target: Path, passphrase: str, *, private: bool = False, 
     if outer.manifest.sealed:
         raise UsageError(f"{source} is sealed already", hint="to change its passphrase, unseal it first")
     with open_archive(source) as archive:
-        return rewrite(archive, target, seal=Seal(passphrase, private=private), force=force)
+        return rewrite(archive, target, seal=Seal(passphrase(), private=private), force=force)
 
 
 def unseal(
@@ -72,14 +74,17 @@ def rewrite(archive: Archive, target: Path, *, seal: Seal | None, force: bool) -
     """Write the content of an open archive into a new one. Constant memory; ``target`` appears whole or not at all."""
     size = sum(entry.size for entry in archive.container.entries.values())
     make_file = spool_files(target)
-    with writing_to(target), AtomicFile(target, force=force) as file:
-        writer = ArchiveWriter(
+    with (
+        writing_to(target),
+        AtomicFile(target, force=force) as file,
+        ArchiveWriter(
             file,
             tables=[table.name for table in registry.load().tables],
             seal=seal,
             make_spool_file=make_file,
             may_exceed_4_gib=size * 1.1 >= 2**32 - MIB,
-        )
+        ) as writer,
+    ):
         if is_ours(archive):
             _copy(archive, writer)
         else:

@@ -160,7 +160,7 @@ def test_the_three_manifests_are_told_apart(session: dict[str, Any]) -> None:
 
 def test_a_private_outer_manifest_and_a_rewritten_one_fit_too(tmp_path: Path) -> None:
     write_export(tmp_path / "private.mana", seal=Seal(PASSPHRASE, private=True))
-    seal(VECTORS / "archives" / "plain-small.mana", tmp_path / "rewritten.mana", PASSPHRASE)
+    seal(VECTORS / "archives" / "plain-small.mana", tmp_path / "rewritten.mana", lambda: PASSPHRASE)
     for name in ("private.mana", "rewritten.mana"):
         with zipfile.ZipFile(tmp_path / name) as container:
             check("manifest-outer", json.loads(container.read("manifest.json")))

@@ -69,7 +69,7 @@ def test_a_sealed_archive_of_ours_opens_with_its_passphrase_only(private: bool, 
 
 def test_sealing_and_unsealing_an_archive_of_the_web_app_keeps_it_readable_there(tmp_path: Path) -> None:
     ours, back = tmp_path / "sealed.mana", tmp_path / "plain.mana"
-    seal(VECTORS / "archives" / "plain-small.mana", ours, PASSPHRASE)
+    seal(VECTORS / "archives" / "plain-small.mana", ours, lambda: PASSPHRASE)
     unseal(ours, back, lambda: PASSPHRASE)
     for path in (ours, back):
         found = read(path)

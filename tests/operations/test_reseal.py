@@ -45,7 +45,7 @@ def web_archive(path: Path, tables: dict[str, list[dict]]) -> Path:
 @pytest.mark.parametrize("name", ["all-tables", "filtered-todo-notes", "tombstones-and-corrupt", "empty-tables"])
 def test_sealed_and_unsealed_the_rows_of_a_web_archive_are_the_same(tmp_path: Path, name: str) -> None:
     source = ARCHIVES / f"{name}.mana"
-    sealed = seal(source, tmp_path / "sealed.mana", PASSPHRASE)
+    sealed = seal(source, tmp_path / "sealed.mana", lambda: PASSPHRASE)
     plain = unseal(tmp_path / "sealed.mana", tmp_path / "plain.mana", lambda: PASSPHRASE)
     assert rows(source) == rows(tmp_path / "sealed.mana") == rows(tmp_path / "plain.mana")
     assert sealed.data_sha256 == plain.data_sha256
@@ -61,7 +61,7 @@ def test_field_times_move_out_of_the_rows_and_ids_ascend(tmp_path: Path) -> None
         for identifier in ("b", "\U0001f600", "a", "\uffff")
     ]
     source = web_archive(tmp_path / "web.mana", {"notes": content})
-    seal(source, tmp_path / "sealed.mana", PASSPHRASE)
+    seal(source, tmp_path / "sealed.mana", lambda: PASSPHRASE)
     with open_archive(tmp_path / "sealed.mana", lambda: PASSPHRASE) as archive:
         assert [row.id for row in archive.rows("notes")] == ["a", "b", "\uffff", "\U0001f600"]
         assert all(row.values().keys() == {"id", "title"} for row in archive.rows("notes"))
@@ -75,7 +75,7 @@ def test_a_table_named_like_a_part_of_meta_does_not_spoil_the_archive(tmp_path: 
     stamp = {"at": "2026-04-01T10:00:00.000Z", "actor": {"kind": "user"}, "origin": "user"}
     row = {"id": "a", "x": 1, "spaceId": "s", "__fieldMeta": {"x": stamp}}
     source = web_archive(tmp_path / "web.mana", {name: [row] for name in ("actors", "spaces", "problems", "notes")})
-    seal(source, tmp_path / "sealed.mana", PASSPHRASE)
+    seal(source, tmp_path / "sealed.mana", lambda: PASSPHRASE)
     assert verify(tmp_path / "sealed.mana", lambda: PASSPHRASE).ok
     assert rows(tmp_path / "sealed.mana")["actors"] == [b'{"id":"a","spaceId":"s","x":1}']
 
@@ -86,7 +86,7 @@ def test_unknown_manifest_keys_and_the_schema_version_are_carried_over(tmp_path:
         manifest = json.loads(container.read("manifest.json"))
     with zipfile.ZipFile(source, "w") as container:
         container.writestr("manifest.json", json.dumps({**manifest, "later": {"é": 1e21}}))
-    seal(source, tmp_path / "sealed.mana", PASSPHRASE, private=True)
+    seal(source, tmp_path / "sealed.mana", lambda: PASSPHRASE, private=True)
     with open_archive(tmp_path / "sealed.mana", lambda: PASSPHRASE) as archive:
         assert archive.manifest.raw["schemaVersion"] == 56
         assert jsontext.dumps(archive.manifest.raw["later"]) == '{"é":1e+21}'.encode()
@@ -95,13 +95,13 @@ def test_unknown_manifest_keys_and_the_schema_version_are_carried_over(tmp_path:
 def test_what_fails_leaves_no_output(tmp_path: Path) -> None:
     target = tmp_path / "out.mana"
     with pytest.raises(UsageError):
-        seal(ARCHIVES / "sealed-small.mana", target, PASSPHRASE)
+        seal(ARCHIVES / "sealed-small.mana", target, lambda: PASSPHRASE)
     with pytest.raises(UsageError):
         unseal(ARCHIVES / "plain-small.mana", target, lambda: PASSPHRASE)
     with pytest.raises(WrongPassphraseError):
         unseal(ARCHIVES / "sealed-small.mana", target, lambda: "wrong")
     with pytest.raises(DamagedArchiveError):
-        seal(ARCHIVES / "data-bad-json-line.mana", target, PASSPHRASE)
+        seal(ARCHIVES / "data-bad-json-line.mana", target, lambda: PASSPHRASE)
     with pytest.raises(DamagedArchiveError):
-        seal(ARCHIVES / "zip-flip-deflate-1.mana", target, PASSPHRASE)
+        seal(ARCHIVES / "zip-flip-deflate-1.mana", target, lambda: PASSPHRASE)
     assert list(tmp_path.iterdir()) == []
