@@ -20,7 +20,7 @@ CHANGED_BY = "visibilityChangedBy"
 _KINDS: tuple[dict[str, JSON], ...] = ({"kind": "user"}, {"kind": "ai"}, {"kind": "system"}, {})
 _PERSONAL = "_personal:"
 _SPACE_ID = "<spaceId>"
-_NUMBER = re.compile("#(0|[1-9][0-9]*)")
+_NUMBER = re.compile("#(0|[1-9][0-9]{0,8})")
 _SHORTEST_NAME = 8
 """Characters of an id that is looked for inside other values. Shorter ones would be found by chance."""
 _MOST_NAMES = 200
@@ -66,7 +66,7 @@ class SpaceNumbers:
     def label(self, space: str) -> str:
         """What stands for a space's id: ``#`` and its number. A label out of an archive without ids stays."""
         known = _NUMBER.fullmatch(space)
-        if known is not None and int(known[1][:9]) in self._nameless:
+        if known is not None and int(known[1]) in self._nameless:
             return space
         return f"#{self(space)}"
 

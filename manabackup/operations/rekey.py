@@ -101,14 +101,17 @@ def rekey(
     size = sum(entry.size for entry in archive.container.entries.values())
     make_file = spool_files(target)
     known = registry.load()
-    with writing_to(target), AtomicFile(target, force=force) as file:
-        writer = ArchiveWriter(
+    with (
+        writing_to(target),
+        AtomicFile(target, force=force) as file,
+        ArchiveWriter(
             file,
             tables=[table.name for table in known.tables],
             seal=seal,
             make_spool_file=make_file,
             may_exceed_4_gib=size * _GROWTH >= 2**32 - MIB,
-        )
+        ) as writer,
+    ):
         problem_lines = writer.spool(names.entry("meta", "problems"))
         problems = Completeness(problem_lines.add)
         spaces = SpaceNumbers(archive.meta("spaces"))
@@ -195,12 +198,10 @@ class _Source:
             rows = self._foreign(name, table)
         sorter = LineSorter(self._make_file)
         sorter.add((identifier, line + _BREAK + meta) for identifier, line, meta in rows)
-        for identifier, lines in sorter.groups():
-            line, _, meta = lines[0].partition(_BREAK)
-            yield line, meta
-            for _ in lines[1:]:
-                # Two ids that differ in the space alone, of which one was a label already.
-                self._maker.problems.note("rowSetAside", name, identifier, reason="id")
+        for _, lines in sorter.groups():
+            for text in lines:
+                line, _, meta = text.partition(_BREAK)
+                yield line, meta
 
     def _ours(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
         metas = MetaLines(self._archive, name)

@@ -64,9 +64,9 @@ class MetaLines:
         return self._line
 
     def finish(self) -> None:
-        """Read what is left, so that the checks at the entry's end have been made."""
-        for _ in self._lines:
-            pass
+        """Read what is left, so that all lines and the entry's end have been checked."""
+        while self._line is not None:
+            self._next()
 
     def _next(self) -> None:
         try:
