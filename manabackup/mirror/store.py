@@ -179,8 +179,8 @@ class Mirror:
                     losses.add(connection, self._run, LossKind.EVENT_CHANGED, app, name, event=event)
                 if batch.cursor is not None:
                     connection.execute(
-                        "UPDATE collection SET cursor = ?1 WHERE id = ?2 AND (cursor IS NULL OR cursor < ?1)",
-                        (batch.cursor, collection),
+                        "UPDATE collection SET cursor = :to WHERE id = :of AND (cursor IS NULL OR cursor < :to)",
+                        {"to": batch.cursor, "of": collection},
                     )
                 if self._comparing:
                     connection.executemany(
