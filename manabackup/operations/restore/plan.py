@@ -213,7 +213,6 @@ def _write(
     *,
     typed_over: bool = False,
 ) -> Decision:
-    values.setdefault("deletedAt", None)
     if target.is_unsound(rules.now) or not _literal_keys_stand(values, target, rules.now):
         if not replaceable:
             return skipped(Reason.AI_NOT_REPLACED)
