@@ -22,6 +22,7 @@ import click
 
 from .. import jsontext
 from ..archive.reader import open_archive
+from ..crypto.fields import FieldCipher, is_encrypted
 from ..errors import DamagedArchiveError, ManabackupError, OutputError, WrongPassphraseError
 from ..jsontext import JSON
 from ..operations.rows import clean_rows
@@ -30,17 +31,19 @@ from ..sandbox import Sandbox
 from ..sandbox.plan import Plan
 from ..sandbox.population import Account, populate
 from ..secret_sources import ENVIRONMENT_PREFIX, variable
+from ..timestamps import format_timestamp
 from .frame import command
 from .overview import PROGRAM
-from .run import Run
+from .run import Exit, Run
 from .terminal import Terminal
 
 FOLDER = "manabackup-demo"
 PLAIN, SEALED = "demo.mana", "demo.sealed.mana"
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 # of archives of an invented account
+NOTES = "notes"
+"""The app, its collection, and its table."""
 _ROWS = 2_500
 _WIDTH = 110
-_COMPARED_APP = _COMPARED_TABLE = "notes"
 
 
 @command("demo")
@@ -91,7 +94,7 @@ class _Tour:
         self._step("the vault's key is not known to the server: only the recovery code opens it", "status")
         self._step("read what the server holds; private fields stay encrypted", "pull")
         self._export("decrypt on this computer, and write an archive that anything can read", plain)
-        self._compare(plain)
+        note = self._compare(plain)
         self._export("the same under a passphrase: nothing of it touches the disk in clear", sealed, "--seal")
         self._step("check both from the first byte to the last", "verify", str(plain), str(sealed))
         damaged = self._scratch / "damaged.mana"
@@ -102,6 +105,12 @@ class _Tour:
             *("verify", str(sealed)),
             ends_with=WrongPassphraseError.exit_code,
             env={variable("passphrase"): PASSPHRASE.title()},
+        )
+        self._rewrite(note)
+        self._step(
+            "meanwhile a note was rewritten on another device: what is not in the archive yet",
+            *("diff", str(plain), "--live"),
+            ends_with=Exit.DIFFERENCES,
         )
         self._step("end the session", "logout")
 
@@ -126,24 +135,30 @@ class _Tour:
         self.steps.append({"command": shown, "exitCode": code, "output": record, "messages": said})
         return record
 
-    def _compare(self, path: Path) -> None:
-        """One note as the server knows it, and as the archive has it."""
-        user = self._account.user_id
-        held = [
-            jsontext.parse(row.wire())
-            for row in self._box.log.pull(user, [], _COMPARED_APP, _COMPARED_TABLE, "", 0, _ROWS)
-        ]
-        changes = Counter(change["id"] for change in held)
-        inserted = {change["id"]: change["data"] for change in held if changes[change["id"]] == 1 and "data" in change}
+    def _compare(self, path: Path) -> str:
+        """One note as the server knows it, and as the archive has it; its id."""
+        held = self._box.log.pull(self._account.user_id, [], NOTES, NOTES, "", 0, _ROWS)
+        changes = [jsontext.parse(row.wire()) for row in held]
+        times = Counter(change["id"] for change in changes)
+        never_edited = {change["id"]: change["data"] for change in changes if times[change["id"]] == 1}
         with open_archive(path) as archive:
-            for row in clean_rows(archive, _COMPARED_TABLE):
-                before = inserted.get(row.id, {})
-                if str(before.get("title")).startswith("enc:1:"):
-                    after = jsontext.parse(row.line)
-                    self._say("", "the same note, in the server's eyes and in the archive")
-                    for eyes, values in (("server ", before), ("archive", after)):
-                        self._say(*(f"  {eyes}  {name:8}{_short(values[name])}" for name in ("title", "content")))
-                    return
+            encrypted = (
+                (row.id, never_edited[row.id], jsontext.parse(row.line))
+                for row in clean_rows(archive, NOTES)
+                if row.id in never_edited and is_encrypted(never_edited[row.id]["title"])
+            )
+            note, before, after = next(encrypted)
+        self._say("", "the same note, in the server's eyes and in the archive")
+        for eyes, values in (("server ", before), ("archive", after)):
+            self._say(*(f"  {eyes}  {name:8}{_short(values[name])}" for name in ("title", "content")))
+        return note
+
+    def _rewrite(self, note: str) -> None:
+        """The note gets another title, as the web app of another device would push it."""
+        title = FieldCipher(self._account.master_key).encrypt(jsontext.dumps("Einkaufsliste, erledigt"))
+        fields: JSON = {"title": {"value": title, "at": format_timestamp(time.time_ns() // 1_000_000 * 1_000)}}
+        change = {"table": NOTES, "id": note, "op": "update", "fields": fields}
+        self._box.log.append(self._account.user_id, "another device", NOTES, change)
 
     def _say(self, *lines: str) -> None:
         if not self._terminal.json:
@@ -254,7 +269,7 @@ def _to_try(folder: Path) -> list[str]:
         "",
         "to try next:",
         *(f"  {line}" for line in commands),
-        f"  {here} login",
+        f"  {here} login  # your own account",
     ]
 
 

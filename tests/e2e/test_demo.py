@@ -53,7 +53,7 @@ def test_the_tour_shows_each_command_and_leaves_two_archives_and_nothing_else(ma
     done = _tour(manabackup, "--keep", str(folder))
     assert (done.code, done.err) == (0, "")
     shown = re.findall(r"^\$ manabackup (\w+)", done.out, re.MULTILINE)
-    assert shown == ["login", "status", "pull", "export", "export", "verify", "verify", "verify", "logout"]
+    assert shown == ["login", "status", "pull", "export", "export", "verify", "verify", "verify", "diff", "logout"]
     assert "DAMAGED" in done.out
     assert "error: wrong passphrase" in done.out
     assert '"enc:1:' in done.out
@@ -99,7 +99,7 @@ def test_settings_of_the_user_neither_disturb_the_tour_nor_are_touched_by_it(man
     ]
     assert record["archives"][0]["dataSha256"] == record["archives"][1]["dataSha256"]
     codes = [step["exitCode"] for step in record["steps"]]
-    assert codes == [0, 0, 0, 0, 0, 0, DamagedArchiveError.exit_code, WrongPassphraseError.exit_code, 0]
+    assert codes == [0, 0, 0, 0, 0, 0, DamagedArchiveError.exit_code, WrongPassphraseError.exit_code, 4, 0]
     assert sorted(path.name for path in state.rglob("*")) == ["precious"]
 
 
