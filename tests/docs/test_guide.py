@@ -123,3 +123,13 @@ def test_every_link_to_a_heading_finds_it() -> None:
             )
             anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor in anchors, f"{document.name}: #{anchor}"
+
+
+def test_decisions_are_numbered_without_a_gap_and_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    files = sorted(file.name for file in folder.glob("0*.md"))
+    assert [int(name[:4]) for name in files] == list(range(1, len(files) + 1))
+    index = (folder / "README.md").read_text("utf-8")
+    for name in files:
+        number, _, title = (folder / name).read_text("utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
+        assert f"* [{int(number):04}]({name}): {title}\n" in index
