@@ -157,6 +157,8 @@ def decide(row: ArchivedRow, target: TargetRow | None, rules: Rules, *, app: str
     if target is None:
         return Decision(Kind.INSERT, Means.INSERT, row.wire_values())
     if target.record.state == "absent":
+        if not replaceable and any(view is not None for view in target.views(rules.now)):
+            return skipped(Reason.AI_NOT_REPLACED)  # clients show something that nobody meant
         return Decision(Kind.INSERT, Means.REPLACE if replaceable else Means.REINSERT, row.wire_values())
     record = target.record
     changed = changed_fields(row, record.values)
@@ -217,11 +219,6 @@ def _write(
         if not replaceable:
             return skipped(Reason.AI_NOT_REPLACED)
         return Decision(kind, Means.REPLACE, values, typed_over=typed_over)
-    # What a client shows and our fold does not know of is to go as well.
-    for view in target.views(rules.now):
-        for name in view.values if view is not None else ():
-            if name not in target.columns and "." not in name:
-                values.setdefault(name, None)
     return Decision(kind, Means.UPDATE, values, typed_over=typed_over)
 
 

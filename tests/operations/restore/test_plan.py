@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manabackup.crypto.fields import FieldCipher
-from manabackup.operations.restore.plan import Kind, Means, Reason
+from manabackup.operations.restore.plan import Kind, Reason
 from tests.projection.changes import WATCHER, XENIA, T, delete, insert, update
 
 from .rows import CIPHER, HOME, MISSIONS, NOW, archived, held, outline, present, sent, work
@@ -195,15 +195,6 @@ def test_a_row_of_ai_that_was_deleted_without_a_trace_is_inserted_without_anothe
 )
 def test_a_key_with_a_dot_changes_by_a_replace_alone(values: JSON, target: list[JSON]) -> None:
     assert sent(work(archived({"title": "A", **values}), held(*target)))[0]["op"] == "delete"
-
-
-def test_what_clients_show_beside_the_values_of_the_row_is_set_to_null() -> None:
-    stray = {"table": "tasks", "id": "a", "op": "insert", "data": ["x"]}
-    done = work(archived({"title": "A"}), held(update(T[2], title="B"), {**stray, "actor": XENIA}))
-    assert done.decision.means is Means.REPLACE  # the array has no time
-    dropped = insert({"extra": 1, "updatedAt": T[2]}, actor=None)
-    done = work(archived({"title": "A"}), held(insert({"title": "B"}, T[1]), dropped))
-    assert sent(done)[0]["fields"]["extra"]["value"] is None
 
 
 def test_archived_tombstones_put_a_live_row_into_the_bin() -> None:
