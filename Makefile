@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test lint format bench bench-quick dist clean help
+.PHONY: demo test lint format bench bench-quick dist docs clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,6 +34,10 @@ bench-quick: $(READY) ## the same at a size for a coffee break
 
 dist: $(READY) ## wheel and source archive, into dist/
 	@$(BIN)/python -m hatchling build
+
+docs: $(READY) ## write the reference, and the outputs that README and guide show, anew
+	@$(BIN)/python docs/make_reference.py
+	@$(BIN)/python -m tests.docs
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist manabackup-demo manabackup-demo-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -219,10 +219,10 @@ def _description(found: Info | OlderInfo) -> Iterator[str]:
             shown = f"{value:,}" if type(value) is int else value if isinstance(value, str) else _plain(value)
             yield f"{label:>26}  {shown}"
     completeness = described.get("completeness", {})
-    for group in ("losses", "notices"):
+    for group, label in (("losses", "loss"), ("notices", "notice")):
         kinds = completeness.get(group)
         for kind, count in kinds.items() if isinstance(kinds, dict) else ():
-            yield f"{group.removesuffix('s'):>26}  {kind}: {count}"
+            yield f"{label:>26}  {kind}: {count}"
     for table, count in described.get("rowCounts", {}).items():
         if count:
             yield f"{short_name(table):>26}  {count}"

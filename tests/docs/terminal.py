@@ -145,6 +145,7 @@ def person(box: Sandbox, home: Path, *, environ: Mapping[str, str] = {}) -> Pers
         "passphrase": PASSPHRASE,
         "password": account.password,
     }
+    secrets["bert.key"] = bytes(range(32)).hex()
     for name, secret in secrets.items():
         (home / name).write_text(secret + "\n", "utf-8")
         (home / name).chmod(0o600)
