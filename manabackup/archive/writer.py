@@ -3,6 +3,8 @@
 Rows stream into the container table by table; what belongs to other entries meanwhile (meta lines, problems) waits in
 encrypted spools. The manifest comes last, when everything it states is known. In a sealed archive all of that is the
 plaintext of one AES-GCM message that never touches the disk.
+
+Hashing, deflating, encrypting and writing go on behind the caller, on a thread of their own, in the caller's order.
 """
 
 from __future__ import annotations
@@ -11,19 +13,24 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Protocol, Self
 
 from .. import __version__
 from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
 from ..jsontext import JSON
-from ..limits import GIB, KIB
+from ..limits import GIB, KIB, MIB
 from . import names, readme
+from .behind import WriteBehind
 from .manifest import FORMAT_VERSION, seal_block, write_manifest
 from .sums import covered, data_sha256, write_sums
 from .zipwriter import STORED, EntryWriter, SpooledEntry, ZipWriter
 
 _NONCE_BYTES = 32
 _LARGE = 4 * GIB - 64 * KIB
+_BLOCK = MIB
+_LINE_OVERHEAD = 50
+"""Bytes that a line in memory costs besides its own."""
 WEB_APP_MAX_BYTES = 4 * GIB - 1
 """The web app's reader knows no Zip64: larger files or entries do not open there."""
 
@@ -48,88 +55,101 @@ class Written:
     """False beyond 4 GiB."""
 
 
-class TableWriter:
-    """The open table: one ``data/`` entry being written, one ``meta/`` entry waiting."""
+class _Content:
+    """The content of one entry. All but the handing over happens behind the caller."""
 
-    def __init__(self, archive: ArchiveWriter, table: str, data: EntryWriter) -> None:
-        self._archive = archive
-        self._table = table
-        self._data = data
-        self._data_hash = hashlib.sha256()
-        self._meta: LineSpool | None = None
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
-        self.rows = 0
+    def __init__(
+        self,
+        behind: WriteBehind,
+        begin: Callable[[], EntryWriter | SpooledEntry],
+        ended: Callable[[str], object],
+    ) -> None:
+        self._behind = behind
+        self._ended = ended
+        self._hash = hashlib.sha256()
+        behind.do(0, self._begin, begin)
 
-    def add(self, line: bytes, meta_line: bytes | None = None) -> None:
-        """One row and its meta line, without line ends. Rows come in ascending order of their ids."""
-        self._pending.append(line)
-        self._pending_bytes += len(line)
-        self.rows += 1
-        if self._pending_bytes >= 256 * KIB:
-            self._drain()
-        if meta_line is not None:
-            self.add_meta(meta_line)
+    def write(self, data: bytes) -> None:
+        """Some more of it."""
+        self._behind.do(len(data), self._write, data)
 
-    def add_meta(self, meta_line: bytes) -> None:
-        """A meta line by itself; they come in the rows' order."""
-        if self._meta is None:
-            self._meta = self._archive.spool(names.entry("meta", self._table))
-        self._meta.add(meta_line)
+    def write_lines(self, size: int, lines: list[bytes]) -> None:
+        """Lines that take about ``size`` bytes of memory and have no ends yet; the list is given away."""
+        self._behind.do(size, self._write_lines, lines)
 
     def close(self) -> None:
-        """End the table."""
-        self._drain()
-        self._data.close()
-        self._archive.end_entry(names.entry("data", self._table), self._data_hash.hexdigest())
-        self._archive.row_counts[self._table] = self.rows
-        if self._meta is not None:
-            self._meta.close()
+        """End the entry."""
+        self._behind.do(0, self._close)
 
-    def _drain(self) -> None:
-        if self._pending:
-            self._pending.append(b"")
-            block = b"\n".join(self._pending)
-            self._data_hash.update(block)
-            self._data.write(block)
-            self._pending.clear()
-            self._pending_bytes = 0
+    def _begin(self, begin: Callable[[], EntryWriter | SpooledEntry]) -> None:
+        self._entry = begin()
+
+    def _write(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._entry.write(data)
+
+    def _write_lines(self, lines: list[bytes]) -> None:
+        lines.append(b"")
+        self._write(b"\n".join(lines))
+
+    def _close(self) -> None:
+        self._entry.close()
+        self._ended(self._hash.hexdigest())
 
 
-class LineSpool:
-    """An entry of JSON Lines that grows beside the open one and lands when it is closed."""
+class LineEntry:
+    """An entry of JSON Lines that is being written."""
 
-    def __init__(self, archive: ArchiveWriter, entry: SpooledEntry) -> None:
-        self._archive = archive
-        self._entry = entry
-        self._hash = hashlib.sha256()
+    def __init__(self, begin: Callable[[], _Content]) -> None:
+        self._begin = begin
+        self._content: _Content | None = None
         self._pending: list[bytes] = []
+        self._bytes = 0
         self.lines = 0
 
     def add(self, line: bytes) -> int:
         """One line, without its end; gives the line's number, from 0."""
         self._pending.append(line)
-        self.lines += 1
-        if len(self._pending) >= 512:
+        self._bytes += len(line) + _LINE_OVERHEAD
+        if self._bytes >= _BLOCK:
             self._drain()
+        self.lines += 1
         return self.lines - 1
 
-    def close(self) -> None:
-        """End the entry; one without lines is not written."""
-        if not self.lines:
-            self._entry.discard()
-            return
-        self._drain()
-        self._entry.close()
-        self._archive.end_entry(self._entry.name, self._hash.hexdigest())
+    def close(self, *, empty: bool = False) -> None:
+        """End the entry; one without lines is not written unless ``empty`` asks for it."""
+        if self._pending or empty:
+            self._drain()
+        if self._content is not None:
+            self._content.close()
 
     def _drain(self) -> None:
-        if self._pending:
-            self._pending.append(b"")
-            block = b"\n".join(self._pending)
-            self._hash.update(block)
-            self._entry.write(block)
-            self._pending.clear()
+        if self._content is None:
+            self._content = self._begin()
+        self._content.write_lines(self._bytes, self._pending)
+        self._pending, self._bytes = [], 0
+
+
+class TableWriter:
+    """The open table: one ``data/`` entry being written, one ``meta/`` entry waiting."""
+
+    def __init__(self, data: LineEntry, meta: LineEntry, closed: Callable[[int], object]) -> None:
+        self._data = data
+        self._meta = meta
+        self._closed = closed
+        self.add_meta = meta.add
+
+    def add(self, line: bytes, meta_line: bytes | None = None) -> None:
+        """One row and its meta line, without line ends. Rows come in ascending order of their ids."""
+        self._data.add(line)
+        if meta_line is not None:
+            self._meta.add(meta_line)
+
+    def close(self) -> None:
+        """End the table."""
+        self._data.close(empty=True)
+        self._meta.close()
+        self._closed(self._data.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +188,12 @@ class Seal:
 
 
 class ArchiveWriter:
-    """An archive being written to ``output``.
+    """An archive being written to ``output``, until the ``with`` block ends.
 
     ``tables`` gives the order of the central directory. ``make_spool_file`` makes an anonymous temporary file; what is
     written to it is encrypted. ``may_exceed_4_gib`` must be true unless the whole content is known to be smaller.
+
+    What goes wrong while writing is raised by a later call, at the latest by :meth:`finish`.
     """
 
     def __init__(
@@ -188,6 +210,7 @@ class ArchiveWriter:
         self._make_spool_file = make_spool_file
         self._hashes: dict[str, str] = {}
         self.row_counts: dict[str, int] = {}
+        self._behind = WriteBehind()
         self._outer = ZipWriter(output, seekable=output)
         if seal is None:
             self._container = self._outer
@@ -200,37 +223,35 @@ class ArchiveWriter:
             # Random bytes, so that plaintextSha256 of equal contents differs and confirms no guess.
             self._container.add(names.NONCE, os.urandom(_NONCE_BYTES), method=STORED)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._behind.close()
+
     def table(self, table: str, *, bound: int = 0) -> TableWriter:
         """Begin a table of at most ``bound`` bytes; the one before must be closed."""
-        entry = self._container.open(names.entry("data", table), may_exceed_4_gib=bound >= _LARGE)
-        return TableWriter(self, table, entry)
+        data = LineEntry(partial(self._begin, names.entry("data", table), bound))
+        return TableWriter(data, self.spool(names.entry("meta", table)), partial(self.row_counts.__setitem__, table))
 
-    def spool(self, name: str) -> LineSpool:
+    def spool(self, name: str) -> LineEntry:
         """Begin an entry of JSON Lines beside whatever is open."""
-        return LineSpool(self, self._container.spooled(name, CipherSpool(self._make_spool_file)))
+        return LineEntry(partial(self._begin_spooled, name))
 
     def add(self, name: str, content: bytes) -> None:
         """A whole entry under ``account/`` or ``meta/``; no table may be open."""
-        self._container.add(name, content)
-        self.end_entry(name, hashlib.sha256(content).hexdigest())
+        self.stream(name, [content], bound=len(content))
 
     def stream(self, name: str, chunks: Iterable[bytes], *, bound: int) -> None:
         """As :meth:`add`, for content of at most ``bound`` bytes that comes in pieces."""
-        entry = self._container.open(name, may_exceed_4_gib=bound >= _LARGE)
-        digest = hashlib.sha256()
+        content = self._begin(name, bound)
         for chunk in chunks:
-            digest.update(chunk)
-            entry.write(chunk)
-        entry.close()
-        self.end_entry(name, digest.hexdigest())
-
-    def end_entry(self, name: str, sha256: str) -> None:
-        """Called by the entries: remember what was written."""
-        if covered(name):
-            self._hashes[name] = sha256
+            content.write(chunk)
+        content.close()
 
     def finish(self, about: About, additions: dict[str, JSON]) -> Written:
         """Write sums, manifest and directory. ``additions`` are the manifest keys that the web app does not know."""
+        self._behind.finish()
         counts = dict(sorted(self.row_counts.items(), key=lambda item: self._order(names.entry("data", item[0]))))
         known = about.manifest(counts)
         content = data_sha256(self._hashes)
@@ -262,6 +283,20 @@ class ArchiveWriter:
             web_app_reads_it=self._outer.position <= WEB_APP_MAX_BYTES
             and self._container.position <= WEB_APP_MAX_BYTES,
         )
+
+    def _begin(self, name: str, bound: int) -> _Content:
+        may_exceed = bound >= _LARGE
+        return _Content(
+            self._behind, lambda: self._container.open(name, may_exceed_4_gib=may_exceed), self._ended(name)
+        )
+
+    def _begin_spooled(self, name: str) -> _Content:
+        begin = partial(self._container.spooled, name, CipherSpool(self._make_spool_file))
+        return _Content(self._behind, begin, self._ended(name))
+
+    def _ended(self, name: str) -> Callable[[str], None]:
+        """Takes down the hash of a finished entry."""
+        return partial(self._hashes.__setitem__, name) if covered(name) else lambda _: None
 
 
 def _private(manifest: dict[str, JSON]) -> dict[str, JSON]:

@@ -155,14 +155,17 @@ def export(
     streams = _streams(source, selection)
     bound = int(sum(stream.bytes for stream in streams) * _SLACK) + MIB
     make_file = spool_files(path)
-    with writing_to(path), AtomicFile(path, force=force) as file:
-        writer = ArchiveWriter(
+    with (
+        writing_to(path),
+        AtomicFile(path, force=force) as file,
+        ArchiveWriter(
             file,
             tables=[table.name for table in source.registry.tables],
             seal=seal,
             make_spool_file=make_file,
             may_exceed_4_gib=bound >= 2**32 - MIB,
-        )
+        ) as writer,
+    ):
         run = _Export(source, selection, streams, writer, make_file, now, limits)
         done, total = 0, sum(stream.changes for stream in streams)
         for stream in streams:
