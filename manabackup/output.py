@@ -11,13 +11,15 @@ import fcntl
 import io
 import os
 import stat
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from .errors import LockedError, OutputError
+from .interrupts import uninterrupted
 from .printable import printable
 
 if TYPE_CHECKING:
@@ -58,11 +60,15 @@ class AtomicFile:
         self._force = force
         self._raw: _PartFile | None = None
         self._file: io.BufferedRandom | None = None
+        self._release: Callable[[], object] | None = None
 
     def __enter__(self) -> BinaryIO:
         with writing_to(self.path):
             self._check_place()
-            self._raw = _PartFile(_create_locked(self.part, self.path), self.path)
+            with uninterrupted():
+                self._raw = _PartFile(_create_locked(self.part, self.path), self.path)
+                # An interrupt may keep __exit__ from being called, or from its first step.
+                self._release = weakref.finalize(self, _remove, self.part, self._raw)
         self._file = io.BufferedRandom(self._raw, _BUFFER_BYTES)
         return cast("BinaryIO", self._file)
 
@@ -71,21 +77,16 @@ class AtomicFile:
     ) -> None:
         assert self._raw is not None
         assert self._file is not None
-        published = False
+        assert self._release is not None
         try:
             if kind is None:
                 with writing_to(self.path):
                     self._file.flush()
                     os.fsync(self._raw.fileno())
                     self._publish()
-                    published = True
                     flush_folder(self.path.parent)
         finally:
-            if not published:
-                with suppress(OSError):  # what stopped the writing is what is reported
-                    self.part.unlink()
-            # The raw file first: what is still in the buffer of an abandoned file must not be written any more.
-            self._raw.close()
+            self._release()
 
     def _check_place(self) -> None:
         try:
@@ -144,6 +145,15 @@ class _PartFile(io.FileIO):
     def write(self, data: ReadableBuffer, /) -> int:
         with writing_to(self._target):
             return super().write(data)
+
+
+def _remove(part: Path, raw: _PartFile) -> None:
+    """Ends the writing of a part file, which is gone from its place if it was published."""
+    with suppress(OSError):  # what stopped the writing is what is reported
+        if _is_at(raw.fileno(), part):
+            part.unlink()
+    # The raw file, not its buffer: what is still in there of an abandoned file must not be written any more.
+    raw.close()
 
 
 def _create_locked(part: Path, target: Path) -> int:
