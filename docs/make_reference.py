@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from manabackup import errors
+from manabackup import errors, registry
 from manabackup.cli import overview
 from manabackup.cli.frame import program
 
@@ -18,6 +18,15 @@ _BEGINNING = """\
 # Reference
 
 What `manabackup --help` and the commands' own `--help` say, and the errors. `docs/make_reference.py` writes this page.
+"""
+_TABLES = """\
+## Apps and tables
+
+What `--app` and `--table` take, and what this version knows of Mana ({version}). Collections that are not listed are
+found and exported all the same, under `<app>.<collection>`.
+
+| app | tables |
+| --- | --- |
 """
 _ERRORS = """\
 ## Errors
@@ -37,7 +46,14 @@ def reference() -> str:
         parts.append(f"## {heading}\n")
         for name, _, _ in commands:
             parts += _command(whole, name, click.Context(whole, info_name=overview.PROGRAM))
+    parts.append(_TABLES.format(version=registry.load().version) + "".join(_table_rows()))
     return "\n".join([*parts, _ERRORS + "".join(_error_rows())])
+
+
+def _table_rows() -> Iterator[str]:
+    known = registry.load()
+    for app in known.apps:
+        yield f"| `{app}` | {', '.join(f'`{table.name}`' for table in known.of_app(app))} |\n"
 
 
 def _error_rows() -> Iterator[str]:

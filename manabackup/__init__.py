@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from .mirror import Mirror, Snapshot
     from .operations.account_key import AccountKey, KeyOrigin
     from .operations.backup import export_source, pull, unlock
+    from .operations.convert import convert
+    from .operations.diff import Diff, Side, diff
     from .operations.export import ExportResult, Selection, Source, export
     from .operations.inspect import Info, info
     from .operations.pull import PullResult
+    from .operations.rekey import RekeyResult, rekey
     from .operations.reseal import seal, unseal
     from .operations.verify import Problem, VerifyReport, verify
     from .remote.connection import Connection, connect
@@ -45,9 +48,12 @@ _HOMES = {
     ".mirror": ("Mirror", "Snapshot"),
     ".operations.account_key": ("AccountKey", "KeyOrigin"),
     ".operations.backup": ("export_source", "pull", "unlock"),
+    ".operations.convert": ("convert",),
+    ".operations.diff": ("Diff", "Side", "diff"),
     ".operations.export": ("ExportResult", "Selection", "Source", "export"),
     ".operations.inspect": ("Info", "info"),
     ".operations.pull": ("PullResult",),
+    ".operations.rekey": ("RekeyResult", "rekey"),
     ".operations.reseal": ("seal", "unseal"),
     ".operations.verify": ("Problem", "VerifyReport", "verify"),
     ".remote.connection": ("Connection", "connect"),
@@ -70,6 +76,7 @@ __all__ = [
     "Archive",
     "CommandToken",
     "Connection",
+    "Diff",
     "ExportResult",
     "FieldCipher",
     "Info",
@@ -81,12 +88,14 @@ __all__ = [
     "Plan",
     "Problem",
     "PullResult",
+    "RekeyResult",
     "Row",
     "Sandbox",
     "Seal",
     "Selection",
     "Session",
     "SessionToken",
+    "Side",
     "Snapshot",
     "Source",
     "StaticToken",
@@ -99,6 +108,8 @@ __all__ = [
     "VerifyReport",
     "Written",
     "connect",
+    "convert",
+    "diff",
     "errors",
     "export",
     "export_source",
@@ -107,6 +118,7 @@ __all__ = [
     "parse_master_key",
     "populate",
     "pull",
+    "rekey",
     "seal",
     "sign_in",
     "sign_out",

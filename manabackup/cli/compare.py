@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -87,7 +86,6 @@ def diff(
             found = compare(
                 one,
                 other,
-                make_file=tempfile.TemporaryFile,
                 tables=tables,
                 ignored_fields=_names(ignored),
                 with_identity=identity,

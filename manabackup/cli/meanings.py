@@ -29,7 +29,7 @@ MEANINGS: Final = {
     "insertOnTombstone": "rows in the bin that were written again; they stay in the bin",
     "untimedDelete": "rows deleted for good",
     "deleteBeforeInsert": "rows whose deletion came before them; they are deleted",
-    "rename": "changes of a row's id, which nothing follows",
+    "rename": "changes of a row's id; left out",
     "nullActor": "changes that the web app drops, because they name nobody",
     "nullDeletedAt": "changes that the web app drops, because of an empty time of deletion",
     "dottedUpdateOnAbsentRow": "changes inside rows that were not there yet",

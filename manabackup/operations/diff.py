@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
 from typing import Any, TypeAlias
 
 from .. import jsontext, registry
@@ -119,7 +120,7 @@ def diff(
     one: Side,
     other: Side,
     *,
-    make_file: Callable[[], SpoolFile],
+    make_file: Callable[[], SpoolFile] = TemporaryFile,
     tables: Sequence[str] = (),
     ignored_fields: Collection[str] = (),
     with_identity: bool = False,

@@ -19,7 +19,7 @@ from .terminal import Person, person
 
 DOCUMENT = ROOT / "docs" / "library.md"
 TEXT = DOCUMENT.read_text("utf-8")
-WHOLE_ACCOUNT, ARCHIVES, SANDBOX = blocks(DOCUMENT, "python")
+WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, SANDBOX = blocks(DOCUMENT, "python")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,7 @@ def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
         servers = f"from manabackup import Mirror, Seal, Transport\n{anna.constants}\n#"
         (home / "export.py").write_text(WHOLE_ACCOUNT.replace(imported, servers), "utf-8")
         (home / "archives.py").write_text(ARCHIVES, "utf-8")
+        (home / "compare.py").write_text(TWO_ARCHIVES, "utf-8")
         (home / "sandbox.py").write_text(SANDBOX, "utf-8")
         yield anna
 
@@ -43,6 +44,14 @@ def test_the_script_for_a_whole_account_writes_an_archive_that_the_other_one_rea
     lines = anna.types("python3 archives.py").splitlines()
     assert lines[0].endswith(anna.account.user_id), lines
     assert any(len(line.split()) > 1 for line in lines[1:])
+
+
+def test_the_script_for_two_archives_tells_what_differs(anna: Person) -> None:
+    assert anna.types("manabackup login --email anna@example.org --password-file password >/dev/null") == ""
+    for name, options in (("before", "--app todo"), ("after", "--app todo --app notes --offline")):
+        secret = "--recovery-code-file recovery-code"
+        anna.types(f"manabackup export {options} -o {name}.mana {secret}")
+    assert re.fullmatch(r"notes [1-9]\d* 0 0\n(?:noteTags \d+ 0 0\n)?", anna.types("python3 compare.py"))
 
 
 def test_the_script_for_tests_needs_no_account(anna: Person) -> None:
