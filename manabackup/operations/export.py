@@ -383,7 +383,9 @@ def _require(what: str, wanted: Sequence[str], existing: set[str]) -> None:
     for name in wanted:
         if name not in existing:
             near = difflib.get_close_matches(name, existing, n=3)
-            hint = f"did you mean {', '.join(near)}?" if near else None
+            hint = f"did you mean {', '.join(near)}?" if near else "`manabackup info FILE` lists an archive's tables"
+            if not near and what == "app":
+                hint = f"there are {', '.join(sorted(existing))}"
             raise UsageError(f"no {what} is called {printable(name)}", hint=hint)
 
 

@@ -15,7 +15,6 @@ from .terminal import Person, find_differences, not_installed, person
 
 COMMANDS = shown_commands(README)
 NOT_RUN_HERE = {
-    "git clone …": "there is no address yet to clone from",
     "make demo": "tests/e2e/test_demo.py",
     "make test": "is what runs this",
     "pipx install .": ".ci/run installs the wheel",
