@@ -40,6 +40,16 @@ def test_many_runs_are_merged_in_passes() -> None:
     assert all(lines == [line for key, line in pairs if key == name] for name, lines in groups.items())
 
 
+def test_lines_of_one_key_keep_their_order_where_runs_are_read_in_many_parts() -> None:
+    sorter = LineSorter(tempfile.TemporaryFile, budget=100_000)
+    pairs = [(f"{number**2 % 7}", b"%d" % number) for number in range(5_000)]
+    sorter.add(pairs)
+    expected: dict[str, list[bytes]] = {}
+    for key, line in pairs:
+        expected.setdefault(key, []).append(line)
+    assert list(sorter.groups()) == sorted(expected.items())
+
+
 def test_nothing_that_is_sorted_reaches_the_disk_in_clear(tmp_path: Path) -> None:
     files: list[Path] = []
 

@@ -31,10 +31,18 @@ class Actors:
     lines: list[bytes] = field(default_factory=list)
     _numbers: dict[bytes, int] = field(default_factory=dict)
     _count: int = 0
+    _latest: tuple[bytes, int] = (b"", -1)
 
     def __call__(self, actor: dict[str, JSON]) -> int:
         """The line number of ``actor`` in ``meta/actors.jsonl``."""
         text = jsontext.dumps(actor)
+        latest, number = self._latest
+        if text != latest:
+            number = self._number(text)
+            self._latest = text, number
+        return number
+
+    def _number(self, text: bytes) -> int:
         key = hashlib.blake2b(text, digest_size=16).digest() if len(text) > 16 else text
         number = self._numbers.get(key)
         if number is None:
@@ -91,19 +99,19 @@ class RowText:
         """The row's line, and the unregistered fields that were ciphertext."""
         encrypted = table.encrypted if table is not None else _NONE
         values = dict(record.values)
-        plain = encrypted & values.keys()
+        plain: list[str] = []
         sealed: list[str] = []
         for field_name, value in record.values.items():
             if type(value) is str and value.startswith(PREFIX):
-                plain = plain - {field_name}
                 opened = self._open(name, record, field_name, value)
                 if opened is not None:
                     values[field_name] = opened
                     if field_name not in encrypted:
                         sealed.append(field_name)
+            elif field_name in encrypted and value is not None:
+                plain.append(field_name)
         for field_name in sorted(plain):
-            if values[field_name] is not None:
-                self.problems.note("plaintextField", name, record.id, field_name)
+            self.problems.note("plaintextField", name, record.id, field_name)
         identifier = b'{"id":' + jsontext.dumps(record.id)
         if not values:
             return identifier + b"}", sealed

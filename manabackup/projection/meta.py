@@ -72,29 +72,39 @@ def meta_line(
     line: dict[str, JSON] = {"id": record.id}
     if table is not None and table.scope == "space":
         line["space"] = None if record.space is None else spaces(record.space)
-    # Fields written together share one stamp object, so that a row has few of them. Where the first of their fields
-    # stands by name decides in which order actors are numbered and, of equally many fields, which triple is common.
     stamps = record.stamps
-    first = {id(stamp): name for name, stamp in sorted(stamps.items(), reverse=True)}
-    triples: dict[int, _Triple] = {}
-    for number in sorted(first, key=first.__getitem__):
-        stamp = stamps[first[number]]
-        actor = None if stamp.actor is None else actors(stamp.actor)
-        triples[number] = (stamp.at or None, actor, stamp.origin)
-    unknown = sorted(record.values.keys() - stamps.keys())
-    common = _common(stamps, triples, first, unknown)
-    fields: dict[str, JSON] = {}
-    if len(triples) > 1 or unknown:
-        differing = {number for number, triple in triples.items() if triple != common}
-        for name, stamp in stamps.items():
-            if id(stamp) in differing:
-                fields[name] = _member(triples[id(stamp)])
-        if common != _UNKNOWN_TRIPLE:
-            fields.update((name, _member(_UNKNOWN_TRIPLE)) for name in unknown)
+    unknown = record.values.keys() - stamps.keys()
+    if not unknown and len(set(map(id, stamps.values()))) == 1:  # written once, as most rows are
+        common = _triple(next(iter(stamps.values())), actors)
+        fields: dict[str, JSON] = {}
+    else:
+        common, fields = _by_field(stamps, sorted(unknown), actors)
     line["at"], line["actor"], line["origin"] = common
     line["fields"] = fields
     line["sealed"] = sorted(sealed)
     return line
+
+
+def _by_field(
+    stamps: Mapping[str, Stamp], unknown: Sequence[str], actors: Callable[[dict[str, JSON]], int | None]
+) -> tuple[_Triple, dict[str, JSON]]:
+    """The common triple, and the ``fields`` that differ from it."""
+    # Fields written together share one stamp object, so that a row has few of them. Where the first of their fields
+    # stands by name decides in which order actors are numbered and, of equally many fields, which triple is common.
+    first = {id(stamp): name for name, stamp in sorted(stamps.items(), reverse=True)}
+    triples = {number: _triple(stamps[first[number]], actors) for number in sorted(first, key=first.__getitem__)}
+    common = _common(stamps, triples, first, unknown)
+    differing = {number for number, triple in triples.items() if triple != common}
+    fields: dict[str, JSON] = {
+        name: _member(triples[id(stamp)]) for name, stamp in stamps.items() if id(stamp) in differing
+    }
+    if common != _UNKNOWN_TRIPLE:
+        fields.update((name, _member(_UNKNOWN_TRIPLE)) for name in unknown)
+    return common, fields
+
+
+def _triple(stamp: Stamp, actors: Callable[[dict[str, JSON]], int | None]) -> _Triple:
+    return stamp.at or None, None if stamp.actor is None else actors(stamp.actor), stamp.origin
 
 
 def _member(triple: _Triple) -> dict[str, JSON]:
@@ -105,8 +115,6 @@ def _common(
     stamps: Mapping[str, Stamp], triples: Mapping[int, _Triple], first: Mapping[int, str], unknown: Sequence[str]
 ) -> _Triple:
     """The triple that most fields share; of several, the one of the field first by name."""
-    if len(triples) == 1 and not unknown:
-        return next(iter(triples.values()))
     held = Counter(map(id, stamps.values()))
     counts: Counter[_Triple] = Counter()
     names: dict[_Triple, str] = {}
