@@ -5,6 +5,7 @@
     lock                              held by the run that changes anything here
     profiles/<profile>/session.json   who is signed in; the session's cookie too, where no keyring keeps it
     mirrors/<digest>.sqlite           one for each sync server and user
+    restores/<digest>/                the same; what a restore has still to send
 
 Folders have mode 0700, files 0600.
 """
@@ -51,6 +52,10 @@ class StateFolder:
         """The file of one user's mirror of one sync server; it may not exist yet. Its folder does."""
         name = f"{sync_url.rstrip('/')}\n{user_id}".encode("utf-8", "surrogatepass")
         return self._folder("mirrors") / f"{hashlib.sha256(name).hexdigest()[:32]}.sqlite"
+
+    def restore_folder(self, sync_url: str, user_id: str) -> Path:
+        """Where a restore into one user's account keeps what it has to send; it may not exist yet."""
+        return self._folder("restores") / self.mirror_path(sync_url, user_id).stem
 
     def lock(self) -> Lock:
         """The lock of the whole folder, not yet taken."""

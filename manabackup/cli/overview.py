@@ -49,7 +49,10 @@ COMMANDS: Final = (
     ),
     (
         "Restore",
-        (("rekey", "rekey", "encrypt an archive for another account"),),
+        (
+            ("rekey", "rekey", "encrypt an archive for another account"),
+            ("restore", "restore", "put an archive's rows back into an account"),
+        ),
     ),
     (
         "Sandbox",

@@ -119,14 +119,17 @@ def _target(run: Run, accept_new_key: bool) -> tuple[FieldCipher, str | None]:
             raise UsageError("the target account has no key yet", hint="sign in to the web app with it once")
         if key.origin is KeyOrigin.SERVER and run.source(code) is not None and not accept_new_key:
             # Whoever has a recovery code has a vault that the server cannot open. Or had.
-            raise KeyChangedError("a recovery code was given, and the server says that it knows the target's key")
-        _hold_against_known(run, connection, key.cipher, accept_new_key)
+            raise KeyChangedError(
+                "a recovery code was given, and the server gives out the target's key itself",
+                hint="if the vault is meant to be so, go on with --accept-new-key; if not, somebody may have replaced it",
+            )
+        hold_against_known(run, connection, key.cipher, accept_new_key)
         whose = "account" if account.prefix else "the account that is signed in,"
         run.terminal.note(f"for {whose} {connection.user_id}, key {key.cipher.fingerprint}")
         return key.cipher, connection.user_id
 
 
-def _hold_against_known(run: Run, connection: Connection, cipher: FieldCipher, accept_new_key: bool) -> None:
+def hold_against_known(run: Run, connection: Connection, cipher: FieldCipher, accept_new_key: bool) -> None:
     """A key that this computer knows otherwise is not used: somebody may have replaced it."""
     with _mirror_of(run, connection) as mirror:
         if mirror is not None:

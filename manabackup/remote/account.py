@@ -20,6 +20,8 @@ class Space:
     type: str | None
     """``personal``, ``brand``, ``club``, ``family``, ``team``, ``practice``, or one that came later; None when it
     cannot be read, which the web app takes for personal."""
+    tier: str | None = None
+    """Only on spaces that the service made by itself, such as the first personal one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,10 @@ def organizations(transport: Transport, session: Session) -> list[Space]:
         if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
             raise ServerError(f"{answer.source}: a space has no id")
         name = item.get("name")
-        spaces.append(Space(item["id"], name if isinstance(name, str) else "", _type(item.get("metadata"))))
+        metadata = _metadata(item.get("metadata"))
+        spaces.append(
+            Space(item["id"], name if isinstance(name, str) else "", metadata.get("type"), metadata.get("tier"))
+        )
     return spaces
 
 
@@ -85,12 +90,12 @@ def subscription(transport: Transport, tokens: TokenSource) -> Subscription:
     )
 
 
-def _type(metadata: jsontext.JSON) -> str | None:
-    """The type in a space's metadata, which is an object or the JSON text of one."""
+def _metadata(metadata: jsontext.JSON) -> dict[str, str]:
+    """The texts in a space's metadata, which are an object or the JSON text of one."""
     if isinstance(metadata, str):
         try:
             metadata = jsontext.parse(metadata)
         except JSONTextError:
-            return None
-    found = metadata.get("type") if isinstance(metadata, dict) else None
-    return found if isinstance(found, str) and found else None
+            return {}
+    found = metadata.items() if isinstance(metadata, dict) else ()
+    return {name: value for name, value in found if isinstance(value, str) and value}

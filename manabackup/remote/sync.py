@@ -1,7 +1,8 @@
-"""The sync server's read side: one page of a collection, or what an app has since an instant."""
+"""The sync server: one page of a collection, what an app has since an instant, and pushes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ from .session import TokenSource
 from .transport import Answer, Transport
 
 _SCHEMA_VERSION = 1
+_NOTHING_SINCE = "2999-01-01T00:00:00Z"
+"""A push is answered with the changes since an instant. There are none since this one."""
 
 
 class FailingPageError(ServerError):
@@ -77,6 +80,47 @@ class SyncClient:
     def close(self) -> None:
         """Ends the connections; calls of other threads end at once with :class:`ServerError`."""
         self._transport.close()
+
+
+class PushClient:
+    """Writes one user's changes. ``client_id`` must never be used for reading: a reader is not shown its own pushes."""
+
+    def __init__(self, transport: Transport, tokens: TokenSource, client_id: str) -> None:
+        self.transport = transport
+        self._server = Authorized(transport, tokens)
+        self._client_id = client_id
+
+    def push(self, app: str, changes: Sequence[bytes]) -> Answer:
+        """Sends changes of one app, once: the same changes and client id always make the same bytes.
+
+        Gives the server's answer whatever its status: 200 says that all changes are stored, 400 that none is, 5xx
+        nothing. Raises :class:`ServerError` when there was no answer, which says nothing either, and
+        :class:`SignInError` and :class:`SubscriptionError` when nothing was stored.
+        """
+        head = b'{"changes":[%s],"clientId":%s,"schemaVersion":%d,"since":"%s"}'
+        body = head % (
+            b",".join(changes),
+            jsontext.dumps(self._client_id),
+            _SCHEMA_VERSION,
+            _NOTHING_SINCE.encode(),
+        )
+        return self._server.request(
+            "POST",
+            f"/sync/{_segment(app)}",
+            headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
+            body=body,
+            attempts=1,
+        )
+
+
+def clock_of(answer: Answer) -> str | None:
+    """The server's clock as the answer to a push tells it, RFC 3339."""
+    until = answer.member("syncedUntil")
+    try:
+        parse_timestamp(until or "")
+    except ValueError:
+        return None
+    return until
 
 
 def _segment(name: str) -> str:

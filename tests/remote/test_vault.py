@@ -119,7 +119,7 @@ def test_spaces_are_listed_with_their_types_however_the_metadata_is_written(
     ]
     server.otherwise = answer(json.dumps(spaces).encode())
     assert organizations(connect(server.url), session(server)) == [
-        Space("s1", "Olga", "personal"),
+        Space("s1", "Olga", "personal", "public"),
         Space("s2", "Team", "team"),
         Space("s3", "Later", "orchestra"),
     ]

@@ -77,7 +77,6 @@ class SpaceOptions:
     """``OLD=NEW``: ``OLD`` an id, ``#n`` or ``personal``; ``NEW`` an id or ``personal``."""
     shared_into_personal: bool = False
     shared_plaintext: bool = False
-    private_into_shared: bool = False
 
 
 @dataclass(slots=True)

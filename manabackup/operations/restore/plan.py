@@ -69,6 +69,7 @@ class Reason(StrEnum):
     IN_ANOTHER_SPACE = "inAnotherSpace"
     PRIVATE_INTO_SHARED = "privateIntoShared"
     SUPERSEDED = "superseded"
+    TARGET_UNREADABLE = "targetUnreadable"
     UNKNOWN_TABLE = "unknownTable"
     NUL = "nul"
     NUMBER = "number"
@@ -101,6 +102,8 @@ class TargetRow:
     """In the server's order."""
     columns: frozenset[str] = frozenset()
     """The columns of identity of its table."""
+    scope_missing: bool = False
+    """It is to get columns of identity that its data do not hold, which an update does not do."""
     _views: dict[str, ClientRow | None] = field(default_factory=dict)
 
     def view(self, clock: str) -> ClientRow | None:
@@ -215,7 +218,7 @@ def _write(
     *,
     typed_over: bool = False,
 ) -> Decision:
-    if target.is_unsound(rules.now) or not _literal_keys_stand(values, target, rules.now):
+    if target.scope_missing or target.is_unsound(rules.now) or not _literal_keys_stand(values, target, rules.now):
         if not replaceable:
             return skipped(Reason.AI_NOT_REPLACED)
         return Decision(kind, Means.REPLACE, values, typed_over=typed_over)

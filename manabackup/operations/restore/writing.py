@@ -34,6 +34,8 @@ class Writer:
 
     spaces: TargetSpaces
     rules: Rules
+    private_into_shared: bool = False
+    """Rows that only their author was to see may go where the server sends them to all members."""
 
     def work(self, row: ArchivedRow, target: TargetRow | None, table: Table, destination: Destination | Reason) -> Work:
         """What is to be done about a row that goes to ``destination``, or that something speaks against."""
@@ -49,6 +51,8 @@ class Writer:
                 return Work(skipped(agreed))
             if decision.means is Means.UPDATE or (held is not None and not held.startswith(SENTINEL)):
                 destination = agreed
+        if destination.shared and not self.private_into_shared and row.values.get("visibility") == "private":
+            return Work(skipped(Reason.PRIVATE_INTO_SHARED))
         collection = table.collection if target is None else _collection(table, target)
         changes = self._changes(decision, row, target, table, destination, collection)
         texts = [as_stored(jsontext.dumps(change)) for change in changes]

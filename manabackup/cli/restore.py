@@ -1,0 +1,334 @@
+"""``restore``: an archive's rows back into an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..archive.reader import Archive, open_archive
+from ..crypto.fields import FieldCipher
+from ..errors import UsageError
+from ..operations.account_key import KeyOrigin, ask_vault, open_vault
+from ..operations.restore.check import Verification
+from ..operations.restore.plan import Kind, OnConflict, Reason
+from ..operations.restore.report import Report
+from ..operations.restore.run import Account, Order, Restore, Result, target_spaces
+from ..printable import printable
+from ..remote.connection import Connection
+from ..remote.vault import VaultClient
+from ..settings import TARGET
+from ..state import StateFolder
+from .archives import weak_kdf_option
+from .connection import connect, tell_origin
+from .frame import command, secret_options, strict_option, target_options
+from .rekey import hold_against_known
+from .run import Exit, Run, outcome
+
+_COLUMNS = (Kind.INSERT, Kind.UPDATE, Kind.REVIVE, Kind.UNCHANGED, Kind.SKIPPED, Kind.CONFLICT)
+_MEANINGS = {
+    Reason.EXISTS: "the target has another version, which is kept (--on-conflict skip)",
+    Reason.TARGET_IS_NEWER: "the target's version is newer, or nobody knows (--on-conflict newer)",
+    Reason.AI_NOT_REPLACED: "to be seen they would have to be replaced, which a runner on the server takes as deleted: "
+    "--replace-ai does it all the same",
+    Reason.DELETED: "lay in the bin when the archive was made (--include-deleted restores them as such)",
+    Reason.OTHER_SPACE: "belong to a shared space: --map-space OLD=NEW, or --shared-into-personal",
+    Reason.UNKNOWN_SPACE: "belong to a space of which nobody knows whether it is shared: --map-space OLD=personal says "
+    "that an archive's is not, --personal-space ID which of the target's is not",
+    Reason.IN_ANOTHER_SPACE: "stand in another space of the target, from where they are not moved",
+    Reason.PRIVATE_INTO_SHARED: "are private, and every member of a shared space would get them: --yes-private",
+    Reason.SUPERSEDED: "a later version of the same row is restored",
+    Reason.TARGET_UNREADABLE: "the server failed to give what the target holds of their table",
+    Reason.UNKNOWN_TABLE: "this version knows nothing of their table",
+    Reason.NUL: "hold a NUL character, which the server refuses",
+    Reason.NUMBER: "hold a number that the server refuses",
+    Reason.NESTING: "nest deeper than the server allows",
+    Reason.TOO_LARGE: "are larger than a request may be",
+    Reason.BAD_ID: "have an id that the server would change",
+}
+_REPLACED = (
+    "a device that edits one of them before it has synced shows the restored value while all others show its edit, "
+    "until it signs in afresh"
+)
+_NESTED = "an older edit inside them, made offline and not synced yet, will win over what is restored"
+
+
+@command("restore")
+@secret_options("passphrase")
+@target_options()
+@click.option(
+    "--on-conflict",
+    type=click.Choice([mode.value for mode in OnConflict]),
+    default=OnConflict.OVERWRITE.value,
+    show_default=True,
+    help="What happens to a row that the target holds differently.",
+)
+@click.option("--app", "apps", multiple=True, metavar="APP", help="Only this app. May be given several times.")
+@click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table. May be given several times.")
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Only this row. May be given several times.")
+@click.option(
+    "--space",
+    "spaces",
+    multiple=True,
+    metavar="SPACE",
+    help="Only rows of this space of the archive: an id, #n, or `personal`, which includes settings.",
+)
+@click.option(
+    "--map-space",
+    "map_space",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Rows of the archive's space OLD (an id, #n, `personal`) go to the target's space NEW (an id, `personal`).",
+)
+@click.option("--personal-space", metavar="ID", help="The target's personal space, where a token cannot tell.")
+@click.option("--shared-into-personal", is_flag=True, help="Rows of all other spaces go to the personal one.")
+@click.option(
+    "--shared-plaintext", is_flag=True, help="Store rows in a shared space so that its members can read them."
+)
+@click.option("--yes-private", is_flag=True, help="Also rows that are marked as private.")
+@click.option("--include-deleted", is_flag=True, help="Also rows in the bin, into the bin.")
+@click.option("--replace-ai", is_flag=True, help="Also replace rows of `ai` where that is needed.")
+@click.option("--keep-visibility", is_flag=True, help="Leave rows public or unlisted, with their links.")
+@click.option("--in-clear", is_flag=True, help="Store private fields in clear in an account that has no key.")
+@click.option("--accept-new-key", is_flag=True, help="Go on though the target's key is another one than before.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and send nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask whether this is the right account.")
+@click.option(
+    "--resume/--no-resume", default=True, show_default=True, help="Go on with a restore that did not come to its end."
+)
+@weak_kdf_option
+@strict_option
+@click.argument("file")
+def restore(
+    run: Run,
+    /,
+    file: str,
+    on_conflict: str,
+    personal_space: str | None,
+    yes_private: bool,
+    accept_new_key: bool,
+    dry_run: bool,
+    yes: bool,
+    resume: bool,
+    allow_weak_kdf: bool,
+    strict: bool,
+    **asked: Any,
+) -> Exit:
+    """Put an archive's rows back into an account.
+
+    The target is read first, and the plan is shown: nothing is sent before you have seen it and said yes. What the
+    archive does not hold is never touched. A restore that was interrupted goes on when the same command is given again.
+    Afterwards the account is read once more and held against the plan.
+
+    The target is the account that --to-profile or --to-token names, else the one that is signed in.
+    """
+    order = Order(on_conflict=OnConflict(on_conflict), private_into_shared=yes_private, **asked)
+    with (
+        open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
+        _account(run, archive, personal_space, accept_new_key) as account,
+    ):
+        state = StateFolder(run.settings.state_dir)
+        folder = state.restore_folder(account.connection.sync.base_url, account.connection.user_id)
+        with state.lock():
+            if dry_run:
+                return _dry_run(run, archive, account, order, folder, strict)
+            with Restore(archive, account, order, folder) as job:
+                return _restore(run, job, account, archive, yes=yes, resume=resume, strict=strict)
+
+
+def _dry_run(run: Run, archive: Archive, account: Account, order: Order, folder: Path, strict: bool) -> Exit:
+    with Restore(archive, account, order, folder.with_name(f"{folder.name}.dry")) as job:
+        report = _plan(run, job)
+    result = Result(report)
+    _show(run, report, account, archive)
+    run.terminal.result(_record(result, account, dry_run=True), ["nothing was sent (--dry-run)"])
+    return outcome(losses=report.amiss, notices=report.typed_over, strict=strict)
+
+
+def _restore(
+    run: Run, job: Restore, account: Account, archive: Archive, *, yes: bool, resume: bool, strict: bool
+) -> Exit:
+    if not resume:
+        job.abandon()
+    report = job.resumed()
+    if report is not None:
+        run.terminal.note("going on with a restore that did not come to its end")
+    else:
+        report = _plan(run, job)
+    _show(run, report, account, archive)
+    verification: Verification | None = None
+    if report.planned or report.count(Kind.CONFLICT):
+        if not yes and not report.count(Kind.CONFLICT):
+            _confirm(run, report, account, archive)
+        with run.terminal.progress("sending", unit="changes") as bar:
+            job.push(bar.reach)
+        with run.terminal.progress("verifying", unit="collections") as bar:
+            verification = job.verify(lambda done, total, changes: bar.reach(done, total, f"{changes:,} changes"))
+    result = job.result(verification)
+    job.forget()
+    _tell(run, result)
+    run.terminal.result(_record(result, account, dry_run=False), _lines(result))
+    losses = report.amiss + result.failed + (verification.differing if verification is not None else 0)
+    return outcome(losses=losses, notices=report.typed_over, strict=strict)
+
+
+# --- the account ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _account(run: Run, archive: Archive, personal_space: str | None, accept_new_key: bool) -> Iterator[Account]:
+    with connect(run, run.settings.target) as connection:
+        cipher, has_vault = _key(run, archive, connection, accept_new_key)
+        spaces = target_spaces(connection, personal_space)
+        if spaces.personal is None:
+            run.terminal.warning(
+                "the target's personal space is not known: rows go to its stand-in, and show in every space until the "
+                "app is started again (sign in with `manabackup login`, or give --personal-space)"
+            )
+        yield Account(connection, spaces, cipher, has_vault)
+
+
+def _key(run: Run, archive: Archive, connection: Connection, accept_new_key: bool) -> tuple[FieldCipher | None, bool]:
+    """The target's key, and whether it has one. For an encrypted archive nobody is asked for it."""
+    encrypted = not archive.manifest.fields_plaintext
+    given = run.source(f"{TARGET}key") is not None or run.source(f"{TARGET}recovery-code") is not None
+    if encrypted and not given:
+        status = VaultClient(connection.auth, connection.tokens).status()
+        if status.zero_knowledge:
+            return None, True
+    key = open_vault(
+        lambda: ask_vault(connection),
+        master_key=run.master_key(TARGET),
+        recovery_code=lambda: run.secret(f"{TARGET}recovery-code"),
+    )
+    tell_origin(run, key)
+    if key.cipher is not None:
+        hold_against_known(run, connection, key.cipher, accept_new_key)
+    return key.cipher, key.origin is not KeyOrigin.NONE
+
+
+def _key_words(account: Account, archive: Archive) -> str:
+    if account.cipher is not None:
+        return f"key {account.cipher.fingerprint}"
+    if not account.has_vault:
+        return "no key"
+    stated = archive.manifest.key_fingerprint
+    return f"key not checked, the archive is encrypted under {stated}" if stated else "key not checked"
+
+
+def _confirm(run: Run, report: Report, account: Account, archive: Archive) -> None:
+    from .prompts import ask
+
+    user = account.connection.user_id
+    answer = ask(f"write {report.planned:,} rows into account {printable(user)}, {_key_words(account, archive)}? (yes)")
+    if answer is None:
+        raise UsageError("nobody is there to confirm the account", hint="--yes, once the account is the right one")
+    if answer.lower() not in ("y", "yes"):
+        raise UsageError("not confirmed; nothing was sent")
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _plan(run: Run, job: Restore) -> Report:
+    with run.terminal.progress("reading the target", unit="collections") as reading:
+
+        def read(done: int, total: int, changes: int) -> None:
+            reading.reach(done, total, f"{changes:,} changes")
+
+        return job.plan(pulling_progress=read)
+
+
+def _show(run: Run, report: Report, account: Account, archive: Archive) -> None:
+    """The plan, for people; it stands before the question."""
+    say = run.terminal.note
+    user, email = account.connection.user_id, account.connection.session
+    named = f" ({email.email})" if email is not None else ""
+    say(f"target: account {user}{named}, {_key_words(account, archive)}")
+    for line in _table(report):
+        say(line)
+    for reason, count in sorted(report.reasons.items()):
+        say(f"skipped: {count:,} rows: {_MEANINGS[Reason(reason)]}")
+    for space, count in sorted(report.spaces.items()):
+        say(f"  {count:,} of them in space {space}")
+    if report.left_out:
+        say(f"left out: {report.left_out:,} fields that the target's key does not open")
+    if account.cipher is None and account.has_vault:
+        say("compared without key: a private field counts as equal only where its ciphertext is the same")
+    if report.typed_over:
+        say(f"{report.typed_over:,} rows were typed by somebody since; a web app may offer to undo their restore")
+    if report.replaced:
+        run.terminal.warning(f"{report.replaced:,} rows are replaced: {_REPLACED}")
+    if report.nested:
+        run.terminal.warning(f"{report.nested:,} rows hold nested data: {_NESTED}")
+    for app, count in report.large_apps.items():
+        run.terminal.warning(
+            f"{app}: {count:,} changes; a device that is open meanwhile can miss some, and should sign in afresh"
+        )
+
+
+def _table(report: Report) -> Iterator[str]:
+    """Rows by table and kind."""
+    if not report.tables:
+        return
+    width = max(len("table"), *(len(printable(name)) for name in report.tables))
+    yield f"{'table':<{width}}" + "".join(f"{kind.value:>11}" for kind in _COLUMNS)
+    for name, rows in report.tables.items():
+        if any(rows[kind.value] for kind in _COLUMNS):
+            yield f"{printable(name):<{width}}" + "".join(f"{rows[kind.value]:>11,}" for kind in _COLUMNS)
+    yield f"{'all':<{width}}" + "".join(f"{report.count(kind):>11,}" for kind in _COLUMNS)
+
+
+def _tell(run: Run, result: Result) -> None:
+    for table, record, words in result.failures[:10]:
+        run.terminal.warning(f"refused: {table} {record}: {words}")
+    if result.failed > len(result.failures[:10]):
+        run.terminal.warning(f"refused: {result.failed:,} rows in all; --json lists more of them")
+    if result.verification is not None and not result.verification.ok:
+        run.terminal.warning(
+            f"{result.verification.differing:,} rows are not as planned; somebody may have edited them meanwhile"
+        )
+
+
+def _lines(result: Result) -> Iterator[str]:
+    report = result.report
+    if result.verification is None:
+        yield f"nothing to do: {report.count(Kind.UNCHANGED):,} rows are as in the archive"
+        return
+    said = "verified" if result.verified else "NOT as planned"
+    yield (
+        f"{result.inserted:,} inserted, {result.updated:,} updated, {report.count(Kind.UNCHANGED):,} unchanged, "
+        f"{report.count(Kind.SKIPPED):,} skipped, {result.failed:,} refused; {said}"
+    )
+
+
+def _record(result: Result, account: Account, *, dry_run: bool) -> dict[str, Any]:
+    """The object that ``restore --json`` prints (``formats/schemas/restore.schema.json``)."""
+    report = result.report
+    verification = result.verification
+    return {
+        "planned": report.planned,
+        "inserted": result.inserted,
+        "updated": result.updated,
+        "unchanged": report.count(Kind.UNCHANGED),
+        "skipped": report.count(Kind.SKIPPED),
+        "conflicts": report.count(Kind.CONFLICT),
+        "failed": result.failed,
+        "verified": not dry_run and result.verified,
+        "dryRun": dry_run,
+        "target": {
+            "userId": account.connection.user_id,
+            "keyFingerprint": account.cipher.fingerprint if account.cipher is not None else None,
+            "personalSpace": account.spaces.home,
+        },
+        "comparedWithoutKey": account.cipher is None and account.has_vault,
+        **{key: value for key, value in report.to_json().items() if key != "cases"},
+        "notRestored": [
+            *report.cases,
+            *({"table": table, "id": record, "reason": words} for table, record, words in result.failures),
+        ],
+        "differing": verification.cases if verification is not None else [],
+    }

@@ -1,0 +1,275 @@
+"""The rows of an archive as they would stand in the target, in the order of the ids that they have there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ... import jsontext
+from ...archive.reader import Archive
+from ...crypto.fields import FieldCipher, is_encrypted
+from ...crypto.seal import SpoolFile
+from ...errors import DamagedArchiveError, FieldDecryptionError
+from ...jsonmembers import members
+from ...jsontext import JSON
+from ...projection import MetaLineError, read_meta
+from ...registry import Registry, Table
+from ...sorting import LineSorter
+from ..identity import CHANGED_BY, TOKEN, ActorKinds, columns
+from ..rows import clean_rows, is_ours
+from ..side_by_side import MetaLines, sorted_rows
+from .archived import ArchivedRow
+from .changes import as_stored
+from .identity import ArchiveSpaces, Destination
+from .plan import Reason
+
+ONE_PER_SPACE = "kontextDoc"
+"""A table with one row in each space, under a random id."""
+_OPEN_TO_OTHERS = ("unlisted", "public")
+_SPACE_ID = "<spaceId>"
+_BREAK = b"\0"
+"""Between a row and what is known of it while they are sorted: no JSON text holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """What was asked for about rows. Empty collections mean all."""
+
+    ids: Collection[str] = ()
+    """Ids in the archive."""
+    spaces: Collection[int] | None = None
+    """Numbers of the archive's spaces; -1 for rows of none. None means all."""
+    keep_visibility: bool = False
+    in_clear: bool = False
+    """The target has no vault, and that was said to be well."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Incoming:
+    """A row on its way."""
+
+    archive_id: str
+    row: ArchivedRow
+    destination: Destination | Reason
+    space: int | None
+    """Its space's number in the archive."""
+    left_out: Sequence[str] = ()
+    """Fields that no key at hand opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    id: str
+    line: bytes
+    common: str = ""
+    times: Mapping[str, str] = field(default_factory=dict)
+    sealed: Collection[str] = ()
+    omitted: Collection[str] = ()
+    space: int | None = None
+
+    def packed(self) -> bytes:
+        known = [self.id, self.common, dict(self.times), list(self.sealed), list(self.omitted), self.space]
+        return self.line + _BREAK + jsontext.dumps(known)
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> _Raw:
+        line, _, known = packed.partition(_BREAK)
+        identifier, *rest = jsontext.parse(known)
+        return cls(identifier, line, *rest)
+
+
+class ArchiveRows:
+    """Reads an open archive for one target. ``cipher`` is the target's; None where its key is not at hand.
+
+    ``homes`` tells the target's row of :data:`ONE_PER_SPACE` for each space that has one. Reading raises
+    :class:`DamagedArchiveError`.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        registry: Registry,
+        cipher: FieldCipher | None,
+        spaces: ArchiveSpaces,
+        options: RowOptions,
+        make_file: Callable[[], SpoolFile],
+        *,
+        homes: Mapping[str, str],
+    ) -> None:
+        self._archive = archive
+        self._registry = registry
+        self._cipher = cipher
+        self._spaces = spaces
+        self._options = options
+        self._make_file = make_file
+        self._homes = homes
+        self._ours = is_ours(archive)
+        self._actors = ActorKinds(archive.meta("actors")).by_line
+        self._patterns = {
+            table: id_.partition(_SPACE_ID)[::2]
+            for table, ids in registry.well_known_ids.items()
+            for id_ in ids
+            if _SPACE_ID in id_
+        }
+
+    def table(self, table: Table) -> Iterator[list[Incoming]]:
+        """The rows of a table by their ids in the target, ascending; of several for one id the latest comes first."""
+        latest = self._latest_by_space(table) if table.name == ONE_PER_SPACE else {}
+        if self._ours and table.name not in self._patterns and table.name != ONE_PER_SPACE:
+            for raw in self._raw(table):
+                yield [self._incoming(table, raw, latest)]
+            return
+        sorter = LineSorter(self._make_file)
+        sorter.add((self._incoming(table, raw, latest).row.id, raw.packed()) for raw in self._raw(table))
+        for _, lines in sorter.groups():
+            found = [self._incoming(table, _Raw.unpacked(line), latest) for line in lines]
+            found.sort(key=lambda one: one.row.last_modified, reverse=True)
+            yield [found[0], *(replace(other, destination=Reason.SUPERSEDED) for other in found[1:])]
+
+    def _latest_by_space(self, table: Table) -> dict[str, str]:
+        """Space → id in the archive of the row that was written last."""
+        found: dict[str, tuple[str, str]] = {}
+        for raw in self._raw(table):
+            one = self._incoming(table, raw, {})
+            if isinstance(one.destination, Destination) and one.destination.space is not None:
+                candidate = (one.row.last_modified, raw.id)
+                found[one.destination.space] = max(candidate, found.get(one.destination.space, candidate))
+        return {space: identifier for space, (_, identifier) in found.items()}
+
+    def _raw(self, table: Table) -> Iterator[_Raw]:
+        wanted = self._options.spaces
+        for raw in self._ours_raw(table) if self._ours else self._foreign_raw(table):
+            if self._options.ids and raw.id not in self._options.ids:
+                continue
+            if wanted is not None and table.scope == "space" and self._number(raw) not in wanted:
+                continue
+            if wanted is not None and table.scope == "user" and -1 not in wanted:
+                continue
+            yield raw
+
+    def _ours_raw(self, table: Table) -> Iterator[_Raw]:
+        lines = MetaLines(self._archive, table.name)
+        for identifier, line in sorted_rows(self._archive, table.name, self._make_file):
+            found = lines.of(identifier)
+            if found is None:
+                yield _Raw(identifier, line)
+                continue
+            try:
+                meta = read_meta(found, self._actors)
+            except MetaLineError as error:
+                raise DamagedArchiveError(error.message, code="line", where=lines.where) from None
+            omitted = found.get("omitted")
+            yield _Raw(
+                identifier,
+                line,
+                meta.common.at,
+                {name: stamp.at for name, stamp in meta.fields.items()},
+                meta.sealed,
+                [name for name in omitted if type(name) is str] if type(omitted) is list else (),
+                meta.space,
+            )
+        lines.finish()
+
+    def _foreign_raw(self, table: Table) -> Iterator[_Raw]:
+        if table.name not in self._archive.tables:
+            return
+        for row in clean_rows(self._archive, table.name):
+            stamps = row.record.stamps if row.record is not None else {}
+            yield _Raw(row.id, row.line, "", {name: stamp.at for name, stamp in stamps.items()})
+
+    def _number(self, raw: _Raw, space: JSON = None) -> int:
+        number = self._space(raw, jsontext.parse(raw.line).get("spaceId") if space is None else space)
+        return -1 if number is None else number
+
+    def _space(self, raw: _Raw, own: JSON) -> int | None:
+        if raw.space is not None and raw.space < len(self._spaces.ids):
+            return raw.space
+        return self._spaces.number(own) if type(own) is str and own else None
+
+    def _incoming(self, table: Table, raw: _Raw, latest: Mapping[str, str]) -> Incoming:
+        values: dict[str, JSON] = jsontext.parse(raw.line)
+        del values["id"]
+        space = self._space(raw, values.get("spaceId")) if table.scope == "space" else None
+        destination = Destination(None) if table.scope == "user" else self._spaces.destination(space)
+        named = columns(self._registry, table.name)
+        for name in named & values.keys():
+            del values[name]
+        unknown = {*raw.omitted, *self._withheld(values)} - values.keys()
+        private = table.encrypted.union(raw.sealed)
+        in_clear = self._options.in_clear or (isinstance(destination, Destination) and destination.shared)
+        sealed_now, lost = self._check_private(values, private, in_clear)
+        unknown.update(lost)
+        if b"\\ud" in raw.line:
+            for name in values.keys() - private:
+                values[name] = jsontext.parse(as_stored(jsontext.dumps(values[name])))
+        texts: dict[str, bytes] = {}
+
+        def own_text(name: str) -> bytes:
+            if not texts:
+                texts.update(members(raw.line))
+            return texts[name]
+
+        row = ArchivedRow(
+            self._id(table, raw.id, destination, latest),
+            values,
+            raw.times,
+            raw.common,
+            private.union(sealed_now),
+            frozenset(unknown),
+            named,
+            in_clear,
+            self._cipher,
+            own_text,
+        )
+        if table.name == ONE_PER_SPACE and latest and isinstance(destination, Destination):
+            assert destination.space is not None
+            if latest.get(destination.space) != raw.id:
+                destination = Reason.SUPERSEDED
+        return Incoming(raw.id, row, destination, space, sorted(lost))
+
+    def _id(self, table: Table, identifier: str, destination: Destination | Reason, latest: Mapping[str, str]) -> str:
+        if not isinstance(destination, Destination) or destination.space is None:
+            return identifier
+        if latest.get(destination.space) == identifier:
+            return self._homes.get(destination.space, identifier)
+        before, after = self._patterns.get(table.name, ("", ""))
+        if before and identifier.startswith(before) and identifier.endswith(after) and identifier != before + after:
+            return f"{before}{destination.space}{after}"
+        return identifier
+
+    def _withheld(self, values: dict[str, JSON]) -> list[str]:
+        """Takes out what belongs to the account that the archive was made in, and gives the names."""
+        leaving = {CHANGED_BY} if self._options.keep_visibility else {CHANGED_BY, TOKEN}
+        if not self._options.keep_visibility and values.get("visibility") in _OPEN_TO_OTHERS:
+            leaving.add("visibility")
+        leaving &= values.keys()
+        for name in leaving:
+            del values[name]
+        return list(leaving)
+
+    def _check_private(
+        self, values: dict[str, JSON], private: frozenset[str], in_clear: bool
+    ) -> tuple[list[str], list[str]]:
+        """Fields that are ciphertext of the target's, and fields that cannot go there; these are taken out."""
+        sealed, lost = [], []
+        for name, value in values.items():
+            if is_encrypted(value):
+                opened = self._opened(value)
+                if opened is None and (self._cipher is not None or self._archive.manifest.fields_plaintext or in_clear):
+                    lost.append(name)
+                elif in_clear:
+                    assert opened is not None
+                    values[name] = jsontext.parse(opened)
+                else:
+                    sealed.append(name)
+            elif name in private and value is not None and self._cipher is None and not in_clear:
+                lost.append(name)
+        for name in lost:
+            del values[name]
+        return sealed, lost
+
+    def _opened(self, value: str) -> bytes | None:
+        try:
+            return None if self._cipher is None else self._cipher.decrypt(value)
+        except FieldDecryptionError:
+            return None

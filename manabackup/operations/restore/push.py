@@ -1,0 +1,227 @@
+"""Carries out the outbox: requests that suit the line, and a word from the server about each that stayed unanswered.
+
+A request that failed may have been carried out, wholly or up to some change. Before anything of it is sent again, the
+server is read under another client id; what is found there is never sent again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from ... import jsontext
+from ...errors import ServerError
+from ...jsontext import JSON
+from ...limits import MIB
+from ...remote.sync import PushClient, SyncClient, clock_of
+from ...remote.transport import Answer
+from ...timestamps import SECOND, format_timestamp, parse_timestamp
+from .outbox import Item, Outbox
+from .writing import is_ours
+
+MOST_CHANGES = 200
+"""In one request, as the web app sends them."""
+FIRST_BYTES, MOST_BYTES = MIB, 8 * MIB
+QUICK_SECONDS = 3.0
+"""An upload that takes less lets the next one be twice as large. The server waits 15 seconds for a body."""
+_CLOCK_SECONDS = 5
+"""By so much a server's clock may step back between two requests."""
+_TRIES = 3
+"""Of a single row that the server fails at, and of a request that the server cannot take now."""
+_MOST_REFUSED = 20
+"""Rows refused one after the other: then it is not the rows."""
+_PASSING = frozenset({408, 429, 502, 503, 504})
+
+CLOCK = "serverClock"
+"""What the outbox calls the last time that the server told."""
+
+
+class Push:
+    """One run of pushing. ``reader`` must have another client id than ``client``, and none that ever pushed."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        client: PushClient,
+        reader: SyncClient,
+        *,
+        seconds: Callable[[], float] = time.monotonic,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._outbox = outbox
+        self._client = client
+        self._reader = reader
+        self._seconds = seconds
+        self._progress = progress
+        self._size = FIRST_BYTES
+        self._items = MOST_CHANGES
+        self._tries: Counter[int] = Counter()
+        self._timeouts: Counter[int] = Counter()
+        self._waits = 0
+        self._refused_in_a_row = 0
+        self._clock = str(outbox.recall(CLOCK))
+
+    def run(self) -> None:
+        """Until every item is stored or refused.
+
+        Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`; the next run goes on from there.
+        """
+        self._settle(self._outbox.in_flight())
+        done, total = self._outbox.settled_changes()
+        while (app := self._outbox.next_planned()) is not None:
+            done += self._request(app)
+            if self._progress is not None:
+                self._progress(min(done, total), total)
+
+    def finish_begun(self) -> None:
+        """Only what may be half done: rows of which the server has some changes and not all. Raises as :meth:`run`."""
+        self._settle(self._outbox.in_flight())
+        for item in self._outbox.begun():
+            answer = self._client.push(item.app, item.missing)
+            if answer.status != 200:
+                raise ServerError(f"the sync server does not take the rest of a row: {answer.words()}")
+            self._outbox.done([item])
+
+    def _request(self, app: str) -> int:
+        """One request; gives how many changes more are settled."""
+        items = self._outbox.planned(app, items=self._items, changes=MOST_CHANGES, size=self._size)
+        since = format_timestamp(parse_timestamp(self._clock) - _CLOCK_SECONDS * SECOND)
+        self._outbox.send(items, since)
+        begun = self._seconds()
+        try:
+            answer = self._client.push(app, [change for item in items for change in item.missing])
+        except ServerError as error:
+            return self._failed(items, error.message, None)
+        took = self._seconds() - begun
+        told = clock_of(answer)
+        if told is not None and _instant(told) > _instant(self._clock):
+            self._clock = told
+        if answer.status == 200:
+            return self._stored(items, took)
+        if answer.status >= 500 or answer.status in _PASSING:
+            return self._failed(items, answer.words(), answer)
+        self._outbox.back(items, [item.sent for item in items])
+        if "i/o timeout" in answer.words():
+            return self._too_slow(items, answer.words())
+        return self._isolate(items, answer.words())
+
+    def _stored(self, items: Sequence[Item], took: float) -> int:
+        self._outbox.done(items)
+        self._waits = self._refused_in_a_row = 0
+        self._items = min(self._items * 2, MOST_CHANGES)
+        if took < QUICK_SECONDS:
+            self._size = min(self._size * 2, MOST_BYTES)
+        return sum(len(item.missing) for item in items)
+
+    def _too_slow(self, items: Sequence[Item], words: str) -> int:
+        """The body did not arrive in time: nothing of it was stored."""
+        self._size = max(1, sum(item.bytes for item in items) // 2)
+        if len(items) == 1:
+            self._timeouts[items[0].id] += 1
+            if self._timeouts[items[0].id] > 1:
+                return self._refuse(items[0], words)
+        return 0
+
+    def _isolate(self, items: Sequence[Item], words: str) -> int:
+        """One of the items is refused: fewer of them, until it stands alone."""
+        if len(items) == 1:
+            return self._refuse(items[0], words)
+        self._items = max(1, len(items) // 2)
+        return 0
+
+    def _failed(self, items: Sequence[Item], words: str, answer: Answer | None) -> int:
+        """No answer, or one that says nothing about what was stored."""
+        settled = self._settle(items)
+        passing = answer is not None and answer.status in _PASSING
+        if settled or passing:
+            self._wait(words, answer, counted=not settled)
+            return settled
+        if len(items) > 1:
+            self._items = max(1, len(items) // 2)
+            return 0
+        self._tries[items[0].id] += 1
+        if self._tries[items[0].id] >= _TRIES:
+            return self._refuse(items[0], words)
+        self._wait(words, answer, counted=False)
+        return 0
+
+    def _wait(self, words: str, answer: Answer | None, *, counted: bool) -> None:
+        self._waits += counted
+        if self._waits > self._client.transport.limits.attempts or not self._client.transport.pause(
+            max(1, self._waits), answer
+        ):
+            raise ServerError(f"the sync server cannot take changes now: {words}")
+
+    def _refuse(self, item: Item, words: str) -> int:
+        self._outbox.fail(item, words)
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row > _MOST_REFUSED:
+            raise ServerError(f"the sync server refuses one row after the other: {words}")
+        return len(item.missing)
+
+    def _settle(self, items: Sequence[Item]) -> int:
+        """Finds out what of a request is on the server; the rest is to be sent. Gives how many changes were found."""
+        found = self._found(items)
+        whole = [item for item, count in zip(items, found, strict=True) if count == len(item.changes)]
+        part = [(item, count) for item, count in zip(items, found, strict=True) if count < len(item.changes)]
+        self._outbox.done(whole)
+        self._outbox.back([item for item, _ in part], [count for _, count in part])
+        return sum(count - item.sent for item, count in zip(items, found, strict=True))
+
+    def _found(self, items: Sequence[Item]) -> list[int]:
+        """Of each item the number of its first changes that the server has.
+
+        A change counts by what it does, not by what it led to: somebody may have edited the row since.
+        """
+        if not items:
+            return []
+        since = str(self._outbox.recall("since"))
+        wanted = {item.record for item in items}
+        earlier = {event for item in items for event in item.earlier}
+        held: set[tuple[str, str]] = set()
+        collections = dict.fromkeys((item.app, jsontext.parse(item.changes[0])["table"]) for item in items)
+        for app, collection in collections:
+            for change in self._stored_since(app, collection, since):
+                if (
+                    type(change) is dict
+                    and change.get("id") in wanted
+                    and change.get("eventId") not in earlier
+                    and is_ours(change)
+                ):
+                    held.add((change["id"], _mark(change)))
+        counts = []
+        for item in items:
+            marks = [(item.record, _mark(jsontext.parse(change))) for change in item.changes]
+            last = max((index for index, mark in enumerate(marks, 1) if mark in held), default=0)
+            counts.append(max(item.sent, last))
+        return counts
+
+    def _stored_since(self, app: str, collection: str, since: str) -> list[JSON]:
+        changes: list[JSON] = []
+        seen: set[str] = set()
+        while True:
+            page = self._reader.pull(app, collection, since)
+            fresh = [change for change in page.changes if type(change) is dict and change.get("eventId") not in seen]
+            changes += fresh
+            seen.update(str(change.get("eventId")) for change in fresh)
+            if not page.has_more:
+                return changes
+            following = format_timestamp(page.until - 1)
+            if not fresh and _instant(following) <= _instant(since):
+                raise ServerError(f"the sync server gives the same changes of {app} over and over")
+            since = following
+
+
+def _mark(change: dict[str, JSON]) -> str:
+    """What tells a change from others of its record: the operation, and the times of its fields."""
+    fields = change.get("fields") if change.get("op") == "update" else None
+    times = {name: field.get("at") for name, field in fields.items()} if type(fields) is dict else None
+    return jsontext.dumps([change.get("op"), change.get("deletedAt"), times]).decode()
+
+
+def _instant(text: str) -> int:
+    try:
+        return parse_timestamp(text)
+    except ValueError:
+        return 0

@@ -1,0 +1,123 @@
+"""What a restore is about to do: counts by table and kind, why rows are left, and what their owner should know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...jsontext import JSON
+from .plan import AI, Decision, Kind, Means, Reason
+from .writing import Work
+
+MOST_CASES = 1_000
+"""Rows of one kind that are named; all are counted."""
+MANY_CHANGES = 5_000
+"""Of one app; what the server gives a device that pushes before it pulls."""
+
+
+@dataclass(slots=True)
+class Report:
+    """The plan in numbers. Everything in it is fit for JSON, and lies in the outbox until the restore is done."""
+
+    tables: dict[str, Counter[str]] = field(default_factory=dict)
+    """Table → kind → rows."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why rows are not written → rows."""
+    cases: list[dict[str, JSON]] = field(default_factory=list)
+    """Table, id in the archive and reason of rows that are not written though nobody asked for that."""
+    spaces: Counter[str] = field(default_factory=Counter)
+    """Space of the archive → rows that are not written because of it."""
+    left_out: int = 0
+    """Fields that no key at hand opens."""
+    left_out_cases: list[dict[str, JSON]] = field(default_factory=list)
+    typed_over: int = 0
+    replaced: int = 0
+    nested: int = 0
+    """Rows that are written over others and hold plain objects."""
+    changes: Counter[str] = field(default_factory=Counter)
+    """App → changes to be sent."""
+
+    def add(self, table: str, archive_id: str, work: Work, *, app: str, space: str | None) -> None:
+        """One row of the plan."""
+        decision = work.decision
+        self.tables.setdefault(table, Counter())[decision.kind.value] += 1
+        if decision.reason is not None:
+            self.refuse(table, archive_id, decision.reason, space)
+        if decision.means is not None:
+            self._count(decision, work, app)
+
+    def refuse(self, table: str, archive_id: str, reason: Reason, space: str | None) -> None:
+        """One reason more; the row itself is counted where it is added."""
+        self.reasons[reason.value] += 1
+        if reason in (Reason.OTHER_SPACE, Reason.UNKNOWN_SPACE) and space is not None:
+            self.spaces[space] += 1
+        if not reason.by_choice and len(self.cases) < MOST_CASES:
+            self.cases.append({"table": table, "id": archive_id, "reason": reason.value})
+
+    def leave_out(self, table: str, archive_id: str, name: str) -> None:
+        """A field that does not travel."""
+        self.left_out += 1
+        if len(self.left_out_cases) < MOST_CASES:
+            self.left_out_cases.append({"table": table, "id": archive_id, "field": name})
+
+    def _count(self, decision: Decision, work: Work, app: str) -> None:
+        self.changes[app] += len(work.changes)
+        self.typed_over += decision.typed_over
+        self.replaced += decision.means is Means.REPLACE
+        self.nested += decision.means is not Means.INSERT and work.nested
+
+    def count(self, *kinds: Kind) -> int:
+        """Rows of some kinds in all tables."""
+        return sum(rows[kind.value] for rows in self.tables.values() for kind in kinds)
+
+    @property
+    def planned(self) -> int:
+        """Rows that are to be written."""
+        return self.count(Kind.INSERT, Kind.UPDATE, Kind.REVIVE)
+
+    @property
+    def amiss(self) -> int:
+        """Rows and fields that are not restored though nobody asked for that."""
+        return self.left_out + sum(count for reason, count in self.reasons.items() if not Reason(reason).by_choice)
+
+    @property
+    def large_apps(self) -> dict[str, int]:
+        """Apps of which some device might miss changes."""
+        return {app: count for app, count in sorted(self.changes.items()) if count > MANY_CHANGES}
+
+    @property
+    def touches_ai(self) -> bool:
+        """Whether rows were left because the server's runner takes a delete as final."""
+        return bool(self.reasons[Reason.AI_NOT_REPLACED]) or bool(self.changes[AI])
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "tables": {table: dict(rows) for table, rows in self.tables.items()},
+            "reasons": dict(self.reasons),
+            "cases": self.cases,
+            "spaces": dict(self.spaces),
+            "leftOut": self.left_out,
+            "leftOutCases": self.left_out_cases,
+            "typedOver": self.typed_over,
+            "replaced": self.replaced,
+            "nested": self.nested,
+            "changes": dict(self.changes),
+        }
+
+    @classmethod
+    def of_json(cls, record: dict[str, Any]) -> Report:
+        """What :meth:`to_json` gave."""
+        return cls(
+            {table: Counter(rows) for table, rows in record["tables"].items()},
+            Counter(record["reasons"]),
+            record["cases"],
+            Counter(record["spaces"]),
+            record["leftOut"],
+            record["leftOutCases"],
+            record["typedOver"],
+            record["replaced"],
+            record["nested"],
+            Counter(record["changes"]),
+        )

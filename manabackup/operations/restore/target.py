@@ -1,0 +1,68 @@
+"""What the target account holds, by table and record, from a mirror that was pulled for this restore alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ... import jsontext
+from ...crypto.seal import SpoolFile
+from ...mirror import LossKind, Snapshot
+from ...projection import fold
+from ...registry import Registry, Table
+from ...sorting import LineSorter
+from ..identity import columns
+from .archive_rows import ONE_PER_SPACE
+from .plan import TargetRow
+
+_UNREADABLE = frozenset({LossKind.UNREADABLE_PAGE, LossKind.UNREADABLE_TIE})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One state of the account. Reading raises :class:`MirrorError`."""
+
+    mirror: Snapshot
+    registry: Registry
+    make_file: Callable[[], SpoolFile]
+
+    def records(self, table: Table) -> Iterator[tuple[str, list[bytes]]]:
+        """(id, changes) of every record of a table, ids ascending by code point."""
+        sorter = LineSorter(self.make_file)
+        for collection in table.collections:
+            for page in self.mirror.read(table.app, collection):
+                sorter.add(
+                    (record, line) for record, line in zip(page.ids, page.lines, strict=True) if record is not None
+                )
+        return sorter.groups()
+
+    def row(self, table: Table, lines: list[bytes]) -> TargetRow:
+        """A record from its changes."""
+        changes = [jsontext.parse_canonical(line) for line in lines]
+        record = fold(table, changes)
+        bootstrapped = table.name == ONE_PER_SPACE and record.space_filled
+        return TargetRow(record, changes, columns(self.registry, table.name), bootstrapped)
+
+    def homes(self) -> dict[str, str]:
+        """Space → the row that its one document is written onto.
+
+        The live row with the smallest id whose own data name the space, else the one that the service wrote at the
+        beginning, whose space stands in the envelope alone.
+        """
+        own: dict[str, str] = {}
+        bootstrapped: dict[str, str] = {}
+        table = self.registry.by_name.get(ONE_PER_SPACE)
+        for record_id, lines in self.records(table) if table is not None else ():
+            record = self.row(table, lines).record if table is not None else None
+            if record is not None and record.state == "live" and record.space is not None:
+                (bootstrapped if record.space_filled else own).setdefault(record.space, record_id)
+        return bootstrapped | own
+
+    def is_unreadable(self, table: Table) -> bool:
+        """Whether the server failed to give something that may belong to a table."""
+        return any(
+            loss.kind in _UNREADABLE
+            and loss.app == table.app
+            and (loss.collection is None or loss.collection in table.collections)
+            for loss in self.mirror.losses()
+        )
