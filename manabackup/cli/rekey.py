@@ -121,7 +121,7 @@ def _target(run: Run, accept_new_key: bool) -> tuple[FieldCipher, str | None]:
             # Whoever has a recovery code has a vault that the server cannot open. Or had.
             raise KeyChangedError(
                 "a recovery code was given, and the server gives out the target's key itself",
-                hint="if the vault is meant to be so, go on with --accept-new-key; if not, somebody may have replaced it",
+                hint="if the vault is meant to be so, go on with --accept-new-key; if not, somebody replaced the key",
             )
         hold_against_known(run, connection, key.cipher, accept_new_key)
         whose = "account" if account.prefix else "the account that is signed in,"

@@ -7,7 +7,6 @@ plaintext touches the disk, and it has no name any more while it is read.
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ from ..archive.manifest import Manifest
 from ..archive.reader import Archive, open_archive
 from ..archive.writer import Seal
 from ..jsontext import JSON
-from ..output import writing_to
 from .export import Selection, Source, export
+
+_NAME = "account.live"
+"""A killed run may leave it behind; nobody can open it, and the next run replaces it."""
 
 
 @contextmanager
@@ -29,14 +30,14 @@ def live_archive(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Archive]:
-    """What an export of ``source`` would hold. ``folder`` has room for it. Raises what :func:`export` raises."""
+    """What an export of ``source`` would hold, written to ``folder``. Raises what :func:`export` raises."""
     passphrase = secrets.token_urlsafe(32)
-    with writing_to(folder):
-        place = tempfile.TemporaryDirectory(dir=folder, prefix=".live-")
-    with place as name:
-        path = Path(name) / "account.mana"
-        export(source, path, selection=selection, seal=Seal(passphrase), progress=progress)
+    path = folder / _NAME
+    try:
+        export(source, path, selection=selection, seal=Seal(passphrase), force=True, progress=progress)
         archive = open_archive(path, lambda: passphrase)
+    finally:
+        path.unlink(missing_ok=True)
     with archive:
         yield archive
 
