@@ -27,6 +27,7 @@ from .archives import force_option, new_passphrase, output_option
 from .connection import connect, tell_origin
 from .exported import EPOCH, now, report
 from .frame import command, secret_options, strict_option
+from .memory import share_one_heap
 from .run import Exit, Run, outcome
 
 extra_app_option = click.option(
@@ -49,6 +50,7 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
     Only what is new is read. An interrupted run goes on where it stopped. The mirror holds what the server sends:
     private fields stay encrypted.
     """
+    share_one_heap()
     with connect(run) as connection, _mirror(run, connection.sync.base_url, connection.user_id) as mirror:
         result = _pull(run, connection, mirror, full=full, extra_apps=extra_apps)
         backup.remember_account(mirror, connection)
@@ -104,6 +106,7 @@ def export(
 
     The archive is a ZIP of JSON Lines. It holds your private fields in clear unless it is sealed.
     """
+    share_one_heap()
     if private and not seal:
         raise UsageError("--private goes with --seal")
     path = Path(output)

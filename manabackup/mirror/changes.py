@@ -63,7 +63,8 @@ def prepare(changes: Iterable[jsontext.JSON], keys: Sequence[bytes] | None = Non
     """Changes as parsed from an answer, made ready to be stored; ``keys`` saves finding them a second time."""
     prepared = []
     for index, change in enumerate(changes):
-        text = jsontext.dumps(change)
+        # A copy has its exact size, where what the JSON writer gives keeps the room that it grew into.
+        text = bytes(memoryview(jsontext.dumps(change)))
         record = change.get("id") if type(change) is dict else None
         prepared.append(
             RawChange(

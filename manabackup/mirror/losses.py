@@ -18,6 +18,8 @@ class LossKind(StrEnum):
     """More changes of one instant than any call of the server gives."""
     UNREADABLE_PAGE = "unreadablePage"
     """A stretch of time whose changes the server fails to give."""
+    UNSEARCHED = "unsearchedApp"
+    """An app whose answers are too large to be had as a whole: collections that nobody told of were not looked for."""
     EVENT_GONE = "eventGone"
     """Events that are held and that the server has no longer; the held ones stay."""
     EVENT_CHANGED = "eventChanged"

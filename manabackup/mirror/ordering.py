@@ -50,7 +50,7 @@ def merge(
     begins at the server's first event.
     """
     merged = Merged()
-    held = _held(connection, collection, changes)
+    held = held_events(connection, collection, (change.key for change in changes))
     edits: dict[int, _Edit] = {}
     digests = {key: digest for key, (_, digest) in held.items()}
     fresh: list[RawChange] = []
@@ -108,12 +108,12 @@ def _tail(connection: sqlite3.Connection, collection: int) -> _Tail | None:
     return None if row is None else _Tail(*row)
 
 
-def _held(
-    connection: sqlite3.Connection, collection: int, changes: Iterable[RawChange]
+def held_events(
+    connection: sqlite3.Connection, collection: int, events: Iterable[bytes]
 ) -> dict[bytes, tuple[int, bytes]]:
-    """Of the changes' events those that are held: page and digest."""
+    """Of events those that are held: page and digest."""
     held: dict[bytes, tuple[int, bytes]] = {}
-    keys = iter({change.key for change in changes})
+    keys = iter(set(events))
     while some := list(islice(keys, 500)):
         marks = ",".join("?" * len(some))
         rows = connection.execute(

@@ -15,7 +15,7 @@ from ..errors import MirrorError
 from . import losses
 from .changes import RawChange
 from .losses import LossKind, decoded, encoded
-from .ordering import merge
+from .ordering import held_events, merge
 from .reading import Snapshot
 from .schema import open_file, storage_errors
 
@@ -144,6 +144,13 @@ class Mirror:
         return int(count)
 
     # --- a pull ---
+
+    def holds(self, app: str, collection: str, events: Collection[bytes]) -> bool:
+        """Whether every one of the events, by key, is held."""
+        key = (encoded(app), encoded(collection))
+        with self._reading() as connection:
+            row = connection.execute("SELECT id FROM collection WHERE app = ? AND name = ?", key).fetchone()
+            return row is not None and len(held_events(connection, row[0], events)) == len(set(events))
 
     def begin_pull(self, *, compare: bool) -> None:
         """Begins a run of pulling; with ``compare``, one that reads everything and is compared with what is held."""

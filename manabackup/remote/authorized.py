@@ -28,6 +28,7 @@ class Authorized:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         attempts: int | None = None,
+        answer_bytes: int | None = None,
     ) -> Answer:
         """As :meth:`Transport.request`; a 401 stores nothing and is always worth another attempt.
 
@@ -43,6 +44,7 @@ class Authorized:
                 headers={**(headers or {}), "Authorization": f"Bearer {token}"},
                 body=body,
                 attempts=attempts,
+                answer_bytes=answer_bytes,
             )
             if answer.status != 401:
                 return _admitted(answer)

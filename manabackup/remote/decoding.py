@@ -6,6 +6,7 @@ inflates to stays within a few megabytes, and everything is counted.
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -43,14 +44,12 @@ def read_body(chunks: Iterable[bytes], coding: str, limit: int) -> bytes:
     """
     coding = coding.strip().lower()
     decoded = chunks if coding in ("", "identity") else _inflate(chunks, coding)
-    parts: list[bytes] = []
-    size = 0
+    body = io.BytesIO()  # gives away its buffer in the end, so that a large body is there once
     for part in decoded:
-        size += len(part)
-        if size > limit:
+        if body.tell() + len(part) > limit:
             raise TooLargeError
-        parts.append(part)
-    return b"".join(parts)
+        body.write(part)
+    return body.getvalue()
 
 
 def _inflate(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:

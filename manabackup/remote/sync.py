@@ -62,10 +62,10 @@ class SyncClient:
         )
         return _page(answer, f"{app}/{collection}")
 
-    def read_app(self, app: str, since: str, *, attempts: int | None = None) -> Page:
+    def read_app(self, app: str, since: str, *, attempts: int | None = None, answer_bytes: int | None = None) -> Page:
         """The first changes of all collections of an app after ``since``, 5,000 at most, by a push of no changes.
 
-        ``has_more`` is always false: an answer of 5,000 may be cut.
+        ``has_more`` is always false: an answer of 5,000 may be cut. Raises also :class:`UnwieldyAnswerError`.
         """
         changeset = {"clientId": self._client_id, "since": since, "schemaVersion": _SCHEMA_VERSION, "changes": []}
         answer = self._server.request(
@@ -74,6 +74,7 @@ class SyncClient:
             headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
             body=jsontext.dumps(changeset),
             attempts=attempts,
+            answer_bytes=answer_bytes,
         )
         return _page(answer, app)
 

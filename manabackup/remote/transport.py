@@ -105,6 +105,10 @@ class Answer:
         return ServerError(f"{self.source}: {self.words()}")
 
 
+class UnwieldyAnswerError(ServerError):
+    """An answer was larger than allowed, or did not come in time: a smaller question may well be answered."""
+
+
 class Transport:
     """A pool of HTTP/1.1 connections to one origin. Safe to share between threads.
 
@@ -162,14 +166,18 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         attempts: int | None = None,
+        answer_bytes: int | None = None,
     ) -> Answer:
         """Sends a request, again where that may help, and gives the last answer whatever its status.
 
         ``path`` begins with ``/`` and is percent-encoded by the caller where it holds names. ``attempts`` is 1 for a
-        request that must not be repeated; without it the limit holds.
+        request that must not be repeated, ``answer_bytes`` the size of the largest answer that is wanted; without them
+        the limits hold.
 
-        Raises :class:`ServerError` when there was no answer, or one that cannot be used: a redirect, too large, cut.
+        Raises :class:`ServerError` when there was no answer, or one that cannot be used: a redirect, cut, and as
+        :class:`UnwieldyAnswerError` too large or too late.
         """
+        largest = min(answer_bytes or self.limits.answer_bytes, self.limits.answer_bytes)
         source = f"{method} {self.host}{quote(path, safe=_IN_PATH)}"
         query = "?" + urlencode(params, errors="surrogatepass") if params else ""
         url = self.base_url + quote(path, safe=_IN_PATH) + query
@@ -177,7 +185,7 @@ class Transport:
         for attempt in range(1, allowed + 1):
             answer: Answer | None = None
             try:
-                answer = self._exchange(method, url, source, headers or {}, body)
+                answer = self._exchange(method, url, source, headers or {}, body, largest)
                 reason = str(answer.status)
                 if attempt == allowed or not _is_passing(answer.status):
                     return answer
@@ -186,7 +194,8 @@ class Transport:
                 if self._closed.is_set():
                     raise ServerError(f"{source}: the connection was closed here") from None
                 if attempt == allowed:
-                    raise ServerError(f"{source}: {reason}") from None
+                    kind = UnwieldyAnswerError if failure.late else ServerError
+                    raise kind(f"{source}: {reason}") from None
             _log.info("%s: %s (attempt %d of %d)", source, reason, attempt, allowed)
             if not self.pause(attempt, answer) and answer is not None:
                 return answer
@@ -205,7 +214,9 @@ class Transport:
             raise ServerError(f"{self.host}: the connection was closed here")
         return True
 
-    def _exchange(self, method: str, url: str, source: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    def _exchange(
+        self, method: str, url: str, source: str, headers: Mapping[str, str], body: bytes | None, largest: int
+    ) -> Answer:
         sent = {
             "User-Agent": f"manabackup/{__version__}",
             "Accept": "*/*",
@@ -233,21 +244,25 @@ class Transport:
                     hint="if the server has moved, give its new address",
                 )
             try:
-                content = self._body(response, received)
+                content = _body(response, received, largest)
             except TooLargeError:
-                allowed = f"{self.limits.answer_bytes / MIB:g} MiB"
-                raise ServerError(f"{source}: the answer is larger than {allowed}") from None
+                raise UnwieldyAnswerError(f"{source}: the answer is larger than {largest / MIB:g} MiB") from None
         return Answer(response.status, received, cookies, content, source, self.limits.nesting)
 
-    def _body(self, response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
-        announced = headers.get("content-length", "0")
-        if announced.isascii() and announced.isdigit() and int(announced[:20]) > self.limits.answer_bytes:
-            raise TooLargeError
-        return read_body(response.iter_stream(), headers.get("content-encoding", ""), self.limits.answer_bytes)
+
+def _body(response: httpcore.Response, headers: Mapping[str, str], largest: int) -> bytes:
+    announced = headers.get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > largest:
+        raise TooLargeError
+    return read_body(response.iter_stream(), headers.get("content-encoding", ""), largest)
 
 
 class _NoAnswerError(Exception):
     """A request got no whole answer; the message says why, for people."""
+
+    def __init__(self, reason: str, *, late: bool = False) -> None:
+        super().__init__(reason)
+        self.late = late
 
 
 @contextmanager
@@ -257,7 +272,7 @@ def _network_errors() -> Iterator[None]:
     except httpcore.ConnectTimeout:
         raise _NoAnswerError("no connection in time") from None
     except httpcore.TimeoutException:
-        raise _NoAnswerError("no whole answer in time") from None
+        raise _NoAnswerError("no whole answer in time", late=True) from None
     except httpcore.ConnectError as error:
         cause = error.args[0] if error.args else None  # httpcore drops __cause__ on the way
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -74,9 +74,11 @@ class Box:
             yield mirror
 
     @contextmanager
-    def client(self, mirror: Mirror, token: str | None = None, user: str = USER) -> Iterator[SyncClient]:
+    def client(
+        self, mirror: Mirror, token: str | None = None, user: str = USER, limits: Limits | None = None
+    ) -> Iterator[SyncClient]:
         tokens = StaticToken(token or self.accounts.issue_token(user))
-        with Transport(self.url, limits=Limits(attempts=2), sleep=lambda _: None) as transport:
+        with Transport(self.url, limits=limits or Limits(attempts=2), sleep=lambda _: None) as transport:
             yield SyncClient(transport, tokens, mirror.client_id)
 
     def pull(self, registry: Registry = REGISTRY, user: str = USER, **options: Any) -> pull.PullResult:

@@ -8,15 +8,18 @@ changes themselves tell, or are found by bisection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future
+from dataclasses import dataclass
 from statistics import median_low
 
 from ... import jsontext
 from ...errors import ServerError
+from ...limits import MIB
 from ...mirror import LossKind, Stored, event_key
 from ...printable import one_line
 from ...remote.sync import FailingPageError, Page
+from ...remote.transport import UnwieldyAnswerError
 from ...timestamps import EPOCH, FAR_FUTURE, parse_timestamp
 from .failing import ask_past_failures
 from .reading import Part, Reached, Reading
@@ -24,6 +27,8 @@ from .reading import Part, Reached, Reading
 _TELLING = 200
 """So many of the last changes of an answer are asked for their own times."""
 _ATTEMPTS = 2
+_LARGE = 6 * MIB
+"""Bytes of an answer of which no two are kept in memory."""
 
 
 class AppReader:
@@ -34,17 +39,24 @@ class AppReader:
         self._app = app
         self._reached = reached
         self._stored: Future[Stored] | None = None
+        self._answer_bytes: int | None = None
+        self._thoroughly = False
+        """The known collections have been read: what they hold need not be made ready to be stored once more."""
 
-    def read_quickly(self) -> bool:
-        """Reads on as long as it costs no more than the changes themselves; whether that was to the end."""
+    def read_quickly(self, answer_bytes: int) -> bool:
+        """Reads on as long as it costs no more than the changes themselves; whether that was to the end.
+
+        Raises :class:`UnwieldyAnswerError` where an answer is larger than ``answer_bytes``, or does not come in time.
+        """
+        self._answer_bytes = answer_bytes
+        since = self._reached.since
         try:
-            page = self._ask(self._reached.since, _ATTEMPTS)
-            keys = self._store(self._reached.since, page)
-            while self._reading.may_be_cut(page):
-                found = self._read_on(keys, self._told(page))
+            seen = self._store(since, self._ask(since, _ATTEMPTS))
+            while seen.cut:
+                found = self._read_on(seen, seen.told)
                 if found is None:
                     return False
-                page, keys = found
+                seen = found
         except FailingPageError:
             return False  # the collections are read one by one, which tells whose fault it is
         finally:
@@ -52,26 +64,34 @@ class AppReader:
         return True
 
     def read_thoroughly(self) -> None:
-        """Reads to the end, whatever it takes, and notes what cannot be read."""
-        page, keys = self._read_from(self._reached.since)
-        while self._reading.may_be_cut(page):
-            known = [*self._known(keys), *self._told(page)]
-            page, keys = self._read_on(keys, known) or self._bisect(page, keys)
-        self._settle()
+        """Reads to the end, whatever it takes, and notes what cannot be read.
+
+        The collections that are known have been read by themselves: what is missing where an answer is too large to be
+        had are others.
+        """
+        self._thoroughly = True
+        try:
+            seen = self._read_from(self._reached.since)
+            while seen.cut:
+                seen = self._read_on(seen, [*self._known(seen.keys), *seen.told]) or self._bisect(seen)
+        except UnwieldyAnswerError:
+            self._lose(LossKind.UNSEARCHED, self._reached.since, FAR_FUTURE)
+        finally:
+            self._settle()
 
     def _ask(self, since: int, attempts: int | None = None) -> Page:
-        return self._reading.read_app(self._app, since, attempts=attempts)
+        return self._reading.read_app(self._app, since, attempts=attempts, answer_bytes=self._answer_bytes)
 
-    def _read_from(self, since: int) -> tuple[Page, set[bytes]]:
+    def _read_from(self, since: int) -> _Seen:
         ends = self._reading.losses_end(self._app)
         likely = [instant for end in ends for instant in (end - 1, end)]
         answered_from, page = ask_past_failures(self._ask, since, likely)
         if answered_from != since:
             self._lose(LossKind.UNREADABLE_PAGE, since, answered_from)
-        return page, self._store(answered_from, page)
+        return self._store(answered_from, page)
 
-    def _store(self, since: int, page: Page) -> set[bytes]:
-        """Stores an answer that nothing is missing before; the keys of its events."""
+    def _store(self, since: int, page: Page) -> _Seen:
+        """Stores an answer that nothing is missing before, and takes its changes out of it: they are large."""
         reached = self._reached
         keys = [event_key(change) for change in page.changes]
         groups: dict[str, tuple[list[jsontext.JSON], list[bytes]]] = {}
@@ -79,74 +99,92 @@ class AppReader:
             changes, their_keys = groups.setdefault(_collection(change), ([], []))
             changes.append(change)
             their_keys.append(key)
-        parts = {name: Part(*group, reached.after.get(name), reached.from_start) for name, group in groups.items()}
+        seen = _Seen(frozenset(keys), self._reading.may_be_cut(page), _told(page), frozenset(groups))
+        page.changes.clear()
+        parts = {
+            name: Part(changes, their_keys, reached.after.get(name), reached.from_start)
+            for name, (changes, their_keys) in groups.items()
+            if not (self._thoroughly and self._reading.mirror.holds(self._app, name, their_keys))
+        }
         self._settle()
-        cursor = since if self._reading.may_be_cut(page) else page.until
-        self._stored = self._reading.store(self._app, parts, cursor=cursor)
+        self._stored = self._reading.store(self._app, parts, cursor=since if seen.cut else page.until)
+        if self._answer_bytes is None or self._answer_bytes > _LARGE:
+            self._settle()  # before the next one comes: there is room for one of them
         reached.since = max(reached.since, since)
-        reached.after.update((name, group[1][-1]) for name, group in groups.items())
-        return set(keys)
+        reached.after.update((name, their_keys[-1]) for name, (_, their_keys) in groups.items())
+        return seen
 
     def _settle(self) -> None:
         stored, self._stored = self._stored, None
         if stored is not None:
             stored.result()
 
-    def _read_on(self, keys: set[bytes], instants: Iterable[int]) -> tuple[Page, set[bytes]] | None:
+    def _read_on(self, seen: _Seen, instants: Iterable[int]) -> _Seen | None:
         """The next answer, from the first of ``instants`` that leaves no gap and brings much that is new."""
         for instant in instants:
             if not self._reached.since < instant < FAR_FUTURE:
                 continue
             following = self._ask(instant)
-            if self._adjoins(following, keys) and self._is_worth(following, keys):
-                return following, self._store(instant, following)
+            if seen.adjoins(following) and self._is_worth(following, seen):
+                return self._store(instant, following)
         return None
 
-    def _bisect(self, page: Page, keys: set[bytes]) -> tuple[Page, set[bytes]]:
+    def _bisect(self, seen: _Seen) -> _Seen:
         """The next answer, from the latest instant that leaves no gap, or one that brings much that is new."""
         low, high = self._reached.since, FAR_FUTURE
         last: Page | None = None
         while high - low > 1:
             middle = (low + high) // 2
             following = self._ask(middle)
-            if not self._adjoins(following, keys):
+            if not seen.adjoins(following):
                 high = middle
                 continue
             low, last = middle, following
-            if self._is_worth(following, keys):
+            if self._is_worth(following, seen):
                 break
-        if last is not None and any(event_key(change) not in keys for change in last.changes):
-            return last, self._store(low, last)
+        if last is not None and any(event_key(change) not in seen.keys for change in last.changes):
+            return self._store(low, last)
         if high == FAR_FUTURE:
             raise ServerError(f"the sync server gives the same changes of {one_line(self._app)} over and over")
         # Everything that came is of one instant, and there may be more of it than any answer holds.
-        tied = {_collection(change) for change in page.changes}
-        self._lose(LossKind.UNREADABLE_TIE, high - 1, high, tied.pop() if len(tied) == 1 else None)
+        only = next(iter(seen.collections)) if len(seen.collections) == 1 else None
+        self._lose(LossKind.UNREADABLE_TIE, high - 1, high, only)
         return self._read_from(high)
 
-    def _adjoins(self, following: Page, keys: set[bytes]) -> bool:
-        """Whether nothing lies between the changes with ``keys`` and a later answer."""
-        return bool(following.changes) and event_key(following.changes[0]) in keys
-
-    def _is_worth(self, following: Page, keys: set[bytes]) -> bool:
+    def _is_worth(self, following: Page, seen: _Seen) -> bool:
         """Whether an answer ends the reading, or at least half of it is new."""
         if not self._reading.may_be_cut(following):
             return True
-        return event_key(following.changes[len(following.changes) // 2]) not in keys
+        return event_key(following.changes[len(following.changes) // 2]) not in seen.keys
 
-    def _known(self, keys: set[bytes]) -> Iterator[int]:
+    def _known(self, keys: Set[bytes]) -> Iterator[int]:
         """The latest instant just before a change that came, from the pages of collections."""
         ends = self._reading.page_ends(self._app)
         yield max((instant - 1 for instant, last in ends if last in keys), default=EPOCH)
 
-    def _told(self, page: Page) -> Iterator[int]:
-        """An instant near the answer's end as its changes tell it: people's clocks, ahead or behind."""
-        times = [time for change in page.changes[-_TELLING:] if (time := _own_time(change)) is not None]
-        if times:
-            yield median_low(times)
-
     def _lose(self, kind: LossKind, since: int, until: int, collection: str | None = None) -> None:
         self._reading.add_loss(kind, self._app, collection, since=since, until=until)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is kept of an answer whose changes are on their way into the mirror."""
+
+    keys: Set[bytes]
+    cut: bool
+    """There may be more."""
+    told: Sequence[int]
+    """An instant near the answer's end as its changes tell it: people's clocks, ahead or behind."""
+    collections: Set[str]
+
+    def adjoins(self, following: Page) -> bool:
+        """Whether nothing lies between this answer and a later one."""
+        return bool(following.changes) and event_key(following.changes[0]) in self.keys
+
+
+def _told(page: Page) -> Sequence[int]:
+    times = [time for change in page.changes[-_TELLING:] if (time := _own_time(change)) is not None]
+    return [median_low(times)] if times else []
 
 
 def _collection(change: jsontext.JSON) -> str:

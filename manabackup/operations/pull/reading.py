@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -22,7 +22,8 @@ Progress = Callable[[int, int, int], None]
 class Part:
     """One answer's changes of one collection, as parsed; the rest as in :class:`~manabackup.mirror.Batch`."""
 
-    changes: Sequence[jsontext.JSON]
+    changes: list[jsontext.JSON]
+    """Taken out one by one when they are stored: they are large."""
     keys: Sequence[bytes]
     """The changes' event keys."""
     after: bytes | None
@@ -65,10 +66,10 @@ class Reading:
         self._go_on()
         return self.client.pull(app, collection, format_timestamp(since), attempts=attempts)
 
-    def read_app(self, app: str, since: int, *, attempts: int | None = None) -> Page:
+    def read_app(self, app: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None) -> Page:
         """What an app has since an instant, perhaps cut."""
         self._go_on()
-        return self.client.read_app(app, format_timestamp(since), attempts=attempts)
+        return self.client.read_app(app, format_timestamp(since), attempts=attempts, answer_bytes=answer_bytes)
 
     def may_be_cut(self, page: Page) -> bool:
         """Whether an answer to :meth:`read_app` has as many changes as fit into one."""
@@ -114,7 +115,7 @@ class Reading:
 
     def _store(self, app: str, parts: Mapping[str, Part], cursor: int | None) -> Stored:
         batches = {
-            name: Batch(prepare(part.changes, part.keys), part.after, part.from_start, part.cursor)
+            name: Batch(prepare(_taken(part.changes), part.keys), part.after, part.from_start, part.cursor)
             for name, part in parts.items()
         }
         stored = self.mirror.store(app, batches, cursor=cursor)
@@ -132,3 +133,9 @@ class Reading:
     def _go_on(self) -> None:
         if self._stopping.is_set():
             raise ServerError("the pull was stopped")
+
+
+def _taken(changes: list[jsontext.JSON]) -> Iterator[jsontext.JSON]:
+    changes.reverse()
+    while changes:
+        yield changes.pop()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 from ...errors import ServerError, UsageError
-from ...limits import DEFAULT_LIMITS, Limits
+from ...limits import DEFAULT_LIMITS, MIB, Limits
 from ...mirror import Loss, Mirror
 from ...printable import printable
 from ...registry import Registry
 from ...remote.sync import SyncClient
+from ...remote.transport import UnwieldyAnswerError
 from ...timestamps import EPOCH, FAR_FUTURE, SECOND, format_timestamp
 from .apps import AppReader
 from .collections import CollectionReader
@@ -20,8 +23,10 @@ from .reading import Progress, Reached, Reading
 
 OVERLAP_SECONDS = 120.0
 """A change is stamped when its transaction begins and seen when it ends; so long a transaction may take."""
-_LARGE_ANSWERS = 3
-"""So many apps are read at once whose answers may be as large as they get, which is what bounds memory."""
+_STAIRS = ((8, 1 * MIB), (2, 6 * MIB), (1, 24 * MIB))
+"""So many apps at once are read whose answers are at most so large, which is what bounds memory: what is made of an
+answer takes some times its size. An app whose answers are larger still is read by its collections one after the other,
+whose pages are a fifth as large."""
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -93,46 +98,84 @@ def run(
             raise UsageError(f"not the name of an app: {printable(app) or 'the empty name'}")
     apps = list(dict.fromkeys([*registry.apps, *extra_apps, *mirror.discovered_apps]))
     reading = Reading(mirror, client, limits, progress)
-    rounds = _Rounds(reading, registry, apps, full, int(overlap_seconds * SECOND))
-    few = min(connections, _LARGE_ANSWERS)
-    with ThreadPoolExecutor(connections, "pull") as pool, ThreadPoolExecutor(few, "pull-large") as large_pool:
-        try:
-            started_at = rounds.run(pool, large_pool)
-        except BaseException:
-            reading.stop()
-            pool.shutdown(cancel_futures=True)
-            large_pool.shutdown(cancel_futures=True)
-            raise
-        finally:
-            reading.close()
+    try:
+        started_at = _Rounds(reading, registry, apps, full, int(overlap_seconds * SECOND), connections).run()
+    except BaseException:
+        reading.stop()
+        raise
+    finally:
+        reading.close()
     mirror.end_pull(started_at)
     return _result(mirror, registry, reading.new, full, started_at)
 
 
+_Task = tuple[str, Reached]
+"""An app, and how far it was read as a whole."""
+
+
+class _End(Enum):
+    """How a quick reading of an app ended."""
+
+    WHOLE = auto()
+    CUT = auto()
+    """There is more, and no cheap way to it."""
+    UNWIELDY = auto()
+    """An answer was too large."""
+
+
 class _Rounds:
-    def __init__(self, reading: Reading, registry: Registry, apps: Sequence[str], full: bool, overlap: int) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        registry: Registry,
+        apps: Sequence[str],
+        full: bool,
+        overlap: int,
+        connections: int,
+    ) -> None:
         self._reading = reading
         self._mirror = reading.mirror
         self._registry = registry
         self._apps = apps
         self._full = full
         self._overlap = overlap
+        self._connections = connections
 
-    def run(self, pool: ThreadPoolExecutor, large_pool: ThreadPoolExecutor) -> int:
-        """Everything; the server's clock at the beginning. ``large_pool`` takes what has the largest answers."""
+    def run(self) -> int:
+        """Everything; the server's clock at the beginning."""
         started_at = self._server_clock()
         self._mirror.begin_pull(compare=self._full)
         self._reading.expect(len(self._apps))
-        whole = [app for app in self._apps if self._since(app) == EPOCH]
-        since = [app for app in self._apps if self._since(app) != EPOCH]
-        quick = [*_all(large_pool, self._read_app, whole), *_all(pool, self._read_app, since)]
-        late = [(app, reached) for app, reached in zip([*whole, *since], quick, strict=True) if reached is not None]
-        _all(pool, self._read_collection, [(app, name, to) for app, to in late for name in self._collections(app)])
-        _all(large_pool, self._read_rest, late)
-        again = [(app, name) for app in self._apps for name in self._collections(app)]
+        unwieldy = [self._beginning(app) for app in self._apps]
+        cut: list[tuple[_Task, int]] = []
+        for at_once, answer_bytes in _STAIRS:
+            ends = self._all(functools.partial(self._read_app, answer_bytes), unwieldy, at_once)
+            cut += [(task, at_once) for task, end in zip(unwieldy, ends, strict=True) if end is _End.CUT]
+            unwieldy = [task for task, end in zip(unwieldy, ends, strict=True) if end is _End.UNWIELDY]
+        cut += [(task, 1) for task in unwieldy]
+        for at_once, _ in _STAIRS:
+            tasks = [task for task, their_stair in cut if their_stair == at_once]
+            parts = [(app, name, reached) for app, reached in tasks for name in self._collections(app)]
+            self._all(self._read_collection, parts, at_once)
+        self._all(self._read_rest, [task for task, _ in cut], 1)
+        late = max(EPOCH, started_at - self._overlap)
+        again = [(app, name, late) for app in self._apps for name in self._collections(app)]
         self._reading.expect(len(again))
-        _all(pool, lambda task: self._read_again(*task, max(EPOCH, started_at - self._overlap)), again)
+        self._all(self._read_again, again, self._connections)
         return started_at
+
+    def _all(self, work: Callable[[_Argument], _Result], tasks: Sequence[_Argument], at_once: int) -> list[_Result]:
+        """The results in the tasks' order; the error of the first task that fails, when the others have stopped."""
+        with ThreadPoolExecutor(min(at_once, self._connections), "pull") as pool:
+            futures = [pool.submit(work, task) for task in tasks]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:
+                self._reading.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [future.result() for future in futures]
 
     def _server_clock(self) -> int:
         """Also the question whether this user may read at all."""
@@ -149,14 +192,19 @@ class _Rounds:
         cursor = None if self._full else self._mirror.app_cursor(app)
         return EPOCH if cursor is None else max(EPOCH, cursor - self._overlap)
 
-    def _read_app(self, app: str) -> Reached | None:
-        """None when the app was read to its end, else how far."""
+    def _beginning(self, app: str) -> _Task:
         since = self._since(app)
-        reached = Reached(since, from_start=since == EPOCH)
-        if not AppReader(self._reading, app, reached).read_quickly():
-            return reached
+        return app, Reached(since, from_start=since == EPOCH)
+
+    def _read_app(self, answer_bytes: int, task: _Task) -> _End:
+        try:
+            whole = AppReader(self._reading, *task).read_quickly(answer_bytes)
+        except UnwieldyAnswerError:
+            return _End.UNWIELDY
+        if not whole:
+            return _End.CUT
         self._reading.step()
-        return None
+        return _End.WHOLE
 
     def _read_collection(self, task: tuple[str, str, Reached]) -> None:
         app, name, reached = task
@@ -173,7 +221,8 @@ class _Rounds:
         AppReader(self._reading, *task).read_thoroughly()
         self._reading.step()
 
-    def _read_again(self, app: str, name: str, since: int) -> None:
+    def _read_again(self, task: tuple[str, str, int]) -> None:
+        app, name, since = task
         CollectionReader(self._reading, app, name, from_start=since == EPOCH).read(since)
         self._reading.step()
 
@@ -182,14 +231,6 @@ class _Rounds:
         registered = [table.collection for table in self._registry.of_app(app)]
         held = [name for name in self._mirror.collections(app) if name and name.isprintable()]
         return list(dict.fromkeys([*registered, *held]))
-
-
-def _all(pool: ThreadPoolExecutor, work: Callable[[_Argument], _Result], tasks: Iterable[_Argument]) -> list[_Result]:
-    """The results in the tasks' order; the error of the first task that fails."""
-    futures = [pool.submit(work, task) for task in tasks]
-    for future in as_completed(futures):
-        future.result()
-    return [future.result() for future in futures]
 
 
 def _result(mirror: Mirror, registry: Registry, new: int, full: bool, started_at: int) -> PullResult:
