@@ -67,9 +67,9 @@ class AtomicFile:
             self._check_place()
             with uninterrupted():
                 self._raw = _PartFile(_create_locked(self.part, self.path), self.path)
+                self._file = io.BufferedRandom(self._raw, _BUFFER_BYTES)
                 # An interrupt may keep __exit__ from being called, or from its first step.
                 self._release = weakref.finalize(self, _remove, self.part, self._raw)
-        self._file = io.BufferedRandom(self._raw, _BUFFER_BYTES)
         return cast("BinaryIO", self._file)
 
     def __exit__(

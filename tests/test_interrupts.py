@@ -24,30 +24,44 @@ def handlers() -> Iterator[None]:
 
 def test_an_interrupt_waits_for_the_end_of_the_block(handlers: None) -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append("the rest")
+
+    def block() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("the rest")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
     assert done == ["the rest"]
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_an_interrupt_counts_more_than_an_error_and_comes_once(handlers: None) -> None:
-    with pytest.raises(KeyboardInterrupt) as raised, uninterrupted():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        raise ValueError
+    def block() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            raise ValueError
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        block()
     assert isinstance(raised.value.__context__, ValueError)
 
 
 def test_signals_that_are_ignored_stay_ignored_and_blocks_may_nest(handlers: None) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     done = []
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
+
+    def block() -> None:
         with uninterrupted():
-            os.kill(os.getpid(), signal.SIGHUP)
-            os.kill(os.getpid(), signal.SIGINT)
-        done.append("the outer rest")
+            with uninterrupted():
+                os.kill(os.getpid(), signal.SIGHUP)
+                os.kill(os.getpid(), signal.SIGINT)
+            done.append("the outer rest")
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
     assert done == ["the outer rest"]
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 

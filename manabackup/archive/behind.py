@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
+from ..interrupts import uninterrupted
 from ..limits import MIB
 
 _Task = tuple[int, Callable[..., object], tuple[Any, ...]]
@@ -20,64 +21,66 @@ class WriteBehind:
     thread, which must call :meth:`finish` or :meth:`close` in the end.
     """
 
+    # Queues of the interpreter's own and not conditions: an interrupt in the middle of one may leave its lock taken.
+
     def __init__(self, *, most: int = 4 * MIB) -> None:
         self._most = most
-        self._tasks: deque[_Task] = deque()
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._done: SimpleQueue[int | BaseException] = SimpleQueue()
+        self._waiting = 0
         self._bytes = 0
-        self._changed = threading.Condition()
         self._error: BaseException | None = None
         self._closed = False
         self._thread: threading.Thread | None = None
 
     def do(self, size: int, task: Callable[..., object], *arguments: Any) -> None:
         """Have ``task(*arguments)`` done, which holds about ``size`` bytes; waits while too many are held."""
-        with self._changed:
-            if self._thread is None:
+        if self._thread is None:
+            with uninterrupted():
                 self._thread = threading.Thread(target=self._work, name="write-behind", daemon=True)
                 self._thread.start()
-            self._changed.wait_for(lambda: self._bytes + size <= self._most or not self._tasks or self._error)
-            self._raise()
-            self._tasks.append((size, task, arguments))
-            self._bytes += size
-            self._changed.notify_all()
+        while self._waiting and (self._bytes + size > self._most or not self._done.empty()):
+            self._take()
+        self._raise()
+        self._tasks.put((size, task, arguments))
+        self._waiting += 1
+        self._bytes += size
 
     def finish(self) -> None:
         """Wait until everything is done, and end the thread."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._tasks or self._error)
-            self._raise()
+        while self._waiting:
+            self._take()
+        self._raise()
         self.close()
 
     def close(self) -> None:
         """End the thread, without the tasks that it has not begun."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._tasks.put(None)
         if self._thread is not None:
             self._thread.join()
+
+    def _take(self) -> None:
+        """Note the next task that is done."""
+        self._raise()
+        done = self._done.get()
+        if isinstance(done, BaseException):
+            self._error = done
+            raise done
+        self._waiting -= 1
+        self._bytes -= done
 
     def _raise(self) -> None:
         if self._error is not None:
             raise self._error
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._tasks or self._closed)
-                if self._closed:
-                    return
-                # It stays in the queue while it is done, so that an empty queue means that all is done.
-                size, task, arguments = self._tasks[0]
+        while (waiting := self._tasks.get()) is not None and not self._closed:
+            size, task, arguments = waiting
             try:
                 task(*arguments)
             except BaseException as error:  # noqa: BLE001 # raised in the caller's thread
-                with self._changed:
-                    self._error = error
-                    self._tasks.clear()
-                    self._changed.notify_all()
+                self._done.put(error)
                 return
-            with self._changed:
-                self._tasks.popleft()
-                self._bytes -= size
-                self._changed.notify_all()
-            del task, arguments
+            self._done.put(size)
+            del waiting, task, arguments
