@@ -43,6 +43,12 @@ class Measurement:
         """Of the process and its children, on all cores."""
         return self.user + self.system
 
+    def plus(self, other: Measurement) -> Measurement:
+        """One after the other."""
+        return Measurement(
+            self.wall + other.wall, self.user + other.user, self.system + other.system, max(self.peak, other.peak)
+        )
+
 
 @dataclass(slots=True)
 class Meter:

@@ -57,7 +57,7 @@ def measure(setting: Setting) -> list[Line]:
 def seal(meter: Meter, *, source: str, target: str) -> dict[str, Any]:
     """What ``seal`` does."""
     with meter:
-        written = reseal.seal(Path(source), Path(target), PASSPHRASE, force=True)
+        written = reseal.seal(Path(source), Path(target), lambda: PASSPHRASE, force=True)
     return {"rows": written.rows}
 
 
