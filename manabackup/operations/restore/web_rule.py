@@ -2,7 +2,7 @@
 
 The rule of :mod:`manabackup.projection` says what was meant; this one says what somebody will see. They differ where an
 insert carries no time (a client stamps it with the moment of the replay, and then ignores every update that is older),
-and in the oddities that the projection notes. Source: ``formats/mana-v2.md``, "From changes to rows".
+and in the oddities that the projection notes.
 """
 
 from __future__ import annotations
