@@ -1,93 +1,138 @@
+"""Work behind its caller: order, bounds, errors and ends."""
+
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from manabackup.archive.behind import WriteBehind
+from manabackup.archive.writer import About, ArchiveWriter
+
+ABOUT = About("user-1", "2026-05-01T12:00:00.000Z", {"type": "full"}, fields_plaintext=True)
 
 
-def test_tasks_are_done_in_order_and_all_of_them_before_the_end() -> None:
+class FullDisk:
+    """A file that takes no more than ``room`` bytes."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, data: bytes) -> int:
+        self.room -= len(data)
+        if self.room < 0:
+            raise OSError(28, "no space left on device")
+        return len(data)
+
+    def seek(self, offset: int) -> None:
+        """Wherever it goes, there is as little room."""
+
+
+def writing_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "write-behind"]
+
+
+def test_tasks_are_done_in_order_and_none_is_left_at_the_end() -> None:
     done: list[int] = []
-    behind = WriteBehind(most=1_000)
-    for number in range(500):
-        behind.do(100, done.append, number)
+    behind = WriteBehind(most=100)
+    for number in range(1_000):
+        behind.do(number % 70, done.append, number)
     behind.finish()
-    assert done == list(range(500))
+    assert done == list(range(1_000))
+    assert not writing_threads()
 
 
-def test_no_more_is_held_than_allowed_but_for_one_that_is_larger() -> None:
-    held, most_held, lock = 0, 0, threading.Lock()
-    sizes = [300, 5_000, 300, 300, 900, 10] * 50
-
-    def begin(size: int) -> None:
-        nonlocal held, most_held
-        with lock:
-            held += size
-            most_held = max(most_held, held)
-
-    def end(size: int) -> None:
-        nonlocal held
-        with lock:
-            held -= size
-
-    behind = WriteBehind(most=1_000)
-    for size in sizes:
-        # What is counted here begins a moment before the call, and so one task more than the thread holds.
-        begin(size)
-        behind.do(size, end, size)
-    behind.finish()
-    assert held == 0
-    assert most_held <= 5_000 + 1_000
-
-
-def test_the_first_error_is_raised_in_the_callers_thread_and_nothing_more_is_done() -> None:
+def test_a_caller_waits_rather_than_let_too_much_pile_up() -> None:
+    gate = threading.Event()
     done: list[int] = []
 
-    def fail() -> None:
-        raise OSError(28, "full")
+    def work(number: int) -> None:
+        gate.wait()
+        done.append(number)
 
-    behind = WriteBehind()
-    behind.do(1, done.append, 1)
-    behind.do(1, fail)
-    with pytest.raises(OSError, match="full"):
-        behind.finish()
-    with pytest.raises(OSError, match="full"):
-        behind.do(1, done.append, 2)
-    with pytest.raises(OSError, match="full"):
-        behind.finish()
-    behind.close()
-    assert done == [1]
+    behind = WriteBehind(most=100)
+    threading.Timer(0.05, gate.set).start()
+    ahead = []
+    for number in range(50):
+        behind.do(30, work, number)
+        ahead.append(number + 1 - len(done))
+    behind.finish()
+    assert done == list(range(50))
+    assert max(ahead) <= 4
 
 
-def test_an_error_comes_to_light_before_the_caller_is_done() -> None:
-    def fail() -> None:
-        raise OSError(28, "full")
-
-    def go_on(behind: WriteBehind) -> None:
-        for _ in range(100):
-            behind.do(5, int)
-
+def test_one_task_may_be_larger_than_all_that_is_held_otherwise() -> None:
+    done: list[bytes] = []
     behind = WriteBehind(most=10)
+    behind.do(1_000, done.append, b"large")
+    behind.do(1, done.append, b"small")
+    behind.finish()
+    assert done == [b"large", b"small"]
+
+
+def test_the_first_error_is_raised_in_the_caller_and_nothing_is_done_after_it() -> None:
+    done: list[str] = []
+
+    def fail() -> None:
+        raise OSError(28, "no space left on device")
+
+    behind = WriteBehind(most=1)
+    behind.do(1, done.append, "before")
     behind.do(1, fail)
-    with pytest.raises(OSError, match="full"):
-        go_on(behind)
+    with pytest.raises(OSError, match="no space"):  # noqa: PT012 - whichever call learns of it first
+        for _ in range(3):
+            behind.do(1, done.append, "after")
+    with pytest.raises(OSError, match="no space"):
+        behind.finish()
     behind.close()
+    assert done == ["before"]
+    assert not writing_threads()
 
 
-def test_close_waits_for_the_task_that_runs() -> None:
-    go, begun = threading.Event(), threading.Event()
-    done: list[int] = []
+def test_what_was_not_begun_when_the_caller_gave_up_is_not_done() -> None:
+    begun, gate = threading.Event(), threading.Event()
+    done: list[str] = []
 
-    def wait() -> None:
+    def slow() -> None:
         begun.set()
-        go.wait(30)
-        done.append(1)
+        gate.wait()
+        done.append("begun")
 
     behind = WriteBehind()
-    behind.do(1, wait)
-    begun.wait(30)
-    threading.Timer(0.01, go.set).start()
+    behind.do(1, slow)
+    behind.do(1, done.append, "waiting")
+    begun.wait()
+    threading.Timer(0.05, gate.set).start()
     behind.close()
-    assert done == [1]
-    WriteBehind().close()
+    assert done == ["begun"]
+    assert not writing_threads()
+
+
+def test_a_full_disk_is_told_to_the_writer_of_an_archive_and_no_thread_stays(tmp_path: Path) -> None:
+    def write() -> None:
+        with ArchiveWriter(FullDisk(3_000_000), tables=["notes"], make_spool_file=(tmp_path / "spool").open) as writer:
+            table = writer.table("notes")
+            for number in range(400_000):
+                table.add(b'{"id":"%06d","title":"%064x"}' % (number, number * 0x9E3779B97F4A7C15))
+            table.close()
+            writer.finish(ABOUT, {})
+
+    with pytest.raises(OSError, match="no space"):
+        write()
+    assert not writing_threads()
+
+
+def test_an_error_between_rows_ends_the_thread_too(tmp_path: Path) -> None:
+    def write() -> None:
+        with (
+            (tmp_path / "archive").open("w+b") as file,
+            ArchiveWriter(file, tables=["notes"], make_spool_file=(tmp_path / "spool").open) as writer,
+        ):
+            writer.table("notes").add(b'{"id":"1"}')
+            writer.add("account/data.json", b"{}")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert not writing_threads()
