@@ -11,7 +11,7 @@ import click
 
 from ..archive.reader import Archive, open_archive
 from ..crypto.fields import FieldCipher
-from ..errors import UsageError
+from ..errors import KeyChangedError, UsageError
 from ..operations.account_key import KeyOrigin, ask_vault, open_vault
 from ..operations.restore.check import Verification
 from ..operations.restore.plan import Kind, OnConflict, Reason
@@ -21,9 +21,10 @@ from ..printable import printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
 from ..settings import TARGET
+from ..settings import Account as TargetSettings
 from ..state import StateFolder
 from .archives import weak_kdf_option
-from .connection import connect, tell_origin
+from .connection import connect, target_account, tell_origin
 from .frame import command, secret_options, strict_option, target_options
 from .rekey import hold_against_known
 from .run import Exit, Run, outcome
@@ -57,7 +58,7 @@ _NESTED = "an older edit inside them, made offline and not synced yet, will win 
 
 
 @command("restore")
-@secret_options("passphrase")
+@secret_options("passphrase", "key", "recovery-code", "token")
 @target_options()
 @click.option(
     "--on-conflict",
@@ -180,8 +181,9 @@ def _restore(
 
 @contextmanager
 def _account(run: Run, archive: Archive, personal_space: str | None, accept_new_key: bool) -> Iterator[Account]:
-    with connect(run, run.settings.target) as connection:
-        cipher, has_vault = _key(run, archive, connection, accept_new_key)
+    target = target_account(run)
+    with connect(run, target) as connection:
+        cipher, has_vault = _key(run, archive, connection, target, accept_new_key)
         spaces = target_spaces(connection, personal_space)
         if spaces.personal is None:
             run.terminal.warning(
@@ -191,20 +193,26 @@ def _account(run: Run, archive: Archive, personal_space: str | None, accept_new_
         yield Account(connection, spaces, cipher, has_vault)
 
 
-def _key(run: Run, archive: Archive, connection: Connection, accept_new_key: bool) -> tuple[FieldCipher | None, bool]:
+def _key(
+    run: Run, archive: Archive, connection: Connection, target: TargetSettings, accept_new_key: bool
+) -> tuple[FieldCipher | None, bool]:
     """The target's key, and whether it has one. For an encrypted archive nobody is asked for it."""
-    encrypted = not archive.manifest.fields_plaintext
-    given = run.source(f"{TARGET}key") is not None or run.source(f"{TARGET}recovery-code") is not None
-    if encrypted and not given:
-        status = VaultClient(connection.auth, connection.tokens).status()
-        if status.zero_knowledge:
-            return None, True
-    key = open_vault(
-        lambda: ask_vault(connection),
-        master_key=run.master_key(TARGET),
-        recovery_code=lambda: run.secret(f"{TARGET}recovery-code"),
-    )
+    code = f"{TARGET}recovery-code"
+    if not target.prefix and run.source(code) is None:
+        code = "recovery-code"  # of the account that is signed in, which has one, whatever it is called here
+    given = run.master_key(TARGET)
+    if given is None and not target.prefix:
+        given = run.master_key()
+    needed = archive.manifest.fields_plaintext or given is not None or run.source(code) is not None
+    if not needed and VaultClient(connection.auth, connection.tokens).status().zero_knowledge:
+        return None, True
+    key = open_vault(lambda: ask_vault(connection), master_key=given, recovery_code=lambda: run.secret(code))
     tell_origin(run, key)
+    if key.origin is KeyOrigin.SERVER and run.source(code) is not None and not accept_new_key:
+        raise KeyChangedError(
+            "a recovery code was given, and the server gives out the target's key itself",
+            hint="if the vault is meant to be so, go on with --accept-new-key; if not, somebody may have replaced it",
+        )
     if key.cipher is not None:
         hold_against_known(run, connection, key.cipher, accept_new_key)
     return key.cipher, key.origin is not KeyOrigin.NONE
