@@ -169,13 +169,14 @@ def _tell(run: Run, found: Diff, a: str, b: str | None) -> None:
 
 def _lines(found: Diff, named: tuple[str, str], shown: int) -> Iterator[str]:
     for name, table in found.tables.items():
-        yield f"{one_line(name)}: {table.added:,} added, {table.removed:,} removed, {table.changed:,} changed"
-        yield from _rows(table, shown)
+        yield from table_lines(name, table, shown)
     verdict = "equal" if found.equal else "different"
     yield f"{verdict}: {found.rows[0]:,} rows of {named[0]}, {found.rows[1]:,} of {named[1]}"
 
 
-def _rows(table: TableDiff, shown: int) -> Iterator[str]:
+def table_lines(name: str, table: TableDiff, shown: int) -> Iterator[str]:
+    """What differs in a table: the counts, and of each kind as many rows as are to be ``shown``."""
+    yield f"{one_line(name)}: {table.added:,} added, {table.removed:,} removed, {table.changed:,} changed"
     for sign, count, ids in (("+", table.added, table.added_ids), ("-", table.removed, table.removed_ids)):
         for identifier in ids[:shown]:
             yield f"  {sign} {one_line(identifier)}"

@@ -52,6 +52,7 @@ COMMANDS: Final = (
         (
             ("rekey", "rekey", "encrypt an archive for another account"),
             ("restore", "restore", "put an archive's rows back into an account"),
+            ("roundtrip", "roundtrip", "try out, without an account, whether archives can be restored"),
         ),
     ),
     (

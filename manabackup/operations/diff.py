@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from .. import jsontext, registry
 from ..archive.reader import Archive
@@ -38,6 +38,22 @@ class Side:
     archive: Archive
     cipher: FieldCipher | None = None
     """Opens its encrypted fields. Without it a ciphertext equals nothing but itself."""
+
+
+class Expectation(Protocol):
+    """What may differ, because somebody meant it to: such differences are not counted."""
+
+    def takes_field(self, table: str, name: str, one: JSON, other: JSON, *, private: bool) -> bool:
+        """A field of a row of both sides; null stands for an absent one too. ``private`` ones were ciphertext.
+
+        It is also told numbers that are equal for a server and are written differently.
+        """
+
+    def takes_removed(self, table: str, identifier: str, values: dict[str, JSON]) -> bool:
+        """A row that the first side alone has."""
+
+    def takes_added(self, table: str, identifier: str, values: dict[str, JSON]) -> bool:
+        """A row that the second side alone has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +141,14 @@ def diff(
     ignored_fields: Collection[str] = (),
     with_identity: bool = False,
     with_values: bool = False,
+    expected: Expectation | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Diff:
     """What must change for ``one`` to become ``other``.
 
     ``userId``, ``spaceId`` and ``authorId`` do not count unless ``with_identity``. ``tables`` narrows the comparison.
-    ``make_file`` makes the files in which rows of foreign archives are sorted, encrypted. ``progress`` is told the
-    number of rows done now and then.
+    ``make_file`` makes the files in which rows of foreign archives are sorted, encrypted. What is ``expected`` does not
+    count. ``progress`` is told the number of rows done now and then.
 
     Raises :class:`UsageError` for a table that neither side has, and :class:`DamagedArchiveError`.
     """
@@ -143,12 +160,14 @@ def diff(
         ignored = frozenset(ignored_fields) if with_identity else columns(known, name).union(ignored_fields)
         table = known.by_name.get(name)
         comparison = _Comparison(
+            name,
             _OpenSide(one, name),
             _OpenSide(other, name),
             table.encrypted if table is not None else _NONE,
             ignored,
             with_values,
             budget,
+            expected,
         )
         for count in comparison.run(make_file):
             done += count
@@ -230,13 +249,17 @@ class _Comparison:
 
     def __init__(
         self,
+        table: str,
         one: _OpenSide,
         other: _OpenSide,
         encrypted: frozenset[str],
         ignored: frozenset[str],
         with_values: bool,
         budget: _Budget,
+        expected: Expectation | None,
     ) -> None:
+        self._table = table
+        self._expected = expected
         self.one = one
         self.other = other
         self._encrypted = encrypted
@@ -253,12 +276,10 @@ class _Comparison:
         while a is not None or b is not None:
             if b is None or (a is not None and a[0] < b[0]):
                 assert a is not None
-                self.found.removed += 1
-                self._name(self.found.removed_ids, a[0])
+                self._removed(a[0], a[1])
                 a = next(ours, None)
             elif a is None or b[0] < a[0]:
-                self.found.added += 1
-                self._name(self.found.added_ids, b[0])
+                self._added(b[0], b[1])
                 b = next(theirs, None)
             else:
                 if a[1] != b[1]:
@@ -269,6 +290,20 @@ class _Comparison:
                 yield count
                 count = 0
         yield count
+
+    def _removed(self, identifier: str, line: bytes) -> None:
+        if self._expected is None or not self._expected.takes_removed(
+            self._table, identifier, self.one.values(line)[0]
+        ):
+            self.found.removed += 1
+            self._name(self.found.removed_ids, identifier)
+
+    def _added(self, identifier: str, line: bytes) -> None:
+        if self._expected is None or not self._expected.takes_added(
+            self._table, identifier, self.other.values(line)[0]
+        ):
+            self.found.added += 1
+            self._name(self.found.added_ids, identifier)
 
     def _compare(self, identifier: str, one: bytes, other: bytes) -> None:
         a, opened_a = self.one.values(one)
@@ -284,9 +319,28 @@ class _Comparison:
             # Numbers that only a server could not tell apart: what was ciphertext, no server has touched.
             sealed = {*self.one.sealed(identifier), *self.other.sealed(identifier)}
             changed = sorted({*changed, *sealed.intersection(close)})
+            exact |= sealed
+        if self._expected is not None:
+            changed = self._unexpected(self._expected, changed, close, exact, a, b)
         if changed:
             self.found.changed += 1
             self._keep(identifier, changed, a, b, len(one) + len(other))
+
+    def _unexpected(
+        self,
+        expected: Expectation,
+        changed: list[str],
+        close: list[str],
+        exact: Collection[str],
+        a: dict[str, JSON],
+        b: dict[str, JSON],
+    ) -> list[str]:
+        taken = {
+            name
+            for name in dict.fromkeys([*changed, *close])
+            if expected.takes_field(self._table, name, a.get(name), b.get(name), private=name in exact)
+        }
+        return [name for name in changed if name not in taken]
 
     def _keep(self, identifier: str, changed: list[str], a: dict[str, JSON], b: dict[str, JSON], size: int) -> None:
         kept = self.found.changed_rows

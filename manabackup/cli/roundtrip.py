@@ -1,0 +1,146 @@
+"""``roundtrip``: whether archives can be restored, tried out without an account."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..archive.reader import open_archive
+from ..crypto.fields import FieldCipher
+from ..errors import ManabackupError
+from ..operations.diff import TableDiff
+from ..operations.roundtrip import RoundtripResult
+from ..operations.roundtrip import roundtrip as try_out
+from ..operations.roundtrip_rules import KINDS
+from ..output import refuse_existing, write_whole
+from ..printable import counted, one_line, printable
+from .archives import weak_kdf_option
+from .compare import table_lines
+from .frame import command, secret_options
+from .junit import Case, report
+from .run import Exit, Run
+
+_SHOWN = 20
+"""Rows of one kind that are named for a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of one file: a result, or an error."""
+
+    file: str
+    seconds: float
+    result: RoundtripResult | None = None
+    error: ManabackupError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        if self.result is not None:
+            return self.result.to_json()
+        assert self.error is not None
+        return {"archive": self.file, "equal": False, "error": self.error.message, "exitCode": self.error.exit_code}
+
+
+@command("roundtrip")
+@secret_options("passphrase", "key")
+@click.option("--junit", metavar="FILE", help="Also write the results as JUnit XML, one test case for each file.")
+@click.option("--force", is_flag=True, help="Replace the JUnit file if it exists.")
+@weak_kdf_option
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def roundtrip(run: Run, files: tuple[str, ...], junit: str | None, force: bool, allow_weak_kdf: bool) -> Exit | None:
+    """Try out whether archives can be restored.
+
+    No account and no network is needed: for each file the embedded server gets a fresh account under a random key. The
+    archive is encrypted for it, restored, and exported again, and both are compared. What restoring changes on purpose
+    is counted, and is no difference. Exit code 4 when anything else differs.
+
+    Archives that were encrypted for an account (rekey) open with --key-file. Meanwhile the folder for temporary files
+    (TMPDIR) holds what a server would: private fields encrypted, all else in clear.
+    """
+    if junit is not None:
+        refuse_existing(Path(junit), force=force)
+    key = run.master_key()
+    opener = FieldCipher(key) if key is not None else None
+    outcomes: list[_Outcome] = []
+    for file in files:
+        begun = time.monotonic()
+        result: RoundtripResult | None = None
+        failure: ManabackupError | None = None
+        try:
+            result = _try(run, file, opener, allow_weak_kdf)
+        except ManabackupError as error:
+            failure = error
+        outcomes.append(_Outcome(file, time.monotonic() - begun, result, failure))
+        _tell(run, outcomes[-1], alone=len(files) == 1)
+    if junit is not None:
+        write_whole(Path(junit), report("manabackup.roundtrip", [_case(outcome) for outcome in outcomes]))
+    if run.terminal.json:
+        run.terminal.result({"files": [outcome.to_json() for outcome in outcomes]}, ())
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if errors:
+        # What is damaged outranks what could only not be opened.
+        worst = max(errors, key=lambda error: error.exit_code)
+        if len(files) == 1:
+            raise worst
+        raise type(worst)(f"{len(errors)} of {len(files)} files could not be tried", hint=worst.hint)
+    return (
+        Exit.DONE
+        if all(outcome.result is not None and outcome.result.equal for outcome in outcomes)
+        else Exit.DIFFERENCES
+    )
+
+
+def _try(run: Run, file: str, opener: FieldCipher | None, allow_weak_kdf: bool) -> RoundtripResult:
+    with (
+        open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
+        run.terminal.progress(f"trying {printable(Path(file).name)}", unit="steps") as bar,
+    ):
+        return try_out(archive, opener=opener, progress=bar.reach)
+
+
+def _tell(run: Run, outcome: _Outcome, *, alone: bool) -> None:
+    """As soon as a file is done; JSON and the error of a single file come at the end."""
+    if outcome.error is not None:
+        if not alone:
+            message = outcome.error.message
+            run.terminal.error(message if outcome.file in message else f"{outcome.file}: {message}")
+        return
+    assert outcome.result is not None
+    if not run.terminal.json:
+        run.terminal.result(None, _lines(outcome.result))
+        run.terminal.flush()
+
+
+def _lines(result: RoundtripResult) -> Iterator[str]:
+    verdict = "comes back whole" if result.equal else "DOES NOT COME BACK WHOLE"
+    yield f"{printable(str(result.archive))}: {verdict}, {counted(result.rows, 'row')}"
+    for kind, count in result.expected.items():
+        yield f"  expected: {kind}: {count:,} ({KINDS[kind]})"
+    yield from (f"  {line}" for line in _differences(result))
+
+
+def _differences(result: RoundtripResult) -> Iterator[str]:
+    tables: dict[str, TableDiff] = result.diff.tables
+    for name, table in tables.items():
+        yield from table_lines(name, table, _SHOWN)
+    if result.refused:
+        yield f"{counted(result.refused, 'row')} refused by the server"
+    if result.not_as_planned:
+        yield f"{counted(result.not_as_planned, 'row')} not as planned after the restore"
+
+
+def _case(outcome: _Outcome) -> Case:
+    if outcome.result is None:
+        assert outcome.error is not None
+        return Case(outcome.file, outcome.seconds, error=(type(outcome.error).__name__, outcome.error.message))
+    result = outcome.result
+    properties: Sequence[tuple[str, str]] = [("rows", str(result.rows))]
+    properties = [*properties, *((f"expected.{kind}", str(count)) for kind, count in result.expected.items())]
+    if result.equal:
+        return Case(outcome.file, outcome.seconds, properties=properties)
+    lines = [one_line(line, 2_000) for line in _differences(result)]
+    return Case(outcome.file, outcome.seconds, failure=lines, properties=properties)
