@@ -16,7 +16,8 @@ from ..operations.account_key import KeyOrigin, ask_vault, open_vault
 from ..operations.restore.check import Verification
 from ..operations.restore.plan import Kind, OnConflict, Reason
 from ..operations.restore.report import Report
-from ..operations.restore.run import Account, Order, Restore, Result, target_spaces
+from ..operations.restore.result import Result
+from ..operations.restore.run import Account, Order, Restore, target_spaces
 from ..printable import printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
@@ -146,7 +147,7 @@ def _dry_run(run: Run, archive: Archive, account: Account, order: Order, folder:
     result = Result(report)
     _show(run, report, account, archive)
     run.terminal.result(_record(result, account, dry_run=True), ["nothing was sent (--dry-run)"])
-    return outcome(losses=report.amiss, notices=report.typed_over, strict=strict)
+    return outcome(losses=result.losses, notices=report.typed_over, strict=strict)
 
 
 def _restore(
@@ -172,8 +173,7 @@ def _restore(
     job.forget()
     _tell(run, result)
     run.terminal.result(_record(result, account, dry_run=False), _lines(result))
-    losses = report.amiss + result.failed + (verification.differing if verification is not None else 0)
-    return outcome(losses=losses, notices=report.typed_over, strict=strict)
+    return outcome(losses=result.losses, notices=report.typed_over, strict=strict)
 
 
 # --- the account ------------------------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def _lines(result: Result) -> Iterator[str]:
     if result.verification is None:
         yield f"nothing to do: {report.count(Kind.UNCHANGED):,} rows are as in the archive"
         return
-    said = "verified" if result.verified else "NOT as planned"
+    said = "verified" if result.verification.ok else "NOT as planned"
     yield (
         f"{result.inserted:,} inserted, {result.updated:,} updated, {report.count(Kind.UNCHANGED):,} unchanged, "
         f"{report.count(Kind.SKIPPED):,} skipped, {result.failed:,} refused; {said}"
@@ -314,29 +314,10 @@ def _lines(result: Result) -> Iterator[str]:
 
 
 def _record(result: Result, account: Account, *, dry_run: bool) -> dict[str, Any]:
-    """The object that ``restore --json`` prints (``formats/schemas/restore.schema.json``)."""
-    report = result.report
-    verification = result.verification
-    return {
-        "planned": report.planned,
-        "inserted": result.inserted,
-        "updated": result.updated,
-        "unchanged": report.count(Kind.UNCHANGED),
-        "skipped": report.count(Kind.SKIPPED),
-        "conflicts": report.count(Kind.CONFLICT),
-        "failed": result.failed,
-        "verified": not dry_run and result.verified,
-        "dryRun": dry_run,
-        "target": {
-            "userId": account.connection.user_id,
-            "keyFingerprint": account.cipher.fingerprint if account.cipher is not None else None,
-            "personalSpace": account.spaces.home,
-        },
-        "comparedWithoutKey": account.cipher is None and account.has_vault,
-        **{key: value for key, value in report.to_json().items() if key != "cases"},
-        "notRestored": [
-            *report.cases,
-            *({"table": table, "id": record, "reason": words} for table, record, words in result.failures),
-        ],
-        "differing": verification.cases if verification is not None else [],
+    target = {
+        "userId": account.connection.user_id,
+        "keyFingerprint": account.cipher.fingerprint if account.cipher is not None else None,
+        "personalSpace": account.spaces.home,
     }
+    without_key = account.cipher is None and account.has_vault
+    return {**result.to_json(dry_run=dry_run), "target": target, "comparedWithoutKey": without_key}

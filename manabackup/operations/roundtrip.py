@@ -11,6 +11,7 @@ fields under a key that is in memory only; both archives in between are sealed a
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from .. import jsontext, registry
 from ..archive.reader import Archive, open_archive
 from ..archive.writer import Seal
 from ..crypto.fields import FieldCipher
+from ..errors import OutputError
 from ..mirror import Mirror
 from ..output import writing_to
 from ..remote.connection import Connection, connect
@@ -33,7 +35,8 @@ from .diff import Diff, Side, diff
 from .export import PERSONAL, Selection
 from .live import live_archive
 from .rekey import check_opener, rekey
-from .restore.run import Account, Order, Restore, Result, target_spaces
+from .restore.result import Result
+from .restore.run import Account, Order, Restore, target_spaces
 from .roundtrip_rules import Rules
 from .spooling import spool_files
 
@@ -132,7 +135,10 @@ def _scratch() -> Iterator[Path]:
     with writing_to(place):
         folder = tempfile.TemporaryDirectory(prefix="manabackup-roundtrip-", ignore_cleanup_errors=True)
     with folder as name:
-        yield Path(name)
+        try:
+            yield Path(name)
+        except sqlite3.Error as error:  # of the embedded server's own databases
+            raise OutputError(f"cannot write {place}: {error}", hint="TMPDIR names another folder") from error
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -32,11 +32,12 @@ from .archive_rows import ArchiveRows, RowOptions
 from .changes import timestamp
 from .check import Verification, verify
 from .identity import ArchiveSpaces, SpaceOptions, TargetSpaces
-from .outbox import Outbox, Stage
+from .outbox import Outbox, Stage, State
 from .plan import Kind, OnConflict, Rules
 from .planning import Planner, Tables
 from .push import CLOCK, Push
-from .report import Report
+from .report import MOST_CASES, Report
+from .result import Result
 from .target import Target
 from .writing import Writer
 
@@ -101,24 +102,6 @@ def target_spaces(connection: Connection, personal: str | None = None) -> Target
         candidates = sorted((space for space in spaces if space.type == PERSONAL), key=lambda space: space.tier is None)
         personal = candidates[0].id if candidates else None
     return TargetSpaces(connection.user_id, {space.id: space.type or PERSONAL for space in spaces}, personal)
-
-
-@dataclass(slots=True)
-class Result:
-    """What a restore amounted to."""
-
-    report: Report
-    inserted: int = 0
-    updated: int = 0
-    failed: int = 0
-    failures: list[tuple[str, str, str]] = field(default_factory=list)
-    """(table, record id, the server's words) of the first rows that the server did not take."""
-    verification: Verification | None = None
-
-    @property
-    def verified(self) -> bool:
-        """Whether the account shows the plan."""
-        return self.verification is None or self.verification.ok
 
 
 class Restore:
@@ -261,19 +244,19 @@ class Restore:
                 target = Target(snapshot, self._registry, self._make_file)
                 return verify(self._outbox, target, _milliseconds(pulled.started_at))
 
-    def result(self, verification: Verification | None, most: int = 1_000) -> Result:
-        """What the outbox says of the end."""
+    def result(self, verification: Verification | None) -> Result:
+        """What the outbox says of the end; ``verification`` is None when nothing was sent."""
         counts = self._outbox.counts()
-        result = Result(Report.of_json(self._outbox.recall("report")), verification=verification)
-        for (kind, state), count in counts.items():
-            if state.name == "FAILED":
-                result.failed += count
-            elif state.name == "DONE" and kind == Kind.INSERT:
-                result.inserted += count
-            elif state.name == "DONE":
-                result.updated += count
-        result.failures = self._outbox.failures(most)
-        return result
+        done = {kind: count for (kind, state), count in counts.items() if state is State.DONE}
+        inserted = done.pop(Kind.INSERT.value, 0)
+        return Result(
+            Report.of_json(self._outbox.recall("report")),
+            inserted=inserted,
+            updated=sum(done.values()),
+            failed=sum(count for (_, state), count in counts.items() if state is State.FAILED),
+            failures=self._outbox.failures(MOST_CASES),
+            verification=verification,
+        )
 
     def forget(self) -> None:
         """The restore is done: nothing of it is kept."""
