@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from ..operations.diff import TableDiff
 from ..operations.roundtrip import RoundtripResult
 from ..operations.roundtrip import roundtrip as try_out
 from ..operations.roundtrip_rules import KINDS
-from ..output import refuse_existing, write_whole
-from ..printable import counted, one_line, printable
+from ..output import AtomicFile
+from ..printable import counted, printable
 from .archives import weak_kdf_option
 from .compare import table_lines
 from .frame import command, secret_options
@@ -61,28 +62,21 @@ def roundtrip(run: Run, files: tuple[str, ...], junit: str | None, force: bool, 
     Archives that were encrypted for an account (rekey) open with --key-file. Meanwhile the folder for temporary files
     (TMPDIR) holds what a server would: private fields encrypted, all else in clear.
     """
-    if junit is not None:
-        refuse_existing(Path(junit), force=force)
-    key = run.master_key()
-    opener = FieldCipher(key) if key is not None else None
     outcomes: list[_Outcome] = []
-    for file in files:
-        begun = time.monotonic()
-        result: RoundtripResult | None = None
-        failure: ManabackupError | None = None
-        try:
-            result = _try(run, file, opener, allow_weak_kdf)
-        except ManabackupError as error:
-            failure = error
-        outcomes.append(_Outcome(file, time.monotonic() - begun, result, failure))
-        _tell(run, outcomes[-1], alone=len(files) == 1)
-    if junit is not None:
-        write_whole(Path(junit), report("manabackup.roundtrip", [_case(outcome) for outcome in outcomes]))
+    with ExitStack() as stack:
+        document = stack.enter_context(AtomicFile(Path(junit), force=force)) if junit is not None else None
+        key = run.master_key()
+        opener = FieldCipher(key) if key is not None else None
+        for file in files:
+            outcomes.append(_outcome(run, file, opener, allow_weak_kdf))
+            _tell(run, outcomes[-1], alone=len(files) == 1)
+        if document is not None:
+            document.write(report("manabackup.roundtrip", [_case(outcome) for outcome in outcomes]))
     if run.terminal.json:
         run.terminal.result({"files": [outcome.to_json() for outcome in outcomes]}, ())
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     if errors:
-        # What is damaged outranks what could only not be opened.
+        # What is damaged outranks what was only not opened.
         worst = max(errors, key=lambda error: error.exit_code)
         if len(files) == 1:
             raise worst
@@ -94,12 +88,17 @@ def roundtrip(run: Run, files: tuple[str, ...], junit: str | None, force: bool, 
     )
 
 
-def _try(run: Run, file: str, opener: FieldCipher | None, allow_weak_kdf: bool) -> RoundtripResult:
-    with (
-        open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
-        run.terminal.progress(f"trying {printable(Path(file).name)}", unit="steps") as bar,
-    ):
-        return try_out(archive, opener=opener, progress=bar.reach)
+def _outcome(run: Run, file: str, opener: FieldCipher | None, allow_weak_kdf: bool) -> _Outcome:
+    begun = time.monotonic()
+    try:
+        with (
+            open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
+            run.terminal.progress(f"trying {printable(Path(file).name)}", unit="steps") as bar,
+        ):
+            result = try_out(archive, opener=opener, progress=bar.reach)
+    except ManabackupError as error:
+        return _Outcome(file, time.monotonic() - begun, error=error)
+    return _Outcome(file, time.monotonic() - begun, result)
 
 
 def _tell(run: Run, outcome: _Outcome, *, alone: bool) -> None:
@@ -142,5 +141,4 @@ def _case(outcome: _Outcome) -> Case:
     properties = [*properties, *((f"expected.{kind}", str(count)) for kind, count in result.expected.items())]
     if result.equal:
         return Case(outcome.file, outcome.seconds, properties=properties)
-    lines = [one_line(line, 2_000) for line in _differences(result)]
-    return Case(outcome.file, outcome.seconds, failure=lines, properties=properties)
+    return Case(outcome.file, outcome.seconds, failure=list(_differences(result)), properties=properties)

@@ -1,0 +1,178 @@
+"""``roundtrip`` as somebody's CI calls it: no account, no network; reports, exit codes, and nothing left behind."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from manabackup import jsontext
+from manabackup.archive.reader import open_archive
+from manabackup.crypto.fields import FieldCipher
+from manabackup.operations.rekey import rekey
+from manabackup.operations.reseal import seal
+from tests.cli.processes import Finished
+from tests.formats.schemas import check
+from tests.operations.archives import ours
+
+from .homes import Computer, Owner
+
+KEY = bytes(range(32))
+PASSPHRASE = "correct horse battery staple"
+VECTORS = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives"
+NOTE = {"id": "n", "title": "geheim", "createdAt": "2026-01-01T00:00:00.000Z"}
+
+
+@pytest.fixture
+def ci(tmp_path: Path) -> Computer:
+    """A computer that reaches no server of Mana's, and whose home is nobody's."""
+    computer = Computer(tmp_path, "http://127.0.0.1:9")
+    computer.environ |= {"CI": "true", "no_proxy": "", "http_proxy": "http://127.0.0.1:9"}
+    return computer
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    return ours(tmp_path / "good.mana", {"notes": [NOTE], "mystery.things": [{"id": "q"}]})
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """An archive that does not come back whole: no client takes the app's own bookkeeping for data."""
+    return ours(tmp_path / "odd\x1b[31m.mana", {"notes": [{**NOTE, "__odd\x1b[31m": 1}]})
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, good: Path) -> Path:
+    path = tmp_path / "damaged.mana"
+    path.write_bytes(good.read_bytes()[:-30])
+    return path
+
+
+def tried(ci: Computer, *arguments: object) -> Finished:
+    return ci("roundtrip", *map(str, arguments), env={"MANABACKUP_PASSPHRASE": PASSPHRASE})
+
+
+def test_an_export_of_a_whole_account_comes_back_whole(owner: Owner, stocked: Computer, ci: Computer) -> None:
+    assert stocked.export("--offline", "--include-deleted").code == 0
+    done = tried(ci, stocked.archive, "--json")
+    assert (done.code, done.err) == (0, ""), done.out
+    check("roundtrip", done.record)
+    (file,) = done.record["files"]
+    assert file["archive"] == str(stocked.archive)
+    assert (file["equal"], file["differences"]) == (True, {})
+    assert file["rows"] >= sum(map(len, owner.live.values()))
+    assert {"identity", "addedTimes", "ciphertextLeftOut", "rowIds", "unknownTable"} <= file["expected"].keys()
+
+
+def test_archives_of_the_web_app_come_back_whole(ci: Computer) -> None:
+    names = ("all-tables-sealed", "tombstones-and-corrupt")
+    done = tried(ci, *(VECTORS / f"{name}.mana" for name in names), "--json")
+    assert done.code == 0, done.out + done.err
+    check("roundtrip", done.record)
+    rows = [file["rows"] for file in done.record["files"]]
+    assert rows == [203, 14]
+
+
+def test_it_needs_nothing_and_leaves_nothing(ci: Computer, good: Path) -> None:
+    before = set(ci.files())
+    done = tried(ci, good)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0] == f"{good}: comes back whole, 2 rows"
+    assert "  expected: unknownTable: 1 (rows of tables that this version knows nothing of)" in done.out.splitlines()
+    assert set(ci.files()) == before
+    assert list(ci.temporary.iterdir()) == []
+
+
+def test_sealed_archives_and_archives_for_another_account_are_tried_with_their_secrets(
+    ci: Computer, good: Path
+) -> None:
+    sealed, encrypted, key = (ci.home / name for name in ("sealed.mana", "encrypted.mana", "key"))
+    seal(good, sealed, lambda: PASSPHRASE)
+    with open_archive(good) as archive:
+        rekey(archive, encrypted, FieldCipher(KEY))
+    key.write_text(KEY.hex())
+    key.chmod(0o600)
+    assert tried(ci, sealed, encrypted, "--key-file", key).code == 0
+    done = tried(ci, encrypted)
+    assert (done.code, done.out) == (2, "")
+    assert "its key was not given" in done.err
+    wrong = ci("roundtrip", str(sealed), env={"MANABACKUP_PASSPHRASE": "wrong"})
+    assert (wrong.code, wrong.out) == (12, "")
+
+
+def test_a_difference_ends_with_4_and_is_told_without_values(ci: Computer, good: Path, odd: Path) -> None:
+    done = tried(ci, good, odd)
+    assert (done.code, done.err) == (4, "")
+    lines = done.out.splitlines()
+    assert any(line.endswith("odd\\x1b[31m.mana: DOES NOT COME BACK WHOLE, 1 row") for line in lines)
+    assert lines[-2:] == ["  notes: 0 added, 0 removed, 1 changed", "    ~ n: __odd\\x1b[31m"]
+    assert "geheim" not in done.out
+
+
+def test_every_file_is_tried_and_the_worst_tells_in_the_exit_code(
+    ci: Computer, good: Path, odd: Path, damaged: Path
+) -> None:
+    done = tried(ci, damaged, odd, good, ci.home / "none.mana", "--json")
+    assert done.code == 15
+    check("roundtrip", done.record)
+    files = done.record["files"]
+    assert [(file["equal"], file.get("exitCode")) for file in files] == [
+        (False, 15),
+        (False, None),
+        (True, None),
+        (False, 10),
+    ]
+    assert files[1]["differences"]["notes"]["cases"]["changed"] == [{"id": "n", "fields": ["__odd\x1b[31m"]}]
+    assert done.err.splitlines()[-1] == "error: 2 of 4 files could not be tried"
+
+
+def test_a_damaged_file_alone_ends_as_everywhere(ci: Computer, damaged: Path) -> None:
+    done = tried(ci, damaged)
+    assert (done.code, done.out) == (15, "")
+    assert done.err.startswith("error: ")
+    assert list(ci.temporary.iterdir()) == []
+
+
+def test_junit_has_a_test_case_for_each_file(ci: Computer, good: Path, odd: Path, damaged: Path) -> None:
+    report = ci.home / "report.xml"
+    assert tried(ci, good, odd, damaged, "--junit", report).code == 15
+    root = ET.parse(report).getroot()
+    assert (root.tag, root.get("tests"), root.get("failures"), root.get("errors")) == ("testsuites", "3", "1", "1")
+    (suite,) = root
+    assert (suite.tag, suite.get("tests")) == ("testsuite", "3")
+    passed, failed, broken = suite
+    assert [case.get("name") for case in suite] == [str(good), f"{ci.home}/odd\\x1b[31m.mana", str(damaged)]
+    assert all(float(case.get("time", "")) >= 0 for case in suite)
+    assert [child.tag for child in passed] == ["properties"]
+    properties = {item.get("name"): item.get("value") for item in passed.iter("property")}
+    assert (properties["rows"], properties["expected.unknownTable"]) == ("2", "1")
+    (failure,) = failed.findall("failure")
+    assert failure.get("message") == "notes: 0 added, 0 removed, 1 changed"
+    assert (failure.text or "").splitlines()[1] == "  ~ n: __odd\\x1b[31m"
+    (error,) = broken.findall("error")
+    assert error.get("type") == "DamagedArchiveError"
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_report_is_replaced_only_when_asked_for(ci: Computer, good: Path) -> None:
+    report = ci.home / "report.xml"
+    report.write_text("mine")
+    done = tried(ci, good, "--junit", report)
+    assert (done.code, done.out, report.read_text()) == (17, "", "mine")
+    assert tried(ci, good, "--junit", report, "--force").code == 0
+    assert ET.parse(report).getroot().get("failures") == "0"
+    nowhere = tried(ci, good, "--junit", ci.home / "nowhere" / "report.xml")
+    assert nowhere.code == 17
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_is_left(ci: Computer, good: Path) -> None:
+    if shutil.which("bash") is None:
+        pytest.skip("needs bash for ulimit")
+    ci.program = ["bash", "-c", 'ulimit -f 16; exec "$@"', "bash", *ci.program]
+    done = tried(ci, good, "--json")
+    assert done.code == 17, done.err
+    assert jsontext.parse(done.out)["files"][0]["exitCode"] == 17
+    assert list(ci.temporary.iterdir()) == []
