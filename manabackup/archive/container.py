@@ -9,7 +9,7 @@ are what the format allows. While an entry is read, its size and CRC-32 are chec
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ..crypto.seal import Source
@@ -83,10 +83,14 @@ class Container:
         """The entries of one kind."""
         return [entry for entry in self.entries.values() if entry.kind == kind]
 
-    def chunks(self, entry: Entry) -> Iterator[bytes]:
-        """The content of an entry. Its size and CRC-32 have been checked when the iterator ends."""
+    def chunks(self, entry: Entry, raw: Callable[[bytes], object] | None = None) -> Iterator[bytes]:
+        """The content of an entry. Its size and CRC-32 have been checked when the iterator ends.
+
+        ``raw`` is given the entry's bytes as they lie in the container, before what they hold comes out.
+        """
         produced = crc = 0
-        for chunk in self._stored(entry) if entry.method == STORED else self._inflated(entry):
+        pieces = self._stored(entry) if raw is None else _told(self._stored(entry), raw)
+        for chunk in pieces if entry.method == STORED else self._inflated(entry, pieces):
             produced += len(chunk)
             if produced > entry.size:
                 raise _damaged("holds more than its header says", "size", entry.name)
@@ -122,22 +126,23 @@ class Container:
         for offset in range(0, entry.compressed, _CHUNK):
             yield self._source.read_at(entry.data_offset + offset, min(_CHUNK, entry.compressed - offset))
 
-    def _inflated(self, entry: Entry) -> Iterator[bytes]:
+    def _inflated(self, entry: Entry, pieces: Iterable[bytes]) -> Iterator[bytes]:
         inflater = deflate.decompressor()
+        behind = b""
         try:
-            for piece in self._stored(entry):
-                pending = piece
-                while pending and not inflater.eof:
-                    if chunk := inflater.decompress(pending, _CHUNK):
+            for piece in pieces:
+                behind = piece
+                while behind and not inflater.eof:
+                    if chunk := inflater.decompress(behind, _CHUNK):
                         yield chunk
-                    pending = inflater.unconsumed_tail
-                if inflater.eof and (inflater.unused_data or pending):
+                    behind = inflater.unconsumed_tail
+                if inflater.eof and (inflater.unused_data or behind):
                     break
             while not inflater.eof and (chunk := inflater.decompress(inflater.unconsumed_tail, _CHUNK)):
                 yield chunk
         except deflate.DeflateErrors:
             raise _damaged("damaged: cannot be inflated", "deflate", entry.name) from None
-        if not inflater.eof or inflater.unused_data:
+        if not inflater.eof or inflater.unused_data or behind:
             raise _damaged("damaged: its deflate stream does not end where it should", "deflate", entry.name)
 
     # --- the check ----------------------------------------------------------------------------------------------------
@@ -304,6 +309,12 @@ class Container:
                     if described == (entry.crc, entry.compressed, entry.size):
                         return at + length
         raise _damaged("its data descriptor disagrees with the central directory", "container", where)
+
+
+def _told(pieces: Iterable[bytes], raw: Callable[[bytes], object]) -> Iterator[bytes]:
+    for piece in pieces:
+        raw(piece)
+        yield piece
 
 
 @dataclass(frozen=True, slots=True)

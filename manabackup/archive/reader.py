@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, NamedTuple
 
 import orjson
 
@@ -36,8 +36,7 @@ _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u200
 _ECMASCRIPT_BLANKS += "\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row as it stands in an archive."""
 
     id: str
@@ -90,7 +89,7 @@ class Archive:
         last: str | None = None
         ascending = True
         for number, line in self.lines(name):
-            identifier = _row_id(line, f"{name}:{number}")
+            identifier = _row_id(line, name, number)
             if ascending and last is not None and identifier <= last:
                 self._refuse_duplicates(name)
                 ascending = False
@@ -105,8 +104,7 @@ class Archive:
             except JSONTextError:
                 value = None
             if not isinstance(value, dict):
-                where = f"{names.entry('meta', subject)}:{number}"
-                raise DamagedArchiveError("not a JSON object", code="line", where=where)
+                raise _bad_line("not a JSON object", names.entry("meta", subject), number)
             yield value
 
     def meta_lines(self, subject: str) -> Iterator[tuple[int, bytes]]:
@@ -126,10 +124,13 @@ class Archive:
                         continue
                 yield number, line
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """The content of any entry; its hash is known and checked when the iterator ends."""
+    def chunks(self, name: str, raw: Callable[[bytes], object] | None = None) -> Iterator[bytes]:
+        """The content of any entry; its hash is known and checked when the iterator ends.
+
+        ``raw`` is given the entry's bytes as they lie in the container, before what they hold comes out.
+        """
         whole = hashlib.sha256()
-        for chunk in self.container.chunks(self.container.entries[name]):
+        for chunk in self.container.chunks(self.container.entries[name], raw):
             whole.update(chunk)
             yield chunk
         self.hashes[name] = whole.hexdigest()
@@ -153,11 +154,10 @@ class Archive:
         """A pass of its own, and only over tables whose ids do not ascend: ours do, and need no memory for this."""
         seen: set[bytes] = set()
         for number, line in self.lines(name):
-            identifier = _row_id(line, f"{name}:{number}")
+            identifier = _row_id(line, name, number)
             digest = hashlib.blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=16).digest()
             if digest in seen:
-                message = "an id that stands in the table already"
-                raise DamagedArchiveError(message, code="line", where=f"{name}:{number}")
+                raise _bad_line("an id that stands in the table already", name, number)
             seen.add(digest)
 
     def _line_blocks(self, name: str) -> Iterator[list[bytes]]:
@@ -335,20 +335,24 @@ class _TemporarySource:
         return self._file.read(count)
 
 
-def _row_id(line: bytes, where: str) -> str:
+def _row_id(line: bytes, name: str, number: int) -> str:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
         try:
             row = jsontext.parse(line)
         except JSONTextError:
-            raise DamagedArchiveError("not one JSON value in UTF-8", code="line", where=where) from None
+            raise _bad_line("not one JSON value in UTF-8", name, number) from None
     if type(row) is not dict:
-        raise DamagedArchiveError("not a JSON object", code="line", where=where)
+        raise _bad_line("not a JSON object", name, number)
     identifier = row.get("id")
     if type(identifier) is not str:
-        raise DamagedArchiveError("has no string id", code="line", where=where)
+        raise _bad_line("has no string id", name, number)
     return identifier
+
+
+def _bad_line(message: str, name: str, number: int) -> DamagedArchiveError:
+    return DamagedArchiveError(message, code="line", where=f"{name}:{number}")
 
 
 def _trim(line: bytes, *, first: bool) -> bytes:

@@ -232,12 +232,17 @@ class ZipWriter:
 
     def append(self, name: str, method: int, deflater: Deflater, chunks: Iterable[bytes]) -> None:
         """An entry whose content has gone through ``deflater`` already and is given in ``chunks``."""
-        large = max(deflater.size, deflater.compressed) >= MAX_32
-        record = _Record(name.encode("ascii"), method, 0, self.position, zip64=large)
-        record.crc, record.size, record.compressed = deflater.crc, deflater.size, deflater.compressed
-        self.put(record.local_header())
+        self.begin_finished(name, method, crc=deflater.crc, compressed=deflater.compressed, size=deflater.size)
         for chunk in chunks:
             self.put(chunk)
+
+    def begin_finished(self, name: str, method: int, *, crc: int, compressed: int, size: int) -> None:
+        """Begin an entry of which everything is known already: :meth:`put` must get ``compressed`` bytes for it."""
+        large = max(size, compressed) >= MAX_32
+        record = _Record(
+            name.encode("ascii"), method, 0, self.position, zip64=large, crc=crc, compressed=compressed, size=size
+        )
+        self.put(record.local_header())
         self._records.append(record)
 
     def end(self, record: _Record, deflater: Deflater) -> None:

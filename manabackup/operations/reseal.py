@@ -107,12 +107,9 @@ def rewrite(archive: Archive, target: Path, *, seal: Seal | None, force: bool) -
 def _copy(archive: Archive, writer: ArchiveWriter) -> None:
     for entry in archive.container.entries.values():
         if entry.kind == "data":
-            table = writer.table(names.table_of(entry.name), bound=entry.size)
-            for row in archive.rows(names.table_of(entry.name)):
-                table.add(row.line)
-            table.close()
+            writer.copy_table(archive, names.table_of(entry.name))
         elif entry.kind == "meta":
-            writer.stream(entry.name, archive.chunks(entry.name), bound=entry.size)
+            writer.copy(archive, entry.name)
 
 
 def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], SpoolFile]) -> None:

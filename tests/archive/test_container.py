@@ -8,7 +8,9 @@ import subprocess
 import sys
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ from manabackup.archive.reader import open_archive
 from manabackup.archive.sources import BytesSource, PartSource
 from manabackup.archive.zipwriter import STORED, ZipWriter
 from manabackup.errors import DamagedArchiveError
-from manabackup.limits import Limits
+from manabackup.limits import MIB, Limits
 
 from .conftest import Maker
 
@@ -86,6 +88,23 @@ def test_others_read_what_we_write(method: int, zip64: bool, tmp_path: Path) -> 
 def test_zip64_appears_only_where_it_must() -> None:
     assert struct.pack("<H", 45) not in ours({"data/notes.jsonl": CONTENT})
     assert b"PK\6\6" in ours({f"data/t{number}.jsonl": b"" for number in range(70_000)})
+
+
+@pytest.mark.parametrize("behind", [1, 70_000])
+def test_bytes_behind_a_deflate_stream_are_refused_where_the_reader_stops_too(behind: int) -> None:
+    """The stream fills exactly the piece that is read at a time, so that nothing is left over in it."""
+    length = 32_768 - 5
+    block = struct.pack("<2H", length, length ^ 0xFFFF) + bytes(length)
+    stream = b"".join(bytes([number == 31]) + block for number in range(32))  # RFC 1951, 3.2.4; the last one is final
+    content = bytes(32 * length)
+    assert len(stream) == MIB
+    chunks: list[bytes] = []
+    writer = ZipWriter(SimpleNamespace(write=chunks.append))
+    size = {"crc": zlib.crc32(content), "size": len(content)}
+    writer.begin_finished("data/a.jsonl", 8, compressed=MIB + behind, **size)
+    writer.put(stream + b"x" * behind)
+    writer.finish(lambda name: name)
+    refused(b"".join(chunks), "deflate")
 
 
 def test_entries_that_overlap_are_refused() -> None:

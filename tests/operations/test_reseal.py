@@ -42,6 +42,13 @@ def web_archive(path: Path, tables: dict[str, list[dict]]) -> Path:
     return path
 
 
+def unsealed(source: Path, target: Path) -> None:
+    """A plain archive in our form."""
+    sealed = target.with_suffix(".sealed")
+    seal(source, sealed, lambda: PASSPHRASE)
+    unseal(sealed, target, lambda: PASSPHRASE)
+
+
 @pytest.mark.parametrize("name", ["all-tables", "filtered-todo-notes", "tombstones-and-corrupt", "empty-tables"])
 def test_sealed_and_unsealed_the_rows_of_a_web_archive_are_the_same(tmp_path: Path, name: str) -> None:
     source = ARCHIVES / f"{name}.mana"
@@ -90,6 +97,37 @@ def test_unknown_manifest_keys_and_the_schema_version_are_carried_over(tmp_path:
     with open_archive(tmp_path / "sealed.mana", lambda: PASSPHRASE) as archive:
         assert archive.manifest.raw["schemaVersion"] == 56
         assert jsontext.dumps(archive.manifest.raw["later"]) == '{"é":1e+21}'.encode()
+
+
+def test_content_of_our_archives_is_carried_over_as_it_is_compressed(tmp_path: Path) -> None:
+    plain, sealed, again = (tmp_path / f"{name}.mana" for name in ("plain", "sealed", "again"))
+    lines = [{"id": f"{number:05}", "title": f"Zeile {number**3}"} for number in range(3_000)]
+    unsealed(web_archive(tmp_path / "web.mana", {"notes": lines, "tags": []}), plain)
+    seal(plain, sealed, lambda: PASSPHRASE)
+    written = unseal(sealed, again, lambda: PASSPHRASE)
+    assert (written.rows, written.row_counts["notes"], written.row_counts["tags"]) == (3_000, 3_000, 0)
+    assert verify(sealed, lambda: PASSPHRASE).ok
+    assert verify(again).ok
+    with zipfile.ZipFile(plain) as one, zipfile.ZipFile(again) as other:
+        for name in one.namelist():
+            assert one.read(name) == other.read(name)
+            assert one.getinfo(name).compress_size == other.getinfo(name).compress_size
+
+
+def test_damage_in_an_archive_of_ours_is_not_sealed_in(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.mana"
+    unsealed(web_archive(tmp_path / "web.mana", {"notes": [{"id": "a", "title": "x" * 500}]}), plain)
+    with zipfile.ZipFile(plain) as container:
+        notes = container.getinfo("data/notes.jsonl")
+    blob = bytearray(plain.read_bytes())
+    at = notes.header_offset + 30 + len(notes.filename) + notes.compress_size // 2
+    for bit in range(8):
+        blob[at] ^= 1 << bit
+        plain.write_bytes(blob)
+        with pytest.raises(DamagedArchiveError):
+            seal(plain, tmp_path / "sealed.mana", lambda: PASSPHRASE)
+        assert not (tmp_path / "sealed.mana").exists()
+        blob[at] ^= 1 << bit
 
 
 def test_what_fails_leaves_no_output(tmp_path: Path) -> None:
