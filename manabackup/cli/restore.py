@@ -27,6 +27,7 @@ from ..state import StateFolder
 from .archives import weak_kdf_option
 from .connection import connect, target_account, tell_origin
 from .frame import command, secret_options, strict_option, target_options
+from .memory import share_one_heap
 from .rekey import hold_against_known
 from .run import Exit, Run, outcome
 
@@ -127,6 +128,7 @@ def restore(
 
     The target is the account that --to-profile or --to-token names, else the one that is signed in.
     """
+    share_one_heap()
     order = Order(on_conflict=OnConflict(on_conflict), private_into_shared=yes_private, **asked)
     with (
         open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
