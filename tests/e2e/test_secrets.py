@@ -125,6 +125,23 @@ def test_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: Traf
     assert run("cat", sealed, "tasks", MANABACKUP_PASSPHRASE=PASSPHRASE) == 0
     assert run("unseal", sealed, "-o", again, "--force", "--passphrase-command", f"cat {phrase}", "-vv") == 0
     assert run("seal", plain, "-o", again, "--force", "--passphrase-file", phrase, "-vv", "--private") == 0
+    other = move_in(box, Plan(seed=11, rows=5), email="other@example.org").account
+    other_code, other_token = str(other.recovery_code), box.accounts.issue_token(other.user_id)
+    secrets |= {"other code": other_code, "other key": other.master_key, "other token": other_token}
+    to = ["--to-token-file", put("to-token", other_token), "--to-recovery-code-file", put("to-code", other_code)]
+    clear = str(computer.home / "clear.mana")
+    opening = ["--passphrase-file", phrase]
+    assert run("rekey", sealed, "-o", clear, *opening, "--to-key-file", put("to-key", other.master_key), "-vv") in (
+        0,
+        3,
+    )
+    assert run("rekey", sealed, "-o", clear, "--force", *opening, *to, "-vv", "--json") in (0, 3)
+    assert run("rekey", sealed, "-o", clear, "--force", *opening, "--to-key-file", wrong, "-vv") == 12
+    assert run("diff", sealed, plain, *opening, "-vv", "--values") == 0
+    assert run("diff", plain, "--live", *unlock, "-vv") in (0, 4)
+    assert run("roundtrip", sealed, *opening, "-vv") in (0, 3, 4)
+    assert run("restore", sealed, *opening, *to, "--dry-run", "-vv", "--json") in (0, 3)
+    assert run("restore", sealed, *opening, *to, "--yes", "-vv") in (0, 3)
     session = (computer.state / "profiles" / "default" / "session.json").read_bytes()
     cookie = jsontext.parse(session)["cookie"].partition("=")[2]
     held = {str(path): path.read_bytes() for path in computer.files()}
