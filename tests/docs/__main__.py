@@ -1,4 +1,4 @@
-"""Writes the real outputs below the commands of README and guide: python -m tests.docs
+"""Writes the real outputs below the commands of README and guides: python -m tests.docs
 
 For when the words of the program have changed on purpose. Lines ``…`` are kept where they still stand for something.
 """
@@ -8,14 +8,16 @@ from pathlib import Path
 
 from manabackup.sandbox import Sandbox
 
-from .documents import GUIDE, README, shown_commands
-from .terminal import as_promised, person
+from .documents import GUIDE, README, RESTORE, shown_commands
+from .terminal import as_promised, new_account, person
 
 
 def refresh(document: Path) -> None:
     text = document.read_text("utf-8")
     with Sandbox() as box, tempfile.TemporaryDirectory() as home:
         anna = person(box, Path(home))
+        if document == RESTORE:
+            new_account(box, anna)
         at = 0
         for shown in shown_commands(document):
             output = anna.types(shown.command)
@@ -28,5 +30,5 @@ def refresh(document: Path) -> None:
 
 
 if __name__ == "__main__":
-    for document in (README, GUIDE):
+    for document in (README, GUIDE, RESTORE):
         refresh(document)

@@ -173,3 +173,17 @@ def person(box: Sandbox, home: Path, *, environ: Mapping[str, str] = {}) -> Pers
         },
         {auth_url: "https://auth.mana.how", box.url: "https://sync.mana.how"},
     )
+
+
+def new_account(box: Sandbox, anna: Person) -> None:
+    """Another account of Anna's, empty as on its first day: its secrets lie in files that begin with ``new-``."""
+    user_id, space_id = ("New" * 11)[:32], ("NewSpace" * 3)[:21]
+    password = anna.account.password
+    user = box.accounts.create_user("neu@example.org", password, "Anna Neu", user_id=user_id, space_id=space_id)
+    code = box.accounts.set_vault(user.id, "zero-knowledge", bytes(range(64, 96)))
+    assert code is not None
+    for name, secret in {"new-recovery-code": code, "new-token": box.accounts.issue_token(user.id)}.items():
+        (anna.home / name).write_text(secret + "\n", "utf-8")
+        (anna.home / name).chmod(0o600)
+    anna.answers["recovery code of the target account: "] = code
+    anna.answers["? (yes): "] = "yes"
