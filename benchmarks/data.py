@@ -156,7 +156,7 @@ def _changes(log: ChangeLog, account: Account, app: str, collection: str) -> Ite
 
 
 def _renamed(changes: Iterable[jsontext.JSON], copy: int) -> Iterator[jsontext.JSON]:
-    """The same rows under other ids: the last hexadecimal digit of record and event is moved on."""
+    """The same rows under other ids, and far from each other: the first hexadecimal digit is moved on."""
     for change in changes:
         if copy:
             assert copy < _MOST_COPIES
@@ -168,4 +168,4 @@ def _renamed(changes: Iterable[jsontext.JSON], copy: int) -> Iterator[jsontext.J
 
 
 def _moved(identifier: str, copy: int) -> str:
-    return f"{identifier[:-1]}{(int(identifier[-1], 16) + copy) % 16:x}"
+    return f"{(int(identifier[0], 16) + copy) % 16:x}{identifier[1:]}"

@@ -24,6 +24,9 @@ _OVERHEAD = 250
 """Bytes that a line in memory costs besides its own."""
 _MOST_RUNS = 64
 _BATCH = 64
+_BLOCK_BYTES = 32 * KIB
+"""Of lines in a block of a run; all runs have one in memory when they are merged."""
+_CHUNK = 64 * KIB
 _first = itemgetter(0)
 
 _Pairs: TypeAlias = list[tuple[str, bytes]]
@@ -77,7 +80,7 @@ class LineSorter:
 
     def _run(self, pairs: Iterable[tuple[str, bytes]]) -> CipherSpool:
         spool = CipherSpool(self._make_file)
-        for some in _batched(pairs):
+        for some in _blocks(pairs):
             keys = jsontext.dumps([key for key, _ in some])
             lines = b"\n".join([line for _, line in some])
             spool.write(_HEADER.pack(len(keys), len(lines)) + keys + lines)
@@ -103,30 +106,49 @@ def _merge(runs: Iterable[Iterator[_Pairs]]) -> Iterator[_Pairs]:
         bound = min([part[-1][0] for part, _ in heads])
         merged: _Pairs = []
         left = []
-        for part, run in heads:
+        for head in heads:
+            part, run = head
+            if part[0][0] > bound:
+                left.append(head)
+                continue
             while part and part[-1][0] <= bound:  # what follows may begin with the same key
                 merged += part
                 part = next(run, [])
             end = bisect_right(part, bound, key=_first)
             merged += part[:end]
             if part:
-                left.append((part[end:] if end else part, run))
+                left.append((part[end:], run))
         heads = left
         merged.sort(key=_first)
         yield merged
 
 
+def _blocks(pairs: Iterable[tuple[str, bytes]]) -> Iterator[_Pairs]:
+    """Blocks for a run: not many lines each, and not many bytes."""
+    block: _Pairs = []
+    size = 0
+    for pair in pairs:
+        block.append(pair)
+        size += len(pair[1])
+        if size >= _BLOCK_BYTES or len(block) >= _BATCH:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
 def _read_run(spool: CipherSpool) -> Iterator[_Pairs]:
-    rest = b""
-    for chunk in spool.chunks(256 * KIB):
-        block = rest + chunk
+    read = bytearray()
+    for chunk in spool.chunks(_CHUNK):
+        read += chunk
         at = 0
-        while at + _HEADER.size <= len(block):
-            key_bytes, line_bytes = _HEADER.unpack_from(block, at)
+        while at + _HEADER.size <= len(read):
+            key_bytes, line_bytes = _HEADER.unpack_from(read, at)
             start = at + _HEADER.size
             middle, end = start + key_bytes, start + key_bytes + line_bytes
-            if end > len(block):
+            if end > len(read):
                 break
-            yield list(zip(jsontext.parse(block[start:middle]), block[middle:end].split(b"\n"), strict=True))
+            lines = bytes(read[middle:end]).split(b"\n")
+            yield list(zip(jsontext.parse(bytes(read[start:middle])), lines, strict=True))
             at = end
-        rest = block[at:]
+        del read[:at]
