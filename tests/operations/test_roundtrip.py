@@ -154,6 +154,24 @@ def test_archives_of_the_web_app_come_back_whole(tmp_path: Path) -> None:
     assert result.rows == 3
 
 
+def test_meanwhile_nothing_private_lies_on_the_disk_in_clear(tmp_path: Path, temporary: Path) -> None:
+    rows = [
+        {"id": f"n{number:04}", "title": "streng geheim", "content": "x", "color": "sichtbar"} for number in range(500)
+    ]
+    archive = ours(tmp_path / "a.mana", {"notes": rows}, seal=Seal(PASSPHRASE))
+    seen: dict[str, bytes] = {}
+
+    def look(*step: int | str) -> None:
+        files = [path for path in temporary.rglob("*") if path.is_file()]
+        assert all(path.stat().st_mode & 0o077 == 0 for path in temporary.iterdir())
+        seen[str(step[-1])] = b"".join(path.read_bytes() for path in files)
+
+    with open_archive(archive, lambda: PASSPHRASE) as opened:
+        assert roundtrip(opened, progress=look).equal
+    assert all(b"streng geheim" not in content for content in seen.values())
+    assert b"sichtbar" in seen["verify"], "where a server would have it"
+
+
 def test_an_empty_archive_comes_back_whole(tmp_path: Path) -> None:
     result = tried(ours(tmp_path / "none.mana", {"tasks": [], "notes": []}))
     assert (result.equal, result.rows) == (True, 0)
