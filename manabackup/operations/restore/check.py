@@ -58,13 +58,14 @@ def verify(outbox: Outbox, target: Target, now: str) -> Verification:
 def _differs(item: Item, row: TargetRow | None, table: Table, now: str) -> str | None:
     """By which rule a row is not as planned: ``fold``, or ``webApp``; None when all is well."""
     planned = fold(table, [jsontext.parse(change) for change in item.changes])
-    if row is None or row.record.state != planned.state or _unequal(item, planned.values, row.record.values, row):
+    values = dict(planned.values)
+    if planned.space_filled:
+        del values["spaceId"]  # it stands in the envelope alone
+    if row is None or row.record.state != planned.state or _unequal(item, values, row.record.values, row):
         return "fold"
     for clock in (now, LATEST_CLOCK):
         view = row.view(clock)
-        if view is None or view.deleted != (planned.state == "tombstone"):
-            return "webApp"
-        if _unequal(item, planned.values, view.values, row):
+        if view is None or view.deleted != (planned.state == "tombstone") or _unequal(item, values, view.values, row):
             return "webApp"
     return None
 

@@ -114,7 +114,10 @@ class TargetRow:
 
     def views(self, now: str) -> list[ClientRow | None]:
         """What fresh clients show of it, now and at any later time."""
-        return [self.view(now), self.view(LATEST_CLOCK)]
+        latest = self.view(LATEST_CLOCK)
+        if latest is not None and LATEST_CLOCK not in latest.stamps.values():
+            return [latest]  # no clock played a part
+        return [self.view(now), latest]
 
     def is_unsound(self, now: str) -> bool:
         """Whether some client would not take an update of now."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
 from ... import jsontext, registry
+from ...archive.names import entry
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher
 from ...errors import ManabackupError, UsageError, WrongKeyError
@@ -175,7 +176,8 @@ class Restore:
         self._outbox.reach(Stage.PLANNING)
         report = Report()
         with self._mirror(_PLANNED) as mirror:
-            pulled = self._pull(mirror, pulling_progress)
+            filled = [name for name in chosen if self._archive.container.entries[entry("data", name)].size]
+            pulled = self._pull(mirror, filled, pulling_progress)
             now = _milliseconds(pulled.started_at)
             with mirror.snapshot() as snapshot:
                 target = Target(snapshot, self._registry, self._make_file)
@@ -239,7 +241,7 @@ class Restore:
         """
         self._remove(_VERIFIED)
         with self._mirror(_VERIFIED) as mirror:
-            pulled = self._pull(mirror, pulling_progress)
+            pulled = self._pull(mirror, self._outbox.tables(), pulling_progress)
             with mirror.snapshot() as snapshot:
                 target = Target(snapshot, self._registry, self._make_file)
                 return verify(self._outbox, target, _milliseconds(pulled.started_at))
@@ -350,10 +352,13 @@ class Restore:
         connection = self._account.connection
         return Mirror(self._folder / name, sync_url=connection.sync.base_url, user_id=connection.user_id)
 
-    def _pull(self, mirror: Mirror, progress: PullProgress | None) -> pulling.PullResult:
+    def _pull(self, mirror: Mirror, names: Sequence[str], progress: PullProgress | None) -> pulling.PullResult:
+        """Everything that the server holds of the apps of some tables."""
+        apps = {table.app for table in self._registry.tables if table.name in names}
+        wanted = tuple(table for table in self._registry.tables if table.app in apps) or self._registry.tables[:1]
         connection = self._account.connection
         client = SyncClient(connection.sync, connection.tokens, mirror.client_id)
-        return pulling.run(mirror, client, self._registry, progress=progress)
+        return pulling.run(mirror, client, replace(self._registry, tables=wanted), progress=progress)
 
     def _push(self, progress: Progress | None = None) -> Push:
         connection = self._account.connection

@@ -1,0 +1,530 @@
+"""Whole restores against the embedded server: archives of every kind, spaces, singletons, keys, and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from manabackup import jsontext, registry
+from manabackup.archive.reader import open_archive
+from manabackup.crypto.fields import FieldCipher
+from manabackup.errors import UsageError, WrongKeyError
+from manabackup.limits import DEFAULT_LIMITS, Limits
+from manabackup.operations.rekey import rekey
+from manabackup.operations.restore.identity import TargetSpaces
+from manabackup.operations.restore.plan import OnConflict
+from manabackup.operations.restore.report import Report
+from manabackup.operations.restore.result import Result
+from manabackup.operations.restore.run import Account, ConflictError, Order, Restore
+from manabackup.projection import Record, fold
+from manabackup.remote.connection import connect
+from manabackup.remote.session import StaticToken
+from manabackup.sandbox import Sandbox
+from tests.operations.archives import ANNA, PERSONAL, TEAM, USER, meta_of, ours, web
+
+from .line import Line
+
+JSON = Any
+REGISTRY = registry.load()
+KEY, SOURCE_KEY = bytes(range(32)), bytes(range(32, 64))
+CIPHER = FieldCipher(KEY)
+THEN = "2026-04-20T08:15:30.123Z"
+LATER = "2026-04-21T09:00:00.000Z"
+STORED = 1_767_225_600_000_000
+
+
+class Bench:
+    """A target account with a personal and a shared space."""
+
+    def __init__(self, box: Sandbox, line: Line, folder: Path) -> None:
+        self.box, self.line, self.folder = box, line, folder
+        self.user = box.accounts.create_user(f"{uuid4().hex}@example.org", "password", "Bob", bootstrap=False).id
+        self.home = next(space.id for space, _ in box.accounts.spaces.of_user(self.user))
+        self.club = box.accounts.create_space(self.user, "Verein", "club", bootstrap=False)
+        self.types: Mapping[str, str] | None = {self.home: "personal", self.club: "club"}
+        self.personal: str | None = self.home
+        self.cipher: FieldCipher | None = CIPHER
+        self.has_vault = True
+        self.limits = DEFAULT_LIMITS
+        self._written = 0
+
+    def write(self, change: JSON, table: str = "tasks", *, user: str | None = None, **more: Any) -> None:
+        """A change that the target holds."""
+        stored = REGISTRY.by_name[table]
+        self._written += 1
+        whole = {"table": stored.collection, "op": "insert", **change}
+        at = STORED + self._written
+        self.box.log.append(user or self.user, "laptop", stored.app, whole, created_at_us=at, **more)
+
+    def row(self, table: str, record: str) -> Record:
+        """A row as the log has it."""
+        return fold(REGISTRY.by_name[table], self.changes(table, record))
+
+    def changes(self, table: str, record: str | None = None) -> list[JSON]:
+        """What the log has of a table, or of one row."""
+        stored = REGISTRY.by_name[table]
+        spaces = self.box.accounts.spaces_of(self.user)
+        rows = self.box.log.pull(self.user, spaces, stored.app, stored.collection, "?", -1, 10**6)
+        changes = [jsontext.parse(row.wire()) for row in rows]
+        return [change for change in changes if record is None or change["id"] == record]
+
+    @contextmanager
+    def job(self, path: Path, **asked: Any) -> Iterator[Restore]:
+        """A restore that is not begun yet."""
+        tokens = StaticToken(self.box.accounts.issue_token(self.user))
+        with (
+            open_archive(path) as archive,
+            connect(tokens, auth_url=self.box.url, sync_url=self.box.url, limits=self.limits) as connection,
+        ):
+            spaces = TargetSpaces(self.user, self.types, self.personal)
+            account = Account(connection, spaces, self.cipher, self.has_vault)
+            with Restore(archive, account, Order(**asked), self.folder / "restore") as job:
+                yield job
+
+    def restore(self, path: Path, **asked: Any) -> Result:
+        """From the plan to the verification."""
+        with self.job(path, **asked) as job:
+            job.plan()
+            job.push()
+            result = job.result(job.verify())
+            job.forget()
+        assert result.verification is not None
+        assert result.verification.ok, result.verification.cases
+        return result
+
+    def plan(self, path: Path, **asked: Any) -> Report:
+        """The plan alone."""
+        with self.job(path, **asked) as job:
+            return job.plan()
+
+
+@pytest.fixture(scope="module")
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture(scope="module")
+def box(line: Line) -> Iterator[Sandbox]:
+    with Sandbox(middleware=[line]) as running:
+        yield running
+
+
+@pytest.fixture
+def bench(box: Sandbox, line: Line, tmp_path: Path) -> Bench:
+    line.pushed.clear()
+    line.fault = lambda pushed: None
+    return Bench(box, line, tmp_path)
+
+
+def at(when: str = THEN, **more: Any) -> dict[str, Any]:
+    return {"at": when, "actor": 0, "origin": "user", **more}
+
+
+def archive_of(
+    folder: Path, table: str, *rows: dict[str, Any], meta: Sequence[Mapping[str, Any]] | None = None, **more: Any
+) -> Path:
+    """Rows of the personal space, written at one time, unless ``meta`` says otherwise."""
+    ordered = sorted(rows, key=lambda row: str(row["id"]))
+    told = meta if meta is not None else [meta_of(row, **at(), space=0) for row in ordered]
+    return ours(folder / "archive.mana", {table: ordered}, meta={table: told}, **more)
+
+
+# --- what reaches the target ------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_the_source_account_but_its_data_reaches_the_target(bench: Bench, tmp_path: Path) -> None:
+    task = {"id": "t", "title": "x", "spaceId": PERSONAL, "authorId": USER, "visibilityChangedBy": USER}
+    task |= {"visibility": "unlisted", "unlistedToken": "tok_secret"}
+    scene = {"id": f"seed-home-{PERSONAL}", "name": "y", "spaceId": PERSONAL}
+    settings = {"id": "settings-global", "theme": "dark", "userId": USER}
+    path = ours(
+        tmp_path / "a.mana",
+        {"tasks": [task], "workbenchScenes": [scene], "userSettings": [settings]},
+        meta={
+            "tasks": [meta_of(task, **at(), space=0)],
+            "workbenchScenes": [meta_of(scene, **at(), space=0)],
+            "userSettings": [meta_of(settings, **at())],
+        },
+        account={"data.json": b'{"email":"oma@example.org"}'},
+    )
+    bench.restore(path)
+    assert {change["table"] for change in bench.line.sent} == {"tasks", "workbenchScenes", "userSettings"}
+    for pushed in bench.line.pushed:
+        text = jsontext.dumps(pushed.body).decode()
+        for trace in (USER, PERSONAL, ANNA["displayName"], "tok_secret", "oma@example.org"):
+            assert trace not in text
+        assert all(change["actor"] is not None for change in pushed.changes)
+
+
+def test_private_fields_travel_encrypted_those_too_that_a_newer_app_encrypts(bench: Bench, tmp_path: Path) -> None:
+    note = {"id": "n", "title": "Geheimnis", "content": None, "color": "gruen-nie-gesehen", "mood": "neu-geheim"}
+    meta = [meta_of(note, **at(), space=0, sealed=["mood"])]
+    bench.restore(archive_of(tmp_path, "notes", note, meta=meta))
+    values = bench.row("notes", "n").values
+    assert CIPHER.decrypt(values["title"]) == b'"Geheimnis"'
+    assert CIPHER.decrypt(values["mood"]) == b'"neu-geheim"'
+    assert (values["content"], values["color"]) == (None, "gruen-nie-gesehen")
+
+
+def test_a_private_value_keeps_its_own_text(bench: Bench, tmp_path: Path) -> None:
+    line = b'{"id":"n","title":{"z":1,"a":1.0,"x":"\\ud83d"}}'
+    path = ours(tmp_path / "a.mana", {"notes": [line]}, meta={"notes": [meta_of({"id": "n"}, **at(), space=0)]})
+    bench.restore(path)
+    assert CIPHER.decrypt(bench.row("notes", "n").values["title"]) == b'{"z":1,"a":1.0,"x":"\\ud83d"}'
+
+
+def test_what_no_key_opens_is_left_out_and_reported_and_stays_in_the_target(bench: Bench, tmp_path: Path) -> None:
+    foreign = FieldCipher(SOURCE_KEY).encrypt(b'"?"')
+    bench.write({"id": "n2", "data": {"title": foreign, "color": "old", "createdAt": THEN}}, "notes")
+    rows = [{"id": f"n{number}", "title": foreign, "color": "new"} for number in (1, 2)]
+    result = bench.restore(archive_of(tmp_path, "notes", *rows))
+    assert result.report.left_out == 2
+    assert result.report.left_out_cases[0] == {"table": "notes", "id": "n1", "field": "title"}
+    assert "title" not in bench.row("notes", "n1").values
+    assert bench.row("notes", "n2").values["title"] == foreign
+    assert result.losses == 2
+
+
+def test_a_value_that_was_exported_locked_and_is_the_targets_own_travels_as_it_is(bench: Bench, tmp_path: Path) -> None:
+    own = CIPHER.encrypt(b'"mine"')
+    bench.restore(archive_of(tmp_path, "notes", {"id": "n", "title": own}))
+    assert bench.row("notes", "n").values["title"] == own
+
+
+def test_rows_in_the_bin_are_restored_only_when_that_is_asked_for(bench: Bench, tmp_path: Path) -> None:
+    path = archive_of(tmp_path, "tasks", {"id": "t", "order": 1, "deletedAt": LATER})
+    assert bench.plan(path).reasons == {"deleted": 1}
+    bench.restore(path, include_deleted=True)
+    assert bench.row("tasks", "t").state == "tombstone"
+
+
+def test_links_and_visibility_follow_only_when_that_is_asked_for(bench: Bench, tmp_path: Path) -> None:
+    row = {"id": "t", "visibility": "public", "unlistedToken": "tok", "visibilityChangedBy": USER}
+    path = archive_of(tmp_path, "tasks", row)
+    bench.restore(path)
+    assert {**bench.row("tasks", "t").values}.items() >= {"visibility": "space"}.items()
+    assert "unlistedToken" not in bench.row("tasks", "t").values
+    bench.restore(path, keep_visibility=True)
+    assert bench.row("tasks", "t").values["visibility"] == "public"
+    assert bench.row("tasks", "t").values["unlistedToken"] == "tok"
+    assert "visibilityChangedBy" not in bench.row("tasks", "t").values
+
+
+def test_field_times_of_the_web_apps_own_archives_survive(bench: Bench, tmp_path: Path) -> None:
+    meta = {"order": {"at": LATER, "actor": ANNA, "origin": "user"}, "isCompleted": {"at": THEN}}
+    row = {"order": 2, "isCompleted": True, "id": "t", "spaceId": PERSONAL, "__fieldMeta": meta, "_updatedAtIndex": "x"}
+    bench.restore(web(tmp_path / "web.mana", {"tasks": [row]}))
+    restored = bench.row("tasks", "t")
+    assert restored.values["createdAt"] == THEN
+    assert (restored.stamps["order"].at, restored.stamps["isCompleted"].at) == (LATER, THEN)
+    assert not any(name.startswith("_") for name in restored.values)
+
+
+def test_rows_in_any_order_are_restored(bench: Bench, tmp_path: Path) -> None:
+    rows = [{"id": record, "order": 1, "spaceId": PERSONAL} for record in ("c", "a", "b")]
+    assert bench.restore(web(tmp_path / "web.mana", {"tasks": rows})).inserted == 3
+    again = bench.plan(tmp_path / "web.mana")
+    assert again.tables["tasks"] == {"unchanged": 3}
+
+
+# --- spaces -----------------------------------------------------------------------------------------------------------
+
+
+def spaced(tmp_path: Path, *numbers: int | None, **more: Any) -> Path:
+    """One task for each space."""
+    rows = [{"id": f"t{index}", "order": index} for index, _ in enumerate(numbers)]
+    meta = [meta_of(row, **at(), space=number) for row, number in zip(rows, numbers, strict=True)]
+    return archive_of(tmp_path, "tasks", *rows, meta=meta, **more)
+
+
+def test_rows_of_the_personal_space_go_to_the_personal_space_and_others_are_reported(
+    bench: Bench, tmp_path: Path
+) -> None:
+    result = bench.restore(spaced(tmp_path, 0, 1, 2, None))
+    assert (result.inserted, result.report.spaces) == (3, {TEAM: 1})
+    assert {bench.row("tasks", record).values["spaceId"] for record in ("t0", "t2", "t3")} == {bench.home}
+    assert result.losses == 1
+
+
+def test_shared_rows_come_into_the_personal_space_when_that_is_asked_for(bench: Bench, tmp_path: Path) -> None:
+    assert bench.restore(spaced(tmp_path, 0, 1), shared_into_personal=True).inserted == 2
+
+
+@pytest.mark.parametrize("old", [TEAM, "#1"])
+def test_rows_of_a_space_go_where_they_are_mapped_to(bench: Bench, tmp_path: Path, old: str) -> None:
+    path = spaced(tmp_path, 0, 1)
+    bench.restore(path, map_space=(f"{old}={bench.club}",), shared_plaintext=True)
+    assert bench.row("tasks", "t1").values["spaceId"] == bench.club
+    assert {change["spaceId"] for change in bench.changes("tasks", "t1")} == {bench.club}
+
+
+def test_into_a_shared_space_rows_go_in_clear(bench: Bench, tmp_path: Path) -> None:
+    note = {"id": "n", "title": "lesbar"}
+    path = archive_of(tmp_path, "notes", note, meta=[meta_of(note, **at(), space=1)])
+    bench.restore(path, map_space=(f"#1={bench.club}",), shared_plaintext=True)
+    assert bench.row("notes", "n").values["title"] == "lesbar"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [
+        ("nonsense", "OLD=NEW"),
+        ("#9=personal", "no space #9"),
+        ("elsewhere=personal", "no space elsewhere"),
+        (f"{TEAM}=nowhere", "not a member"),
+    ],
+)
+def test_mappings_that_make_no_sense_are_refused(bench: Bench, tmp_path: Path, mapping: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        bench.plan(spaced(tmp_path, 0, 1), map_space=(mapping,))
+
+
+def test_a_shared_space_needs_to_be_told_that_its_members_will_read(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="shared"):
+        bench.plan(spaced(tmp_path, 0, 1), map_space=(f"#1={bench.club}",))
+
+
+def test_the_only_space_of_a_whole_archive_is_the_personal_one(bench: Bench, tmp_path: Path) -> None:
+    unknown = ({"id": PERSONAL}, {"id": f"_personal:{USER}"})
+    assert bench.restore(spaced(tmp_path, 0, 1, spaces=unknown)).inserted == 2
+
+
+def test_of_several_spaces_without_a_type_nobody_knows_which_is_personal(bench: Bench, tmp_path: Path) -> None:
+    path = spaced(tmp_path, 0, 1, spaces=({"id": PERSONAL}, {"id": TEAM}))
+    assert bench.plan(path).reasons == {"unknownSpace": 2}
+    assert bench.restore(path, map_space=("#0=personal",)).inserted == 1
+
+
+def test_a_part_of_an_account_may_hold_the_shared_space_alone(bench: Bench, tmp_path: Path) -> None:
+    path = spaced(tmp_path, 0, spaces=({"id": TEAM},), additions={"filter": {"spaces": [TEAM]}})
+    assert bench.plan(path).reasons == {"unknownSpace": 1}
+
+
+def test_where_the_targets_personal_space_is_unknown_its_stand_in_is_used(bench: Bench, tmp_path: Path) -> None:
+    bench.types = bench.personal = None
+    bench.restore(spaced(tmp_path, 0))
+    assert bench.row("tasks", "t0").values["spaceId"] == f"_personal:{bench.user}"
+
+
+def test_only_rows_of_the_chosen_spaces_are_looked_at(bench: Bench, tmp_path: Path) -> None:
+    assert bench.plan(spaced(tmp_path, 0, 1, 2, None), spaces=("personal",)).tables == {"tasks": {"insert": 3}}
+    assert bench.plan(spaced(tmp_path, 0, 1, 2, None), spaces=("#1",)).tables == {"tasks": {"skipped": 1}}
+
+
+def test_a_column_of_identity_that_is_data_is_restored(bench: Bench, tmp_path: Path) -> None:
+    member = {"id": "m", "userId": USER, "role": "owner", "spaceId": PERSONAL, "authorId": USER}
+    bench.restore(archive_of(tmp_path, "spaceMembers", member))
+    values = bench.row("spaceMembers", "m").values
+    assert (values["userId"], values["authorId"]) == (USER, bench.user)
+
+
+# --- singletons -------------------------------------------------------------------------------------------------------
+
+
+def document(bench: Bench, record: str, *, own: bool, content: str = "", space: str | None = None) -> None:
+    """The one document of a space; ``own``: its data name the space."""
+    space = space or bench.home
+    data = {"content": content, **({"spaceId": space, "createdAt": THEN} if own else {})}
+    bench.write({"id": record, "data": data, "spaceId": space}, "kontextDoc")
+
+
+def documents(tmp_path: Path, *rows: tuple[str, str, int, str]) -> Path:
+    """(id, content, space, time)"""
+    found = [{"id": record, "content": content} for record, content, _, _ in rows]
+    meta = [meta_of({"id": record}, **at(when), space=space) for record, _, space, when in rows]
+    return archive_of(tmp_path, "kontextDoc", *found, meta=sorted(meta, key=lambda one: str(one["id"])))
+
+
+def content(bench: Bench, record: str) -> str:
+    return CIPHER.decrypt(bench.row("kontextDoc", record).values["content"]).decode()
+
+
+def test_the_document_of_a_space_is_written_onto_the_one_that_the_app_reads(bench: Bench, tmp_path: Path) -> None:
+    document(bench, "boot", own=False)
+    document(bench, "d2", own=True, content="two")
+    document(bench, "d1", own=True, content="one")
+    document(bench, "d0", own=True, content="of another space", space=bench.club)
+    result = bench.restore(documents(tmp_path, ("theirs", "mine", 0, THEN)))
+    assert result.updated == 1
+    assert content(bench, "d1") == '"mine"'
+    assert bench.changes("kontextDoc", "theirs") == []
+
+
+def test_a_bootstrapped_document_is_replaced_with_its_scope(bench: Bench, tmp_path: Path) -> None:
+    document(bench, "boot", own=False)
+    bench.restore(documents(tmp_path, ("theirs", "mine", 0, THEN)))
+    assert [change["op"] for change in bench.changes("kontextDoc", "boot")] == ["insert", "delete", "insert", "update"]
+    record = bench.row("kontextDoc", "boot")
+    assert (record.values["spaceId"], record.space_filled) == (bench.home, False)
+
+
+def test_where_there_is_no_document_yet_it_comes_under_its_own_id(bench: Bench, tmp_path: Path) -> None:
+    bench.restore(documents(tmp_path, ("theirs", "mine", 0, THEN)))
+    assert content(bench, "theirs") == '"mine"'
+
+
+def test_of_several_archived_documents_of_a_space_the_latest_counts(bench: Bench, tmp_path: Path) -> None:
+    document(bench, "boot", own=False)
+    result = bench.restore(
+        documents(tmp_path, ("a", "older", 0, THEN), ("b", "newest", 0, LATER), ("c", "old", 2, THEN))
+    )
+    assert content(bench, "boot") == '"newest"'
+    assert result.report.reasons == {"superseded": 2}
+
+
+def test_an_id_that_holds_a_space_holds_the_new_one(bench: Bench, tmp_path: Path) -> None:
+    scene = {"id": f"seed-home-{PERSONAL}", "name": "start"}
+    other = {"id": "zzz", "name": "other"}
+    bench.write({"id": f"seed-home-{bench.home}", "data": {"name": "theirs", "spaceId": bench.home}}, "workbenchScenes")
+    result = bench.restore(archive_of(tmp_path, "workbenchScenes", scene, other))
+    assert (result.inserted, result.updated) == (1, 1)
+    restored = bench.row("workbenchScenes", f"seed-home-{bench.home}")
+    assert CIPHER.decrypt(restored.values["name"]) == b'"start"'
+
+
+def test_singletons_land_on_the_targets_own_row(bench: Bench, tmp_path: Path) -> None:
+    bench.write({"id": "singleton", "data": {"userId": bench.user, "freeform": ""}}, "userContext")
+    bench.restore(archive_of(tmp_path, "userContext", {"id": "singleton", "freeform": "mine"}, meta=[]))
+    record = bench.row("userContext", "singleton")
+    assert CIPHER.decrypt(record.values["freeform"]) == b'"mine"'
+    assert record.values["userId"] == bench.user
+
+
+# --- rekeyed archives -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rekeyed(bench: Bench, tmp_path: Path) -> Path:
+    """A note, a scene and a shared task under the target's key."""
+    rows: dict[str, list[dict[str, Any]]] = {
+        "tasks": [{"id": "t", "order": 1, "spaceId": TEAM}],
+        "notes": [{"id": "n", "title": "Geheimnis", "spaceId": PERSONAL}],
+        "workbenchScenes": [{"id": f"seed-home-{PERSONAL}", "name": "start", "spaceId": PERSONAL}],
+    }
+    numbers = {TEAM: 1, PERSONAL: 0}
+    meta = {name: [meta_of(row, **at(), space=numbers[row["spaceId"]]) for row in some] for name, some in rows.items()}
+    source = ours(tmp_path / "source.mana", rows, meta=meta)
+    target = tmp_path / "rekeyed.mana"
+    with open_archive(source) as archive:
+        rekey(archive, target, CIPHER, user_id=bench.user)
+    return target
+
+
+def test_a_rekeyed_archive_is_restored_with_or_without_the_key(bench: Bench, rekeyed: Path) -> None:
+    bench.cipher = None
+    assert bench.restore(rekeyed).inserted == 2
+    assert CIPHER.decrypt(bench.row("notes", "n").values["title"]) == b'"Geheimnis"'
+    assert bench.row("workbenchScenes", f"seed-home-{bench.home}").state == "live"
+    bench.cipher = CIPHER
+    assert bench.plan(rekeyed).planned == 0
+
+
+def test_a_rekeyed_archive_under_another_key_is_refused(bench: Bench, rekeyed: Path) -> None:
+    bench.cipher = FieldCipher(SOURCE_KEY)
+    with pytest.raises(WrongKeyError, match="another key"):
+        bench.plan(rekeyed)
+
+
+def test_a_rekeyed_archive_does_not_go_into_a_shared_space(bench: Bench, rekeyed: Path) -> None:
+    with pytest.raises(UsageError, match="encrypted archive"):
+        bench.plan(rekeyed, map_space=(f"#1={bench.club}",), shared_plaintext=True)
+
+
+def test_without_the_key_an_archive_in_clear_is_refused(bench: Bench, tmp_path: Path) -> None:
+    bench.cipher = None
+    with pytest.raises(UsageError, match="key is needed"):
+        bench.plan(spaced(tmp_path, 0))
+
+
+def test_an_account_without_a_key_gets_private_fields_only_when_that_is_said(bench: Bench, tmp_path: Path) -> None:
+    bench.cipher, bench.has_vault = None, False
+    path = archive_of(tmp_path, "notes", {"id": "n", "title": "offen"})
+    with pytest.raises(UsageError, match="in clear"):
+        bench.plan(path)
+    bench.restore(path, in_clear=True)
+    assert bench.row("notes", "n").values["title"] == "offen"
+
+
+# --- what is not restored ---------------------------------------------------------------------------------------------
+
+
+def test_rows_that_the_server_would_refuse_are_reported_and_the_others_go_on(bench: Bench, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"id": "a", "order": 1}, {"id": "b", "note": "x\0y"}, {"id": "c", "order": 3}]
+    result = bench.restore(archive_of(tmp_path, "tasks", *rows))
+    assert result.inserted == 2
+    assert result.report.cases == [{"table": "tasks", "id": "b", "reason": "nul"}]
+    assert not any(b"\\u0000" in jsontext.dumps(pushed.body) for pushed in bench.line.pushed)
+
+
+def test_tables_that_nobody_knows_are_reported_and_not_sent(bench: Bench, tmp_path: Path) -> None:
+    path = ours(tmp_path / "a.mana", {"news.savedArticles": [{"id": "s"}], "tasks": [{"id": "t"}]})
+    report = bench.plan(path)
+    assert (report.reasons, report.planned) == ({"unknownTable": 1}, 1)
+    assert bench.plan(path, apps=("todo",)).reasons == {}
+    assert bench.plan(path, apps=("news",)).reasons == {"unknownTable": 1}
+
+
+def test_a_table_that_the_server_cannot_read_is_not_written_into(bench: Bench, tmp_path: Path) -> None:
+    bench.write({"id": "t0", "data": {"order": 9}}, poisoned=True)
+    bench.limits = Limits(attempts=1)
+    path = spaced(tmp_path, 0)
+    assert bench.plan(path).reasons == {"targetUnreadable": 1}
+
+
+def test_a_conflict_stops_everything_where_that_was_asked_for(bench: Bench, tmp_path: Path) -> None:
+    bench.write({"id": "t1", "data": {"order": 9, "createdAt": THEN}})
+    with bench.job(spaced(tmp_path, 0, 0), on_conflict=OnConflict.FAIL) as job:
+        assert job.plan().tables == {"tasks": {"insert": 1, "conflict": 1}}
+        with pytest.raises(ConflictError):
+            job.push()
+    assert bench.line.pushed == []
+
+
+def test_tables_that_the_archive_does_not_have_are_a_mistake(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="none of these tables"):
+        bench.plan(spaced(tmp_path, 0), tables=("notes",))
+
+
+# --- afterwards -------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_between_push_and_verification_is_told(bench: Bench, tmp_path: Path) -> None:
+    with bench.job(spaced(tmp_path, 0, 0)) as job:
+        job.plan()
+        job.push()
+        bench.write({"id": "t1", "op": "update", "fields": {"order": {"value": 7, "at": "2099-01-01T00:00:00.000Z"}}})
+        found = job.verify()
+        assert (found.rows, found.cases) == (2, [{"table": "tasks", "id": "t1", "rule": "fold"}])
+        assert job.result(found).losses == 1
+
+
+def test_what_clients_would_show_otherwise_is_told(bench: Bench, tmp_path: Path) -> None:
+    bench.write({"id": "t0", "data": {"order": 5}})
+    with bench.job(spaced(tmp_path, 0)) as job:
+        job.plan()
+        job.push()
+        # An insert without data: a client makes a row of its envelope.
+        stray = {"table": "tasks", "id": "t0", "op": "insert"}
+        bench.box.log.append(bench.user, "phone", "todo", stray)
+        assert job.verify().cases == [{"table": "tasks", "id": "t0", "rule": "webApp"}]
+
+
+def test_what_was_only_planned_is_forgotten(bench: Bench, tmp_path: Path) -> None:
+    bench.plan(spaced(tmp_path, 0))
+    assert not (bench.folder / "restore").exists()
+
+
+def test_apps_of_which_a_device_could_miss_changes_are_named() -> None:
+    report = Report()
+    report.changes.update({"todo": 5_000, "notes": 5_001})
+    assert report.large_apps == {"notes": 5_001}
+
+
+def test_a_plan_is_read_back_as_it_was_written(bench: Bench, tmp_path: Path) -> None:
+    report = bench.plan(spaced(tmp_path, 0, 1, 2))
+    assert Report.of_json(jsontext.parse(jsontext.dumps(report.to_json()))) == report
