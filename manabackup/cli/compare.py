@@ -101,7 +101,7 @@ def _against_archive(run: Run, first: Archive, path: Path, allow_weak_kdf: bool)
     """Two archives; what opens the first one is tried on the second one, unless that has secrets of its own."""
 
     def passphrase() -> str:
-        if first.sealed and run.source("passphrase") is not None and run.source(f"{SECOND}passphrase") is None:
+        if run.source("passphrase") is not None and run.source(f"{SECOND}passphrase") is None:
             return run.secret("passphrase")
         return run.secret(f"{SECOND}passphrase")
 
