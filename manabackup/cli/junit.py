@@ -40,7 +40,8 @@ def report(suite: str, cases: Sequence[Case]) -> bytes:
     for case in cases:
         _add(element, suite, case)
     ET.indent(root)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n"
+    text: bytes = ET.tostring(root, encoding="utf-8")
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text + b"\n"
 
 
 def _add(suite: ET.Element, name: str, case: Case) -> None:

@@ -195,4 +195,4 @@ class Rules:
         if name == "spaceId":
             return type(value) is str and value in self._spaces if scope == "space" else value is None
         expected = self._user_id if (name == "authorId") == (scope == "space") else None
-        return value == expected
+        return bool(value == expected)
