@@ -147,8 +147,9 @@ def _dry_run(run: Run, archive: Archive, account: Account, order: Order, folder:
     with Restore(archive, account, order, folder.with_name(f"{folder.name}.dry")) as job:
         report = _plan(run, job)
     result = Result(report)
-    _show(run, report, account, archive)
-    run.terminal.result(_record(result, account, dry_run=True), ["nothing was sent (--dry-run)"])
+    lines = [*_plan_lines(report, account, archive), "nothing was sent (--dry-run)"]
+    run.terminal.result(_record(result, account, dry_run=True), lines)
+    _warn(run, report)
     return outcome(losses=result.losses, notices=report.typed_over, strict=strict)
 
 
@@ -162,7 +163,9 @@ def _restore(
         run.terminal.note("going on with a restore that did not come to its end")
     else:
         report = _plan(run, job)
-    _show(run, report, account, archive)
+    for line in _plan_lines(report, account, archive):  # it stands before the question
+        run.terminal.note(line)
+    _warn(run, report)
     verification: Verification | None = None
     if report.planned or report.count(Kind.CONFLICT):
         if not yes and not report.count(Kind.CONFLICT):
@@ -252,24 +255,26 @@ def _plan(run: Run, job: Restore) -> Report:
         return job.plan(pulling_progress=read)
 
 
-def _show(run: Run, report: Report, account: Account, archive: Archive) -> None:
-    """The plan, for people; it stands before the question."""
-    say = run.terminal.note
-    user, email = account.connection.user_id, account.connection.session
-    named = f" ({email.email})" if email is not None else ""
-    say(f"target: account {user}{named}, {_key_words(account, archive)}")
-    for line in _table(report):
-        say(line)
+def _plan_lines(report: Report, account: Account, archive: Archive) -> Iterator[str]:
+    """The plan, for people."""
+    session = account.connection.session
+    named = f" ({session.email})" if session is not None else ""
+    yield f"target: account {account.connection.user_id}{named}, {_key_words(account, archive)}"
+    yield from _table(report)
     for reason, count in sorted(report.reasons.items()):
-        say(f"skipped: {count:,} rows: {_MEANINGS[Reason(reason)]}")
+        yield f"skipped: {count:,} rows: {_MEANINGS[Reason(reason)]}"
     for space, count in sorted(report.spaces.items()):
-        say(f"  {count:,} of them in space {space}")
+        yield f"  {count:,} of them in space {space}"
     if report.left_out:
-        say(f"left out: {report.left_out:,} fields that the target's key does not open")
+        yield f"left out: {report.left_out:,} fields that the target's key does not open"
     if account.cipher is None and account.has_vault:
-        say("compared without key: a private field counts as equal only where its ciphertext is the same")
+        yield "compared without key: a private field counts as equal only where its ciphertext is the same"
     if report.typed_over:
-        say(f"{report.typed_over:,} rows were typed by somebody since; a web app may offer to undo their restore")
+        yield f"{report.typed_over:,} rows were typed by somebody since; a web app may offer to undo their restore"
+
+
+def _warn(run: Run, report: Report) -> None:
+    """What devices of the target may show otherwise for a while."""
     if report.replaced:
         run.terminal.warning(f"{report.replaced:,} rows are replaced: {_REPLACED}")
     if report.nested:

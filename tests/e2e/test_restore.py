@@ -221,9 +221,9 @@ def test_a_dry_run_shows_the_plan_and_sends_nothing(
     count = box.log.count()
     done = there("restore", str(archive), "--dry-run")
     assert done.code == 3, done.err  # rows of a shared space would not be restored
-    assert f"account {other.id}" in done.err
-    assert "--map-space" in done.err
-    header = next(line for line in done.err.splitlines() if line.startswith("table"))
+    assert f"account {other.id}" in done.out
+    assert "--map-space" in done.out
+    header = next(line for line in done.out.splitlines() if line.startswith("table"))
     assert header.split() == ["table", "insert", "update", "revive", "unchanged", "skipped", "conflict"]
     assert box.log.count() == count
     assert not list((there.state / "restores").iterdir())

@@ -13,6 +13,7 @@ from ...errors import DamagedArchiveError, FieldDecryptionError
 from ...jsonmembers import members
 from ...jsontext import JSON
 from ...projection import MetaLineError, read_meta
+from ...projection.change import data_of
 from ...registry import Registry, Table
 from ...sorting import LineSorter
 from ..identity import CHANGED_BY, TOKEN, ActorKinds, columns
@@ -187,8 +188,7 @@ class ArchiveRows:
         return self._spaces.number(own) if type(own) is str and own else None
 
     def _incoming(self, table: Table, raw: _Raw, latest: Mapping[str, str]) -> Incoming:
-        values: dict[str, JSON] = jsontext.parse(raw.line)
-        del values["id"]
+        values = data_of(jsontext.parse(raw.line))
         space = self._space(raw, values.get("spaceId")) if table.scope == "space" else None
         destination = Destination(None) if table.scope == "user" else self._spaces.destination(space)
         named = columns(self._registry, table.name)

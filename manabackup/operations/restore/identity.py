@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...errors import UsageError
+from ...errors import DamagedArchiveError, UsageError
 from ...jsontext import JSON
 from ...printable import printable
 from ...registry import Table
@@ -20,6 +20,7 @@ from .plan import Reason
 SENTINEL = "_personal:"
 """Begins the stand-in for the id of a personal space that is not known yet."""
 _LABEL = re.compile("#(0|[1-9][0-9]{0,8})")
+_MOST_SPACES = 10_000
 _SCOPE_COLUMNS = {"space": ("spaceId", "authorId"), "user": ("userId",)}
 
 
@@ -94,7 +95,10 @@ class ArchiveSpaces:
 
     @classmethod
     def of(cls, lines: Iterable[Mapping[str, JSON]], found: Iterable[str], target: TargetSpaces) -> ArchiveSpaces:
-        """From the lines of ``meta/spaces.jsonl``, and spaces that were found in rows besides."""
+        """From the lines of ``meta/spaces.jsonl``, and spaces that were found in rows besides.
+
+        Raises :class:`DamagedArchiveError` for more spaces than anybody has.
+        """
         spaces = cls(target)
         for line in lines:
             space, kind = line.get("id"), line.get("type")
@@ -163,6 +167,8 @@ class ArchiveSpaces:
 
     def _add(self, space: str | None, kind: str | None) -> int:
         number = len(self.ids)
+        if number >= _MOST_SPACES:
+            raise DamagedArchiveError(f"names more than {_MOST_SPACES:,} spaces", code="limit")
         if space is not None:
             self._numbers.setdefault(space, number)
             if space.startswith(SENTINEL):

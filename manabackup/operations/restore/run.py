@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -182,7 +182,7 @@ class Restore:
             with mirror.snapshot() as snapshot:
                 target = Target(snapshot, self._registry, self._make_file)
                 options = RowOptions(
-                    self._order.ids,
+                    frozenset(self._order.ids),
                     self._chosen_spaces(spaces),
                     self._order.keep_visibility,
                     self._order.in_clear and not self._account.has_vault,
@@ -302,15 +302,13 @@ class Restore:
         )
         return spaces
 
-    def _spaces_in_rows(self) -> list[str]:
-        found: dict[str, None] = {}
+    def _spaces_in_rows(self) -> Iterator[str]:
         for name in self._archive.tables:
             table = self._registry.by_name.get(name)
             for row in self._archive.rows(name) if table is not None and table.scope == "space" else ():
                 space = row.values().get("spaceId")
                 if type(space) is str and space:
-                    found[space] = None
-        return list(found)
+                    yield space
 
     def _chosen_spaces(self, spaces: ArchiveSpaces) -> set[int] | None:
         if not self._order.spaces:

@@ -13,7 +13,7 @@ import pytest
 from manabackup import jsontext, registry
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.errors import UsageError, WrongKeyError
+from manabackup.errors import DamagedArchiveError, UsageError, WrongKeyError
 from manabackup.limits import DEFAULT_LIMITS, Limits
 from manabackup.operations.rekey import rekey
 from manabackup.operations.restore.identity import TargetSpaces
@@ -232,6 +232,12 @@ def test_rows_in_any_order_are_restored(bench: Bench, tmp_path: Path) -> None:
     assert again.tables["tasks"] == {"unchanged": 3}
 
 
+def test_names_of_the_apps_own_bookkeeping_are_never_sent(bench: Bench, tmp_path: Path) -> None:
+    row = {"id": "t", "order": 1, "__fieldMeta": {"order": {}}, "_updatedAtIndex": "x", "__lastActor": {}}
+    bench.restore(archive_of(tmp_path, "tasks", row))
+    assert not any(name.startswith("_") for change in bench.line.sent for name in change.get("data", {}))
+
+
 # --- spaces -----------------------------------------------------------------------------------------------------------
 
 
@@ -303,6 +309,12 @@ def test_of_several_spaces_without_a_type_nobody_knows_which_is_personal(bench: 
 def test_a_part_of_an_account_may_hold_the_shared_space_alone(bench: Bench, tmp_path: Path) -> None:
     path = spaced(tmp_path, 0, spaces=({"id": TEAM},), additions={"filter": {"spaces": [TEAM]}})
     assert bench.plan(path).reasons == {"unknownSpace": 1}
+
+
+def test_an_archive_with_more_spaces_than_anybody_has_is_refused(bench: Bench, tmp_path: Path) -> None:
+    rows = [{"id": f"t{number}", "spaceId": f"s{number}"} for number in range(10_001)]
+    with pytest.raises(DamagedArchiveError, match="spaces"):
+        bench.plan(web(tmp_path / "web.mana", {"tasks": rows}))
 
 
 def test_where_the_targets_personal_space_is_unknown_its_stand_in_is_used(bench: Bench, tmp_path: Path) -> None:
