@@ -25,7 +25,8 @@ from .archives import PERSONAL, TEAM, USER, Row, meta_of, ours, web
 PASSPHRASE = "Grüße an die Überraschung 🔑"
 KEY = bytes(range(32))
 CIPHER = FieldCipher(KEY)
-FOREIGN = "enc:1:Dkv1iU9uG62DPXuW.qfZYzJ/Hcmrm15TFaLlXW5K9029+s2g="  # under a key of 32 zero bytes: the same in every process that collects the tests
+# A constant, so that the tests that are named by it have the same names in every process.
+FOREIGN = "enc:1:Dkv1iU9uG62DPXuW.qfZYzJ/Hcmrm15TFaLlXW5K9029+s2g="
 CREATED = "2026-01-01T00:00:00.000Z"
 
 
