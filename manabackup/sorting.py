@@ -61,17 +61,35 @@ class LineSorter:
             for key, pairs in groupby(self._merged(), key=_first):
                 yield key, [line for _, line in pairs]
 
+    def blocks(self, size: int) -> Iterator[_Pairs]:
+        """The pairs in the order of :meth:`groups`, in lists of about ``size`` bytes of lines; ends the sorter.
+
+        A key's lines are all in one list. Where a list ends depends on the pairs alone.
+        """
+        with ExitStack() as spools:
+            for run in self._runs:
+                spools.callback(run.close)
+            block: _Pairs = []
+            room = size
+            for pair in self._merged():
+                if room <= 0 and pair[0] != block[-1][0]:
+                    yield block
+                    block, room = [], size
+                block.append(pair)
+                room -= len(pair[1])
+            if block:
+                yield block
+
     def _merged(self) -> Iterator[tuple[str, bytes]]:
-        self._pairs.sort(key=_first)
+        pairs, self._pairs = self._pairs, []
+        pairs.sort(key=_first)
         if not self._runs:
-            return iter(self._pairs)
-        return chain.from_iterable(_merge([*map(_read_run, self._runs), _batched(self._pairs)]))
+            return iter(pairs)
+        return chain.from_iterable(_merge([*map(_read_run, self._runs), _batched(pairs)]))
 
     def _spill(self) -> None:
         if len(self._runs) >= _MOST_RUNS:
-            runs = self._merged()
-            self._pairs = []
-            self._runs = [self._run(runs)]
+            self._runs = [self._run(self._merged())]
         else:
             self._pairs.sort(key=_first)
             self._runs.append(self._run(self._pairs))

@@ -66,3 +66,20 @@ def test_nothing_that_is_sorted_reaches_the_disk_in_clear(tmp_path: Path) -> Non
     assert b"diary" not in written
     assert b"id-" not in written
     assert len(list(groups)) == 49
+
+
+@given(pairs=st.lists(st.tuples(keys, lines)), budget=st.integers(1, 2_000), size=st.integers(1, 300))
+def test_blocks_hold_whole_keys_and_end_where_the_pairs_say(
+    pairs: list[tuple[str, bytes]], budget: int, size: int
+) -> None:
+    def blocks(budget: int) -> list[list[tuple[str, bytes]]]:
+        sorter = LineSorter(tempfile.TemporaryFile, budget=budget)
+        sorter.add(pairs)
+        return list(sorter.blocks(size))
+
+    found = blocks(budget)
+    assert found == blocks(1 << 20)
+    assert [pair for block in found for pair in block] == sorted(pairs, key=lambda pair: pair[0])
+    keys = [{key for key, _ in block} for block in found]
+    assert sum(map(len, keys)) == len({key for key, _ in pairs})
+    assert all(sum(len(line) for _, line in block) >= size for block in found[:-1])

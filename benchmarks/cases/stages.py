@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from manabackup import jsontext
-from manabackup.archive.deflate import compressor
+from manabackup.archive.deflate import segment
 from manabackup.crypto.fields import FieldCipher, is_encrypted
 from manabackup.mirror import MirrorPage, Snapshot
 from manabackup.operations.completeness import Completeness
@@ -25,7 +25,7 @@ from ..measure import Measurement, Meter, interleaved, run
 from ..report import Line
 from ..setting import Setting
 
-_BLOCK = 256 << 10
+_BLOCK = 1 << 20
 
 
 def measure(setting: Setting) -> list[Line]:
@@ -97,8 +97,8 @@ def _lines(clock: _Clock, dataset: Dataset, table: Table, records: list[Record])
         _in_blocks(lines, hashlib.sha256().update)
         _in_blocks(metas, hashlib.sha256().update)
     with clock("deflate"):
-        _in_blocks(lines, compressor().compress)
-        _in_blocks(metas, compressor().compress)
+        _in_blocks(lines, segment)
+        _in_blocks(metas, segment)
 
 
 def _in_blocks(lines: list[bytes], work: Callable[[bytes], object]) -> None:

@@ -19,13 +19,6 @@ else:
 _RAW = -zlib.MAX_WBITS
 
 
-class Compressor(Protocol):
-    """An open deflate stream."""
-
-    def compress(self, data: bytes, /) -> bytes: ...
-    def flush(self) -> bytes: ...
-
-
 class Decompressor(Protocol):
     """An open inflate stream."""
 
@@ -38,10 +31,19 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-def compressor() -> Compressor:
-    """A raw deflate stream at the default level."""
-    stream: Compressor = _engine.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, _RAW)
-    return stream
+END = b"\3\0"
+"""An empty last block: what ends a stream of segments."""
+
+
+def segment(data: bytes) -> bytes:
+    """``data`` as a part of a raw deflate stream: whole blocks that end at a byte and point to nothing before them.
+
+    A stream is any number of segments and :data:`END`. So parts of one can be made apart from each other.
+    """
+    if not data:
+        return b""
+    stream = _engine.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, _RAW)
+    return bytes(stream.compress(data) + stream.flush(_engine.Z_SYNC_FLUSH))
 
 
 def decompressor() -> Decompressor:

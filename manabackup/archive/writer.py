@@ -74,6 +74,10 @@ class _Content:
         """Some more of it."""
         self._behind.do(len(data), self._write, data)
 
+    def write_segment(self, data: bytes, deflated: bytes) -> None:
+        """Some more of it, which :func:`deflate.segment` has been made of."""
+        self._behind.do(len(data) + len(deflated), self._write_segment, data, deflated)
+
     def write_lines(self, size: int, lines: list[bytes]) -> None:
         """Lines that take about ``size`` bytes of memory and have no ends yet; the list is given away."""
         self._behind.do(size, self._write_lines, lines)
@@ -88,6 +92,10 @@ class _Content:
     def _write(self, data: bytes) -> None:
         self._hash.update(data)
         self._entry.write(data)
+
+    def _write_segment(self, data: bytes, deflated: bytes) -> None:
+        self._hash.update(data)
+        self._entry.write_segment(data, deflated)
 
     def _write_lines(self, lines: list[bytes]) -> None:
         lines.append(b"")
@@ -117,18 +125,35 @@ class LineEntry:
         self.lines += 1
         return self.lines - 1
 
+    def add_text(self, text: bytes, lines: int) -> None:
+        """Several lines at once, each with its end."""
+        self.add(text[:-1])
+        self.lines += lines - 1
+
+    def add_segment(self, text: bytes, deflated: bytes, lines: int) -> None:
+        """Several lines at once, each with its end, that :func:`deflate.segment` has been made of."""
+        if self._pending:
+            self._drain()
+        self._opened().write_segment(text, deflated)
+        self.lines += lines
+
     def close(self, *, empty: bool = False) -> None:
         """End the entry; one without lines is not written unless ``empty`` asks for it."""
-        if self._pending or empty:
+        if self._pending:
             self._drain()
+        if empty:
+            self._opened()
         if self._content is not None:
             self._content.close()
 
     def _drain(self) -> None:
+        self._opened().write_lines(self._bytes, self._pending)
+        self._pending, self._bytes = [], 0
+
+    def _opened(self) -> _Content:
         if self._content is None:
             self._content = self._begin()
-        self._content.write_lines(self._bytes, self._pending)
-        self._pending, self._bytes = [], 0
+        return self._content
 
 
 class TableWriter:
@@ -145,6 +170,11 @@ class TableWriter:
         self._data.add(line)
         if meta_line is not None:
             self._meta.add(meta_line)
+
+    def add_block(self, text: bytes, deflated: bytes, meta: bytes, rows: int) -> None:
+        """Several rows at once: their lines, what :func:`deflate.segment` made of these, and their meta lines."""
+        self._data.add_segment(text, deflated, rows)
+        self._meta.add_text(meta, rows)
 
     def close(self) -> None:
         """End the table."""

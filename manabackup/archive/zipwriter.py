@@ -38,7 +38,7 @@ END_SIGNATURE = b"PK\5\6"
 END_64_SIGNATURE = b"PK\6\6"
 LOCATOR_64_SIGNATURE = b"PK\6\7"
 
-_BUFFER = 1 << 18
+_BUFFER = 1 << 20
 
 
 class Sink(Protocol):
@@ -106,23 +106,30 @@ class _Record:
 
 
 class Deflater:
-    """One entry's way from content to compressed bytes: CRC-32, size, deflate. ``out`` takes what is ready."""
+    """One entry's way from content to compressed bytes: CRC-32, size, deflate. ``out`` takes what is ready.
+
+    Each piece that is written becomes a segment of the deflate stream by itself: many small ones compress badly.
+    """
 
     def __init__(self, method: int, out: Callable[[bytes], object]) -> None:
-        self._compressor = deflate.compressor() if method == DEFLATED else None
+        self._deflated = method == DEFLATED
         self._out = out
         self.crc = 0
         self.size = 0
         self.compressed = 0
 
     def write(self, data: bytes) -> None:
+        self.write_segment(data, deflate.segment(data) if self._deflated else data)
+
+    def write_segment(self, data: bytes, deflated: bytes) -> None:
+        """Content that has been deflated already."""
         self.crc = deflate.crc32(data, self.crc)
         self.size += len(data)
-        self._put(data if self._compressor is None else self._compressor.compress(data))
+        self._put(deflated)
 
     def finish(self) -> None:
-        if self._compressor is not None:
-            self._put(self._compressor.flush())
+        if self._deflated:
+            self._put(deflate.END)
 
     def _put(self, data: bytes) -> None:
         if data:
@@ -147,6 +154,11 @@ class EntryWriter:
         if self._pending_bytes >= _BUFFER:
             self._drain()
         return len(data)
+
+    def write_segment(self, data: bytes, deflated: bytes) -> None:
+        """Add content that :func:`deflate.segment` has been made of."""
+        self._drain()
+        self._deflater.write_segment(data, deflated)
 
     def close(self) -> None:
         """End the entry."""
@@ -174,6 +186,10 @@ class SpooledEntry:
         """Add to the entry's content."""
         self._deflater.write(data)
         return len(data)
+
+    def write_segment(self, data: bytes, deflated: bytes) -> None:
+        """Add content that :func:`deflate.segment` has been made of."""
+        self._deflater.write_segment(data, deflated)
 
     def close(self) -> None:
         """Append the finished entry to the container; no other entry may be open."""

@@ -1,8 +1,9 @@
 """Export: the mirror's changes, folded into rows and decrypted, as a ``.mana`` archive.
 
-One pass over each table. Changes are brought together by record (``sorting``), folded (``projection``), written as text
-(``rowtext``) and handed to the archive; nothing but the table's small change survives a row. What is sorted on disk is
-what the server sent, ciphertext included, and encrypted once more.
+One pass over each table. Changes are brought together by record (``sorting``), folded and written as text a block of
+records at a time, on all cores (``folding``, ``processes``), and handed to the archive in order. While the blocks of
+one table are on their way, the next table is brought together. What is sorted on disk is what the server sent,
+ciphertext included, and encrypted once more.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from .. import jsontext
 from ..archive import names
@@ -25,20 +27,25 @@ from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..mirror import HeldCollection, Loss, MirrorPage
 from ..output import AtomicFile, writing_to
 from ..printable import printable
-from ..projection import accept, fold, meta_line
+from ..projection import accept
 from ..registry import Registry, Table
 from ..sorting import LineSorter
 from ..timestamps import format_timestamp
 from .completeness import Completeness
-from .rowtext import Actors, RowText, Spaces
+from .folding import Block, Stream, Terms, fold_block, numbered
+from .processes import InOrder, cores
+from .rowtext import Actors, Spaces
 from .spooling import spool_files
 
-PERSONAL = "personal"
-"""What ``spaces`` may name in place of an id: the personal space, its sentinels, what names no space, and the tables of
-the user."""
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
+_BLOCK_BYTES = MIB
+"""Of changes that are folded in one go."""
+_WORTH_PROCESSES = 16 * MIB
+"""Bytes of changes; less is done before a second process has begun."""
+_SORT_BYTES = 16 * MIB
+"""Of a table that are brought together in memory; there may be two tables at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +127,6 @@ class ExportResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    """One ``data/`` entry to be: its name, its table if it is registered, and the collections that feed it."""
-
-    name: str
-    table: Table | None
-    app: str
-    collections: tuple[str, ...]
-    bytes: int
-    changes: int
-
-
 def export(
     source: Source,
     path: Path,
@@ -142,21 +137,36 @@ def export(
     now: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    processes: int | None = None,
 ) -> ExportResult:
     """Write an archive of what the mirror holds.
 
     ``progress`` is told (changes done, changes in all). ``now`` is the time of the export, for the manifest and for
-    finding times in the future; the rows do not depend on it.
+    finding times in the future; the rows do not depend on it. ``processes`` is how many take part, this one included;
+    without it, as many as a large account can use.
 
     Raises :class:`UsageError` for tables that do not exist, :class:`OutputError`, :class:`LockedError`.
     """
     selection = selection or Selection()
     now = now or datetime.now(UTC)
     streams = _streams(source, selection)
-    bound = int(sum(stream.bytes for stream in streams) * _SLACK) + MIB
+    size = sum(stream.bytes for stream in streams)
+    bound = int(size * _SLACK) + MIB
+    if processes is None:
+        processes = cores() if size >= _WORTH_PROCESSES else 1
+    terms = Terms(
+        cipher=source.cipher,
+        space_types=source.space_types,
+        spaces=selection.spaces,
+        include_deleted=selection.include_deleted,
+        as_of=selection.as_of,
+        tomorrow=_iso(now + timedelta(days=1)),
+        line_bytes=limits.line_bytes,
+    )
     make_file = spool_files(path)
     with (
         writing_to(path),
+        InOrder(partial(_fold_task, terms, streams), processes) as folding,
         AtomicFile(path, force=force) as file,
         ArchiveWriter(
             file,
@@ -166,13 +176,12 @@ def export(
             may_exceed_4_gib=bound >= 2**32 - MIB,
         ) as writer,
     ):
-        run = _Export(source, selection, streams, writer, make_file, now, limits)
+        run = _Export(source, selection, streams, writer, make_file, now, folding)
         done, total = 0, sum(stream.changes for stream in streams)
-        for stream in streams:
-            for count in run.table(stream):
-                done += count
-                if progress is not None:
-                    progress(done, total)
+        for count in run.tables():
+            done += count
+            if progress is not None:
+                progress(done, total)
         run.finish()
         completeness = run.completeness()
         written = writer.finish(run.about(), {**run.additions(), "completeness": completeness})
@@ -197,94 +206,85 @@ class _Export:
         self,
         source: Source,
         selection: Selection,
-        streams: Sequence[_Stream],
+        streams: Sequence[Stream],
         writer: ArchiveWriter,
         make_file: Callable[[], SpoolFile],
         now: datetime,
-        limits: Limits,
+        folding: InOrder[_Task, Block],
     ) -> None:
         self._source = source
         self._selection = selection
         self._streams = streams
+        self._gathered = [_Gathering(source.mirror, stream, make_file) for stream in streams]
         self._writer = writer
-        self._make_file = make_file
+        self._table: TableWriter | None = None
+        self._opened = -1
+        """The number of the stream whose table is open."""
         self._now = now
-        self._limits = limits
-        self._tomorrow = _iso(now + timedelta(days=1))
+        self._folding = folding
         self._problem_lines = writer.spool("meta/problems.jsonl")
         self._actor_lines = writer.spool("meta/actors.jsonl")
         self._actors = Actors()
         self._spaces = Spaces(source.space_types)
         self.problems = Completeness(self._problem_lines.add)
-        self._text = RowText(source.cipher, self._spaces, self.problems)
         self._changes = self._live = self._deleted = 0
         self._spaces_without_rows = set(selection.spaces)
 
-    def table(self, stream: _Stream) -> Iterator[int]:
-        """Write one table; yields the number of changes read, now and then."""
-        sorter = LineSorter(self._make_file)
-        for collection in stream.collections:
-            for page in self._source.mirror.read(stream.app, collection):
-                named = [
-                    (record, line) for record, line in zip(page.ids, page.lines, strict=True) if record is not None
-                ]
-                sorter.add(named)
-                if len(named) < len(page.lines):
-                    self._nameless(stream, page)
-                self._changes += len(page.lines)
-                yield len(page.lines)
-        table = self._writer.table(stream.name, bound=int(stream.bytes * _SLACK) + _ROW_SLACK * stream.changes)
-        for _, lines in sorter.groups():
-            self._record(stream, table, lines)
-        table.close()
-        for line in self._actors.take():
-            self._actor_lines.add(line)
+    def tables(self) -> Iterator[int]:
+        """Write all tables; yields the number of changes read, now and then."""
+        for number, gathering in enumerate(self._gathered):
+            while (read := gathering.step()) is not None:
+                yield read
+            self._changes += gathering.changes
+            following = self._gathered[number + 1] if number + 1 < len(self._gathered) else None
+            for pairs in gathering.sorter.blocks(_BLOCK_BYTES):
+                yield from self._fold((number, pairs), following)
+        for block in self._folding.rest():
+            self._add(block)
+        self._open(len(self._streams))
 
-    def _record(self, stream: _Stream, table: TableWriter, lines: list[bytes]) -> None:
-        changes = [jsontext.parse_canonical(line) for line in lines]
-        record = fold(stream.table, changes, as_of=self._selection.as_of)
-        for reason in record.malformed:
-            self.problems.note("malformedChange", stream.name, record.id, reason=reason)
-        if not self._selected(stream, record.space):
-            return
-        for oddity in record.oddities:
-            self.problems.note(oddity.kind, stream.name, record.id, oddity.field)
-        if record.state == "absent":
-            return
-        if record.latest_time > self._tomorrow:
-            self.problems.note("futureTime", stream.name, record.id)
-        if record.state == "tombstone":
-            self._deleted += 1
-            if not self._selection.include_deleted:
-                return
-        else:
-            self._live += 1
-        if self._spaces_without_rows:
-            self._spaces_without_rows -= self._names(stream, record.space)
-        line, sealed = self._text.line(stream.name, stream.table, record)
-        if len(line) > self._limits.line_bytes:
-            self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
-            return
-        meta = meta_line(record, stream.table, self._actors, self._spaces, sealed=sealed)
-        table.add(line, jsontext.dumps(meta))
+    def _fold(self, task: _Task, following: _Gathering | None) -> Iterator[int]:
+        """Has the task done by whoever has time, and writes what is done."""
+        while not self._folding.offer(task):
+            # All others have enough to do: time for the next table, else for a hand.
+            read = None if self._folding.alone or following is None else following.step()
+            if read is None:
+                self._folding.do(task)
+                break
+            yield read
+        for block in self._folding.ready():
+            self._add(block)
 
-    def _selected(self, stream: _Stream, space: str | None) -> bool:
-        wanted = self._selection.spaces
-        return not wanted or not self._names(stream, space).isdisjoint(wanted)
+    def _add(self, block: Block) -> None:
+        """Writes a block, the next in order."""
+        self._open(block.stream)
+        self._live += block.live
+        self._deleted += block.deleted
+        self._spaces_without_rows -= block.named
+        for problem in block.problems:
+            self.problems.note(*problem)
+        if block.rows:
+            assert self._table is not None
+            actors = [self._actors.number(actor) for actor in block.actors]
+            meta = numbered(block.meta, actors, [self._spaces(space) for space in block.spaces])
+            self._table.add_block(block.text, block.deflated, meta, block.rows)
 
-    def _names(self, stream: _Stream, space: str | None) -> set[str]:
-        """What a row's space may be called in a selection."""
-        of_user = stream.table is not None and stream.table.scope == "user"
-        if of_user or space is None:  # a row that names no space shows itself to its author alone
-            return {PERSONAL}
-        return {space, PERSONAL} if self._spaces.is_personal(space) else {space}
-
-    def _nameless(self, stream: _Stream, page: MirrorPage) -> None:
-        """Changes without a record id belong to no row."""
-        for record, line in zip(page.ids, page.lines, strict=True):
-            if record is None:
-                reason = accept(jsontext.parse_canonical(line))
-                self.problems.note("malformedChange", stream.name, reason=reason or "id is missing")
+    def _open(self, number: int) -> None:
+        """Ends the tables before a stream's and begins that one, if there is one."""
+        while self._opened < number:
+            if self._table is not None:
+                self._table.close()
+                self._table = None
+                for line in self._actors.take():
+                    self._actor_lines.add(line)
+            self._opened += 1
+            if self._opened == len(self._streams):
+                break
+            stream = self._streams[self._opened]
+            for reason in self._gathered[self._opened].nameless:  # changes without a record id belong to no row
+                self.problems.note("malformedChange", stream.name, reason=reason)
+            bound = int(stream.bytes * _SLACK) + _ROW_SLACK * stream.changes
+            self._table = self._writer.table(stream.name, bound=bound)
 
     def finish(self) -> None:
         """Everything that comes after the tables."""
@@ -344,12 +344,47 @@ class _Export:
         return {"type": "full"}
 
 
-def _streams(source: Source, selection: Selection) -> list[_Stream]:
+class _Gathering:
+    """The changes of one table on their way to being together by record."""
+
+    def __init__(self, mirror: Changes, stream: Stream, make_file: Callable[[], SpoolFile]) -> None:
+        self.sorter = LineSorter(make_file, budget=_SORT_BYTES)
+        self.nameless: list[str | None] = []
+        """What is wrong with each change that has no record id."""
+        self.changes = 0
+        self._pages = (page for collection in stream.collections for page in mirror.read(stream.app, collection))
+
+    def step(self) -> int | None:
+        """Reads a page; gives the number of changes in it, ``None`` behind the last one."""
+        page = next(self._pages, None)
+        if page is None:
+            return None
+        named = [(record, line) for record, line in zip(page.ids, page.lines, strict=True) if record is not None]
+        self.sorter.add(named)
+        if len(named) < len(page.lines):
+            self.nameless += [
+                accept(jsontext.parse_canonical(line)) or "id is missing"
+                for record, line in zip(page.ids, page.lines, strict=True)
+                if record is None
+            ]
+        self.changes += len(page.lines)
+        return len(page.lines)
+
+
+_Task: TypeAlias = tuple[int, list[tuple[str, bytes]]]
+"""A stream's number, and all changes of some of its records."""
+
+
+def _fold_task(terms: Terms, streams: Sequence[Stream], task: _Task) -> Block:
+    return fold_block(terms, streams, *task)
+
+
+def _streams(source: Source, selection: Selection) -> list[Stream]:
     """The tables of the selection in the registry's order, empty ones too, then what the registry does not know."""
     held = {(collection.app, collection.name): collection for collection in source.mirror.collections()}
     known = [_registered(table, held) for table in source.registry.tables]
     unknown = [
-        _Stream(names.unknown_table(app, name), None, app, (name,), collection.bytes, collection.changes)
+        Stream(names.unknown_table(app, name), None, app, (name,), collection.bytes, collection.changes)
         for (app, name), collection in held.items()
         if (app, name) not in source.registry.by_collection and collection.changes
     ]
@@ -367,9 +402,9 @@ def _streams(source: Source, selection: Selection) -> list[_Stream]:
     return chosen
 
 
-def _registered(table: Table, held: Mapping[tuple[str, str], HeldCollection]) -> _Stream:
+def _registered(table: Table, held: Mapping[tuple[str, str], HeldCollection]) -> Stream:
     feeding = [held[table.app, name] for name in table.collections if (table.app, name) in held]
-    return _Stream(
+    return Stream(
         table.name,
         table,
         table.app,

@@ -32,7 +32,8 @@ from ..remote.transport import Transport
 from ..sandbox import Sandbox
 from . import backup
 from .diff import Diff, Side, diff
-from .export import PERSONAL, Selection
+from .export import Selection
+from .folding import PERSONAL
 from .live import live_archive
 from .rekey import check_opener, rekey
 from .restore.result import Result

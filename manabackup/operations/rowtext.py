@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import orjson
 
@@ -18,10 +19,23 @@ from ..errors import FieldDecryptionError
 from ..jsontext import JSON
 from ..projection import Record
 from ..registry import Table
-from .completeness import Completeness
 
 _MOST_ACTORS = 200_000
 _NONE: frozenset[str] = frozenset()
+
+
+class Problems(Protocol):
+    """Takes problems: :class:`~manabackup.operations.completeness.Completeness`, or a block that keeps them for it."""
+
+    def note(
+        self,
+        kind: str,
+        table: str,
+        record: str | None = None,
+        field_name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """One more."""
 
 
 @dataclass(slots=True)
@@ -38,11 +52,12 @@ class Actors:
         text = jsontext.dumps(actor)
         latest, number = self._latest
         if text != latest:
-            number = self._number(text)
+            number = self.number(text)
             self._latest = text, number
         return number
 
-    def _number(self, text: bytes) -> int:
+    def number(self, text: bytes) -> int:
+        """The same for an actor's JSON text."""
         key = hashlib.blake2b(text, digest_size=16).digest() if len(text) > 16 else text
         number = self._numbers.get(key)
         if number is None:
@@ -93,25 +108,23 @@ class RowText:
 
     cipher: FieldCipher | None
     spaces: Spaces
-    problems: Completeness
+    problems: Problems
 
     def line(self, name: str, table: Table | None, record: Record) -> tuple[bytes, list[str]]:
         """The row's line, and the unregistered fields that were ciphertext."""
-        encrypted = table.encrypted if table is not None else _NONE
+        registered = table.encrypted if table is not None else _NONE
         values = dict(record.values)
-        plain: list[str] = []
+        encrypted = [field for field, value in values.items() if type(value) is str and value.startswith(PREFIX)]
         sealed: list[str] = []
-        for field_name, value in record.values.items():
-            if type(value) is str and value.startswith(PREFIX):
-                opened = self._open(name, record, field_name, value)
-                if opened is not None:
-                    values[field_name] = opened
-                    if field_name not in encrypted:
-                        sealed.append(field_name)
-            elif field_name in encrypted and value is not None:
-                plain.append(field_name)
-        for field_name in sorted(plain):
-            self.problems.note("plaintextField", name, record.id, field_name)
+        for field_name in encrypted:
+            opened = self._open(name, record, field_name, values[field_name])
+            if opened is not None:
+                values[field_name] = opened
+                if field_name not in registered:
+                    sealed.append(field_name)
+        for field_name in sorted(registered.difference(encrypted)):
+            if values.get(field_name) is not None:
+                self.problems.note("plaintextField", name, record.id, field_name)
         identifier = b'{"id":' + jsontext.dumps(record.id)
         if not values:
             return identifier + b"}", sealed

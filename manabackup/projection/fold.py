@@ -57,6 +57,7 @@ class _Row:
         "nested",
         "oddities",
         "present",
+        "sole_stamp",
         "space",
         "stamps",
         "undated_insert",
@@ -76,6 +77,7 @@ class _Row:
         self.present = False
         self.values: dict[str, JSON] = {}
         self.stamps: dict[str, Stamp] = {}
+        self.sole_stamp: Stamp | None = None
         self.nested: NestedObjects | None = None
         self.deleted_unseen = False
         """The tombstone came before any row, so that web clients have forgotten it."""
@@ -109,6 +111,7 @@ class _Row:
 
     def _bury(self, stamp: Stamp) -> None:
         """Rule 6: a delete with a time."""
+        self.sole_stamp = None
         held = self.stamps.get("deletedAt")
         if held is None or stamp.at >= held.at:
             self.values["deletedAt"] = stamp.at
@@ -129,7 +132,9 @@ class _Row:
             self.present = True
             self.values = data_of(data)
             self.stamps = dict.fromkeys(self.values, stamp)
+            self.sole_stamp = stamp if self.values else None
             return
+        self.sole_stamp = None
         values, stamps = self.values, self.stamps
         was_deleted = is_deleted(values)
         for name, value in data.items():
@@ -166,6 +171,7 @@ class _Row:
     ) -> None:
         """Rules 4, 5 and 7."""
         was_present, self.present = self.present, True
+        self.sole_stamp = None
         values, stamps = self.values, self.stamps
         stamp: Stamp | None = None
         for name in sorted(fields):  # an object comes before the paths into it, however the change was written
@@ -235,6 +241,7 @@ class _Row:
             self.oddities,
             malformed,
             self.undated_insert,
+            None if filled else self.sole_stamp,
         )
 
 

@@ -19,7 +19,7 @@ from ..registry import Table
 from .change import is_data
 from .record import UNKNOWN, Record, Stamp
 
-_Triple: TypeAlias = tuple[str | None, int | None, str | None]
+_Triple: TypeAlias = tuple[str | None, JSON, str | None]
 
 _UNKNOWN_TRIPLE: _Triple = (None, None, None)
 
@@ -59,26 +59,24 @@ class RowMeta:
 def meta_line(
     record: Record,
     table: Table | None,
-    actors: Callable[[dict[str, JSON]], int | None],
-    spaces: Callable[[str], int],
+    actors: Callable[[dict[str, JSON]], JSON],
+    spaces: Callable[[str], JSON],
     *,
     sealed: Sequence[str] = (),
 ) -> dict[str, JSON]:
     """The line of ``meta/`` for ``record``.
 
-    ``actors`` and ``spaces`` number what they are given; ``sealed`` is what the caller found when it decrypted. A field
-    without a stamp counts as one of which nothing is known.
+    ``actors`` and ``spaces`` number what they are given, equal ones equally; ``sealed`` is what the caller found when
+    it decrypted. A field without a stamp counts as one of which nothing is known.
     """
     line: dict[str, JSON] = {"id": record.id}
     if table is not None and table.scope == "space":
         line["space"] = None if record.space is None else spaces(record.space)
-    stamps = record.stamps
-    unknown = record.values.keys() - stamps.keys()
-    if not unknown and len(set(map(id, stamps.values()))) == 1:  # written once, as most rows are
-        common = _triple(next(iter(stamps.values())), actors)
-        fields: dict[str, JSON] = {}
+    fields: dict[str, JSON] = {}
+    if record.sole_stamp is not None:
+        common = _triple(record.sole_stamp, actors)
     else:
-        common, fields = _by_field(stamps, sorted(unknown), actors)
+        common, fields = _by_field(record.stamps, sorted(record.values.keys() - record.stamps.keys()), actors)
     line["at"], line["actor"], line["origin"] = common
     line["fields"] = fields
     line["sealed"] = sorted(sealed)
@@ -86,7 +84,7 @@ def meta_line(
 
 
 def _by_field(
-    stamps: Mapping[str, Stamp], unknown: Sequence[str], actors: Callable[[dict[str, JSON]], int | None]
+    stamps: Mapping[str, Stamp], unknown: Sequence[str], actors: Callable[[dict[str, JSON]], JSON]
 ) -> tuple[_Triple, dict[str, JSON]]:
     """The common triple, and the ``fields`` that differ from it."""
     # Fields written together share one stamp object, so that a row has few of them. Where the first of their fields
@@ -103,7 +101,7 @@ def _by_field(
     return common, fields
 
 
-def _triple(stamp: Stamp, actors: Callable[[dict[str, JSON]], int | None]) -> _Triple:
+def _triple(stamp: Stamp, actors: Callable[[dict[str, JSON]], JSON]) -> _Triple:
     return stamp.at or None, None if stamp.actor is None else actors(stamp.actor), stamp.origin
 
 

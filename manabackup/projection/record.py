@@ -75,10 +75,14 @@ class Record:
     """Why changes were set aside, one reason each."""
     undated_insert: bool = False
     """Since the last delete without a time there was an insert that a fresh web client stamps with its own clock."""
+    sole_stamp: Stamp | None = None
+    """The stamp of every field, where the row was written at once, as most rows are; what is set, is so."""
 
     @property
     def latest_time(self) -> str:
         """The largest time of any field, ``""`` when no time is known: the row's last modification."""
+        if self.sole_stamp is not None:
+            return self.sole_stamp.at
         return max(map(_at, self.stamps.values()), default="")
 
     def unsound(self, now: str) -> bool:

@@ -14,7 +14,7 @@ from ...errors import DamagedArchiveError, UsageError
 from ...jsontext import JSON
 from ...printable import printable
 from ...registry import Table
-from ..export import PERSONAL
+from ..folding import PERSONAL
 from .plan import Reason
 
 SENTINEL = "_personal:"

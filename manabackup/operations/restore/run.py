@@ -25,7 +25,7 @@ from ...remote.connection import Connection
 from ...remote.sync import PushClient, SyncClient
 from ...timestamps import parse_timestamp
 from .. import pull as pulling
-from ..export import PERSONAL
+from ..folding import PERSONAL
 from ..pull.reading import Progress as PullProgress
 from ..rows import is_ours
 from ..spooling import spool_files

@@ -1,0 +1,201 @@
+"""From changes to the lines of an archive, a block of records at a time, each block by itself.
+
+What depends on the blocks before — the numbers of actors and spaces, and the report of what is missing — is left open
+in what a block becomes, and filled in where the blocks come together again. So it does not matter who does which block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Generic, TypeVar
+
+import orjson
+
+from .. import jsontext
+from ..archive import deflate
+from ..crypto.fields import FieldCipher
+from ..jsontext import JSON
+from ..projection import fold, meta_line
+from ..registry import Table
+from .rowtext import RowText, Spaces
+
+PERSONAL = "personal"
+"""What ``spaces`` may name in place of an id: the personal space, its sentinels, what names no space, and the tables of
+the user."""
+_MARK = b"\0"
+"""Around what stands for a number in a meta line: no text of JSON holds one."""
+_Key = TypeVar("_Key", bytes, str)
+_first = itemgetter(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides which rows are written, and how."""
+
+    cipher: FieldCipher | None
+    space_types: Mapping[str, str]
+    spaces: Sequence[str]
+    """Only rows of these; empty: of all."""
+    include_deleted: bool
+    as_of: str | None
+    tomorrow: str
+    """Times beyond it are noted, as text."""
+    line_bytes: int
+    """What a reader accepts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One ``data/`` entry to be: its name, its table if it is registered, and the collections that feed it."""
+
+    name: str
+    table: Table | None
+    app: str
+    collections: tuple[str, ...]
+    bytes: int
+    changes: int
+
+
+@dataclass(slots=True)
+class Block:
+    """What some records of one stream became."""
+
+    stream: int
+    """Its number."""
+    rows: int = 0
+    live: int = 0
+    deleted: int = 0
+    text: bytes = b""
+    """The rows' lines."""
+    deflated: bytes = b""
+    """The same, as :func:`manabackup.archive.deflate.segment` gives it."""
+    meta: bytes = b""
+    """The meta lines, with marks for numbers: see :func:`numbered`."""
+    actors: list[bytes] = field(default_factory=list)
+    """As JSON, each once, in the order in which they occur."""
+    spaces: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str, str | None, str | None, str | None]] = field(default_factory=list)
+    """Kind, table, record, field and reason of each."""
+    named: set[str] = field(default_factory=set)
+    """What the rows' spaces may be called in a selection, where there is one."""
+
+
+def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes:
+    """The meta lines of a block whose actors and spaces have these numbers."""
+    numbers = {b"a%d" % index: b"%d" % number for index, number in enumerate(actors)}
+    numbers.update((b"s%d" % index, b"%d" % number) for index, number in enumerate(spaces))
+    parts = meta.split(_MARK)
+    parts[1::2] = [numbers[mark] for mark in parts[1::2]]
+    return b"".join(parts)
+
+
+def fold_block(terms: Terms, streams: Sequence[Stream], number: int, pairs: Iterable[tuple[str, bytes]]) -> Block:
+    """Folds all changes of some records of a stream: (record id, change), those of a record together and in order."""
+    return _Folding(terms, streams[number], Block(number)).run(pairs)
+
+
+class _Problems(list[tuple[str, str, str | None, str | None, str | None]]):
+    """Of one block, until they can be counted."""
+
+    def note(
+        self,
+        kind: str,
+        table: str,
+        record: str | None = None,
+        field_name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        self.append((kind, table, record, field_name, reason))
+
+
+class _Folding:
+    # What is large here goes as soon as the block is done: nothing it refers to refers back to it.
+
+    def __init__(self, terms: Terms, stream: Stream, block: Block) -> None:
+        self._terms = terms
+        self._stream = stream
+        self._block = block
+        self.problems = _Problems()
+        self._spaces = Spaces(terms.space_types)
+        self._text = RowText(terms.cipher, self._spaces, self.problems)
+        self._actor_marks = _Marks[bytes]("a")
+        self._space_marks = _Marks[str]("s")
+        self._lines: list[bytes] = []
+        self._metas: list[bytes] = []
+
+    def run(self, pairs: Iterable[tuple[str, bytes]]) -> Block:
+        for _, lines in groupby(pairs, key=_first):
+            self._record([line for _, line in lines])
+        block = self._block
+        block.rows = len(self._lines)
+        block.problems = list(self.problems)
+        if self._lines:
+            block.text = _joined(self._lines)
+            block.deflated = deflate.segment(block.text)
+            block.meta = _joined(self._metas)
+            block.actors = list(self._actor_marks.keys)
+            block.spaces = list(self._space_marks.keys)
+        return block
+
+    def _record(self, lines: list[bytes]) -> None:
+        terms, stream, block = self._terms, self._stream, self._block
+        record = fold(stream.table, map(jsontext.parse_canonical, lines), as_of=terms.as_of)
+        for reason in record.malformed:
+            self.problems.note("malformedChange", stream.name, record.id, reason=reason)
+        names: set[str] = set()
+        if terms.spaces:
+            names = self._names(record.space)
+            if names.isdisjoint(terms.spaces):
+                return
+        for oddity in record.oddities:
+            self.problems.note(oddity.kind, stream.name, record.id, oddity.field)
+        if record.state == "absent":
+            return
+        if record.latest_time > terms.tomorrow:
+            self.problems.note("futureTime", stream.name, record.id)
+        if record.state == "tombstone":
+            block.deleted += 1
+            if not terms.include_deleted:
+                return
+        else:
+            block.live += 1
+        block.named |= names
+        line, sealed = self._text.line(stream.name, stream.table, record)
+        if len(line) > terms.line_bytes:
+            self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
+            return
+        meta = meta_line(record, stream.table, self._actor, self._space_marks, sealed=sealed)
+        self._lines.append(line)
+        self._metas.append(jsontext.dumps(meta))
+
+    def _actor(self, actor: dict[str, JSON]) -> orjson.Fragment:
+        return self._actor_marks(jsontext.dumps(actor))
+
+    def _names(self, space: str | None) -> set[str]:
+        """What a row's space may be called in a selection."""
+        table = self._stream.table
+        if (table is not None and table.scope == "user") or space is None:
+            return {PERSONAL}  # a row that names no space shows itself to its author alone
+        return {space, PERSONAL} if self._spaces.is_personal(space) else {space}
+
+
+class _Marks(Generic[_Key]):
+    """Gives each key a mark that stands in a meta line for its number."""
+
+    def __init__(self, letter: str) -> None:
+        self._letter = letter.encode()
+        self.keys: dict[_Key, orjson.Fragment] = {}
+
+    def __call__(self, key: _Key) -> orjson.Fragment:
+        mark = self.keys.get(key)
+        if mark is None:
+            mark = self.keys[key] = orjson.Fragment(_MARK + b"%b%d" % (self._letter, len(self.keys)) + _MARK)
+        return mark
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    lines.append(b"")
+    return b"\n".join(lines)
