@@ -70,6 +70,8 @@ class InOrder(Generic[_Piece, _Result]):
             for _ in range(processes - 1):
                 with uninterrupted():
                     self._children.append(_fork(work))
+        except OSError:
+            pass  # the system gives no more of them: it goes with fewer
         except BaseException:
             self.close()
             raise
@@ -122,9 +124,10 @@ class InOrder(Generic[_Piece, _Result]):
 
     def close(self) -> None:
         """Ends the processes, whatever they are at."""
-        for child in self._children:
-            child.end()
-        self._children = []
+        with uninterrupted():
+            for child in self._children:
+                child.end()
+            self._children = []
 
     def _exchange(self, milliseconds: int | None) -> None:
         """Sends and receives what can be; waits at most so long, ``None``: until there is anything."""
@@ -226,7 +229,12 @@ def _message(value: object) -> tuple[bytes, bytes]:
 def _fork(work: Callable[[Any], Any]) -> _Child:
     pieces_in, pieces_out = os.pipe()
     results_in, results_out = os.pipe()
-    process = os.fork()
+    try:
+        process = os.fork()
+    except OSError:
+        for descriptor in (pieces_in, pieces_out, results_in, results_out):
+            os.close(descriptor)
+        raise
     if not process:
         _serve(work, pieces_in, results_out)
     os.close(pieces_in)

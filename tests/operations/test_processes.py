@@ -62,6 +62,18 @@ def test_all_take_part() -> None:
     assert os.getpid() not in seen
 
 
+def test_where_the_system_gives_no_process_the_caller_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError
+
+    before = _open_files()
+    monkeypatch.setattr(os, "fork", fork)
+    with InOrder(_reversed, 3) as pool:
+        assert pool.alone
+        assert list(_done(pool, [b"ab"])) == [b"baba"]
+    assert _open_files() == before
+
+
 def test_nothing_is_left_at_the_end() -> None:
     before = _open_files()
     with InOrder(lambda _: os.getpid(), 3) as pool:
