@@ -173,7 +173,9 @@ def _private_phrases(owner: Owner, box: Sandbox) -> list[bytes]:
             for name in (row.table.encrypted & row.values.keys()) - row.plain - row.foreign:
                 if isinstance(row.values[name], str):
                     texts.update(re.findall(r"[\w ,]{24,60}", row.values[name])[:1])
-    stored = b"".join(row.wire() for row in box.log.read_app(owner.account.user_id, (), "notes", "", 0, 10**6))
+    account = owner.account
+    seen = box.log.read_app(account.user_id, account.shared_spaces, "notes", "", 0, 10**6)
+    stored = b"".join(row.wire() for row in seen)
     some = [text.encode() for text in sorted(texts)[:: max(1, len(texts) // 20)]]
     return [text for text in some if text not in stored]
 
