@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from operator import lt
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
@@ -85,16 +87,24 @@ class Archive:
         When the iterator ends, the entry's size, CRC-32 and SHA-256 have been checked too. Raises
         :class:`DamagedArchiveError` naming table and line, never content.
         """
+        return chain.from_iterable(self.row_blocks(table))
+
+    def row_blocks(self, table: str) -> Iterator[list[Row]]:
+        """:meth:`rows`, some at a time."""
         name = names.entry("data", table)
         last: str | None = None
         ascending = True
-        for number, line in self.lines(name):
-            identifier = _row_id(line, name, number)
-            if ascending and last is not None and identifier <= last:
-                self._refuse_duplicates(name)
-                ascending = False
-            last = identifier
-            yield Row(identifier, line)
+        number = 0
+        for lines in self._line_blocks(name):
+            ids = _ids_of_usual(lines)
+            blocks = _rows_one_by_one(lines, name, number) if ids is None else iter([list(map(Row, ids, lines))])
+            number += len(lines)
+            for block in blocks:
+                if ascending and not _ascend(last, block):
+                    self._refuse_duplicates(name)
+                    ascending = False
+                last = block[-1].id
+                yield block
 
     def meta(self, subject: str) -> Iterator[dict[str, JSON]]:
         """The parsed lines of ``meta/<subject>.jsonl``; nothing when the archive has none."""
@@ -112,17 +122,17 @@ class Archive:
         name = names.entry("meta", subject)
         return self.lines(name) if name in self.container.entries else iter(())
 
+    def check_lines(self, name: str) -> None:
+        """Read JSON Lines to their end: each is one JSON object. Raises :class:`DamagedArchiveError`."""
+        for number, line in self.lines(name):
+            _object(line, name, number)
+
     def lines(self, name: str) -> Iterator[tuple[int, bytes]]:
         """(line number from 1, text) of JSON Lines: blank lines left out, ends trimmed as the web app trims them."""
         number = 0
         for lines in self._line_blocks(name):
-            for line in lines:
-                number += 1
-                if not (line.startswith(b"{") and line.endswith(b"}")):
-                    line = _trim(line, first=number == 1)
-                    if not line:
-                        continue
-                yield number, line
+            yield from _trimmed(lines, number)
+            number += len(lines)
 
     def chunks(self, name: str, raw: Callable[[bytes], object] | None = None) -> Iterator[bytes]:
         """The content of any entry; its hash is known and checked when the iterator ends.
@@ -167,7 +177,8 @@ class Archive:
             rest = block.pop()
             if len(rest) > self._limits.line_bytes:
                 raise DamagedArchiveError("a line beyond all measure", code="limit", where=name)
-            yield block
+            if block:
+                yield block
         if rest:
             yield [rest]
 
@@ -335,20 +346,58 @@ class _TemporarySource:
         return self._file.read(count)
 
 
-def _row_id(line: bytes, name: str, number: int) -> str:
+def _ids_of_usual(lines: list[bytes]) -> list[str] | None:
+    """The ids of rows in lines that need no second look; None where there is one that does."""
+    if any(line[:1] != b"{" or line[-1:] != b"}" for line in lines):
+        return None
     try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        try:
-            row = jsontext.parse(line)
-        except JSONTextError:
-            raise _bad_line("not one JSON value in UTF-8", name, number) from None
-    if type(row) is not dict:
-        raise _bad_line("not a JSON object", name, number)
-    identifier = row.get("id")
+        ids = [row["id"] for row in map(orjson.loads, lines)]
+    except (orjson.JSONDecodeError, KeyError):
+        return None
+    return ids if all(type(identifier) is str for identifier in ids) else None
+
+
+def _rows_one_by_one(lines: list[bytes], name: str, before: int) -> Iterator[list[Row]]:
+    """The rows in ``lines``, which ``before`` other lines precede."""
+    for number, line in _trimmed(lines, before):
+        yield [Row(_row_id(line, name, number), line)]
+
+
+def _ascend(last: str | None, rows: list[Row]) -> bool:
+    """Whether each id is larger than the one before it."""
+    ids = [row.id for row in rows] if last is None else [last, *(row.id for row in rows)]
+    return all(map(lt, ids, islice(ids, 1, None)))
+
+
+def _trimmed(lines: Iterable[bytes], before: int) -> Iterator[tuple[int, bytes]]:
+    """(line number, text) of ``lines``, which ``before`` others precede: trimmed, blank ones left out."""
+    for number, line in enumerate(lines, before + 1):
+        if not (line.startswith(b"{") and line.endswith(b"}")):
+            line = _trim(line, first=number == 1)
+            if not line:
+                continue
+        yield number, line
+
+
+def _row_id(line: bytes, name: str, number: int) -> str:
+    identifier = _object(line, name, number).get("id")
     if type(identifier) is not str:
         raise _bad_line("has no string id", name, number)
     return identifier
+
+
+def _object(line: bytes, name: str, number: int) -> dict[str, JSON]:
+    """What a line holds. Numbers may be ``float``."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        try:
+            value = jsontext.parse(line)
+        except JSONTextError:
+            raise _bad_line("not one JSON value in UTF-8", name, number) from None
+    if type(value) is not dict:
+        raise _bad_line("not a JSON object", name, number)
+    return value
 
 
 def _bad_line(message: str, name: str, number: int) -> DamagedArchiveError:
