@@ -7,12 +7,12 @@ from collections.abc import Generator, Iterator
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from ..interrupts import uninterrupted
+from .interrupts import uninterrupted
 
 _T = TypeVar("_T")
 
 
-def ahead(items: Generator[_T, None, None], *, most: int) -> Iterator[_T]:
+def ahead(items: Iterator[_T], *, most: int) -> Generator[_T, None, None]:
     """The same items, of which up to ``most`` are made before they are asked for.
 
     Reading, decrypting, inflating and hashing let go of the interpreter, so that they take the time of another core.
@@ -29,7 +29,7 @@ def ahead(items: Generator[_T, None, None], *, most: int) -> Iterator[_T]:
 class _Reading(Generic[_T]):
     # Queues of the interpreter's own and not conditions: an interrupt in the middle of one may leave its lock taken.
 
-    def __init__(self, items: Generator[_T, None, None], most: int) -> None:
+    def __init__(self, items: Iterator[_T], most: int) -> None:
         self._items = items
         self._made: SimpleQueue[tuple[_T] | BaseException | None] = SimpleQueue()
         self._wanted: SimpleQueue[None] = SimpleQueue()
@@ -53,7 +53,8 @@ class _Reading(Generic[_T]):
         self._closed = True
         self._wanted.put(None)
         self._thread.join()
-        self._items.close()
+        if isinstance(self._items, Generator):
+            self._items.close()
 
     def _work(self) -> None:
         try:
