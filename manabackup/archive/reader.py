@@ -21,6 +21,7 @@ from typing import IO, NamedTuple
 import orjson
 
 from .. import jsontext
+from ..ahead import ahead
 from ..crypto.seal import SealedBody, Source, derive_key
 from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError
 from ..jsontext import JSON
@@ -32,6 +33,9 @@ from .sources import FileSource
 from .sums import covered, data_sha256, parse_sums
 from .v1 import holds_events
 
+_LARGE = 4 * MIB
+"""An entry of which chunks are read before they are asked for, and how many."""
+_AHEAD = 2
 _BOM = b"\xef\xbb\xbf"
 # What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
 _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -134,18 +138,18 @@ class Archive:
             yield from _trimmed(lines, number)
             number += len(lines)
 
-    def chunks(self, name: str, raw: Callable[[bytes], object] | None = None) -> Iterator[bytes]:
-        """The content of any entry; its hash is known and checked when the iterator ends.
-
-        ``raw`` is given the entry's bytes as they lie in the container, before what they hold comes out.
-        """
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The content of any entry; its hash is known and checked when the iterator ends."""
         whole = hashlib.sha256()
-        for chunk in self.container.chunks(self.container.entries[name], raw):
+        for chunk in self.container.chunks(self.container.entries[name]):
             whole.update(chunk)
             yield chunk
-        self.hashes[name] = whole.hexdigest()
-        expected = self.sums.get(name)
-        if expected is not None and expected != self.hashes[name]:
+        self.check_hash(name, whole.hexdigest())
+
+    def check_hash(self, name: str, digest: str) -> None:
+        """Take down the SHA-256 of an entry that was read to its end. Raises :class:`DamagedArchiveError`."""
+        self.hashes[name] = digest
+        if self.sums.get(name, digest) != digest:
             raise DamagedArchiveError("its SHA-256 is not the one in SHA256SUMS", code="sums", where=name)
 
     def close(self) -> None:
@@ -170,9 +174,14 @@ class Archive:
                 raise _bad_line("an id that stands in the table already", name, number)
             seen.add(digest)
 
+    def _chunks_ahead(self, name: str) -> Iterator[bytes]:
+        """:meth:`chunks`, for a caller whose own work for each takes time."""
+        chunks = self.chunks(name)
+        return ahead(chunks, most=_AHEAD) if self.container.entries[name].size >= _LARGE else chunks
+
     def _line_blocks(self, name: str) -> Iterator[list[bytes]]:
         rest = b""
-        for chunk in self.chunks(name):
+        for chunk in self._chunks_ahead(name):
             block = (rest + chunk if rest else chunk).split(b"\n")
             rest = block.pop()
             if len(rest) > self._limits.line_bytes:

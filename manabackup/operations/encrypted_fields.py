@@ -51,11 +51,12 @@ class EncryptedFields:
         known = registry.load().by_name.get(table)
         registered = known.encrypted if known is not None else _NONE
         metas = MetaLines(self._archive, table) if is_ours(self._archive) else None
-        number = 0
+        before = 0
         for block in self._archive.row_blocks(table):
-            for number, row in enumerate(block, number + 1):
+            for number, row in enumerate(block, before + 1):
                 private = registered if metas is None else registered.union(_sealed(metas.of(row.id)))
                 self._check(row, private, f"{names.entry('data', table)}:{number}")
+            before += len(block)
             yield block
 
     def _check(self, row: Row, private: frozenset[str], where: str) -> None:
