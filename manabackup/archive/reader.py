@@ -16,12 +16,11 @@ from itertools import chain, islice
 from operator import lt
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import orjson
 
 from .. import jsontext
-from ..ahead import ahead
 from ..crypto.seal import SealedBody, Source, derive_key
 from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError
 from ..jsontext import JSON
@@ -33,9 +32,6 @@ from .sources import FileSource
 from .sums import covered, data_sha256, parse_sums
 from .v1 import holds_events
 
-_LARGE = 4 * MIB
-"""An entry of which chunks are read before they are asked for, and how many."""
-_AHEAD = 2
 _BOM = b"\xef\xbb\xbf"
 # What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
 _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -48,6 +44,8 @@ class Row(NamedTuple):
     id: str
     line: bytes
     """Its text, without the line end."""
+    loaded: dict[str, Any] | None = None
+    """What orjson makes of it, so that numbers may be ``float``, where that was asked for and can be had."""
 
     def values(self) -> dict[str, JSON]:
         """The parsed row, ``id`` included."""
@@ -85,23 +83,25 @@ class Archive:
         """Names of the entries under ``account/``."""
         return [entry.name for entry in self.container.of_kind("account")]
 
-    def rows(self, table: str) -> Iterator[Row]:
+    def rows(self, table: str, *, loaded: bool = False) -> Iterator[Row]:
         """The rows of a table, each checked: one JSON object, a string ``id``, none twice.
+
+        With ``loaded`` each keeps what the check made of it, where that was the fast parser's work.
 
         When the iterator ends, the entry's size, CRC-32 and SHA-256 have been checked too. Raises
         :class:`DamagedArchiveError` naming table and line, never content.
         """
-        return chain.from_iterable(self.row_blocks(table))
+        return chain.from_iterable(self.row_blocks(table, loaded=loaded))
 
-    def row_blocks(self, table: str) -> Iterator[list[Row]]:
+    def row_blocks(self, table: str, *, loaded: bool = False) -> Iterator[list[Row]]:
         """:meth:`rows`, some at a time."""
         name = names.entry("data", table)
         last: str | None = None
         ascending = True
         number = 0
         for lines in self._line_blocks(name):
-            ids = _ids_of_usual(lines)
-            blocks = _rows_one_by_one(lines, name, number) if ids is None else iter([list(map(Row, ids, lines))])
+            usual = _usual_rows(lines, loaded)
+            blocks = _rows_one_by_one(lines, name, number) if usual is None else iter([usual])
             number += len(lines)
             for block in blocks:
                 if ascending and not _ascend(last, block):
@@ -174,14 +174,9 @@ class Archive:
                 raise _bad_line("an id that stands in the table already", name, number)
             seen.add(digest)
 
-    def _chunks_ahead(self, name: str) -> Iterator[bytes]:
-        """:meth:`chunks`, for a caller whose own work for each takes time."""
-        chunks = self.chunks(name)
-        return ahead(chunks, most=_AHEAD) if self.container.entries[name].size >= _LARGE else chunks
-
     def _line_blocks(self, name: str) -> Iterator[list[bytes]]:
         rest = b""
-        for chunk in self._chunks_ahead(name):
+        for chunk in self.chunks(name):
             block = (rest + chunk if rest else chunk).split(b"\n")
             rest = block.pop()
             if len(rest) > self._limits.line_bytes:
@@ -355,15 +350,20 @@ class _TemporarySource:
         return self._file.read(count)
 
 
-def _ids_of_usual(lines: list[bytes]) -> list[str] | None:
-    """The ids of rows in lines that need no second look; None where there is one that does."""
+def _usual_rows(lines: list[bytes], keep_loaded: bool) -> list[Row] | None:
+    """The rows in lines that need no second look; None where there is one that does."""
     if any(line[:1] != b"{" or line[-1:] != b"}" for line in lines):
         return None
+    kept: list[dict[str, Any]] = []
     try:
-        ids = [row["id"] for row in map(orjson.loads, lines)]
+        if keep_loaded:
+            kept = [orjson.loads(line) for line in lines]
+        ids = [row["id"] for row in kept or map(orjson.loads, lines)]
     except (orjson.JSONDecodeError, KeyError):
         return None
-    return ids if all(type(identifier) is str for identifier in ids) else None
+    if not all(type(identifier) is str for identifier in ids):
+        return None
+    return list(map(Row, ids, lines, kept) if keep_loaded else map(Row, ids, lines))
 
 
 def _rows_one_by_one(lines: list[bytes], name: str, before: int) -> Iterator[list[Row]]:

@@ -10,7 +10,7 @@ import orjson
 from .. import jsontext
 from ..crypto.fields import PREFIX, FieldCipher, is_encrypted
 from ..errors import FieldDecryptionError
-from ..jsonmembers import member_value, writable_members
+from ..jsonmembers import member_value
 from ..jsontext import JSON
 from ..registry import Registry, Table
 from .completeness import Completeness
@@ -39,15 +39,14 @@ class RowMaker:
     _leaving_of: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
 
     def make(
-        self, name: str, table: Table | None, identifier: str, line: bytes, meta: Mapping[str, JSON] | None
+        self, name: str, table: Table | None, identifier: str, row: dict[str, JSON], meta: Mapping[str, JSON] | None
     ) -> tuple[str, bytes, bytes]:
-        """(id, line, meta line) of a row of table ``name``.
+        """(id, line, meta line) of a row of table ``name``. ``row``, its writable members, is used up.
 
         ``meta`` is the row's meta line with actors and spaces numbered as in the new archive; where the row had none
         and needs none, the meta line is empty.
         """
         new_id = self.ids.rewritten(name, identifier)
-        row = writable_members(line)
         del row["id"]
         space = self._space(row.get("spaceId"))
         sealed: set[str] = set() if meta is None else set(meta["sealed"])

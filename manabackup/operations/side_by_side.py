@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from .. import jsontext
 from ..archive import names
-from ..archive.reader import Archive
+from ..archive.reader import Archive, Row
 from ..crypto.seal import SpoolFile
 from ..errors import DamagedArchiveError, JSONTextError
 from ..jsontext import JSON
@@ -25,11 +25,7 @@ def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]
     if names.entry("data", table) not in archive.container.entries:
         return
     if is_ours(archive):
-        last = None
-        for number, row in enumerate(archive.rows(table), 1):
-            if last is not None and row.id <= last:
-                raise _unsorted(names.entry("data", table), number)
-            last = row.id
+        for row in own_rows(archive, table):
             yield row.id, row.line
         return
     sorter = LineSorter(make_file)
@@ -37,6 +33,16 @@ def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]
     for identifier, lines in sorter.groups():
         for line in lines:
             yield identifier, line
+
+
+def own_rows(archive: Archive, table: str, *, loaded: bool = False) -> Iterator[Row]:
+    """The rows of a table of an archive of this tool. Raises :class:`DamagedArchiveError`, also for other orders."""
+    last = None
+    for number, row in enumerate(archive.rows(table, loaded=loaded), 1):
+        if last is not None and row.id <= last:
+            raise _unsorted(names.entry("data", table), number)
+        last = row.id
+        yield row
 
 
 class MetaLines:
