@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import orjson
+
 from .. import jsontext
 from ..archive import names
 from ..archive.reader import Archive, Row
@@ -62,7 +64,10 @@ class MetaLines:
         return f"{self._name}:{self._number}"
 
     def of(self, identifier: str) -> dict[str, JSON] | None:
-        """The parsed line of a row, None where there is none. Raises :class:`DamagedArchiveError`."""
+        """The parsed line of a row, None where there is none. Raises :class:`DamagedArchiveError`.
+
+        What the format knows of has no numbers but integers; where a line has others, they may be ``float``.
+        """
         while self._line is not None and self._line["id"] < identifier:
             self._next()
         if self._line is None or self._line["id"] != identifier:
@@ -81,15 +86,22 @@ class MetaLines:
             self._line = None
             return
         try:
-            line = jsontext.parse(text)
-        except JSONTextError:
-            line = None
+            line = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            line = _parsed_exactly(text)
         if type(line) is not dict or type(line.get("id")) is not str:
             raise DamagedArchiveError("not a JSON object with a string id", code="line", where=self.where)
         if self._last is not None and line["id"] <= self._last:
             raise _unsorted(self._name, self._number)
         self._last = line["id"]
         self._line = line
+
+
+def _parsed_exactly(text: bytes) -> JSON:
+    try:
+        return jsontext.parse(text)
+    except JSONTextError:
+        return None
 
 
 def _unsorted(name: str, number: int) -> DamagedArchiveError:
