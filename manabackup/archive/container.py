@@ -17,6 +17,7 @@ from ..crypto.seal import Source
 from ..errors import DamagedArchiveError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from . import deflate, names
+from .behind import told
 from .inflate import InflateError, inflated
 from .sources import PartSource
 from .zipwriter import (
@@ -93,7 +94,7 @@ class Container:
         ``raw`` is given the entry's bytes as they lie in the container, before what they hold comes out.
         """
         produced = crc = 0
-        pieces = self._stored(entry) if raw is None else _told(self._read_ahead(entry), raw)
+        pieces = self._stored(entry) if raw is None else told(self._read_ahead(entry), raw)
         for chunk in pieces if entry.method == STORED else self._inflated(entry, pieces):
             produced += len(chunk)
             if produced > entry.size:
@@ -307,12 +308,6 @@ class Container:
                     if described == (entry.crc, entry.compressed, entry.size):
                         return at + length
         raise _damaged("its data descriptor disagrees with the central directory", "container", where)
-
-
-def _told(pieces: Iterable[bytes], raw: Callable[[bytes], object]) -> Iterator[bytes]:
-    for piece in pieces:
-        raw(piece)
-        yield piece
 
 
 @dataclass(frozen=True, slots=True)

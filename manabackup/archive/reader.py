@@ -26,12 +26,14 @@ from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, Tamp
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from . import names
+from .behind import told, told_behind
 from .container import Container, Entry, printable
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
 from .sources import FileSource
 from .sums import covered, data_sha256, parse_sums
 from .v1 import holds_events
 
+_LARGE = 4 * MIB
 _BOM = b"\xef\xbb\xbf"
 # What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
 _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -70,6 +72,8 @@ class Archive:
     """Oddities that lose nothing: unknown entries, counts that a writer got wrong."""
     hashes: dict[str, str] = field(default_factory=dict)
     """Entry → hex SHA-256 of what has been read to the end so far."""
+    hashes_behind: bool = False
+    """Large entries are hashed by a thread of their own: faster where nothing else goes on beside the reading."""
     _resources: ExitStack = field(default_factory=ExitStack)
     _limits: Limits = DEFAULT_LIMITS
 
@@ -140,10 +144,14 @@ class Archive:
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of any entry; its hash is known and checked when the iterator ends."""
+        entry = self.container.entries[name]
         whole = hashlib.sha256()
-        for chunk in self.container.chunks(self.container.entries[name]):
-            whole.update(chunk)
-            yield chunk
+        chunks = self.container.chunks(entry)
+        if self.hashes_behind and entry.size >= _LARGE:
+            chunks = told_behind(chunks, whole.update)
+        else:
+            chunks = told(chunks, whole.update)
+        yield from chunks
         self.check_hash(name, whole.hexdigest())
 
     def check_hash(self, name: str, digest: str) -> None:

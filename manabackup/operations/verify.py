@@ -93,6 +93,7 @@ def verify(
     except OlderArchiveError:
         _verify_events(report, limits)
         return report
+    archive.hashes_behind = True
     with archive:
         _Verification(archive, report, cipher, progress).run()
     return report

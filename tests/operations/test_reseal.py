@@ -186,6 +186,10 @@ def test_damage_deep_inside_a_large_archive_leaves_no_output_and_no_thread(tmp_p
         seal(plain, tmp_path / "sealed.mana", lambda: PASSPHRASE)
     assert [path.name for path in tmp_path.iterdir()] == ["plain.mana"]
     assert not helping_threads()
+    (problem,) = verify(plain).problems
+    assert problem.where is not None
+    assert problem.where.partition(":")[0] == "data/notes.jsonl"
+    assert not helping_threads()
 
 
 def test_a_large_table_that_is_not_what_its_sums_say_is_not_sealed_in(tmp_path: Path) -> None:
@@ -196,4 +200,5 @@ def test_a_large_table_that_is_not_what_its_sums_say_is_not_sealed_in(tmp_path: 
     with pytest.raises(DamagedArchiveError, match="SHA256SUMS"):
         seal(edited, tmp_path / "sealed.mana", lambda: PASSPHRASE)
     assert not (tmp_path / "sealed.mana").exists()
+    assert [problem.code for problem in verify(edited).problems] == ["sums"]
     assert not helping_threads()
