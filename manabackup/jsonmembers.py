@@ -11,9 +11,27 @@ import orjson
 
 from . import jsontext
 from .errors import JSONTextError
+from .jsontext import JSON
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]', re.DOTALL)
 _QUOTE, _COMMA, _OPEN, _CLOSE = b'"', b",", (b"{", b"["), (b"}", b"]")
+
+
+def writable_members(line: bytes, loaded: dict[str, JSON] | None = None) -> dict[str, JSON]:
+    """As :func:`members`, each as what ``orjson.dumps`` writes with the text that stands in ``line``.
+
+    That is the parsed value where it has no other text, and an :class:`orjson.Fragment` where it has. ``loaded`` is
+    what orjson made of ``line``, where that is known.
+    """
+    value = _written_again(line, loaded)
+    if value is not None:
+        return value
+    return {name: _writable(text) for name, text in members(line).items()}
+
+
+def member_value(member: JSON) -> JSON:
+    """The parsed value of one of :func:`writable_members`."""
+    return jsontext.parse(orjson.dumps(member)) if type(member) is orjson.Fragment else member
 
 
 def members(line: bytes) -> dict[str, bytes]:
@@ -21,16 +39,30 @@ def members(line: bytes) -> dict[str, bytes]:
 
     Raises :class:`JSONTextError` when ``line`` is not exactly one JSON object.
     """
-    try:
-        value = orjson.loads(line)
-        # What the fast writer gives back unchanged it also gives back member by member.
-        if type(value) is dict and orjson.dumps(value) == line:
-            return {name: orjson.dumps(member) for name, member in value.items()}
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        pass  # beyond the fast parser: deep, or lone surrogates
+    value = _written_again(line)
+    if value is not None:
+        return {name: orjson.dumps(member) for name, member in value.items()}
     if type(jsontext.parse(line)) is not dict:
         raise JSONTextError("not an object")
     return _split(line)
+
+
+def _written_again(line: bytes, loaded: dict[str, JSON] | None = None) -> dict[str, JSON] | None:
+    """The object in ``line`` where the fast writer gives it back unchanged: then also member by member."""
+    try:
+        value = orjson.loads(line) if loaded is None else loaded
+        return value if type(value) is dict and orjson.dumps(value) == line else None
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None  # beyond the fast parser: deep, or lone surrogates
+
+
+def _writable(text: bytes) -> JSON:
+    value = jsontext.parse(text)
+    try:
+        same = orjson.dumps(value) == text
+    except orjson.JSONEncodeError:
+        same = False
+    return value if same else orjson.Fragment(text)
 
 
 def _split(line: bytes) -> dict[str, bytes]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
 from ..interrupts import uninterrupted
 from ..limits import MIB
 
+_HEARD_BEHIND = 2 * MIB
 _Task = tuple[int, Callable[..., object], tuple[Any, ...]]
 
 
@@ -84,3 +85,22 @@ class WriteBehind:
                 return
             self._done.put(size)
             del waiting, task, arguments
+
+
+def told(chunks: Iterable[bytes], hear: Callable[[bytes], object]) -> Iterator[bytes]:
+    """The same chunks; ``hear`` is given each before it is given out."""
+    for chunk in chunks:
+        hear(chunk)
+        yield chunk
+
+
+def told_behind(chunks: Iterable[bytes], hear: Callable[[bytes], object]) -> Generator[bytes, None, None]:
+    """The same chunks; ``hear`` is given each on another thread. When the iterator ends it has heard them all."""
+    behind = WriteBehind(most=_HEARD_BEHIND)
+    try:
+        for chunk in chunks:
+            behind.do(len(chunk), hear, chunk)
+            yield chunk
+        behind.finish()
+    finally:
+        behind.close()

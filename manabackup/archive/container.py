@@ -12,10 +12,13 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ..ahead import ahead
 from ..crypto.seal import Source
 from ..errors import DamagedArchiveError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from . import deflate, names
+from .behind import told
+from .inflate import InflateError, inflated
 from .sources import PartSource
 from .zipwriter import (
     CENTRAL_HEADER,
@@ -45,6 +48,8 @@ _FLAG_UTF8 = 0x0800
 _FLAGS_DEFLATE_OPTIONS = 0x0006
 _ALLOWED_FLAGS = FLAG_DESCRIPTOR | _FLAG_UTF8 | _FLAGS_DEFLATE_OPTIONS
 _CHUNK = MIB
+_AHEAD = 2
+"""Chunks that are read before they are asked for."""
 _LARGEST_DIRECTORY = 64 * MIB
 _LONGEST_COMMENT = MAX_16
 
@@ -89,7 +94,7 @@ class Container:
         ``raw`` is given the entry's bytes as they lie in the container, before what they hold comes out.
         """
         produced = crc = 0
-        pieces = self._stored(entry) if raw is None else _told(self._stored(entry), raw)
+        pieces = self._stored(entry) if raw is None else told(self._read_ahead(entry), raw)
         for chunk in pieces if entry.method == STORED else self._inflated(entry, pieces):
             produced += len(chunk)
             if produced > entry.size:
@@ -123,27 +128,21 @@ class Container:
             raise _damaged("a field of the end record has been changed", "container")
 
     def _stored(self, entry: Entry) -> Iterator[bytes]:
-        for offset in range(0, entry.compressed, _CHUNK):
-            yield self._source.read_at(entry.data_offset + offset, min(_CHUNK, entry.compressed - offset))
+        at, stop = entry.data_offset, entry.data_offset + entry.compressed
+        while at < stop:
+            # A sealed body gives whole blocks without putting them together from parts.
+            count = min(_CHUNK - at % _CHUNK, stop - at)
+            yield self._source.read_at(at, count)
+            at += count
+
+    def _read_ahead(self, entry: Entry) -> Iterator[bytes]:
+        return ahead(self._stored(entry), most=_AHEAD) if entry.compressed > _AHEAD * _CHUNK else self._stored(entry)
 
     def _inflated(self, entry: Entry, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        inflater = deflate.decompressor()
-        behind = b""
         try:
-            for piece in pieces:
-                behind = piece
-                while behind and not inflater.eof:
-                    if chunk := inflater.decompress(behind, _CHUNK):
-                        yield chunk
-                    behind = inflater.unconsumed_tail
-                if inflater.eof and (inflater.unused_data or behind):
-                    break
-            while not inflater.eof and (chunk := inflater.decompress(inflater.unconsumed_tail, _CHUNK)):
-                yield chunk
-        except deflate.DeflateErrors:
-            raise _damaged("damaged: cannot be inflated", "deflate", entry.name) from None
-        if not inflater.eof or inflater.unused_data or behind:
-            raise _damaged("damaged: its deflate stream does not end where it should", "deflate", entry.name)
+            yield from inflated(pieces, _CHUNK)
+        except InflateError as error:
+            raise _damaged(f"damaged: {error}", "deflate", entry.name) from None
 
     # --- the check ----------------------------------------------------------------------------------------------------
 
@@ -309,12 +308,6 @@ class Container:
                     if described == (entry.crc, entry.compressed, entry.size):
                         return at + length
         raise _damaged("its data descriptor disagrees with the central directory", "container", where)
-
-
-def _told(pieces: Iterable[bytes], raw: Callable[[bytes], object]) -> Iterator[bytes]:
-    for piece in pieces:
-        raw(piece)
-        yield piece
 
 
 @dataclass(frozen=True, slots=True)

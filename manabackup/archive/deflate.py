@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, Protocol, cast
+from typing import Any
 
 try:
-    from isal import igzip_lib, isal_zlib
+    from isal import isal_zlib
 except ImportError:  # a platform without ISA-L: slower, and a few per cent smaller
     _COMPRESSION_LEVEL = 6
     _engine: Any = zlib
-    DeflateErrors: tuple[type[Exception], ...] = (zlib.error,)
 else:
     _COMPRESSION_LEVEL = 2  # measured in benchmarks/
     _engine = isal_zlib
-    DeflateErrors = (zlib.error, cast("type[Exception]", igzip_lib.IsalError))
 
 _RAW = -zlib.MAX_WBITS
-
-
-class Decompressor(Protocol):
-    """An open inflate stream."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    @property
-    def unconsumed_tail(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 END = b"\3\0"
@@ -44,12 +30,6 @@ def segment(data: bytes) -> bytes:
         return b""
     stream = _engine.compressobj(_COMPRESSION_LEVEL, zlib.DEFLATED, _RAW)
     return bytes(stream.compress(data) + stream.flush(_engine.Z_SYNC_FLUSH))
-
-
-def decompressor() -> Decompressor:
-    """A raw inflate stream; its methods raise :data:`DeflateErrors`."""
-    stream: Decompressor = _engine.decompressobj(_RAW)
-    return stream
 
 
 def crc32(data: bytes, crc: int = 0) -> int:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from operator import lt
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import orjson
 
@@ -24,12 +26,14 @@ from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, Tamp
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from . import names
+from .behind import told, told_behind
 from .container import Container, Entry, printable
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
 from .sources import FileSource
 from .sums import covered, data_sha256, parse_sums
 from .v1 import holds_events
 
+_LARGE = 4 * MIB
 _BOM = b"\xef\xbb\xbf"
 # What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
 _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -42,6 +46,8 @@ class Row(NamedTuple):
     id: str
     line: bytes
     """Its text, without the line end."""
+    loaded: dict[str, Any] | None = None
+    """What orjson makes of it, so that numbers may be ``float``, where that was asked for and can be had."""
 
     def values(self) -> dict[str, JSON]:
         """The parsed row, ``id`` included."""
@@ -66,6 +72,8 @@ class Archive:
     """Oddities that lose nothing: unknown entries, counts that a writer got wrong."""
     hashes: dict[str, str] = field(default_factory=dict)
     """Entry → hex SHA-256 of what has been read to the end so far."""
+    hashes_behind: bool = False
+    """Large entries are hashed by a thread of their own: faster where nothing else goes on beside the reading."""
     _resources: ExitStack = field(default_factory=ExitStack)
     _limits: Limits = DEFAULT_LIMITS
 
@@ -79,22 +87,32 @@ class Archive:
         """Names of the entries under ``account/``."""
         return [entry.name for entry in self.container.of_kind("account")]
 
-    def rows(self, table: str) -> Iterator[Row]:
+    def rows(self, table: str, *, loaded: bool = False) -> Iterator[Row]:
         """The rows of a table, each checked: one JSON object, a string ``id``, none twice.
+
+        With ``loaded`` each keeps what the check made of it, where that was the fast parser's work.
 
         When the iterator ends, the entry's size, CRC-32 and SHA-256 have been checked too. Raises
         :class:`DamagedArchiveError` naming table and line, never content.
         """
+        return chain.from_iterable(self.row_blocks(table, loaded=loaded))
+
+    def row_blocks(self, table: str, *, loaded: bool = False) -> Iterator[list[Row]]:
+        """:meth:`rows`, some at a time."""
         name = names.entry("data", table)
         last: str | None = None
         ascending = True
-        for number, line in self.lines(name):
-            identifier = _row_id(line, name, number)
-            if ascending and last is not None and identifier <= last:
-                self._refuse_duplicates(name)
-                ascending = False
-            last = identifier
-            yield Row(identifier, line)
+        number = 0
+        for lines in self._line_blocks(name):
+            usual = _usual_rows(lines, loaded)
+            blocks = _rows_one_by_one(lines, name, number) if usual is None else iter([usual])
+            number += len(lines)
+            for block in blocks:
+                if ascending and not _ascend(last, block):
+                    self._refuse_duplicates(name)
+                    ascending = False
+                last = block[-1].id
+                yield block
 
     def meta(self, subject: str) -> Iterator[dict[str, JSON]]:
         """The parsed lines of ``meta/<subject>.jsonl``; nothing when the archive has none."""
@@ -112,30 +130,34 @@ class Archive:
         name = names.entry("meta", subject)
         return self.lines(name) if name in self.container.entries else iter(())
 
+    def check_lines(self, name: str) -> None:
+        """Read JSON Lines to their end: each is one JSON object. Raises :class:`DamagedArchiveError`."""
+        for number, line in self.lines(name):
+            _object(line, name, number)
+
     def lines(self, name: str) -> Iterator[tuple[int, bytes]]:
         """(line number from 1, text) of JSON Lines: blank lines left out, ends trimmed as the web app trims them."""
         number = 0
         for lines in self._line_blocks(name):
-            for line in lines:
-                number += 1
-                if not (line.startswith(b"{") and line.endswith(b"}")):
-                    line = _trim(line, first=number == 1)
-                    if not line:
-                        continue
-                yield number, line
+            yield from _trimmed(lines, number)
+            number += len(lines)
 
-    def chunks(self, name: str, raw: Callable[[bytes], object] | None = None) -> Iterator[bytes]:
-        """The content of any entry; its hash is known and checked when the iterator ends.
-
-        ``raw`` is given the entry's bytes as they lie in the container, before what they hold comes out.
-        """
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The content of any entry; its hash is known and checked when the iterator ends."""
+        entry = self.container.entries[name]
         whole = hashlib.sha256()
-        for chunk in self.container.chunks(self.container.entries[name], raw):
-            whole.update(chunk)
-            yield chunk
-        self.hashes[name] = whole.hexdigest()
-        expected = self.sums.get(name)
-        if expected is not None and expected != self.hashes[name]:
+        chunks = self.container.chunks(entry)
+        if self.hashes_behind and entry.size >= _LARGE:
+            chunks = told_behind(chunks, whole.update)
+        else:
+            chunks = told(chunks, whole.update)
+        yield from chunks
+        self.check_hash(name, whole.hexdigest())
+
+    def check_hash(self, name: str, digest: str) -> None:
+        """Take down the SHA-256 of an entry that was read to its end. Raises :class:`DamagedArchiveError`."""
+        self.hashes[name] = digest
+        if self.sums.get(name, digest) != digest:
             raise DamagedArchiveError("its SHA-256 is not the one in SHA256SUMS", code="sums", where=name)
 
     def close(self) -> None:
@@ -167,7 +189,8 @@ class Archive:
             rest = block.pop()
             if len(rest) > self._limits.line_bytes:
                 raise DamagedArchiveError("a line beyond all measure", code="limit", where=name)
-            yield block
+            if block:
+                yield block
         if rest:
             yield [rest]
 
@@ -335,20 +358,63 @@ class _TemporarySource:
         return self._file.read(count)
 
 
-def _row_id(line: bytes, name: str, number: int) -> str:
+def _usual_rows(lines: list[bytes], keep_loaded: bool) -> list[Row] | None:
+    """The rows in lines that need no second look; None where there is one that does."""
+    if any(line[:1] != b"{" or line[-1:] != b"}" for line in lines):
+        return None
+    kept: list[dict[str, Any]] = []
     try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        try:
-            row = jsontext.parse(line)
-        except JSONTextError:
-            raise _bad_line("not one JSON value in UTF-8", name, number) from None
-    if type(row) is not dict:
-        raise _bad_line("not a JSON object", name, number)
-    identifier = row.get("id")
+        if keep_loaded:
+            kept = [orjson.loads(line) for line in lines]
+        ids = [row["id"] for row in kept or map(orjson.loads, lines)]
+    except (orjson.JSONDecodeError, KeyError):
+        return None
+    if not all(type(identifier) is str for identifier in ids):
+        return None
+    return list(map(Row, ids, lines, kept) if keep_loaded else map(Row, ids, lines))
+
+
+def _rows_one_by_one(lines: list[bytes], name: str, before: int) -> Iterator[list[Row]]:
+    """The rows in ``lines``, which ``before`` other lines precede."""
+    for number, line in _trimmed(lines, before):
+        yield [Row(_row_id(line, name, number), line)]
+
+
+def _ascend(last: str | None, rows: list[Row]) -> bool:
+    """Whether each id is larger than the one before it."""
+    ids = [row.id for row in rows] if last is None else [last, *(row.id for row in rows)]
+    return all(map(lt, ids, islice(ids, 1, None)))
+
+
+def _trimmed(lines: Iterable[bytes], before: int) -> Iterator[tuple[int, bytes]]:
+    """(line number, text) of ``lines``, which ``before`` others precede: trimmed, blank ones left out."""
+    for number, line in enumerate(lines, before + 1):
+        if not (line.startswith(b"{") and line.endswith(b"}")):
+            line = _trim(line, first=number == 1)
+            if not line:
+                continue
+        yield number, line
+
+
+def _row_id(line: bytes, name: str, number: int) -> str:
+    identifier = _object(line, name, number).get("id")
     if type(identifier) is not str:
         raise _bad_line("has no string id", name, number)
     return identifier
+
+
+def _object(line: bytes, name: str, number: int) -> dict[str, JSON]:
+    """What a line holds. Numbers may be ``float``."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        try:
+            value = jsontext.parse(line)
+        except JSONTextError:
+            raise _bad_line("not one JSON value in UTF-8", name, number) from None
+    if type(value) is not dict:
+        raise _bad_line("not a JSON object", name, number)
+    return value
 
 
 def _bad_line(message: str, name: str, number: int) -> DamagedArchiveError:

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from .. import __version__
 from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
@@ -26,6 +26,9 @@ from .manifest import FORMAT_VERSION, seal_block, write_manifest
 from .reader import Archive
 from .sums import covered, data_sha256, write_sums
 from .zipwriter import STORED, EntryWriter, SpooledEntry, ZipWriter
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 _NONCE_BYTES = 32
 _LARGE = 4 * GIB - 64 * KIB
@@ -280,12 +283,13 @@ class ArchiveWriter:
             content.write(chunk)
         content.close()
 
-    def copy(self, archive: Archive, name: str) -> int:
-        """An entry as it is in another archive, compressed as it is, checked on the way; gives its number of lines.
+    def copy(self, archive: Archive, name: str) -> None:
+        """An entry as it is in another archive, compressed as it is, checked on the way.
 
-        Raises :class:`DamagedArchiveError`.
+        Raises :class:`DamagedArchiveError`, as late as :meth:`finish`.
         """
         entry = archive.container.entries[name]
+        do = self._behind.do
         begin = partial(
             self._container.begin_finished,
             name,
@@ -294,16 +298,19 @@ class ArchiveWriter:
             compressed=entry.compressed,
             size=entry.size,
         )
-        self._behind.do(0, begin)
-        lines = 0
-        for chunk in archive.chunks(name, lambda piece: self._behind.do(len(piece), self._container.put, piece)):
+        do(0, begin)
+        whole, lines = hashlib.sha256(), 0
+        for chunk in archive.container.chunks(entry, lambda piece: do(len(piece), self._container.put, piece)):
+            do(len(chunk), whole.update, chunk)
             lines += chunk.count(b"\n")
-        self._behind.do(0, self._ended(name), archive.hashes[name])
-        return lines
+        do(0, self._end_copy, archive, name, whole)
+        if entry.kind == "data":
+            self.row_counts[names.table_of(name)] = lines
 
-    def copy_table(self, archive: Archive, table: str) -> None:
-        """The rows of a table as they are in another archive of this tool."""
-        self.row_counts[table] = self.copy(archive, names.entry("data", table))
+    def _end_copy(self, archive: Archive, name: str, whole: Hash) -> None:
+        digest = whole.hexdigest()
+        archive.check_hash(name, digest)
+        self._ended(name)(digest)
 
     def finish(self, about: About, additions: dict[str, JSON]) -> Written:
         """Write sums, manifest and directory. ``additions`` are the manifest keys that the web app does not know."""

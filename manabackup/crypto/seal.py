@@ -16,7 +16,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR, GCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
+from ..ahead import ahead
 from ..errors import DamagedArchiveError, UsageError, WrongPassphraseError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 
@@ -38,6 +39,9 @@ BLOCK_BYTES = MIB
 """Unit in which a sealed body is read again after it was verified."""
 _GCM_FIRST_BLOCK = 2  # SP 800-38D, 7.1: counter 1 makes the tag, data begins at counter 2
 _AES_BLOCK = 16
+_AHEAD = 2
+"""Blocks that are read before they are asked for."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class SealedBody:
             raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
         self._sealed = sealed
         self.size = sealed.size - TAG_BYTES
+        self._whole = b""
         self._block_hashes: list[bytes] = []
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._key = b""
@@ -136,39 +141,38 @@ class SealedBody:
         self.plaintext_sha256 = ""
 
     def verify_ciphertext(self, sealed_sha256: str | None) -> None:
-        """Read everything once, remember each block's hash, compare the whole with ``sealedSha256`` where there is one.
+        """Read everything once and compare it with ``sealedSha256`` where there is one.
 
         Raises :class:`DamagedArchiveError`. Needs no key.
         """
         whole = hashlib.sha256()
-        hashes: list[bytes] = []
-        for index in range(self._block_count()):
-            block = self._ciphertext(index)
+        for block in self._ahead(map(self._ciphertext, range(self._block_count()))):
             whole.update(block)
-            hashes.append(hashlib.sha256(block).digest())
-        whole.update(self._sealed.read_at(self.size, TAG_BYTES))
+        whole.update(self._tag())
         if sealed_sha256 is not None and whole.hexdigest() != sealed_sha256:
             raise DamagedArchiveError(
                 "damaged: its SHA-256 is not the manifest's", code="sealedSha256", where="data.sealed"
             )
-        self._block_hashes = hashes
+        self._whole = whole.digest()
 
     def unlock(self, key: bytes, iv: bytes) -> None:
-        """Verify the tag under ``key`` and compute :attr:`plaintext_sha256`; nothing decrypted is kept.
+        """Verify the tag under ``key``, remember each block's hash, and compute :attr:`plaintext_sha256`.
 
-        Raises :class:`WrongPassphraseError` when the tag does not fit, :class:`DamagedArchiveError` when the file
-        changed meanwhile.
+        Nothing decrypted is kept. Raises :class:`WrongPassphraseError` when the tag does not fit,
+        :class:`DamagedArchiveError` when the file changed meanwhile.
         """
-        tag = self._sealed.read_at(self.size, TAG_BYTES)
-        if len(tag) != TAG_BYTES:
-            raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
+        tag = self._tag()
         decryptor = Cipher(AES(key), GCM(iv, tag)).decryptor()
         plaintext_hash = hashlib.sha256()
-        for index in range(self._block_count()):
-            plaintext_hash.update(decryptor.update(self._checked(index)))
+        hashes: list[bytes] = []
+        for block, block_hash in self._ahead(map(self._hashed, range(self._block_count()))):
+            hashes.append(block_hash)
+            plaintext_hash.update(decryptor.update(block))
+        self._block_hashes = hashes
         try:
             decryptor.finalize()
         except InvalidTag:
+            self._refuse_changes(tag)
             raise WrongPassphraseError("wrong passphrase") from None
         self.plaintext_sha256 = plaintext_hash.hexdigest()
         self._key, self._iv = key, iv
@@ -198,11 +202,33 @@ class SealedBody:
             raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
         return block
 
-    def _checked(self, index: int) -> bytes:
+    def _hashed(self, index: int) -> tuple[bytes, bytes]:
         block = self._ciphertext(index)
-        if hashlib.sha256(block).digest() != self._block_hashes[index]:
-            raise DamagedArchiveError("changed while it was read", code="changed", where="data.sealed")
+        return block, hashlib.sha256(block).digest()
+
+    def _checked(self, index: int) -> bytes:
+        block, block_hash = self._hashed(index)
+        if block_hash != self._block_hashes[index]:
+            raise _changed()
         return block
+
+    def _tag(self) -> bytes:
+        tag = self._sealed.read_at(self.size, TAG_BYTES)
+        if len(tag) != TAG_BYTES:
+            raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
+        return tag
+
+    def _refuse_changes(self, tag: bytes) -> None:
+        """Whether what did not open is what was verified: the same blocks and the same tag."""
+        whole = hashlib.sha256()
+        for index in range(self._block_count()):
+            whole.update(self._checked(index))
+        whole.update(tag)
+        if whole.digest() != self._whole:
+            raise _changed()
+
+    def _ahead(self, blocks: Iterator[_T]) -> Iterator[_T]:
+        return ahead(blocks, most=_AHEAD) if self._block_count() > _AHEAD else blocks
 
     def _plaintext(self, index: int) -> bytes:
         block = self._blocks.get(index)
@@ -216,6 +242,10 @@ class SealedBody:
         else:
             self._blocks.move_to_end(index)
         return block
+
+
+def _changed() -> DamagedArchiveError:
+    return DamagedArchiveError("changed while it was read", code="changed", where="data.sealed")
 
 
 class CipherSpool:

@@ -46,15 +46,18 @@ class EncryptedFields:
         """The first problems; the last one counts the others."""
         self._more = 0
 
-    def rows(self, table: str) -> Iterator[Row]:
-        """The rows of a table, each checked on its way. Raises what :meth:`Archive.rows` raises."""
+    def row_blocks(self, table: str) -> Iterator[list[Row]]:
+        """The rows of a table, some at a time, each checked on its way. Raises what :meth:`Archive.rows` raises."""
         known = registry.load().by_name.get(table)
         registered = known.encrypted if known is not None else _NONE
         metas = MetaLines(self._archive, table) if is_ours(self._archive) else None
-        for number, row in enumerate(self._archive.rows(table), 1):
-            private = registered if metas is None else registered.union(_sealed(metas.of(row.id)))
-            self._check(row, private, f"{names.entry('data', table)}:{number}")
-            yield row
+        before = 0
+        for block in self._archive.row_blocks(table):
+            for number, row in enumerate(block, before + 1):
+                private = registered if metas is None else registered.union(_sealed(metas.of(row.id)))
+                self._check(row, private, f"{names.entry('data', table)}:{number}")
+            before += len(block)
+            yield block
 
     def _check(self, row: Row, private: frozenset[str], where: str) -> None:
         for name, value in row.values().items():

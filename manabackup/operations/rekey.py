@@ -18,6 +18,7 @@ from ..archive.writer import About, ArchiveWriter, Seal, Written
 from ..crypto.fields import FieldCipher
 from ..crypto.seal import SpoolFile
 from ..errors import DamagedArchiveError, UsageError, WrongKeyError
+from ..jsonmembers import writable_members
 from ..jsontext import JSON
 from ..limits import MIB
 from ..output import AtomicFile, writing_to
@@ -29,7 +30,7 @@ from .completeness import Completeness
 from .identity import ActorKinds, RowIds, SpaceNumbers, Traces
 from .rekeyed_rows import RowMaker
 from .rows import clean_rows, is_ours
-from .side_by_side import MetaLines, sorted_rows
+from .side_by_side import MetaLines, own_rows
 from .spooling import spool_files
 
 NOBODY = "-"
@@ -205,10 +206,10 @@ class _Source:
 
     def _ours(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
         metas = MetaLines(self._archive, name)
-        for identifier, line in sorted_rows(self._archive, name, self._make_file):
-            meta = metas.of(identifier)
+        for row in own_rows(self._archive, name, loaded=True):
+            meta = metas.of(row.id)
             translated = None if meta is None else self._translated(meta, metas.where)
-            yield self._maker.make(name, table, identifier, line, translated)
+            yield self._maker.make(name, table, row.id, writable_members(row.line, row.loaded), translated)
         metas.finish()
 
     def _foreign(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
@@ -216,7 +217,7 @@ class _Source:
             meta = None
             if row.record is not None and row.record.stamps:
                 meta = meta_line(row.record, table, self._maker.actors, self._maker.spaces)
-            yield self._maker.make(name, table, row.id, row.line, meta)
+            yield self._maker.make(name, table, row.id, writable_members(row.line), meta)
 
     def _translated(self, line: dict[str, JSON], where: str) -> dict[str, JSON]:
         """A meta line with the actors' new numbers."""

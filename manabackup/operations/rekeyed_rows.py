@@ -8,19 +8,18 @@ from dataclasses import dataclass, field
 import orjson
 
 from .. import jsontext
-from ..crypto.fields import PREFIX, FieldCipher
+from ..crypto.fields import PREFIX, FieldCipher, is_encrypted
 from ..errors import FieldDecryptionError
-from ..jsonmembers import members
+from ..jsonmembers import member_value
 from ..jsontext import JSON
 from ..registry import Registry, Table
 from .completeness import Completeness
 from .identity import CHANGED_BY, TOKEN, ActorKinds, RowIds, SpaceNumbers, Traces, columns
 from .rows import row_line
 
-_NULL = b"null"
 _NONE: frozenset[str] = frozenset()
 _OPEN_TO_OTHERS = ("unlisted", "public")
-_WITHIN_SPACE = b'"space"'
+_WITHIN_SPACE = "space"
 
 
 @dataclass(slots=True)
@@ -37,70 +36,74 @@ class RowMaker:
     problems: Completeness
     keep_visibility: bool = False
     encrypted_fields: int = field(default=0, init=False)
+    _leaving_of: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
 
     def make(
-        self, name: str, table: Table | None, identifier: str, line: bytes, meta: Mapping[str, JSON] | None
+        self, name: str, table: Table | None, identifier: str, row: dict[str, JSON], meta: Mapping[str, JSON] | None
     ) -> tuple[str, bytes, bytes]:
-        """(id, line, meta line) of a row of table ``name``.
+        """(id, line, meta line) of a row of table ``name``. ``row``, its writable members, is used up.
 
         ``meta`` is the row's meta line with actors and spaces numbered as in the new archive; where the row had none
         and needs none, the meta line is empty.
         """
         new_id = self.ids.rewritten(name, identifier)
-        texts = members(line)
-        texts.pop("id")
-        space = self._space(texts.get("spaceId", _NULL))
+        del row["id"]
+        space = self._space(row.get("spaceId"))
         sealed: set[str] = set() if meta is None else set(meta["sealed"])
         omitted: set[str] = set() if meta is None else set(meta.get("omitted", ()))
         encrypted = table.encrypted if table is not None else _NONE
-        gone = self._leave(name, texts)
-        self._narrow(texts)
-        for field_name, text in texts.items():
-            if text == _NULL:
+        gone = self._leaving(name)
+        for field_name in gone.intersection(row):
+            del row[field_name]
+        self._narrow(row)
+        clear: dict[str, JSON] = {}
+        for field_name, member in row.items():
+            value = member if type(member) is str else member_value(member)
+            if value is None:
                 continue
-            value = _ciphertext(text)
-            if value is not None:
-                opened = self._open(value, name, new_id, field_name)
-                if opened is None:
+            if type(value) is str and value.startswith(PREFIX):
+                text = self._open(value, name, new_id, field_name)
+                if text is None:
                     omitted.add(field_name)
                     continue
-                text = opened
                 if field_name not in encrypted:
                     sealed.add(field_name)
-            if field_name in encrypted or field_name in sealed:
-                texts[field_name] = b'"' + self.cipher.encrypt(text).encode() + b'"'
-                self.encrypted_fields += 1
-        for field_name in omitted:
-            texts.pop(field_name, None)
-        new_line = row_line({"id": new_id, **{key: orjson.Fragment(text) for key, text in texts.items()}})
-        self._trace(name, new_id, new_line, texts)
-        return new_id, new_line, self._meta(new_id, table, meta, space, gone, sealed, omitted)
+            elif field_name in encrypted or field_name in sealed:
+                text = orjson.dumps(member)
+            else:
+                clear[field_name] = member
+                continue
+            row[field_name] = self.cipher.encrypt(text)
+            self.encrypted_fields += 1
+        for field_name in omitted.intersection(row):
+            del row[field_name]
+            clear.pop(field_name, None)
+        self._trace(name, new_id, clear)
+        return new_id, _line(new_id, row), self._meta(new_id, table, meta, space, gone, sealed, omitted)
 
-    def _space(self, text: bytes) -> int | None:
-        space = jsontext.parse(text)
+    def _space(self, member: JSON) -> int | None:
+        space = member_value(member)
         return self.spaces(space) if type(space) is str and space else None
 
-    def _leave(self, name: str, texts: dict[str, bytes]) -> set[str]:
-        """Takes out of the row what tells whose it was; gives the names."""
-        leaving = {*columns(self.registry, name), CHANGED_BY}
-        if not self.keep_visibility:
-            leaving.add(TOKEN)
-        for field_name in leaving:
-            texts.pop(field_name, None)
+    def _leaving(self, name: str) -> frozenset[str]:
+        """The fields that tell whose a row was."""
+        leaving = self._leaving_of.get(name)
+        if leaving is None:
+            leaving = columns(self.registry, name) | ({CHANGED_BY} if self.keep_visibility else {CHANGED_BY, TOKEN})
+            self._leaving_of[name] = leaving
         return leaving
 
-    def _narrow(self, texts: dict[str, bytes]) -> None:
+    def _narrow(self, row: dict[str, JSON]) -> None:
         """Nobody outside the new account sees a row because somebody saw it in the old one."""
-        if not self.keep_visibility and "visibility" in texts:
-            text = texts["visibility"]
-            value = _ciphertext(text)
-            if value is not None and self.opener is not None:
+        if not self.keep_visibility and "visibility" in row:
+            value = member_value(row["visibility"])
+            if is_encrypted(value) and self.opener is not None:
                 try:
-                    text = self.opener.decrypt(value)
+                    value = jsontext.parse(self.opener.decrypt(value))
                 except FieldDecryptionError:
                     return  # it is left out, and reported, with the others
-            if jsontext.parse(text) in _OPEN_TO_OTHERS:
-                texts["visibility"] = _WITHIN_SPACE
+            if value in _OPEN_TO_OTHERS:
+                row["visibility"] = _WITHIN_SPACE
 
     def _open(self, value: str, name: str, identifier: str, field_name: str) -> bytes | None:
         try:
@@ -111,13 +114,13 @@ class RowMaker:
             self.problems.note("ciphertextLeftOut", name, identifier, field_name, error.reason)
             return None
 
-    def _trace(self, name: str, identifier: str, line: bytes, texts: Mapping[str, bytes]) -> None:
+    def _trace(self, name: str, identifier: str, clear: Mapping[str, JSON]) -> None:
         """Notes what still names the account: nested values, or fields of apps that nobody here knows."""
-        if not self.traces.found_in(line):
+        if not self.traces.found_in(jsontext.dumps([identifier, *clear.values()])):
             return
         data = self.registry.own_user_ids.get(name, _NONE)
-        for field_name, text in (("id", jsontext.dumps(identifier)), *texts.items()):
-            if field_name not in data and self.traces.found_in(text):
+        for field_name, member in (("id", identifier), *clear.items()):
+            if field_name not in data and self.traces.found_in(jsontext.dumps(member)):
                 self.problems.note("identityInData", name, identifier, field_name)
 
     def _meta(
@@ -126,7 +129,7 @@ class RowMaker:
         table: Table | None,
         meta: Mapping[str, JSON] | None,
         space: int | None,
-        gone: set[str],
+        gone: frozenset[str],
         sealed: set[str],
         omitted: set[str],
     ) -> bytes:
@@ -148,9 +151,9 @@ class RowMaker:
         return jsontext.dumps(line)
 
 
-def _ciphertext(text: bytes) -> str | None:
-    """The encrypted value that a JSON text is, however it is spelled; None for anything else."""
-    if not text.startswith(b'"') or not (text.startswith(b'"enc:1:') or b"\\" in text[:40]):
-        return None
-    value = jsontext.parse(text)
-    return value if type(value) is str and value.startswith(PREFIX) else None
+def _line(identifier: str, row: Mapping[str, JSON]) -> bytes:
+    """A row's text: each member with its own."""
+    try:
+        return orjson.dumps({"id": identifier, **{name: row[name] for name in sorted(row)}})
+    except orjson.JSONEncodeError:  # a lone surrogate in a name or the id
+        return row_line({"id": identifier, **{name: orjson.Fragment(orjson.dumps(row[name])) for name in row}})

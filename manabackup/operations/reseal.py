@@ -106,9 +106,7 @@ def rewrite(archive: Archive, target: Path, *, seal: Seal | None, force: bool) -
 
 def _copy(archive: Archive, writer: ArchiveWriter) -> None:
     for entry in archive.container.entries.values():
-        if entry.kind == "data":
-            writer.copy_table(archive, names.table_of(entry.name))
-        elif entry.kind == "meta":
+        if entry.kind in ("data", "meta"):
             writer.copy(archive, entry.name)
 
 

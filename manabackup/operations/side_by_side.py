@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import orjson
+
 from .. import jsontext
 from ..archive import names
-from ..archive.reader import Archive
+from ..archive.reader import Archive, Row
 from ..crypto.seal import SpoolFile
 from ..errors import DamagedArchiveError, JSONTextError
 from ..jsontext import JSON
@@ -25,11 +27,7 @@ def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]
     if names.entry("data", table) not in archive.container.entries:
         return
     if is_ours(archive):
-        last = None
-        for number, row in enumerate(archive.rows(table), 1):
-            if last is not None and row.id <= last:
-                raise _unsorted(names.entry("data", table), number)
-            last = row.id
+        for row in own_rows(archive, table):
             yield row.id, row.line
         return
     sorter = LineSorter(make_file)
@@ -37,6 +35,16 @@ def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]
     for identifier, lines in sorter.groups():
         for line in lines:
             yield identifier, line
+
+
+def own_rows(archive: Archive, table: str, *, loaded: bool = False) -> Iterator[Row]:
+    """The rows of a table of an archive of this tool. Raises :class:`DamagedArchiveError`, also for other orders."""
+    last = None
+    for number, row in enumerate(archive.rows(table, loaded=loaded), 1):
+        if last is not None and row.id <= last:
+            raise _unsorted(names.entry("data", table), number)
+        last = row.id
+        yield row
 
 
 class MetaLines:
@@ -56,7 +64,10 @@ class MetaLines:
         return f"{self._name}:{self._number}"
 
     def of(self, identifier: str) -> dict[str, JSON] | None:
-        """The parsed line of a row, None where there is none. Raises :class:`DamagedArchiveError`."""
+        """The parsed line of a row, None where there is none. Raises :class:`DamagedArchiveError`.
+
+        What the format knows of has no numbers but integers; where a line has others, they may be ``float``.
+        """
         while self._line is not None and self._line["id"] < identifier:
             self._next()
         if self._line is None or self._line["id"] != identifier:
@@ -75,15 +86,22 @@ class MetaLines:
             self._line = None
             return
         try:
-            line = jsontext.parse(text)
-        except JSONTextError:
-            line = None
+            line = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            line = _parsed_exactly(text)
         if type(line) is not dict or type(line.get("id")) is not str:
             raise DamagedArchiveError("not a JSON object with a string id", code="line", where=self.where)
         if self._last is not None and line["id"] <= self._last:
             raise _unsorted(self._name, self._number)
         self._last = line["id"]
         self._line = line
+
+
+def _parsed_exactly(text: bytes) -> JSON:
+    try:
+        return jsontext.parse(text)
+    except JSONTextError:
+        return None
 
 
 def _unsorted(name: str, number: int) -> DamagedArchiveError:

@@ -93,6 +93,7 @@ def verify(
     except OlderArchiveError:
         _verify_events(report, limits)
         return report
+    archive.hashes_behind = True
     with archive:
         _Verification(archive, report, cipher, progress).run()
     return report
@@ -131,8 +132,7 @@ class _Verification:
                 if entry.kind == "data":
                     counts[names.table_of(entry.name)] = self._table(names.table_of(entry.name))
                 elif entry.kind == "meta":
-                    for _ in archive.meta(names.table_of(entry.name)):
-                        pass
+                    archive.check_lines(entry.name)
                 else:
                     for _ in archive.chunks(entry.name):
                         pass
@@ -156,10 +156,9 @@ class _Verification:
 
     def _table(self, table: str) -> int:
         rows = 0
-        for row in (self._archive if self._fields is None else self._fields).rows(table):
-            rows += 1
-            if _ENCRYPTED in row.line:
-                self._report.encrypted_rows += 1
+        for block in (self._archive if self._fields is None else self._fields).row_blocks(table):
+            rows += len(block)
+            self._report.encrypted_rows += sum(_ENCRYPTED in row.line for row in block)
         return rows
 
     def _compare_counts(self, counts: dict[str, int]) -> None:

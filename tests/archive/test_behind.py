@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manabackup.archive.behind import WriteBehind
+from manabackup.archive.behind import WriteBehind, told_behind
 from manabackup.archive.writer import About, ArchiveWriter
 
 ABOUT = About("user-1", "2026-05-01T12:00:00.000Z", {"type": "full"}, fields_plaintext=True)
@@ -135,4 +135,28 @@ def test_an_error_between_rows_ends_the_thread_too(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         write()
+    assert not writing_threads()
+
+
+def test_a_listener_behind_hears_every_chunk_in_order() -> None:
+    heard: list[bytes] = []
+    chunks = [bytes([number]) * 100_000 for number in range(200)]
+    assert list(told_behind(iter(chunks), heard.append)) == chunks
+    assert heard == chunks
+    assert not writing_threads()
+
+
+def test_what_a_listener_behind_refuses_reaches_the_reader() -> None:
+    def refuse(chunk: bytes) -> None:
+        raise ValueError(chunk)
+
+    with pytest.raises(ValueError, match="only"):
+        list(told_behind([b"only"], refuse))
+    assert not writing_threads()
+
+
+def test_a_reader_that_stops_early_leaves_no_listener() -> None:
+    chunks = told_behind((bytes(1_000) for _ in range(1_000)), len)
+    next(chunks)
+    chunks.close()
     assert not writing_threads()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import threading
 import zipfile
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from manabackup.errors import DamagedArchiveError, UsageError, WrongPassphraseEr
 from manabackup.operations.reseal import seal, unseal
 from manabackup.operations.rows import clean_rows
 from manabackup.operations.verify import verify
+
+from .archives import ours
 
 ARCHIVES = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives"
 PASSPHRASE = "correct horse battery staple"
@@ -143,3 +147,58 @@ def test_what_fails_leaves_no_output(tmp_path: Path) -> None:
     with pytest.raises(DamagedArchiveError):
         seal(ARCHIVES / "zip-flip-deflate-1.mana", target, lambda: PASSPHRASE)
     assert list(tmp_path.iterdir()) == []
+
+
+def large(path: Path) -> Path:
+    """An archive whose largest entry is read ahead: several MiB that do not compress to less."""
+    numbers = random.Random(1)
+    return ours(
+        path,
+        {
+            "notes": [{"id": f"{number:06}", "noise": numbers.randbytes(900).hex()} for number in range(6_000)],
+            "tasks": [{"id": "1"}, {"id": "2"}],
+        },
+    )
+
+
+def helping_threads() -> list[str]:
+    return [name for thread in threading.enumerate() if (name := thread.name) in ("read-ahead", "write-behind")]
+
+
+def test_a_large_archive_is_carried_over_whole_and_no_thread_stays(tmp_path: Path) -> None:
+    plain = large(tmp_path / "plain.mana")
+    written = seal(plain, tmp_path / "sealed.mana", lambda: PASSPHRASE)
+    assert written.row_counts == {"notes": 6_000, "tasks": 2}
+    assert not helping_threads()
+    unseal(tmp_path / "sealed.mana", tmp_path / "again.mana", lambda: PASSPHRASE)
+    assert not helping_threads()
+    assert rows(tmp_path / "again.mana") == rows(plain)
+    assert verify(tmp_path / "again.mana").ok
+
+
+@pytest.mark.parametrize("part", [0.2, 0.6, 0.95])
+def test_damage_deep_inside_a_large_archive_leaves_no_output_and_no_thread(tmp_path: Path, part: float) -> None:
+    plain = large(tmp_path / "plain.mana")
+    content = bytearray(plain.read_bytes())
+    content[int(len(content) * part)] ^= 1
+    plain.write_bytes(content)
+    with pytest.raises(DamagedArchiveError):
+        seal(plain, tmp_path / "sealed.mana", lambda: PASSPHRASE)
+    assert [path.name for path in tmp_path.iterdir()] == ["plain.mana"]
+    assert not helping_threads()
+    (problem,) = verify(plain).problems
+    assert problem.where is not None
+    assert problem.where.partition(":")[0] == "data/notes.jsonl"
+    assert not helping_threads()
+
+
+def test_a_large_table_that_is_not_what_its_sums_say_is_not_sealed_in(tmp_path: Path) -> None:
+    plain, edited = large(tmp_path / "plain.mana"), tmp_path / "edited.mana"
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(edited, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(b'"id":"005999"', b'"id":"006999"'))
+    with pytest.raises(DamagedArchiveError, match="SHA256SUMS"):
+        seal(edited, tmp_path / "sealed.mana", lambda: PASSPHRASE)
+    assert not (tmp_path / "sealed.mana").exists()
+    assert [problem.code for problem in verify(edited).problems] == ["sums"]
+    assert not helping_threads()
