@@ -1,0 +1,60 @@
+"""Which steps of a run are looked at: some, chosen anew each time, or all.
+
+``MANABACKUP_CRASH_STEPS=all`` takes every step; ``MANABACKUP_CRASH_SEED`` repeats a choice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from .scenes import in_folders
+from .steps import Step, Trouble
+
+EVERY = os.environ.get("MANABACKUP_CRASH_STEPS") == "all"
+DECISIVE = frozenset({"rename", "link", "rmdir"})
+"""Steps after which the disk tells another story."""
+
+
+def seeded() -> random.Random:
+    """A new choice; the seed is shown when the test fails."""
+    seed = int(os.environ.get("MANABACKUP_CRASH_SEED") or random.randrange(2**32))
+    print(f"MANABACKUP_CRASH_SEED={seed}")
+    return random.Random(seed)
+
+
+def chosen(steps: Sequence[Step], folders: Sequence[str], chance: random.Random, most: int) -> list[int]:
+    """Numbers of steps, from 1, ascending: the first and the last, every decisive one, and one of each kind.
+
+    All but the first two with their neighbours, in the folders that the command is about. At most ``most`` of those
+    that are not decisive.
+    """
+    if EVERY:
+        return list(range(1, len(steps) + 1))
+    must = {1, len(steps)}
+    kinds: dict[tuple[str, str], list[int]] = {}
+    for number, step in enumerate(steps, 1):
+        if not in_folders(step, folders):
+            continue
+        if step.kind in DECISIVE:
+            must |= {number - 1, number, number + 1}
+        kinds.setdefault((step.kind, step.path), []).append(number)
+    may: set[int] = set()
+    for numbers in kinds.values():
+        number = chance.choice(numbers)
+        may |= {number - 1, number, number + 1}
+    rest = sorted(may - must)
+    return sorted({*must, *chance.sample(rest, min(most, len(rest)))} & set(range(1, len(steps) + 1)))
+
+
+@contextmanager
+def telling(trouble: Trouble, steps: Sequence[Step]) -> Iterator[None]:
+    """Says of a failure which trouble led to it."""
+    try:
+        yield
+    except BaseException as error:
+        step = steps[trouble.at - 1] if 0 < trouble.at <= len(steps) else ""
+        error.add_note(f"{trouble}: {step}")
+        raise
