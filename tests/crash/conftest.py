@@ -79,11 +79,11 @@ class Studio:
         for part in parts:
             shutil.copytree(of.home / part, computer.home / part, dirs_exist_ok=True)
 
-    def _signed_in(self) -> Computer:
-        def make(computer: Computer) -> None:
-            self.owner.sign_in(computer)
+    def _sign_in(self, computer: Computer) -> None:
+        self.owner.sign_in(computer)
 
-        return self._template("signed-in", make)
+    def _signed_in(self) -> Computer:
+        return self._template("signed-in", self._sign_in)
 
     def _stale(self) -> Computer:
         """Pulled, before something was added."""
@@ -102,7 +102,9 @@ class Studio:
             self._copy(self._stale(), computer, "state")
             done = computer.export(output=computer.home / "in" / "plain.mana")
             assert done.code == 0, done.err
-            done = computer("seal", str(computer.home / "in" / "plain.mana"), "-o", str(computer.home / "in" / "s.mana"))
+            done = computer(
+                "seal", str(computer.home / "in" / "plain.mana"), "-o", str(computer.home / "in" / "s.mana")
+            )
             assert done.code == 0, done.err
             (computer.home / "in" / "key").write_text(KEY.hex())
             shutil.copy(FIXTURES / "v1" / "life.mana", computer.home / "in" / "v1.mana")
@@ -139,14 +141,12 @@ class Studio:
 
     def whole_export_over(self, name: str) -> Scene:
         """From the servers, by way of a mirror that is behind."""
-        template = self._template(
-            "stale-with-output",
-            lambda computer: (
-                self._copy(self._stale(), computer, "state"),
-                self._copy(self._with_output(), computer, "out"),
-            )[0],
-        )
-        return self._writing(name, template, "export", "--force")
+
+        def make(computer: Computer) -> None:
+            self._copy(self._stale(), computer, "state")
+            self._copy(self._with_output(), computer, "out")
+
+        return self._writing(name, self._template("stale-with-output", make), "export", "--force")
 
     def seal(self, name: str) -> Scene:
         return self._writing(name, self._pulled(), "seal", "@plain.mana")
@@ -176,7 +176,9 @@ class Studio:
         return self._login(name, self._template("empty", lambda computer: None))
 
     def login_over(self, name: str) -> Scene:
-        return self._login(name, self._signed_in(), "--force")
+        # A session that is replaced is ended, and other scenes need theirs.
+        leaving = self._template("signed-in-before", self._sign_in)
+        return self._login(name, leaving, "--force")
 
     def _login(self, name: str, template: Computer, *arguments: str) -> Scene:
         template.environ["MANABACKUP_PASSWORD"] = self.owner.account.password

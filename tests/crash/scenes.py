@@ -278,7 +278,7 @@ def fill(box: Sandbox, user: str, numbers: Sequence[int], title: str) -> None:
 # --- what holds for all -----------------------------------------------------------------------------------------------
 
 
-class copied:  # noqa: N801 # used as a function is
+class copied:  # used as a function is
     """A copy of a database with its logs, for the ``with`` block."""
 
     def __init__(self, path: Path, home: Path) -> None:

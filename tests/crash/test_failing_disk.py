@@ -39,7 +39,10 @@ def endure(scene: Scene, run: Runner, trouble: Trouble) -> None:
     if done.code in scene.codes:
         scene.check_done(computer)
         return
-    assert done.code == 17, told(done)
+    # Threads take turns as they like, so that it may be another step than in the run before.
+    failed = done.steps[trouble.at - 1]
+    unreadable = failed.kind in ("open", "read") and failed.path.endswith(".mana")
+    assert done.code == (15 if unreadable else 17), told(done)
     check_words(done)
     scene.check_whole(computer)
     assert before <= names(computer)
@@ -68,13 +71,16 @@ def test_L2_a_disk_that_fails_at_a_step_ends_with_17_and_all_is_as_it_was(
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_L2_what_cannot_be_read_ends_with_17_and_all_is_as_it_was(name: str, scene: Studio, run: Runner) -> None:
+def test_L2_what_cannot_be_read_ends_with_17_and_an_archive_that_cannot_is_as_a_damaged_one(
+    name: str, scene: Studio, run: Runner
+) -> None:
     at_work = scene(name)
     computer = at_work.begin()
     steps = run(computer, *at_work.arguments(computer), trouble=Trouble(reads=True), root=computer.home).steps
     chance = seeded()
     numbers = [number for number, step in enumerate(steps, 1) if step.kind in ("open", "read")]
     for number in numbers if EVERY else chance.sample(numbers, min(MOST, len(numbers))):
-        trouble = Trouble(Mode.FAIL_ONCE, number, errno.EIO, reads=True)
-        with telling(trouble, steps):
-            endure(at_work, run, trouble)
+        for mode in (Mode.FAIL_ONCE, Mode.FAIL_ON) if EVERY else (chance.choice((Mode.FAIL_ONCE, Mode.FAIL_ON)),):
+            trouble = Trouble(mode, number, errno.EIO, reads=True)
+            with telling(trouble, steps):
+                endure(at_work, run, trouble)

@@ -2,7 +2,7 @@
 
 Called as ``python warm.py [LIBRARY]``, LIBRARY being the preloaded ``steps.c``; without it Python's own steps are
 numbered. A line is a JSON object: ``argv``, ``environ``, ``out`` and ``err`` (files), ``arm`` (the arguments of
-``steps_arm``), ``after`` and ``signal`` (when to send which, if the command has not ended). The answer is the exit code.
+``steps_arm``), ``after`` and ``signal`` (when to send which, if it still runs). The answer is the exit code.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import select
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import manabackup
 
 OFF, COUNT, KILL_BEFORE, KILL_AFTER, FAIL_ONCE, FAIL_ON = range(6)
-LAZY = ("asyncio", "concurrent.futures.thread", "httpcore", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
+LAZY = ("concurrent.futures.thread", "httpcore", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
 """What the program imports inside of functions."""
 
 
@@ -51,7 +52,8 @@ class PythonSteps:
         flush = os.fsync
 
         def fsync(descriptor: int) -> None:
-            self._step("fsync", os.readlink(f"/proc/self/fd/{descriptor}") if os.path.isdir("/proc/self/fd") else "")
+            link = Path(f"/proc/self/fd/{descriptor}")
+            self._step("fsync", link.readlink() if link.exists() else None)
             flush(descriptor)
 
         os.fsync = fsync
