@@ -46,6 +46,17 @@ def writing_to(path: Path) -> Iterator[None]:
         raise _output_error(error, path) from error
 
 
+@contextmanager
+def reading_from(path: Path) -> Iterator[None]:
+    """Turns an :class:`OSError` within into an :class:`OutputError` of state that is there and cannot be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot read {printable(str(path))}: {error.strerror or error}") from error
+
+
 class AtomicFile:
     """Writes ``path``: ``with AtomicFile(path) as file: file.write(…)``. The file is binary, seekable and readable.
 

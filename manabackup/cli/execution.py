@@ -23,7 +23,7 @@ from .terminal import flush_or_abandon_stdout, say_raw
 
 _INTERRUPTED = 130
 _COMPLETION = "_MANABACKUP_COMPLETE"
-_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 _LONGEST_MESSAGE = 2_000
 
 
@@ -71,7 +71,7 @@ def _told(error: Exception) -> tuple[int, str, str | None]:
         case FileNotFoundError():
             return NotFoundError.exit_code, f"{error.filename or 'a file'} does not exist", None
         case OSError():
-            code = OutputError.exit_code if error.errno in _UNWRITABLE else 1
+            code = OutputError.exit_code if error.errno in _DISK else 1
             where = f"{error.filename}: " if error.filename else ""
             return code, f"{where}{error.strerror or type(error).__name__}", None
         case RecursionError():
