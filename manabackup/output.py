@@ -67,7 +67,7 @@ class AtomicFile:
 
     def __init__(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         self.path = Path(os.path.realpath(path))
-        self.part = self.path.with_name(f".{self.path.name}.part")
+        self.part = _part_of(self.path)
         self._force = force
         self._raw: _PartFile | None = None
         self._file: io.BufferedRandom | None = None
@@ -106,8 +106,7 @@ class AtomicFile:
             return
         if not stat.S_ISREG(mode):
             raise OutputError(f"{printable(str(self.path))} is not a regular file")
-        if not self._force:
-            raise _exists(self.path)
+        refuse_existing(self.path, force=self._force)
 
     def _publish(self) -> None:
         if self._force:
@@ -214,9 +213,19 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raises the :class:`OutputError` that writing to ``path`` would end with: before secrets are asked for."""
+    """Raises the :class:`OutputError` that writing to ``path`` would end with: before secrets are asked for.
+
+    A run that was killed just after its output had appeared left the part file as a second name of it: that goes.
+    """
     if not force and path.exists():
+        target = Path(os.path.realpath(path))
+        with suppress(OSError, LockedError):  # what is told is that the file exists
+            _remove_stale(_part_of(target), target)
         raise _exists(path)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 def _exists(path: Path) -> OutputError:

@@ -10,14 +10,14 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from manabackup.errors import LockedError, OutputError
-from manabackup.output import AtomicFile, write_whole, writing_to
+from manabackup.output import AtomicFile, refuse_existing, write_whole, writing_to
 
 
 def names(folder: Path) -> list[str]:
@@ -190,6 +190,32 @@ def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> No
         file.write(b"new")
     assert target.read_bytes() == b"new"
     assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda target: AtomicFile(target).__enter__(), lambda target: refuse_existing(target, force=False)]
+)
+def test_L1_the_second_name_that_a_killed_run_left_of_its_output_goes_though_the_output_is_not_replaced(
+    tmp_path: Path, ask: Callable[[Path], object]
+) -> None:
+    (tmp_path / "a").write_bytes(b"whole")
+    (tmp_path / ".a.part").hardlink_to(tmp_path / "a")
+    with pytest.raises(OutputError, match="exists"):
+        ask(tmp_path / "a")
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+def test_L3_the_part_file_of_a_run_that_is_alive_stays_when_the_output_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    with AtomicFile(target) as file:
+        file.write(b"mine")
+        target.write_bytes(b"theirs")
+        with pytest.raises(OutputError, match="exists"):
+            refuse_existing(target, force=False)
+        assert names(tmp_path) == [".a.part", "a"]
+        target.unlink()
+    assert target.read_bytes() == b"mine"
 
 
 @contextmanager
