@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sqlite3
 import stat
@@ -19,7 +18,7 @@ from manabackup.crypto.fields import FieldCipher
 from manabackup.mirror import Snapshot
 from manabackup.operations.verify import verify
 from manabackup.sandbox import Sandbox, StoredChange
-from tests.e2e.homes import PASSPHRASE, START, Computer, Owner
+from tests.e2e.homes import PASSPHRASE, START, Computer
 
 from .steps import Ended, Step
 
@@ -78,10 +77,6 @@ class Scene:
         """The killed run came so far that the same command is a mistake."""
         return False
 
-    def is_remainder(self, path: str) -> bool:
-        """What a killed run may leave until the next one."""
-        return False
-
 
 # --- archives ---------------------------------------------------------------------------------------------------------
 
@@ -109,14 +104,11 @@ class Writing(Scene):
         super().check_whole(computer)
         assert self.state(computer) in (None, self.content)
         remaining = leftovers(computer, self.template)
-        assert remaining <= {"out/.all.mana.part"}, remaining
+        assert remaining <= {"out/.all.mana.part", "out/.all.mana.spool"}, remaining
 
     def is_refused_now(self, computer: Computer) -> bool:
         """Nobody said that the new output may be replaced."""
         return "--force" not in self.arguments(computer) and computer.archive.exists()
-
-    def is_remainder(self, path: str) -> bool:
-        return path == "out/.all.mana.part"
 
 
 def content_of(path: Path, key: bytes | None = None) -> dict[str, Any]:
@@ -206,9 +198,6 @@ class SigningIn(Scene):
     def is_refused_now(self, computer: Computer) -> bool:
         return "--force" not in self.arguments(computer) and self.state(computer) is not None
 
-    def is_remainder(self, path: str) -> bool:
-        return path.endswith("/.session.json.part")
-
 
 # --- an account -------------------------------------------------------------------------------------------------------
 
@@ -248,9 +237,6 @@ class Restoring(Scene):
     def check_done(self, computer: Computer) -> None:
         super().check_done(computer)
         assert not any((computer.state / "restores").glob("*/*"))
-
-    def is_remainder(self, path: str) -> bool:
-        return path.startswith("state/restores/")
 
 
 def fill(box: Sandbox, user: str, numbers: Sequence[int], title: str) -> None:
@@ -341,16 +327,6 @@ def told(done: Ended) -> str:
     return f"exit {done.code} after step {len(done.steps)}: {last}\n{done.err}"
 
 
-def digest(path: Path) -> str:
-    """Of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def in_folders(step: Step, folders: Sequence[str]) -> bool:
     """Whether a step is in one of some folders."""
     return any(step.path == folder or step.path.startswith(f"{folder}/") for folder in folders)
-
-
-def owners(owner: Owner, computer: Computer) -> Computer:
-    """The owner's shell, its secrets in the environment."""
-    return owner.at(computer)

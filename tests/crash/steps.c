@@ -20,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum mode { OFF, COUNT, KILL_BEFORE, KILL_AFTER, FAIL_ONCE, FAIL_ON };
+enum mode { OFF, COUNT, KILL_BEFORE, KILL_AFTER, FAIL_ONCE, FAIL_ON, SIGNAL, VANISH };
 enum flags { READS = 1, NO_TMPFILE = 2 };
 enum action { GO_ON, FAIL, HALVE, DIE_AFTER };
 enum nature { GROWS, CHANGES, READS_ONLY };
@@ -50,6 +50,16 @@ static void die(void)
         syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
         pause();
     }
+}
+
+/* As somebody who deletes the folder that a file lies in, if it is alone there. */
+static void remove_folder(const char *file)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", file);
+    syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    *strrchr(path, '/') = 0;
+    syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
 }
 
 static int is_ours(const char *path)
@@ -98,6 +108,10 @@ static enum action step(const char *kind, const char *path, enum nature nature)
         return GO_ON;
     if (mode == KILL_BEFORE)
         die();
+    if (mode == SIGNAL)
+        syscall(SYS_kill, syscall(SYS_getpid), error_number);
+    if (mode == VANISH)
+        remove_folder(path);
     return mode == KILL_AFTER ? DIE_AFTER : mode == FAIL_ONCE ? FAIL : GO_ON;
 }
 

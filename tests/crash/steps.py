@@ -35,6 +35,10 @@ class Mode(IntEnum):
     FAIL_ONCE = 4
     FAIL_ON = 5
     """From there on: with EIO everything, with any other number what needs room. The first write does half."""
+    SIGNAL = 6
+    """The process gets the signal ``number``."""
+    VANISH = 7
+    """The file of the step is removed before it, and the folder that it was alone in."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Trouble:
     mode: Mode = Mode.COUNT
     at: int = 0
     number: int = 0
-    """Of the error."""
+    """Of the error, or the signal."""
     reads: bool = False
     """Opening, reading and locking count as well."""
     nameless: bool = True
@@ -54,8 +58,10 @@ class Trouble:
     signal: int = 9
 
     def __str__(self) -> str:
-        name = errno.errorcode.get(self.number, "")
-        return f"{self.mode.name} {name} at {self.at}" if self.after is None else f"signal {self.signal}"
+        if self.after is not None:
+            return f"signal {self.signal} after {self.after} s"
+        name = self.number if self.mode is Mode.SIGNAL else errno.errorcode.get(self.number, "")
+        return f"{self.mode.name} {name} at {self.at}"
 
 
 @dataclass(frozen=True)

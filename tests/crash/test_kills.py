@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import Studio
 from .sampling import EVERY, chosen, seeded, telling
-from .scenes import Scene, told
+from .scenes import Scene, leftovers, told
 from .steps import SIGKILL, Mode, Runner, Trouble
 
 SCENES = (
@@ -42,9 +42,10 @@ def survive(scene: Scene, run: Runner, trouble: Trouble) -> None:
     assert "Traceback" not in killed.err
     scene.check_whole(computer)
     refused = scene.is_refused_now(computer)
-    done = run(computer, *command, root=computer.home)
+    done = run(computer, *command, trouble=Trouble(nameless=trouble.nameless), root=computer.home)
     if refused:
         assert done.code != 0, told(done)
+        assert not leftovers(computer, scene.template), told(done)
         done = run(computer, *command, "--force", root=computer.home)
     assert done.code in scene.codes, told(done)
     scene.check_done(computer)
@@ -63,3 +64,14 @@ def test_L1_a_run_that_is_killed_at_a_step_leaves_old_or_new_and_the_next_one_fi
             trouble = Trouble(mode, number)
             with telling(trouble, steps):
                 survive(at_work, run, trouble)
+
+
+def test_L1_where_a_file_needs_a_name_at_first_a_killed_run_leaves_none_for_good(scene: Studio, run: Runner) -> None:
+    at_work = scene("convert over")
+    computer = at_work.begin()
+    steps = run(computer, *at_work.arguments(computer), trouble=Trouble(nameless=False), root=computer.home).steps
+    named = [number for number, step in enumerate(steps, 1) if step.path == "out/.all.mana.spool"]
+    assert [steps[number - 1].kind for number in named][-2:] == ["create", "unlink"]
+    for number in named:
+        survive(at_work, run, Trouble(Mode.KILL_AFTER, number, nameless=False))
+        survive(at_work, run, Trouble(Mode.KILL_BEFORE, number, nameless=False))
