@@ -1,6 +1,7 @@
 """Which steps of a run are looked at: some, chosen anew each time, or all.
 
-``MANABACKUP_CRASH_STEPS=all`` takes every step; ``MANABACKUP_CRASH_SEED`` repeats a choice.
+``MANABACKUP_CRASH_STEPS=all`` takes every step, a number so many of each command, both with every trouble there is;
+``MANABACKUP_CRASH_SEED`` repeats a choice.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from .scenes import in_folders
 from .steps import Step, Trouble
 
-EVERY = os.environ.get("MANABACKUP_CRASH_STEPS") == "all"
+ASKED = os.environ.get("MANABACKUP_CRASH_STEPS", "")
+T = TypeVar("T")
 DECISIVE = frozenset({"rename", "link", "rmdir"})
 """Steps after which the disk tells another story."""
 
@@ -31,7 +34,7 @@ def chosen(steps: Sequence[Step], folders: Sequence[str], chance: random.Random,
     All but the first two with their neighbours, in the folders that the command is about. At most ``most`` of those
     that are not decisive.
     """
-    if EVERY:
+    if ASKED == "all":
         return list(range(1, len(steps) + 1))
     must = {1, len(steps)}
     kinds: dict[tuple[str, str], list[int]] = {}
@@ -45,8 +48,21 @@ def chosen(steps: Sequence[Step], folders: Sequence[str], chance: random.Random,
     for numbers in kinds.values():
         number = chance.choice(numbers)
         may |= {number - 1, number, number + 1}
-    rest = sorted(may - must)
-    return sorted({*must, *chance.sample(rest, min(most, len(rest)))} & set(range(1, len(steps) + 1)))
+    every = set(range(1, len(steps) + 1))
+    rest = sorted((every if ASKED else may & every) - must)
+    return sorted((must & every) | set(some(rest, chance, most)))
+
+
+def some(of: Sequence[T], chance: random.Random, most: int) -> Sequence[T]:
+    """At most so many of them, unless more are asked for."""
+    if ASKED == "all":
+        return of
+    return chance.sample(of, min(int(ASKED or most), len(of)))
+
+
+def variants(of: Sequence[T], chance: random.Random) -> Sequence[T]:
+    """One of them, unless more are asked for."""
+    return of if ASKED else [chance.choice(of)]
 
 
 @contextmanager

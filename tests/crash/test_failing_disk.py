@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from .conftest import Studio
-from .sampling import EVERY, chosen, seeded, telling
+from .sampling import chosen, seeded, some, telling, variants
 from .scenes import Scene, leftovers, names, told
 from .steps import Ended, Mode, Runner, Trouble
 from .test_kills import SCENES
@@ -64,7 +64,7 @@ def test_L2_a_disk_that_fails_at_a_step_ends_with_17_and_all_is_as_it_was(
     steps = run(computer, *at_work.arguments(computer), root=computer.home).steps
     chance = seeded()
     for number in chosen(steps, at_work.about, chance, MOST):
-        for failure in FAILURES if EVERY else (chance.choice(FAILURES),):
+        for failure in variants(FAILURES, chance):
             trouble = Trouble(failure.mode, number, failure.number)
             with telling(trouble, steps):
                 endure(at_work, run, trouble)
@@ -79,8 +79,8 @@ def test_L2_what_cannot_be_read_ends_with_17_and_an_archive_that_cannot_is_as_a_
     steps = run(computer, *at_work.arguments(computer), trouble=Trouble(reads=True), root=computer.home).steps
     chance = seeded()
     numbers = [number for number, step in enumerate(steps, 1) if step.kind in ("open", "read")]
-    for number in numbers if EVERY else chance.sample(numbers, min(MOST, len(numbers))):
-        for mode in (Mode.FAIL_ONCE, Mode.FAIL_ON) if EVERY else (chance.choice((Mode.FAIL_ONCE, Mode.FAIL_ON)),):
+    for number in some(numbers, chance, MOST):
+        for mode in variants((Mode.FAIL_ONCE, Mode.FAIL_ON), chance):
             trouble = Trouble(mode, number, errno.EIO, reads=True)
             with telling(trouble, steps):
                 endure(at_work, run, trouble)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from .conftest import Studio
-from .sampling import EVERY, chosen, seeded, telling
+from .sampling import chosen, seeded, telling, variants
 from .scenes import Scene, leftovers, told
 from .steps import SIGKILL, Mode, Runner, Trouble
 
@@ -60,7 +60,7 @@ def test_L1_a_run_that_is_killed_at_a_step_leaves_old_or_new_and_the_next_one_fi
     steps = run(computer, *at_work.arguments(computer), root=computer.home).steps
     chance = seeded()
     for number in chosen(steps, at_work.about, chance, MOST):
-        for mode in KILLS if EVERY else (chance.choice(KILLS),):
+        for mode in variants(KILLS, chance):
             trouble = Trouble(mode, number)
             with telling(trouble, steps):
                 survive(at_work, run, trouble)
