@@ -22,10 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import manabackup
+from manabackup import cli
+from manabackup.cli import endings
 
 OFF, COUNT, KILL_BEFORE, KILL_AFTER, FAIL_ONCE, FAIL_ON = range(6)
 LAZY = ("concurrent.futures.thread", "httpcore", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
 """What the program imports inside of functions."""
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def load() -> None:
@@ -146,6 +151,8 @@ def serve(library: str | None) -> None:
     orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     for line in orders:
         order = json.loads(line)
+        # No signal comes before the program is there to take it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         child = os.fork()
         if child == 0:
             orders.close()
@@ -153,10 +160,19 @@ def serve(library: str | None) -> None:
             become(order)
             arm(*order["arm"])
             return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         answers.write(b"%d\n" % ended(child, order))
     sys.exit(0)
 
 
+def run() -> int:
+    """The program."""
+    # In real processes it listens from its first lines on, and so it does here when signals are let through.
+    endings.end_at_once()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    return cli.main()
+
+
 if __name__ == "__main__":
     serve(sys.argv[1] if len(sys.argv) > 1 else None)
-    sys.exit(importlib.import_module("manabackup.cli").main())
+    sys.exit(run())
