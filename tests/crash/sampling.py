@@ -66,11 +66,10 @@ def variants(of: Sequence[T], chance: random.Random) -> Sequence[T]:
 
 
 @contextmanager
-def telling(trouble: Trouble, steps: Sequence[Step]) -> Iterator[None]:
+def telling(trouble: Trouble, what: object) -> Iterator[None]:
     """Says of a failure which trouble led to it."""
     try:
         yield
     except BaseException as error:
-        step = steps[trouble.at - 1] if 0 < trouble.at <= len(steps) else ""
-        error.add_note(f"{trouble}: {step}")
+        error.add_note(f"{trouble}: {what}")
         raise

@@ -66,7 +66,7 @@ def test_L2_a_disk_that_fails_at_a_step_ends_with_17_and_all_is_as_it_was(
     for number in chosen(steps, at_work.about, chance, MOST):
         for failure in variants(FAILURES, chance):
             trouble = Trouble(failure.mode, number, failure.number)
-            with telling(trouble, steps):
+            with telling(trouble, steps[number - 1]):
                 endure(at_work, run, trouble)
 
 
@@ -82,5 +82,5 @@ def test_L2_what_cannot_be_read_ends_with_17_and_an_archive_that_cannot_is_as_a_
     for number in some(numbers, chance, MOST):
         for mode in variants((Mode.FAIL_ONCE, Mode.FAIL_ON), chance):
             trouble = Trouble(mode, number, errno.EIO, reads=True)
-            with telling(trouble, steps):
+            with telling(trouble, steps[number - 1]):
                 endure(at_work, run, trouble)

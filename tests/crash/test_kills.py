@@ -62,7 +62,7 @@ def test_L1_a_run_that_is_killed_at_a_step_leaves_old_or_new_and_the_next_one_fi
     for number in chosen(steps, at_work.about, chance, MOST):
         for mode in variants(KILLS, chance):
             trouble = Trouble(mode, number)
-            with telling(trouble, steps):
+            with telling(trouble, steps[number - 1]):
                 survive(at_work, run, trouble)
 
 
