@@ -107,6 +107,7 @@ class Runner:
     """Runs commands in forks of a warm process. Use as a context manager."""
 
     def __init__(self, library: Path | None, folder: Path) -> None:
+        self.library = library
         self.complete = library is not None
         """Every step is numbered, and not Python's own alone."""
         self._folder = folder

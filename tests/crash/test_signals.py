@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+import manabackup
+
 from .conftest import Studio
-from .sampling import chosen, seeded, telling, variants
+from .sampling import chosen, seeded, some, telling, variants
 from .scenes import Scene, leftovers, told
 from .steps import Mode, Runner, Trouble
 from .test_kills import SCENES
@@ -49,3 +54,47 @@ def test_L4_a_run_that_is_interrupted_at_a_step_says_so_and_leaves_nothing(
             trouble = Trouble(Mode.SIGNAL, number, which)
             with telling(trouble, steps[number - 1]):
                 heed(at_work, run, trouble)
+
+
+STARTED = """
+import ctypes, sys
+library, root, mode, at, number, trace, *arguments = sys.argv[1:]
+reads = 1
+ctypes.CDLL(library).steps_arm(root.encode(), int(mode), ctypes.c_long(int(at)), int(number), reads, trace.encode())
+sys.argv = ["manabackup", *arguments]
+from manabackup.cli import main
+sys.exit(main())
+"""
+
+
+def test_L4_from_its_first_lines_on_the_program_takes_an_interrupt_without_a_trace(
+    run: Runner, scene: Studio, tmp_path: Path
+) -> None:
+    if run.library is None:
+        pytest.skip("what is read cannot be numbered without a compiler")
+    computer = scene("login").begin()
+    computer.environ["LD_PRELOAD"] = str(run.library)
+    (package,) = manabackup.__path__
+
+    def start(mode: Mode, at: int = 0) -> tuple[int, str, list[str]]:
+        """Of a process that begins from nothing; steps are what it reads of the package."""
+        trace = tmp_path / "trace"
+        arm = [str(run.library), package, str(int(mode)), str(at), str(int(signal.SIGINT)), str(trace)]
+        done = subprocess.run(
+            [sys.executable, "-c", STARTED, *arm, "status", "--json"],
+            capture_output=True,
+            text=True,
+            env=computer.environ,
+            check=False,
+        )
+        return done.returncode, done.stderr, trace.read_text().splitlines()
+
+    code, err, steps = start(Mode.COUNT)
+    assert code == 13, err  # nobody is signed in
+    assert len(steps) > 100
+    listening = max(number for number, step in enumerate(steps, 1) if "/endings." in step)
+    chance = seeded()
+    for number in [*some(range(listening + 1, len(steps)), chance, 4), len(steps)]:
+        trouble = Trouble(Mode.SIGNAL, number, signal.SIGINT)
+        with telling(trouble, steps[number - 1]):
+            assert start(Mode.SIGNAL, number)[:2] == (130, "error: interrupted\n")
