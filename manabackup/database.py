@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 from .errors import LockedError, ManabackupError, OutputError
+from .output import NO_SPACE
 from .printable import printable
 
 _BLOCK = 1 << 20
@@ -20,12 +22,22 @@ def storage_error(error: sqlite3.Error, path: Path, what: str, damaged: Manaback
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LockedError(f"another run works with {what} {where}")
     if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return OutputError(f"{what} {where} cannot be read or written: {error}")
+        hint = NO_SPACE if code == sqlite3.SQLITE_FULL or _is_full(path) else None
+        return OutputError(f"{what} {where} cannot be read or written: {error}", hint=hint)
     # SQLite calls a file damaged, too, when the disk does not give it.
     try:
         return _read_again(path, f"{what} {where}") or damaged
     except OSError as trouble:
         return OutputError(f"{what} {where} cannot be read: {trouble.strerror}", hint="this disk may be failing")
+
+
+def _is_full(path: Path) -> bool:
+    """Whether there is hardly any room: SQLite tells of a full disk as of a broken one in some places."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _BLOCK
 
 
 def _read_again(path: Path, what: str) -> OutputError | None:

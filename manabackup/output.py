@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES = 1 << 20
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+NO_SPACE = "free some space on this disk, or write to another one"
 _HINTS = {
-    errno.ENOSPC: "free some space on this disk, or write to another one",
+    errno.ENOSPC: NO_SPACE,
     errno.EDQUOT: "your quota on this disk is used up",
     errno.EACCES: "the folder does not let you write",
     errno.EPERM: "the folder does not let you write",
