@@ -5,6 +5,11 @@ Some steps by default, chosen anew each time; ``MANABACKUP_CRASH_STEPS=all`` (``
 
 from __future__ import annotations
 
+import json
+import re
+import zipfile
+from pathlib import Path
+
 import pytest
 
 from .conftest import Studio
@@ -75,3 +80,69 @@ def test_L1_where_a_file_needs_a_name_at_first_a_killed_run_leaves_none_for_good
     for number in named:
         survive(at_work, run, Trouble(Mode.KILL_AFTER, number, nameless=False))
         survive(at_work, run, Trouble(Mode.KILL_BEFORE, number, nameless=False))
+
+
+def test_L1_no_salt_and_no_iv_of_a_killed_run_is_used_again(scene: Studio, run: Runner) -> None:
+    at_work = scene("sealed export over")
+    computer = at_work.begin()
+    steps = run(computer, *at_work.arguments(computer), root=computer.home).steps
+    flush = next(at for at, step in enumerate(steps, 1) if (step.kind, step.path) == ("fsync", "out/.all.mana.part"))
+    beginnings, secrets = set(), set()
+    for _ in range(3):
+        computer = at_work.begin()
+        run(computer, *at_work.arguments(computer), trouble=Trouble(Mode.KILL_BEFORE, flush), root=computer.home)
+        beginnings.add(sealed_beginning(computer.archive.with_name(".all.mana.part")))
+        secrets.update(salt_and_iv(computer.archive.with_name(".all.mana.part")))
+    run(computer, *at_work.arguments(computer), root=computer.home)
+    beginnings.add(sealed_beginning(computer.archive))
+    secrets.update(salt_and_iv(computer.archive))
+    # The body begins with the same bytes each time, so that an equal key stream would show.
+    assert (len(beginnings), len(secrets)) == (4, 8)
+
+
+def sealed_beginning(path: Path) -> bytes:
+    """The first bytes of an archive's sealed body: a local header, encrypted."""
+    with zipfile.ZipFile(path) as container, container.open("data.sealed") as body:
+        return body.read(30)
+
+
+def salt_and_iv(path: Path) -> tuple[str, str]:
+    """As an archive states them."""
+    with zipfile.ZipFile(path) as container:
+        stated = json.loads(container.read("manifest.json"))["passphrase"]
+    return stated["kdfSaltBase64"], stated["ivBase64"]
+
+
+def test_L1_no_ciphertext_of_a_killed_rekey_comes_again(scene: Studio, run: Runner) -> None:
+    at_work = scene("rekey over")
+    computer = at_work.begin()
+    steps = run(computer, *at_work.arguments(computer), root=computer.home).steps
+    flush = next(at for at, step in enumerate(steps, 1) if (step.kind, step.path) == ("fsync", "out/.all.mana.part"))
+    computer = at_work.begin()
+    run(computer, *at_work.arguments(computer), trouble=Trouble(Mode.KILL_BEFORE, flush), root=computer.home)
+    killed = ciphertexts(computer.archive.with_name(".all.mana.part"))
+    run(computer, *at_work.arguments(computer), root=computer.home)
+    assert killed
+    assert not killed & ciphertexts(computer.archive)
+
+
+def ciphertexts(path: Path) -> set[bytes]:
+    """The IVs of all encrypted fields in an archive, in base64."""
+    with zipfile.ZipFile(path) as container:
+        return {
+            iv for name in container.namelist() for iv in re.findall(rb"enc:1:([\w+/=]{16})\.", container.read(name))
+        }
+
+
+@pytest.mark.parametrize("name", ["export over", "login over"])
+def test_L1_without_a_compiler_pythons_own_steps_are_numbered(name: str, scene: Studio, tmp_path: Path) -> None:
+    at_work = scene(name)
+    with Runner(None, tmp_path) as alone:
+        computer = at_work.begin()
+        steps = alone(computer, *at_work.arguments(computer), root=computer.home).steps
+        kinds = [step.kind for step in steps if step.path.endswith((".part", "all.mana", "session.json"))]
+        assert kinds[:3] == ["create", "fsync", "rename"]
+        for number in range(1, len(steps) + 1):
+            trouble = Trouble(Mode.KILL_BEFORE, number)
+            with telling(trouble, steps[number - 1]):
+                survive(at_work, alone, trouble)
