@@ -231,6 +231,16 @@ ssize_t pread64(int file, void *data, size_t size, off64_t at)
     WHOLE(pread64, step_fd("read", file, READS_ONLY), -1, real(file, data, size, at));
 }
 
+/* Sending is no step, but what is sent may depend on what is on the disk by then. */
+
+ssize_t send(int file, const void *data, size_t size, int how)
+{
+    REAL(send);
+    if (mode != OFF && trace >= 0)
+        syscall(SYS_write, trace, "send\t\n", 6);
+    return real(file, data, size, how);
+}
+
 /* What an open file is told. */
 
 int fsync(int file) { WHOLE(fsync, step_fd("fsync", file, CHANGES), -1, real(file)); }

@@ -84,6 +84,8 @@ class Ended:
     out: str
     err: str
     steps: Sequence[Step]
+    sends: Sequence[int] = ()
+    """How many steps were done each time that something was sent to a server."""
 
     @property
     def record(self) -> jsontext.JSON:
@@ -146,8 +148,15 @@ class Runner:
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         code = int(self._process.stdout.readline())
-        steps = [Step(*line.split("\t", 1)) for line in _text(trace).splitlines()]
-        return Ended(code, _text(out), _text(err), steps)
+        steps: list[Step] = []
+        sends: list[int] = []
+        for line in _text(trace).splitlines():
+            kind, path = line.split("\t", 1)
+            if kind == "send":
+                sends.append(len(steps))
+            else:
+                steps.append(Step(kind, path))
+        return Ended(code, _text(out), _text(err), steps, sends)
 
 
 def _text(path: Path) -> str:
