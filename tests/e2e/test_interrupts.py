@@ -72,7 +72,7 @@ def _leftovers(computer: Computer) -> set[str]:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_pull_that_is_ended_goes_on_where_it_stopped(
+def test_L1_L4_a_pull_that_is_ended_goes_on_where_it_stopped(
     here: Computer, owner: Owner, box: Sandbox, traffic: Traffic, number: signal.Signals
 ) -> None:
     with traffic.holding("/sync/notes") as held:
@@ -92,7 +92,7 @@ def test_a_pull_that_is_ended_goes_on_where_it_stopped(
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_an_export_that_is_ended_while_it_writes_leaves_the_old_output(
+def test_L1_L4_an_export_that_is_ended_while_it_writes_leaves_the_old_output(
     stocked: Computer, pulled: Computer, number: signal.Signals
 ) -> None:
     stocked.archive.parent.mkdir()
@@ -114,7 +114,7 @@ def test_an_export_that_is_ended_while_it_writes_leaves_the_old_output(
 
 
 @pytest.mark.parametrize("command", ["seal", "unseal"])
-def test_a_seal_that_is_ended_while_it_writes_leaves_the_old_output(
+def test_L1_L4_a_seal_that_is_ended_while_it_writes_leaves_the_old_output(
     stocked: Computer, pulled: Computer, tmp_path: Path, command: str
 ) -> None:
     source, part = pulled.archive, stocked.archive.with_name(".all.mana.part")
@@ -135,7 +135,7 @@ def test_a_seal_that_is_ended_while_it_writes_leaves_the_old_output(
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_run_that_is_ended_at_any_moment_leaves_an_old_output_or_a_new_one_and_no_half(
+def test_L1_L4_a_run_that_is_ended_at_any_moment_leaves_an_old_output_or_a_new_one_and_no_half(
     here: Computer, pulled: Computer, owner: Owner, traffic: Traffic, number: signal.Signals
 ) -> None:
     seed = random.randrange(2**32)
@@ -173,7 +173,7 @@ def test_a_run_that_is_ended_at_any_moment_leaves_an_old_output_or_a_new_one_and
     assert not _leftovers(here)
 
 
-def test_an_interrupt_while_a_passphrase_is_asked_for_leaves_the_terminal_as_it_was(
+def test_L4_an_interrupt_while_a_passphrase_is_asked_for_leaves_the_terminal_as_it_was(
     stocked: Computer, tmp_path: Path
 ) -> None:
     del stocked.environ["MANABACKUP_PASSPHRASE"]
