@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +14,9 @@ from pathlib import Path
 
 from ..interrupts import uninterrupted
 from ..output import writing_to
+
+_SUFFIX = re.compile("[a-z0-9_]{8}")
+"""What :func:`tempfile.mkdtemp` adds; a folder that only has a name like ours is nobody's to remove."""
 
 
 @contextmanager
@@ -25,7 +30,8 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
     with ExitStack() as stack:
         with writing_to(place):
             for folder in place.glob(f"{prefix}*"):
-                _remove_abandoned(folder)
+                if _SUFFIX.fullmatch(folder.name.removeprefix(prefix)):
+                    _remove_abandoned(folder)
             with uninterrupted():
                 folder, lock = _create_locked(prefix)
                 stack.callback(os.close, lock)
@@ -61,7 +67,8 @@ def _lock(folder: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         found = os.fstat(descriptor)
-        if found.st_uid == os.geteuid() and os.path.samestat(found, folder.lstat()):
+        ours = (found.st_uid, stat.S_IMODE(found.st_mode)) == (os.geteuid(), 0o700)
+        if ours and os.path.samestat(found, folder.lstat()):
             return descriptor
     except OSError:
         pass  # whatever it is, it is not ours to remove

@@ -61,11 +61,15 @@ def test_L1_the_next_run_removes_what_a_killed_one_left_and_nothing_of_one_that_
 
 def test_what_only_has_such_a_name_stays(place: Path) -> None:
     (place / "elsewhere").mkdir()
-    (place / f"{PREFIX}link").symlink_to(place / "elsewhere")
-    (place / f"{PREFIX}file").write_text("x")
+    (place / f"{PREFIX}linkabcd").symlink_to(place / "elsewhere")
+    (place / f"{PREFIX}fileabcd").write_text("x")
+    (place / f"{PREFIX}my-results").mkdir(mode=0o700)
+    (place / f"{PREFIX}results1").mkdir()
+    (place / f"{PREFIX}results1").chmod(0o755)
+    before = {path.name for path in place.iterdir()}
     with temporary_folder(PREFIX):
         pass
-    assert {path.name for path in place.iterdir()} == {"elsewhere", f"{PREFIX}link", f"{PREFIX}file"}
+    assert {path.name for path in place.iterdir()} == before
 
 
 def test_of_many_that_begin_at_once_each_keeps_its_own() -> None:
