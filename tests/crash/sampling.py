@@ -53,6 +53,11 @@ def chosen(steps: Sequence[Step], folders: Sequence[str], chance: random.Random,
     return sorted((must & every) | set(some(rest, chance, most)))
 
 
+def unless_more_are_asked_for(*few: str, every: Sequence[str]) -> Sequence[str]:
+    """The scenes of a test."""
+    return every if ASKED else few
+
+
 def some(of: Sequence[T], chance: random.Random, most: int) -> Sequence[T]:
     """At most so many of them, unless more are asked for."""
     if ASKED == "all":

@@ -12,12 +12,12 @@ import pytest
 import manabackup
 
 from .conftest import Studio
-from .sampling import chosen, seeded, some, telling, variants
+from .sampling import chosen, seeded, some, telling, unless_more_are_asked_for, variants
 from .scenes import Scene, leftovers, told
 from .steps import Mode, Runner, Trouble
 from .test_kills import SCENES
 
-MOST = 3
+MOST = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -27,7 +27,8 @@ def heed(scene: Scene, run: Runner, trouble: Trouble) -> None:
     command = scene.arguments(computer)
     done = run(computer, *command, trouble=trouble, root=computer.home)
     assert "Traceback" not in done.err, told(done)
-    if done.code in scene.codes:  # it came when all was done
+    # When all is done and said Python still closes down, at the end of that without anybody to take a signal.
+    if done.code in (*scene.codes, -trouble.signal) and done.out:
         scene.check_done(computer)
         return
     assert done.code == 130, told(done)
@@ -41,7 +42,10 @@ def heed(scene: Scene, run: Runner, trouble: Trouble) -> None:
         scene.check_done(computer)
 
 
-@pytest.mark.parametrize("name", SCENES)
+FEW = ("export over", "seal", "rekey over", "convert over", "later pull", "login over", "restore")
+
+
+@pytest.mark.parametrize("name", unless_more_are_asked_for(*FEW, every=SCENES))
 def test_L4_a_run_that_is_interrupted_at_a_step_says_so_and_leaves_nothing(
     name: str, scene: Studio, run: Runner
 ) -> None:
