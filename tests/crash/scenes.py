@@ -7,7 +7,8 @@ import sqlite3
 import stat
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,6 @@ class Scene:
         """After a run that did not come to its end."""
         check_modes(computer)
         check_mirrors(computer)
-        self.state(computer)
 
     def check_done(self, computer: Computer) -> None:
         """After one that did."""
@@ -264,24 +264,19 @@ def fill(box: Sandbox, user: str, numbers: Sequence[int], title: str) -> None:
 # --- what holds for all -----------------------------------------------------------------------------------------------
 
 
-class copied:  # used as a function is
-    """A copy of a database with its logs, for the ``with`` block."""
-
-    def __init__(self, path: Path, home: Path) -> None:
-        self._path = path
-        self._folder = home.with_name(f"{home.name}.looked-at")
-
-    def __enter__(self) -> Path:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir()
+@contextmanager
+def copied(path: Path, home: Path) -> Iterator[Path]:
+    """A copy of a database with its logs."""
+    folder = home.with_name(f"{home.name}.looked-at")
+    folder.mkdir()
+    try:
         for suffix in ("", "-wal", "-journal"):
-            log = self._path.with_name(self._path.name + suffix)
+            log = path.with_name(path.name + suffix)
             if log.exists():
-                shutil.copy(log, self._folder / log.name)
-        return self._folder / self._path.name
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder)
+                shutil.copy(log, folder / log.name)
+        yield folder / path.name
+    finally:
+        shutil.rmtree(folder)
 
 
 def sqlite_objects(path: Path) -> int:

@@ -74,6 +74,18 @@ def test_L1_a_run_that_is_killed_at_a_step_leaves_old_or_new_and_the_next_one_fi
                 survive(at_work, run, trouble)
 
 
+def test_L1_what_a_killed_dry_run_of_a_restore_left_goes_with_the_restore(scene: Studio, run: Runner) -> None:
+    at_work = scene("restore")
+    computer = at_work.begin()
+    command = at_work.arguments(computer)
+    steps = run(computer, *command, "--dry-run", root=computer.home).steps
+    trouble = Trouble(Mode.KILL_BEFORE, len(steps) // 2)
+    assert run(computer, *command, "--dry-run", trouble=trouble, root=computer.home).code == SIGKILL
+    assert leftovers(computer, at_work.template)
+    assert run(computer, *command, root=computer.home).code in at_work.codes
+    at_work.check_done(computer)
+
+
 def test_L1_where_a_file_needs_a_name_at_first_a_killed_run_leaves_none_for_good(scene: Studio, run: Runner) -> None:
     at_work = scene("convert over")
     computer = at_work.begin()
