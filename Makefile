@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test lint format bench bench-quick dist docs clean help
+.PHONY: demo test crash lint format bench bench-quick dist docs clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,6 +16,10 @@ demo: $(READY) ## the tour: what the program does, on an embedded server
 
 test: $(READY) ## all tests, on two cores
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+crash: $(READY) ## kill and fail every file-system step of every command; takes hours
+	@MANABACKUP_CRASH_STEPS=all MANABACKUP_KILL_ROUNDS=200 $(BIN)/python -m pytest -n 2 --dist worksteal \
+		-o faulthandler_timeout=0 tests/crash
 
 lint: $(READY) ## style, formatting, types
 	@$(BIN)/ruff check .

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES = 1 << 20
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+NO_SPACE = "free some space on this disk, or write to another one"
 _HINTS = {
-    errno.ENOSPC: "free some space on this disk, or write to another one",
+    errno.ENOSPC: NO_SPACE,
     errno.EDQUOT: "your quota on this disk is used up",
     errno.EACCES: "the folder does not let you write",
     errno.EPERM: "the folder does not let you write",
@@ -46,6 +47,17 @@ def writing_to(path: Path) -> Iterator[None]:
         raise _output_error(error, path) from error
 
 
+@contextmanager
+def reading_from(path: Path) -> Iterator[None]:
+    """Turns an :class:`OSError` within into an :class:`OutputError` of state that is there and cannot be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot read {printable(str(path))}: {error.strerror or error}") from error
+
+
 class AtomicFile:
     """Writes ``path``: ``with AtomicFile(path) as file: file.write(…)``. The file is binary, seekable and readable.
 
@@ -56,7 +68,7 @@ class AtomicFile:
 
     def __init__(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         self.path = Path(os.path.realpath(path))
-        self.part = self.path.with_name(f".{self.path.name}.part")
+        self.part = _part_of(self.path)
         self._force = force
         self._raw: _PartFile | None = None
         self._file: io.BufferedRandom | None = None
@@ -95,8 +107,7 @@ class AtomicFile:
             return
         if not stat.S_ISREG(mode):
             raise OutputError(f"{printable(str(self.path))} is not a regular file")
-        if not self._force:
-            raise _exists(self.path)
+        refuse_existing(self.path, force=self._force)
 
     def _publish(self) -> None:
         if self._force:
@@ -203,9 +214,19 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raises the :class:`OutputError` that writing to ``path`` would end with: before secrets are asked for."""
+    """Raises the :class:`OutputError` that writing to ``path`` would end with: before secrets are asked for.
+
+    A run that was killed just after its output had appeared left the part file as a second name of it: that goes.
+    """
     if not force and path.exists():
+        target = Path(os.path.realpath(path))
+        with suppress(OSError, LockedError):  # what is told is that the file exists
+            _remove_stale(_part_of(target), target)
         raise _exists(path)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 def _exists(path: Path) -> OutputError:

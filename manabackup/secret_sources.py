@@ -7,6 +7,7 @@ A secret S has these names: the options ``--S-file`` and ``--S-command``; the va
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from .errors import NotFoundError, UsageError
+from .errors import NotFoundError, OutputError, UsageError
 from .printable import printable
 
 ENVIRONMENT_PREFIX = "MANABACKUP_"
@@ -45,7 +46,9 @@ class FileSource:
             raise NotFoundError(f"{self._name} does not exist") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
-            raise UsageError(f"cannot read {self._name}: {reason or 'not a file name'}") from None
+            broken = isinstance(error, OSError) and error.errno == errno.EIO
+            kind = OutputError if broken else UsageError
+            raise kind(f"cannot read {self._name}: {reason or 'not a file name'}") from None
         if len(content) > _LARGEST:
             raise UsageError(f"{self._name} is too large to be a secret")
         return content

@@ -13,12 +13,13 @@ A profile's name also names the session that ``login`` keeps. Paths in the file 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import NotFoundError, UsageError
+from .errors import NotFoundError, OutputError, UsageError
 from .printable import one_line, printable
 from .secret_sources import SecretSources, variable
 
@@ -182,7 +183,8 @@ def _read_config(path: Path, *, must_exist: bool) -> _Config:
             raise NotFoundError(f"{shown} does not exist") from None
         return _Config()
     except OSError as error:
-        raise UsageError(f"cannot read {shown}: {error.strerror or 'not a file name'}") from None
+        kind = OutputError if error.errno == errno.EIO else UsageError
+        raise kind(f"cannot read {shown}: {error.strerror or 'not a file name'}") from None
     except (ValueError, RecursionError) as error:
         reason = one_line(str(error)) if isinstance(error, tomllib.TOMLDecodeError) else "not UTF-8 text in TOML"
         raise UsageError(f"{shown}: {reason}") from None

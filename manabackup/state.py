@@ -24,7 +24,7 @@ from typing import Self
 from . import jsontext
 from .errors import JSONTextError, LockedError, SignInError, UsageError
 from .keyring_store import Keyring, platform_keyring
-from .output import write_whole, writing_to
+from .output import reading_from, write_whole, writing_to
 from .printable import printable
 from .remote.session import SIGN_IN_HINT, Session
 
@@ -93,8 +93,9 @@ class Lock:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, b"%d\n" % os.getpid())
+            with writing_to(self._path):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, b"%d\n" % os.getpid())
         except BlockingIOError:
             holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
             os.close(descriptor)
@@ -137,7 +138,8 @@ class SessionStore:
     def load(self) -> Session | None:
         """The session, or None when nobody is signed in.
 
-        Raises :class:`SignInError` when what is kept cannot be used: a damaged file, a keyring that is locked or gone.
+        Raises :class:`SignInError` when what is kept cannot be used: a damaged file, a keyring that is locked or gone;
+        :class:`OutputError` when the disk does not give it.
         """
         kept = self._read()
         if kept is None:
@@ -169,7 +171,9 @@ class SessionStore:
 
     def _read(self) -> dict[str, jsontext.JSON] | None:
         try:
-            kept = jsontext.parse(self.path.read_bytes())
+            with reading_from(self.path):
+                content = self.path.read_bytes()
+            kept = jsontext.parse(content)
         except FileNotFoundError:
             return None
         except JSONTextError:

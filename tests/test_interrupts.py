@@ -80,7 +80,7 @@ def test_in_other_threads_nothing_changes(handlers: None) -> None:
     assert seen == [before]
 
 
-def test_a_part_file_that_nobody_came_to_close_is_removed_with_its_writer(tmp_path: Path) -> None:
+def test_L4_a_part_file_that_nobody_came_to_close_is_removed_with_its_writer(tmp_path: Path) -> None:
     abandoned = AtomicFile(tmp_path / "a")
     abandoned.__enter__().write(b"half")
     assert [path.name for path in tmp_path.iterdir()] == [".a.part"]

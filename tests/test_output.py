@@ -10,14 +10,14 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from manabackup.errors import LockedError, OutputError
-from manabackup.output import AtomicFile, write_whole, writing_to
+from manabackup.output import AtomicFile, refuse_existing, write_whole, writing_to
 
 
 def names(folder: Path) -> list[str]:
@@ -51,13 +51,13 @@ def test_the_file_can_be_read_and_rewritten_while_it_is_written(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_nothing_is_left_when_the_writing_fails(tmp_path: Path, error: type[BaseException]) -> None:
+def test_L4_nothing_is_left_when_the_writing_fails(tmp_path: Path, error: type[BaseException]) -> None:
     with pytest.raises(error):
         write_and_raise(tmp_path / "a", error())
     assert names(tmp_path) == []
 
 
-def test_a_failed_writing_leaves_the_old_file_as_it_was(tmp_path: Path) -> None:
+def test_L2_a_failed_writing_leaves_the_old_file_as_it_was(tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_bytes(b"old")
     with pytest.raises(ValueError):
@@ -120,7 +120,7 @@ def test_control_characters_in_a_name_are_escaped_in_the_message(tmp_path: Path)
         AtomicFile(tmp_path / "a\x1b[31m" / "b").__enter__()
 
 
-def test_a_second_writer_of_the_same_file_stops(tmp_path: Path) -> None:
+def test_L3_a_second_writer_of_the_same_file_stops(tmp_path: Path) -> None:
     target = tmp_path / "a"
     with AtomicFile(target) as file:
         file.write(b"first")
@@ -134,7 +134,7 @@ def test_a_second_writer_of_the_same_file_stops(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a", "b"]
 
 
-def test_of_many_writers_that_begin_at_once_no_two_get_through_together(tmp_path: Path) -> None:
+def test_L3_of_many_writers_that_begin_at_once_no_two_get_through_together(tmp_path: Path) -> None:
     target = tmp_path / "a"
     begin = threading.Barrier(8)
     inside: list[int] = []
@@ -173,7 +173,7 @@ with AtomicFile(sys.argv[1], force=True) as file:
 """
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+def test_L1_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_bytes(b"old")
     with subprocess.Popen(
@@ -192,6 +192,32 @@ def test_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) -> No
     assert names(tmp_path) == ["a"]
 
 
+@pytest.mark.parametrize(
+    "ask", [lambda target: AtomicFile(target).__enter__(), lambda target: refuse_existing(target, force=False)]
+)
+def test_L1_the_second_name_that_a_killed_run_left_of_its_output_goes_though_the_output_is_not_replaced(
+    tmp_path: Path, ask: Callable[[Path], object]
+) -> None:
+    (tmp_path / "a").write_bytes(b"whole")
+    (tmp_path / ".a.part").hardlink_to(tmp_path / "a")
+    with pytest.raises(OutputError, match="exists"):
+        ask(tmp_path / "a")
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+def test_L3_the_part_file_of_a_run_that_is_alive_stays_when_the_output_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    with AtomicFile(target) as file:
+        file.write(b"mine")
+        target.write_bytes(b"theirs")
+        with pytest.raises(OutputError, match="exists"):
+            refuse_existing(target, force=False)
+        assert names(tmp_path) == [".a.part", "a"]
+        target.unlink()
+    assert target.read_bytes() == b"mine"
+
+
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
     """As on a full disk: writes beyond ``size`` bytes fail."""
@@ -207,7 +233,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("written", [100_000, 5_000_000])
-def test_a_write_that_the_disk_refuses_ends_as_an_output_error_and_leaves_the_old_file(
+def test_L2_a_write_that_the_disk_refuses_ends_as_an_output_error_and_leaves_the_old_file(
     tmp_path: Path, written: int
 ) -> None:
     target = tmp_path / "a"
@@ -223,7 +249,7 @@ def test_a_write_that_the_disk_refuses_ends_as_an_output_error_and_leaves_the_ol
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
-def test_a_full_disk_is_told_with_what_to_do() -> None:
+def test_L2_a_full_disk_is_told_with_what_to_do() -> None:
     with pytest.raises(OutputError, match="No space left") as caught, writing_to(Path("a.mana")):
         Path("/dev/full").write_bytes(b"x")
     assert caught.value.hint == "free some space on this disk, or write to another one"

@@ -178,7 +178,7 @@ def test_each_server_and_user_has_a_mirror_of_its_own_and_no_name_leaves_the_fol
     assert folder.mirror_path("https://a/", "u1") == folder.mirror_path("https://a", "u1")
 
 
-def test_a_locked_folder_stops_a_second_run_at_once(folder: StateFolder) -> None:
+def test_L3_a_locked_folder_stops_a_second_run_at_once(folder: StateFolder) -> None:
     with folder.lock():
         with pytest.raises(LockedError, match=r"another run \(process \d+\) works with"), folder.lock():
             pytest.fail("two runs")
@@ -187,7 +187,7 @@ def test_a_locked_folder_stops_a_second_run_at_once(folder: StateFolder) -> None
         pass
 
 
-def test_a_lock_ends_with_its_process(folder: StateFolder) -> None:
+def test_L3_a_lock_ends_with_its_process(folder: StateFolder) -> None:
     code = (
         "import sys, os; from pathlib import Path; from manabackup.state import StateFolder\n"
         "StateFolder(Path(sys.argv[1])).lock().__enter__(); print('held', flush=True); sys.stdin.read()"

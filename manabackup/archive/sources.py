@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,10 @@ class FileSource:
         except FileNotFoundError:
             raise NotFoundError(f"{path}: no such file") from None
         except OSError as error:
+            if error.errno == errno.EIO:
+                raise _unreadable(path, error) from None
             raise NotFoundError(f"{path}: cannot be read: {error.strerror}") from None
+        self._path = path
         self.size = os.fstat(self._descriptor).st_size
 
     def read_at(self, offset: int, count: int) -> bytes:
@@ -29,7 +33,7 @@ class FileSource:
             try:
                 part = os.pread(self._descriptor, count, offset)
             except OSError as error:  # a directory, or a dying disk
-                raise DamagedArchiveError(f"cannot be read: {error.strerror}", code="unreadable") from None
+                raise _unreadable(self._path, error) from None
             if not part:
                 break
             parts.append(part)
@@ -50,6 +54,10 @@ class FileSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _unreadable(path: Path, error: OSError) -> DamagedArchiveError:
+    return DamagedArchiveError(f"{path}: cannot be read: {error.strerror}", code="unreadable")
 
 
 class BytesSource:

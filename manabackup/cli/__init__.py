@@ -20,10 +20,13 @@ def main() -> int:
             return _say(overview.version_text())
         if arguments in (["--help"], ["-h"]):
             return _say(overview.help_text())
+        from .endings import end_at_once
+
+        end_at_once()
         from .execution import execute
 
         return execute(arguments)
-    except KeyboardInterrupt:  # while modules are still being imported
+    except KeyboardInterrupt:  # before anybody listened, or while an error was being told
         return 130
 
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 import click
 
@@ -17,37 +13,39 @@ from ..printable import one_line, printable
 from ..secret_sources import variable
 from ..settings import SECRETS, TARGET
 from . import overview
+from .endings import INTERRUPTED, end_with, raise_interrupts
 from .frame import program
 from .run import Run
 from .terminal import flush_or_abandon_stdout, say_raw
 
-_INTERRUPTED = 130
 _COMPLETION = "_MANABACKUP_COMPLETE"
-_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 _LONGEST_MESSAGE = 2_000
 
 
 def execute(arguments: list[str], whole: click.Group | None = None) -> int:
     """Runs one command of ``whole``, by default of this program; nothing but an exit code comes out."""
     run = Run(os.environ)
-    with _signals_as_interrupts():
-        try:
-            code = _invoke(whole or program(), arguments, run)
-            run.terminal.flush()
-            return code
-        except KeyboardInterrupt:
-            run.terminal.error("interrupted")
-            code = _INTERRUPTED
-        except BrokenPipeError:  # whoever read the output has had enough
-            code = 1
-        except Exception as error:  # noqa: BLE001 # told here, whatever it is
-            if run.terminal.verbosity >= 2:
-                _show_trace(error)
-            code, message, hint = _told(error)
-            run.terminal.error(one_line(message, _LONGEST_MESSAGE), hint)
-        finally:
-            run.end()
+    try:
+        raise_interrupts()
+        code = _invoke(whole or program(), arguments, run)
+        run.terminal.flush()
+        end_with(code)
+        return code
+    except KeyboardInterrupt:
+        run.terminal.error("interrupted")
+        code = INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has had enough
+        code = 1
+    except Exception as error:  # noqa: BLE001 # told here, whatever it is
+        if run.terminal.verbosity >= 2:
+            _show_trace(error)
+        code, message, hint = _told(error)
+        run.terminal.error(one_line(message, _LONGEST_MESSAGE), hint)
+    finally:
+        run.end()
     flush_or_abandon_stdout()
+    end_with(code)
     return code
 
 
@@ -71,7 +69,7 @@ def _told(error: Exception) -> tuple[int, str, str | None]:
         case FileNotFoundError():
             return NotFoundError.exit_code, f"{error.filename or 'a file'} does not exist", None
         case OSError():
-            code = OutputError.exit_code if error.errno in _UNWRITABLE else 1
+            code = OutputError.exit_code if error.errno in _DISK else 1
             where = f"{error.filename}: " if error.filename else ""
             return code, f"{where}{error.strerror or type(error).__name__}", None
         case RecursionError():
@@ -96,21 +94,3 @@ def _show_trace(error: Exception) -> None:
     for block in traceback.format_exception(error):
         for line in block.splitlines():
             say_raw(printable(line) + "\n")
-
-
-@contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
-    """To be ended from outside is to be interrupted: temporary files go, and the exit code says so."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

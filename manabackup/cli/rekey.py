@@ -11,12 +11,12 @@ import click
 from ..archive.reader import Archive, open_archive
 from ..archive.writer import Seal
 from ..crypto.fields import FieldCipher
-from ..errors import KeyChangedError, OutputError, UsageError
+from ..errors import KeyChangedError, UsageError
 from ..mirror import Mirror
 from ..operations.account_key import KeyOrigin, ask_vault, open_vault, pin
 from ..operations.rekey import RekeyResult, check_opener
 from ..operations.rekey import rekey as rekey_archive
-from ..printable import printable
+from ..output import refuse_existing
 from ..remote.connection import Connection
 from ..settings import TARGET
 from ..state import StateFolder
@@ -64,9 +64,7 @@ def rekey(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     path = Path(output)
-    if path.exists() and not force:
-        # Found before secrets are asked for; AtomicFile finds it again.
-        raise OutputError(f"{printable(output)} exists", hint="--force replaces it")
+    refuse_existing(path, force=force)
     with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
         opener = _opener(run, archive)
         cipher, user_id = _target(run, accept_new_key)

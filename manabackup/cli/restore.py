@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,15 +137,17 @@ def restore(
     ):
         state = StateFolder(run.settings.state_dir)
         folder = state.restore_folder(account.connection.sync.base_url, account.connection.user_id)
+        rehearsal = folder.with_name(f"{folder.name}.dry")
         with state.lock():
             if dry_run:
-                return _dry_run(run, archive, account, order, folder, strict)
+                return _dry_run(run, archive, account, order, rehearsal, strict)
+            shutil.rmtree(rehearsal, ignore_errors=True)  # of a dry run that was killed
             with Restore(archive, account, order, folder) as job:
                 return _restore(run, job, account, archive, yes=yes, resume=resume, strict=strict)
 
 
 def _dry_run(run: Run, archive: Archive, account: Account, order: Order, folder: Path, strict: bool) -> Exit:
-    with Restore(archive, account, order, folder.with_name(f"{folder.name}.dry")) as job:
+    with Restore(archive, account, order, folder) as job:
         report = _plan(run, job)
     result = Result(report)
     lines = [*_plan_lines(report, account, archive), "nothing was sent (--dry-run)"]

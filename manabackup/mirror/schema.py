@@ -14,7 +14,8 @@ from pathlib import Path
 
 import zstandard
 
-from ..errors import LockedError, ManabackupError, MirrorError, NotFoundError, OutputError
+from ..database import storage_error
+from ..errors import MirrorError, NotFoundError, OutputError
 from ..printable import printable
 
 VERSION = 1
@@ -131,21 +132,11 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _storage_error(error, path) from None
+        raise storage_error(error, path, "the mirror", _damaged(path)) from None
     except zstandard.ZstdError:
         raise _damaged(path) from None
     except OSError as error:
         raise OutputError(f"{printable(str(path))}: {error.strerror or 'cannot be written'}") from None
-
-
-def _storage_error(error: sqlite3.Error, path: Path) -> ManabackupError:
-    # The primary code; the higher bits tell only which system call it was.
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LockedError(f"another run works with the mirror {printable(str(path))}")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return _damaged(path)
-    return OutputError(f"the mirror {printable(str(path))} cannot be read or written: {error}")
 
 
 def _damaged(path: Path) -> MirrorError:

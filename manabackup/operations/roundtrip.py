@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from ..archive.writer import Seal
 from ..crypto.fields import FieldCipher
 from ..errors import OutputError
 from ..mirror import Mirror
-from ..output import writing_to
+from ..printable import printable
 from ..remote.connection import Connection, connect
 from ..remote.session import sign_in
 from ..remote.transport import Transport
@@ -40,6 +39,7 @@ from .restore.result import Result
 from .restore.run import Account, Order, Restore, target_spaces
 from .roundtrip_rules import Rules
 from .spooling import spool_files
+from .temporary_folder import temporary_folder
 
 _EMAIL, _NAME = "roundtrip@example.org", "Roundtrip"
 _BOOTSTRAPPED = (("profile", "userContext"), ("kontext", "kontextDoc"))
@@ -132,13 +132,11 @@ def roundtrip(
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    place = Path(tempfile.gettempdir())
-    with writing_to(place):
-        folder = tempfile.TemporaryDirectory(prefix="manabackup-roundtrip-", ignore_cleanup_errors=True)
-    with folder as name:
+    with temporary_folder("manabackup-roundtrip-") as folder:
         try:
-            yield Path(name)
+            yield folder
         except sqlite3.Error as error:  # of the embedded server's own databases
+            place = printable(str(folder.parent))
             raise OutputError(f"cannot write {place}: {error}", hint="TMPDIR names another folder") from error
 
 

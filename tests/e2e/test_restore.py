@@ -427,7 +427,7 @@ def killed_at_push(computer: Computer, line: Line, archive: Path, *, stored: int
     return process.returncode == -signal.SIGKILL
 
 
-def test_a_restore_that_is_killed_at_every_request_completes_in_the_end(
+def test_L1_a_restore_that_is_killed_at_every_request_completes_in_the_end(
     crowded: Computer, much: Path, other: Newcomer, box: Sandbox, line: Line
 ) -> None:
     kills = 0
@@ -443,7 +443,7 @@ def test_a_restore_that_is_killed_at_every_request_completes_in_the_end(
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_a_restore_that_is_killed_at_any_moment_completes_in_the_end(
+def test_L1_a_restore_that_is_killed_at_any_moment_completes_in_the_end(
     crowded: Computer, much: Path, other: Newcomer, box: Sandbox, line: Line, round_: int
 ) -> None:
     chance = random.Random(f"kill {round_}")
@@ -486,7 +486,7 @@ def test_the_outbox_is_for_its_owner_alone(crowded: Computer, much: Path, line: 
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
 
-def test_two_restores_do_not_share_a_state_folder(crowded: Computer, much: Path, traffic: Traffic) -> None:
+def test_L3_two_restores_do_not_share_a_state_folder(crowded: Computer, much: Path, traffic: Traffic) -> None:
     with traffic.holding("/sync/todo") as hold:
         first = crowded.start("restore", str(much), "--yes")
         hold.wait()
@@ -497,7 +497,7 @@ def test_two_restores_do_not_share_a_state_folder(crowded: Computer, much: Path,
     assert first.returncode == 0
 
 
-def test_an_interrupt_is_no_traceback_and_the_next_run_goes_on(
+def test_L4_an_interrupt_is_no_traceback_and_the_next_run_goes_on(
     crowded: Computer, much: Path, other: Newcomer, box: Sandbox, line: Line
 ) -> None:
     process: subprocess.Popen[str]

@@ -147,7 +147,7 @@ for n in range(10**6):
 """
 
 
-def test_after_a_kill_every_cursor_has_its_page_and_every_page_its_events(path: Path) -> None:
+def test_L1_after_a_kill_every_cursor_has_its_page_and_every_page_its_events(path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         for _ in range(20):
@@ -255,7 +255,7 @@ def test_a_flipped_bit_in_a_page_is_noticed_when_it_is_read(path: Path) -> None:
         pages(mirror)
 
 
-def test_a_mirror_that_another_process_writes_is_locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_L3_a_mirror_that_another_process_writes_is_locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("manabackup.mirror.schema._BUSY_SECONDS", 0.0)
     with open_mirror(path) as mirror:
         other = sqlite3.connect(path, isolation_level=None)
@@ -265,7 +265,7 @@ def test_a_mirror_that_another_process_writes_is_locked(path: Path, monkeypatch:
         other.close()
 
 
-def test_a_full_disk_is_an_output_error_and_what_was_held_stays(path: Path) -> None:
+def test_L2_a_full_disk_is_an_output_error_and_what_was_held_stays(path: Path) -> None:
     with open_mirror(path) as mirror:
         mirror.store("todo", {"tasks": Batch(changes("a"), cursor=1)})
         mirror._connection.execute("PRAGMA max_page_count = 20")
@@ -276,7 +276,7 @@ def test_a_full_disk_is_an_output_error_and_what_was_held_stays(path: Path) -> N
         assert [page.ids for page in pages(mirror)] == [["record of a"]]
 
 
-def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+def test_L2_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         open_mirror(tmp_path / "missing" / "mirror.sqlite")
 

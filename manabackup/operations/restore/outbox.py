@@ -18,7 +18,8 @@ from typing import Self
 from uuid import uuid4
 
 from ... import jsontext
-from ...errors import LockedError, ManabackupError, OutputError
+from ...database import storage_error
+from ...errors import ManabackupError, OutputError
 from ...jsontext import JSON
 from ...printable import printable
 
@@ -331,12 +332,8 @@ class Outbox:
         try:
             yield
         except sqlite3.Error as error:
-            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise LockedError(f"another run works with {where}") from None
-            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise ManabackupError(f"the outbox {where} is damaged") from None
-            raise OutputError(f"the outbox {where} cannot be read or written: {error}") from None
+            damaged = ManabackupError(f"the outbox {where} is damaged")
+            raise storage_error(error, self.path, "the outbox", damaged) from None
         except OSError as error:
             raise OutputError(f"{where}: {error.strerror or 'cannot be written'}") from None
 
