@@ -9,6 +9,7 @@ import sys
 import warnings
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,11 +19,12 @@ from hypothesis import strategies as st
 
 from manabackup.archive.container import Container
 from manabackup.archive.reader import open_archive
-from manabackup.archive.sources import BytesSource, PartSource
+from manabackup.archive.sources import BytesSource, FileSource, PartSource
 from manabackup.archive.zipwriter import STORED, ZipWriter
 from manabackup.errors import DamagedArchiveError
 from manabackup.limits import MIB, Limits
 
+from . import zips
 from .conftest import Maker
 
 CONTENT = b'{"id":"a"}\n' * 50
@@ -195,6 +197,35 @@ def test_an_end_record_that_lies_is_refused(at: int) -> None:
     blob[end + at] ^= 1
     with pytest.raises(DamagedArchiveError):
         read_all(blob)
+
+
+@pytest.mark.parametrize("place", [2**62, 2**63 - 1, 2**63, 2**64 - 1])
+def test_A1_an_offset_that_no_file_has_is_refused_as_the_lie_it_is(tmp_path: Path, place: int) -> None:
+    """Read from a file: the system takes no such offsets."""
+    parts = [zips.stored("data/a.jsonl", CONTENT)]
+    lies = {
+        "locator": zips.build(parts, end={"offset": zips.M32}, end_64={}, locator={"offset": place}),
+        "record": zips.build(parts, end={"offset": zips.M32}, end_64={"offset": place}),
+        "entry": zips.build(
+            [replace(parts[0], central={"offset": zips.M32, "extra": zips.zip64_extra(place)})], end_64=None
+        ),
+        "sizes": zips.build(
+            [
+                zips.described(
+                    replace(
+                        parts[0],
+                        central={"size": zips.M32, "compressed": zips.M32, "extra": zips.zip64_extra(1, place)},
+                        method=zips.DEFLATED,
+                    )
+                )
+            ]
+        ),
+    }
+    for name, blob in lies.items():
+        (tmp_path / name).write_bytes(blob)
+        with FileSource(tmp_path / name) as source, pytest.raises(DamagedArchiveError) as caught:
+            Container(source)
+        assert caught.value.code == "container", name
 
 
 @settings(max_examples=300, deadline=None)
