@@ -18,6 +18,7 @@ from typing import Protocol, Self
 
 from .. import __version__
 from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
+from ..errors import DamagedArchiveError
 from ..jsontext import JSON
 from ..limits import GIB, KIB, MIB
 from . import names, readme
@@ -210,6 +211,7 @@ class ArchiveWriter:
         self._seal = seal
         self._make_spool_file = make_spool_file
         self._hashes: dict[str, str] = {}
+        self._places: set[str] = set()
         self.row_counts: dict[str, int] = {}
         self._behind = WriteBehind()
         self._outer = ZipWriter(output, seekable=output)
@@ -232,6 +234,7 @@ class ArchiveWriter:
 
     def table(self, table: str, *, bound: int = 0) -> TableWriter:
         """Begin a table of at most ``bound`` bytes; the one before must be closed."""
+        table = names.written(table)
         data = LineEntry(partial(self._begin, names.entry("data", table), bound))
         return TableWriter(data, self.spool(names.entry("meta", table)), partial(self.row_counts.__setitem__, table))
 
@@ -256,9 +259,10 @@ class ArchiveWriter:
         Raises :class:`DamagedArchiveError`.
         """
         entry = archive.container.entries[name]
+        place = self._place(name)
         begin = partial(
             self._container.begin_finished,
-            name,
+            place,
             entry.method,
             crc=entry.crc,
             compressed=entry.compressed,
@@ -268,12 +272,12 @@ class ArchiveWriter:
         lines = 0
         for chunk in archive.chunks(name, lambda piece: self._behind.do(len(piece), self._container.put, piece)):
             lines += chunk.count(b"\n")
-        self._behind.do(0, self._ended(name), archive.hashes[name])
+        self._behind.do(0, self._ended(place), archive.hashes[name])
         return lines
 
     def copy_table(self, archive: Archive, table: str) -> None:
         """The rows of a table as they are in another archive of this tool."""
-        self.row_counts[table] = self.copy(archive, names.entry("data", table))
+        self.row_counts[names.written(table)] = self.copy(archive, names.entry("data", table))
 
     def finish(self, about: About, additions: dict[str, JSON]) -> Written:
         """Write sums, manifest and directory. ``additions`` are the manifest keys that the web app does not know."""
@@ -311,14 +315,24 @@ class ArchiveWriter:
         )
 
     def _begin(self, name: str, bound: int) -> _Content:
+        name = self._place(name)
         may_exceed = bound >= _LARGE
         return _Content(
             self._behind, lambda: self._container.open(name, may_exceed_4_gib=may_exceed), self._ended(name)
         )
 
     def _begin_spooled(self, name: str) -> _Content:
+        name = self._place(name)
         begin = partial(self._container.spooled, name, CipherSpool(self._make_spool_file))
         return _Content(self._behind, begin, self._ended(name))
+
+    def _place(self, name: str) -> str:
+        """What an entry will be called, and nothing else: two names of another writer may become one."""
+        name = names.written_entry(name)
+        if name in self._places:
+            raise DamagedArchiveError("two entries would be written under this name", code="duplicateEntry", where=name)
+        self._places.add(name)
+        return name
 
     def _ended(self, name: str) -> Callable[[str], None]:
         """Takes down the hash of a finished entry."""
