@@ -23,13 +23,15 @@ from ..crypto.seal import SealedBody, Source, derive_key
 from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB, Limits
-from . import names
+from . import deflate, names
 from .container import Container, Entry, printable
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
 from .sources import FileSource
 from .sums import covered, data_sha256, parse_sums
 from .v1 import holds_events
 
+_OUTSIDE = ("manifest", "sealed", "readme")
+"""What a sealed archive has outside its seal."""
 _BOM = b"\xef\xbb\xbf"
 # What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
 _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -193,10 +195,15 @@ class OuterArchive:
         else:
             sealed = self._inflated_copy(entry)
         body = SealedBody(sealed)
-        if not self.ours:
-            for _ in self.container.chunks(entry):
-                pass  # reading to the end checks the CRC-32
-        body.verify_ciphertext(self.manifest.sealed_sha256)
+        crc = 0
+
+        def count(piece: bytes) -> None:
+            nonlocal crc
+            crc = deflate.crc32(piece, crc)
+
+        body.verify_ciphertext(self.manifest.sealed_sha256, count)
+        if crc != entry.crc:
+            raise DamagedArchiveError("damaged: its CRC-32 does not match", code="crc", where=names.SEALED)
         return body
 
     def _inflated_copy(self, entry: Entry) -> Source:
@@ -230,10 +237,10 @@ def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS) -> OuterArchive:
         if ours:
             container.require_fixed_bytes()
             for other in container.entries.values():
-                if other.kind not in ("manifest", "sealed", "readme"):
+                if other.kind not in _OUTSIDE:
                     raise DamagedArchiveError("does not belong beside a sealed body", where=printable(other.name))
-            if names.README in container.entries:
-                container.read(container.entries[names.README], MIB)
+        if manifest.sealed and names.README in container.entries:
+            container.read(container.entries[names.README], MIB)
     except BaseException:
         resources.close()
         raise
@@ -312,6 +319,9 @@ def _archive(outer: OuterArchive, container: Container, manifest: Manifest, limi
     if manifest.data_sha256 is not None and (entry is None or data_sha256(sums) != manifest.data_sha256):
         raise DamagedArchiveError("dataSha256 does not fit SHA256SUMS", code="sums", where=names.MANIFEST)
     notes = [f"unknown entry {printable(other.name)}" for other in container.of_kind("other")]
+    if outer.container is not container:
+        beside = (other for other in outer.container.entries.values() if other.kind not in _OUTSIDE)
+        notes += [f"an entry outside the seal, which is not read: {printable(other.name)}" for other in beside]
     return Archive(
         path=outer.path,
         size=outer.size,

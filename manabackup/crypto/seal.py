@@ -130,28 +130,37 @@ class SealedBody:
         self._sealed = sealed
         self.size = sealed.size - TAG_BYTES
         self._block_hashes: list[bytes] = []
+        self._tag = b""
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._key = b""
         self._iv = b""
         self.plaintext_sha256 = ""
 
-    def verify_ciphertext(self, sealed_sha256: str | None) -> None:
+    def verify_ciphertext(self, sealed_sha256: str | None, told: Callable[[bytes], object] | None = None) -> None:
         """Read everything once, remember each block's hash, compare the whole with ``sealedSha256`` where there is one.
 
-        Raises :class:`DamagedArchiveError`. Needs no key.
+        ``told`` is given all that was read: what is used later is that, and nothing else. Needs no key. Raises
+        :class:`DamagedArchiveError`.
         """
         whole = hashlib.sha256()
         hashes: list[bytes] = []
         for index in range(self._block_count()):
             block = self._ciphertext(index)
             whole.update(block)
+            if told is not None:
+                told(block)
             hashes.append(hashlib.sha256(block).digest())
-        whole.update(self._sealed.read_at(self.size, TAG_BYTES))
+        tag = self._sealed.read_at(self.size, TAG_BYTES)
+        if len(tag) != TAG_BYTES:
+            raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
+        whole.update(tag)
+        if told is not None:
+            told(tag)
         if sealed_sha256 is not None and whole.hexdigest() != sealed_sha256:
             raise DamagedArchiveError(
                 "damaged: its SHA-256 is not the manifest's", code="sealedSha256", where="data.sealed"
             )
-        self._block_hashes = hashes
+        self._block_hashes, self._tag = hashes, tag
 
     def unlock(self, key: bytes, iv: bytes) -> None:
         """Verify the tag under ``key`` and compute :attr:`plaintext_sha256`; nothing decrypted is kept.
@@ -159,10 +168,7 @@ class SealedBody:
         Raises :class:`WrongPassphraseError` when the tag does not fit, :class:`DamagedArchiveError` when the file
         changed meanwhile.
         """
-        tag = self._sealed.read_at(self.size, TAG_BYTES)
-        if len(tag) != TAG_BYTES:
-            raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
-        decryptor = Cipher(AES(key), GCM(iv, tag)).decryptor()
+        decryptor = Cipher(AES(key), GCM(iv, self._tag)).decryptor()
         plaintext_hash = hashlib.sha256()
         for index in range(self._block_count()):
             plaintext_hash.update(decryptor.update(self._checked(index)))

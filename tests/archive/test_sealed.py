@@ -8,6 +8,8 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,9 @@ from manabackup.crypto.seal import BLOCK_BYTES, SealedBody, SealingStream, SealP
 from manabackup.errors import DamagedArchiveError, TamperedArchiveError, UsageError, WrongPassphraseError
 from manabackup.limits import Limits
 
+from . import handmade
 from .conftest import PASSPHRASE, Maker
+from .zips import build
 
 ROWS = {"notes": [b'{"id":"a","title":"Liebes Tagebuch"}', b'{"id":"b"}'], "tasks": []}
 
@@ -175,6 +179,39 @@ def test_a_file_that_changes_between_the_passes_is_not_decrypted(tmp_path: Path,
             file.write(b"changed")
         with pytest.raises(DamagedArchiveError, match="changed while it was read"):
             list(archive.rows("notes"))
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "the web app's"])
+def test_A4_a_file_that_changes_while_the_passphrase_is_typed_is_no_wrong_passphrase(
+    tmp_path: Path, ours: bool
+) -> None:
+    """Between the check for damage and the one of the tag, any byte of the body, its tag included, and its length."""
+    path = tmp_path / "x.mana"
+    whole = build(handmade.sealed_by_us() if ours else handmade.sealed_by_the_web_app())
+    body = range(41, whole.index(b"PK\3\4", 4))
+
+    def changed(content: bytes) -> Callable[[], str]:
+        def passphrase() -> str:
+            path.write_bytes(content)  # the same file: its bytes and not its name
+            return handmade.PASSPHRASE
+
+        return passphrase
+
+    tag = range(body.stop - 16, body.stop)
+    for at in (*range(body.start, tag.start, 97), *tag):
+        path.write_bytes(whole)
+        edited = bytearray(whole)
+        edited[at] ^= 1
+        with (
+            nullcontext() if at in tag else pytest.raises(DamagedArchiveError, match="changed while it was read"),
+            open_archive(path, changed(bytes(edited))) as archive,
+        ):
+            # The tag that was checked is the one that is used.
+            assert [row.line for row in archive.rows("notes")] == handmade.ROWS["notes"].splitlines()
+    for length in (0, body.start, body.stop - 17):
+        path.write_bytes(whole)
+        with pytest.raises(DamagedArchiveError):
+            open_archive(path, changed(whole[:length]))
 
 
 def test_the_passphrase_is_asked_for_after_damage_is_ruled_out(sealed: Path) -> None:

@@ -21,18 +21,50 @@ M16, M32 = 0xFFFF, 0xFFFFFFFF
 Header = dict[str, Any]
 """Field → value. ``name`` and ``extra`` are bytes; a length that is given lies about them."""
 
-LOCAL = ("<4s5H3I2H", "signature version flags method time date crc compressed size name_length extra_length".split())
+LOCAL = (
+    "<4s5H3I2H",
+    [
+        "signature",
+        "version",
+        "flags",
+        "method",
+        "time",
+        "date",
+        "crc",
+        "compressed",
+        "size",
+        "name_length",
+        "extra_length",
+    ],
+)
 CENTRAL = (
     "<4s6H3I5H2I",
-    "signature made_by version flags method time date crc compressed size name_length extra_length comment_length "
-    "disk internal external offset".split(),
+    [
+        "signature",
+        "made_by",
+        "version",
+        "flags",
+        "method",
+        "time",
+        "date",
+        "crc",
+        "compressed",
+        "size",
+        "name_length",
+        "extra_length",
+        "comment_length",
+        "disk",
+        "internal",
+        "external",
+        "offset",
+    ],
 )
-END = ("<4s4H2IH", "signature disk directory_disk here count size offset comment_length".split())
+END = ("<4s4H2IH", ["signature", "disk", "directory_disk", "here", "count", "size", "offset", "comment_length"])
 END_64 = (
     "<4sQ2H2I4Q",
-    "signature length made_by version disk directory_disk here count size offset".split(),
+    ["signature", "length", "made_by", "version", "disk", "directory_disk", "here", "count", "size", "offset"],
 )
-LOCATOR = ("<4sIQI", "signature disk offset disks".split())
+LOCATOR = ("<4sIQI", ["signature", "disk", "offset", "disks"])
 
 Layout = tuple[str, list[str]]
 
