@@ -28,7 +28,7 @@ def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]
         last = None
         for number, row in enumerate(archive.rows(table), 1):
             if last is not None and row.id <= last:
-                raise _unsorted(names.entry("data", table), number)
+                raise not_in_order(names.entry("data", table), number)
             last = row.id
             yield row.id, row.line
         return
@@ -47,8 +47,9 @@ class MetaLines:
         self._lines = archive.meta_lines(table)
         self._last: str | None = None
         self._number = 0
-        self._line: dict[str, JSON] | None = None
-        self._next()
+        self.line: dict[str, JSON] | None = None
+        """The parsed line that comes next, None at the end."""
+        self.next()
 
     @property
     def where(self) -> str:
@@ -57,22 +58,23 @@ class MetaLines:
 
     def of(self, identifier: str) -> dict[str, JSON] | None:
         """The parsed line of a row, None where there is none. Raises :class:`DamagedArchiveError`."""
-        while self._line is not None and self._line["id"] < identifier:
-            self._next()
-        if self._line is None or self._line["id"] != identifier:
+        while self.line is not None and self.line["id"] < identifier:
+            self.next()
+        if self.line is None or self.line["id"] != identifier:
             return None
-        return self._line
+        return self.line
 
     def finish(self) -> None:
         """Read what is left, so that all lines and the entry's end have been checked."""
-        while self._line is not None:
-            self._next()
+        while self.line is not None:
+            self.next()
 
-    def _next(self) -> None:
+    def next(self) -> None:
+        """Go on to the next line. Raises :class:`DamagedArchiveError`."""
         try:
             self._number, text = next(self._lines)
         except StopIteration:
-            self._line = None
+            self.line = None
             return
         try:
             line = jsontext.parse(text)
@@ -81,10 +83,11 @@ class MetaLines:
         if type(line) is not dict or type(line.get("id")) is not str:
             raise DamagedArchiveError("not a JSON object with a string id", code="line", where=self.where)
         if self._last is not None and line["id"] <= self._last:
-            raise _unsorted(self._name, self._number)
+            raise not_in_order(self._name, self._number)
         self._last = line["id"]
-        self._line = line
+        self.line = line
 
 
-def _unsorted(name: str, number: int) -> DamagedArchiveError:
+def not_in_order(name: str, number: int) -> DamagedArchiveError:
+    """The error of an archive that claims to be sorted and is not."""
     return DamagedArchiveError("not in the order of the ids", code="order", where=f"{name}:{number}")
