@@ -45,7 +45,7 @@ class Info:
             "fieldsPlaintext": manifest.fields_plaintext,
             "schemaVersion": manifest.raw["schemaVersion"],
             "rowCounts": counts,
-            "rows": sum(count for count in counts.values() if isinstance(count, int)),
+            "rows": sum(count for count in counts.values() if type(count) is int and count > 0),
             "tables": len(counts),
             "notes": self.notes,
         }
@@ -106,7 +106,7 @@ def info(
     with outer.resources:
         if not outer.manifest.sealed or passphrase is None:
             if outer.manifest.sealed:
-                outer.manifest.seal_parameters(limits, allow_weak=True)
+                outer.manifest.seal_parameters(limits, allow_weak=allow_weak_kdf)
                 outer.check_sealed_body()
             return Info(path, outer.size, outer.manifest.sealed, opened=False, manifest=outer.manifest)
     with open_archive(path, passphrase, limits=limits, allow_weak_kdf=allow_weak_kdf) as archive:
