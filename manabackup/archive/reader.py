@@ -25,6 +25,7 @@ from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from . import deflate, names
 from .container import Container, Entry, printable
+from .lines import line_blocks
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
 from .sources import FileSource
 from .sums import covered, data_sha256, parse_sums
@@ -117,7 +118,7 @@ class Archive:
     def lines(self, name: str) -> Iterator[tuple[int, bytes]]:
         """(line number from 1, text) of JSON Lines: blank lines left out, ends trimmed as the web app trims them."""
         number = 0
-        for lines in self._line_blocks(name):
+        for lines in line_blocks(self.chunks(name), self._limits.line_bytes, name):
             for line in lines:
                 number += 1
                 if not (line.startswith(b"{") and line.endswith(b"}")):
@@ -161,17 +162,6 @@ class Archive:
             if digest in seen:
                 raise _bad_line("an id that stands in the table already", name, number)
             seen.add(digest)
-
-    def _line_blocks(self, name: str) -> Iterator[list[bytes]]:
-        rest = b""
-        for chunk in self.chunks(name):
-            block = (rest + chunk if rest else chunk).split(b"\n")
-            rest = block.pop()
-            if len(rest) > self._limits.line_bytes:
-                raise DamagedArchiveError("a line beyond all measure", code="limit", where=name)
-            yield block
-        if rest:
-            yield [rest]
 
 
 @dataclass(frozen=True, slots=True)
