@@ -54,7 +54,8 @@ class Info:
                 described[key] = manifest.raw[key]
         completeness = manifest.completeness
         if completeness is not None:
-            described["status"] = completeness.get("status")
+            if completeness.get("status") in ("complete", "partial"):
+                described["status"] = completeness["status"]
             described["completeness"] = _counts(completeness)
         return described
 
@@ -114,12 +115,10 @@ def info(
 
 
 def _counts(completeness: dict[str, JSON]) -> dict[str, JSON]:
-    """The manifest's completeness with counts in place of cases."""
+    """The manifest's completeness with counts in place of cases; what is no count is left out."""
     shown = dict(completeness)
-    for group in ("losses", "notices"):
-        kinds = shown.get(group)
-        if isinstance(kinds, dict):
-            shown[group] = {
-                kind: found.get("count") if isinstance(found, dict) else found for kind, found in kinds.items()
-            }
+    for group in {"losses", "notices"} & shown.keys():
+        kinds = shown[group] if isinstance(shown[group], dict) else {}
+        counts = {kind: found.get("count") for kind, found in kinds.items() if isinstance(found, dict)}
+        shown[group] = {kind: count for kind, count in counts.items() if type(count) is int and count > 0}
     return shown
