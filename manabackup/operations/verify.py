@@ -151,7 +151,8 @@ class _Verification:
             report.problems += self._fields.found
         report.tables = len(counts)
         report.rows = sum(counts.values())
-        report.data_sha256 = archive.manifest.data_sha256 or (None if report.problems else data_sha256(archive.hashes))
+        hashes = {entry.name: archive.hashes.get(entry.name, "") for entry in archive.container.of_kind("data")}
+        report.data_sha256 = archive.manifest.data_sha256 or (None if report.problems else data_sha256(hashes))
         if report.ok:
             self._compare_counts(counts)
         if report.encrypted_rows and archive.manifest.fields_plaintext:
