@@ -3,69 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from manabackup import jsontext
-from manabackup.cli.execution import execute
 from manabackup.limits import MIB
 from tests.cli.processes import CommandLine
 from tests.formats import schemas
 
+from .commands import Command
 from .hostile import FOLDER, cases, index
 
 CASES: list[dict[str, Any]] = json.loads((FOLDER / "index.json").read_text())["archives"]
 _OURS = ("container", "tampered", "sealedSha256")
 _BOMBS = [case for case in CASES if "bomb" in case["file"] or case["code" if "code" in case else "file"] == "limit"]
-
-
-class Ended(NamedTuple):
-    """How a command ended in this process."""
-
-    code: int
-    out: bytes
-    err: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def manabackup(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Command:
-    """The program, in this process and with a home of its own."""
-    for name in [name for name in os.environ if name.startswith("MANABACKUP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MANABACKUP_KEY", bytes(range(32)).hex())
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "TMPDIR"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-
-    def command(*arguments: object, passphrase: str | None = None) -> Ended:
-        if passphrase is not None:
-            monkeypatch.setenv("MANABACKUP_PASSPHRASE", passphrase)
-        code = execute(list(map(str, arguments)))
-        captured = capfdbinary.readouterr()
-        ended = Ended(code, captured.out, captured.err.decode())
-        check(ended, arguments)
-        return ended
-
-    return command
-
-
-def check(ended: Ended, arguments: tuple[object, ...]) -> None:
-    """What holds however a command ends: one error in one line, without content and without what a screen obeys."""
-    errors = [line for line in ended.err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == (ended.code != 0), (arguments, ended)
-    assert "error in this program" not in ended.err, (arguments, ended)
-    assert "Traceback" not in ended.err
-    assert "Liebes" not in ended.err
-    assert all(line.isprintable() for line in ended.err.splitlines()), (arguments, ended)
 
 
 def of(exit_code: int) -> list[Any]:
