@@ -234,7 +234,7 @@ def test_each_file_is_told_about_and_the_gravest_finding_is_the_exit_code(
     assert_refused(desk("verify"), 2)
 
 
-def test_damaged_tampered_and_a_wrong_passphrase_are_told_apart(desk: Computer, sealed: Path) -> None:
+def test_A4_damaged_tampered_and_a_wrong_passphrase_are_told_apart(desk: Computer, sealed: Path) -> None:
     path = desk.home / "x.mana"
     content = sealed.read_bytes()
 
@@ -262,7 +262,7 @@ def test_damaged_tampered_and_a_wrong_passphrase_are_told_apart(desk: Computer, 
     assert verdict(content.replace(manifest, edited).replace(*sums)) == (15, {"tampered"})
 
 
-def test_a_plain_archive_that_was_edited_is_found_out_unless_its_sums_were_made_anew(
+def test_A3_a_plain_archive_that_was_edited_is_found_out_unless_its_sums_were_made_anew(
     desk: Computer, plain: Path
 ) -> None:
     path = desk.home / "x.mana"
@@ -314,7 +314,7 @@ def hostile(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Computer:
     return computer
 
 
-def test_nothing_that_a_server_sends_is_obeyed_by_a_terminal(hostile: Computer) -> None:
+def test_S11_nothing_that_a_server_sends_is_obeyed_by_a_terminal(hostile: Computer) -> None:
     table = next(name for name in rows_of(hostile.archive) if name.startswith("notes."))
     again = str(hostile.home / "again.mana")
     for arguments in (
@@ -336,7 +336,7 @@ def test_nothing_that_a_server_sends_is_obeyed_by_a_terminal(hostile: Computer) 
         assert code in (0, 2, 3, 10), (arguments, shown)
 
 
-def test_hostile_names_make_no_path_and_their_values_survive(hostile: Computer) -> None:
+def test_S11_hostile_names_make_no_path_and_their_values_survive(hostile: Computer) -> None:
     rows = rows_of(hostile.archive)
     assert rows["notes"][f"n{HOSTILE}"] == {"title": HOSTILE, HOSTILE: HOSTILE}
     with zipfile.ZipFile(hostile.archive) as archive:
