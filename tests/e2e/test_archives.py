@@ -14,6 +14,7 @@ import pytest
 
 from manabackup import jsontext
 from manabackup.sandbox import Sandbox
+from tests.archive import v1_exports
 from tests.archive.test_vectors import CASES, STRICTER, VECTORS
 from tests.formats import schemas
 
@@ -291,6 +292,8 @@ def test_what_is_no_archive_is_15_and_what_is_not_there_10(desk: Computer, tmp_p
 # --- names and values that a terminal would obey ----------------------------------------------------------------------
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\x9b31m\u202e"
+LONG = f"../{HOSTILE}/" * 600
+"""More than 10 kB of paths and escapes."""
 
 
 def _obeyed(shown: str) -> set[str]:
@@ -310,7 +313,10 @@ def hostile(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Computer:
     somebody.write({"id": f"m{HOSTILE}", "data": {"title": f"enc:1:{HOSTILE}"}})
     somebody.write({"id": f"o{HOSTILE}", "op": "update", "fields": {HOSTILE: {"value": 1, "at": "2026"}}})
     somebody.write({"table": f"../../{HOSTILE}", "id": "/etc/passwd", "data": {"x": HOSTILE}})
-    assert computer.export().code == 3
+    somebody.write({"id": LONG, "data": {"title": somebody.sealed(LONG)}})
+    somebody.write({"table": LONG, "id": LONG, "data": {"x": 1}})
+    somebody.write({"table": ".", "id": ".."}, app="..")
+    assert computer.export("--extra-app", "..").code == 3
     return computer
 
 
@@ -343,6 +349,35 @@ def test_S11_hostile_names_make_no_path_and_their_values_survive(hostile: Comput
         names = archive.namelist()
     assert not [name for name in names if ".." in name.split("/") or name.count("/") > 1 or not name.isprintable()]
     assert not [path for path in hostile.files() if "passwd" in path.name]
+    assert rows["notes"][LONG] == {"title": LONG}
+    (long,) = (table for table, found in rows.items() if found.keys() == {LONG})
+    assert (long[:12], len(long)) == ("notes...%2F%", 200)
+    (dots,) = (table for table, found in rows.items() if found.keys() == {".."})
+    assert dots == "%2E%2E.."
+
+
+def test_S11_names_that_not_even_the_server_can_hold_make_no_path(desk: Computer) -> None:
+    """NUL, lone surrogates and 10 kB in an archive of version 1, whose events anybody can have written."""
+    names = ["\0", "..", "/etc/passwd", "a/../../b", "\ud83d", LONG, "\0" * 10_000]
+    events = [
+        {"eventId": f"{n}{m}", "appId": app, "table": name, "id": name, "op": "insert", "data": {name: name}}
+        | {"schemaVersion": 1, "createdAt": f"2026-04-15T10:{n:02}:{m:02}Z"}
+        for n, app in enumerate(names)
+        for m, name in enumerate(names)
+    ]
+    lines = [json.dumps(event).encode() for event in events]
+    path, out = desk.home / "v1.mana", desk.home / "out.mana"
+    path.write_bytes(v1_exports.export(lines, names))
+    done = desk("convert", str(path), "-o", str(out), env={"MANABACKUP_KEY": bytes(32).hex()})
+    assert (done.code, "error" in done.err) == (0, False), done.err
+    assert not _obeyed(done.err)
+    with zipfile.ZipFile(out) as archive:
+        entries = [name for name in archive.namelist() if name.startswith("data/") and archive.read(name)]
+    assert len(entries) == len(events)
+    assert not [name for name in entries if name.count("/") > 1 or not name.isascii() or len(name) > 211]
+    assert {path.name for path in desk.home.iterdir()} == {"tmp", "v1.mana", "out.mana"}
+    code, shown = on_a_screen(desk, "info", str(out))
+    assert (code, _obeyed(shown)) == (0, set())
 
 
 def test_through_a_pipe_rows_are_as_they_are(hostile: Computer) -> None:
