@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test crash lint format bench bench-quick dist docs clean help
+.PHONY: demo test crash lint format fuzz bench bench-quick dist docs clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,6 +30,11 @@ format: $(READY) ## put the sources into the house's form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+# SECONDS in all; every target gets an equal part. Needs the extra `fuzz`, and says so.
+SECONDS ?= $(or $(MANABACKUP_FUZZ_SECONDS),600)
+fuzz: $(READY) ## coverage-guided fuzzing, SECONDS=600
+	@MANABACKUP_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m tests.fuzz
+
 bench: $(READY) ## speed and memory at full size
 	@$(BIN)/python -m benchmarks
 
@@ -44,7 +49,7 @@ docs: $(READY) ## write the reference, and the outputs that README and guide sho
 	@$(BIN)/python -m tests.docs
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist manabackup-demo manabackup-demo-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist manabackup-demo manabackup-demo-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an installation that broke off is begun again.

@@ -278,9 +278,10 @@ class Container:
             size = next(values) if size == MAX_32 else size
             compressed = next(values) if compressed == MAX_32 else compressed
         described = bool(flags & FLAG_DESCRIPTOR)
-        expected = {(entry.crc, entry.compressed, entry.size)} | ({(0, 0, 0)} if described else set())
-        if (crc, compressed, size) not in expected:
-            raise _damaged("local and central header disagree", "container", where)
+        for found, true in ((crc, entry.crc), (compressed, entry.compressed), (size, entry.size)):
+            # What a writer did not know yet is 0 where a descriptor follows; Info-ZIP knows one of the three.
+            if found != true and not (described and found == 0):
+                raise _damaged("local and central header disagree", "container", where)
         data_offset = entry.header_offset + LOCAL_HEADER.size + len(variable)
         stop = data_offset + entry.compressed
         if described:

@@ -25,6 +25,7 @@ _FIXED: dict[str, Kind] = {
     V1_EVENTS: "events",
 }
 _UNSAFE = re.compile(rb"[^A-Za-z0-9_.-]")
+_WRITTEN = re.compile("[A-Za-z0-9_.%-]*")
 _LONGEST = 200
 _FOLDERS = ("data", "meta", "account")
 _PLACES: dict[Kind, int] = {"manifest": 0, "sealed": 1, "data": 2, "meta": 3, "account": 4, "sums": 5, "readme": 6}
@@ -63,10 +64,26 @@ def unknown_table(app: str, collection: str) -> str:
 
     A dot in the app's name is encoded too, so that no two collections share a name; very long names end in a hash.
     """
-    name = f"{_encode(app).replace('.', '%2E')}.{_encode(collection)}"
-    if len(name) > _LONGEST:
-        name = f"{name[: _LONGEST - 33]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-    return name
+    return _shortened(f"{_encode(app).replace('.', '%2E')}.{_encode(collection)}")
+
+
+def written(name: str) -> str:
+    """How this tool writes a table's or an account entry's name that another writer chose: percent-encoded likewise."""
+    return name if _WRITTEN.fullmatch(name) else _shortened(_encode(name))
+
+
+def written_entry(name: str) -> str:
+    """:func:`written` for a whole entry of ``data/``, ``meta/`` or ``account/``."""
+    folder, _, rest = name.partition("/")
+    if folder in ("data", "meta"):
+        return f"{folder}/{written(table_of(name))}.jsonl"
+    return f"{folder}/{written(rest)}"
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 33]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def _encode(text: str) -> str:

@@ -25,15 +25,18 @@ from ..crypto.seal import SealedBody, Source, derive_key
 from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB, Limits
-from . import names
+from . import deflate, names
 from .behind import told, told_behind
 from .container import Container, Entry, printable
+from .lines import line_blocks
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
 from .sources import FileSource
 from .sums import covered, data_sha256, parse_sums
 from .v1 import holds_events
 
 _LARGE = 4 * MIB
+_OUTSIDE = ("manifest", "sealed", "readme")
+"""What a sealed archive has outside its seal."""
 _BOM = b"\xef\xbb\xbf"
 # What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
 _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -87,17 +90,18 @@ class Archive:
         """Names of the entries under ``account/``."""
         return [entry.name for entry in self.container.of_kind("account")]
 
-    def rows(self, table: str, *, loaded: bool = False) -> Iterator[Row]:
+    def rows(self, table: str, *, loaded: bool = False, ordered: bool = False) -> Iterator[Row]:
         """The rows of a table, each checked: one JSON object, a string ``id``, none twice.
 
-        With ``loaded`` each keeps what the check made of it, where that was the fast parser's work.
+        With ``loaded`` each keeps what the check made of it, where that was the fast parser's work; with ``ordered``
+        the ids must ascend, as they do in archives of this tool.
 
         When the iterator ends, the entry's size, CRC-32 and SHA-256 have been checked too. Raises
         :class:`DamagedArchiveError` naming table and line, never content.
         """
-        return chain.from_iterable(self.row_blocks(table, loaded=loaded))
+        return chain.from_iterable(self.row_blocks(table, loaded=loaded, ordered=ordered))
 
-    def row_blocks(self, table: str, *, loaded: bool = False) -> Iterator[list[Row]]:
+    def row_blocks(self, table: str, *, loaded: bool = False, ordered: bool = False) -> Iterator[list[Row]]:
         """:meth:`rows`, some at a time."""
         name = names.entry("data", table)
         last: str | None = None
@@ -110,6 +114,8 @@ class Archive:
             for block in blocks:
                 if ascending and not _ascend(last, block):
                     self._refuse_duplicates(name)
+                    if ordered:
+                        self._refuse_disorder(name)
                     ascending = False
                 last = block[-1].id
                 yield block
@@ -182,17 +188,17 @@ class Archive:
                 raise _bad_line("an id that stands in the table already", name, number)
             seen.add(digest)
 
+    def _refuse_disorder(self, name: str) -> None:
+        """Names the first line of a table that is out of order."""
+        last: str | None = None
+        for number, line in self.lines(name):
+            identifier = _row_id(line, name, number)
+            if last is not None and identifier <= last:
+                raise not_in_order(name, number)
+            last = identifier
+
     def _line_blocks(self, name: str) -> Iterator[list[bytes]]:
-        rest = b""
-        for chunk in self.chunks(name):
-            block = (rest + chunk if rest else chunk).split(b"\n")
-            rest = block.pop()
-            if len(rest) > self._limits.line_bytes:
-                raise DamagedArchiveError("a line beyond all measure", code="limit", where=name)
-            if block:
-                yield block
-        if rest:
-            yield [rest]
+        return line_blocks(self.chunks(name), self._limits.line_bytes, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +222,15 @@ class OuterArchive:
         else:
             sealed = self._inflated_copy(entry)
         body = SealedBody(sealed)
-        if not self.ours:
-            for _ in self.container.chunks(entry):
-                pass  # reading to the end checks the CRC-32
-        body.verify_ciphertext(self.manifest.sealed_sha256)
+        crc = 0
+
+        def count(piece: bytes) -> None:
+            nonlocal crc
+            crc = deflate.crc32(piece, crc)
+
+        body.verify_ciphertext(self.manifest.sealed_sha256, count)
+        if crc != entry.crc:
+            raise DamagedArchiveError("damaged: its CRC-32 does not match", code="crc", where=names.SEALED)
         return body
 
     def _inflated_copy(self, entry: Entry) -> Source:
@@ -253,10 +264,10 @@ def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS) -> OuterArchive:
         if ours:
             container.require_fixed_bytes()
             for other in container.entries.values():
-                if other.kind not in ("manifest", "sealed", "readme"):
+                if other.kind not in _OUTSIDE:
                     raise DamagedArchiveError("does not belong beside a sealed body", where=printable(other.name))
-            if names.README in container.entries:
-                container.read(container.entries[names.README], MIB)
+        if manifest.sealed and names.README in container.entries:
+            container.read(container.entries[names.README], MIB)
     except BaseException:
         resources.close()
         raise
@@ -335,6 +346,9 @@ def _archive(outer: OuterArchive, container: Container, manifest: Manifest, limi
     if manifest.data_sha256 is not None and (entry is None or data_sha256(sums) != manifest.data_sha256):
         raise DamagedArchiveError("dataSha256 does not fit SHA256SUMS", code="sums", where=names.MANIFEST)
     notes = [f"unknown entry {printable(other.name)}" for other in container.of_kind("other")]
+    if outer.container is not container:
+        beside = (other for other in outer.container.entries.values() if other.kind not in _OUTSIDE)
+        notes += [f"an entry outside the seal, which is not read: {printable(other.name)}" for other in beside]
     return Archive(
         path=outer.path,
         size=outer.size,
@@ -378,6 +392,11 @@ def _rows_one_by_one(lines: list[bytes], name: str, before: int) -> Iterator[lis
     """The rows in ``lines``, which ``before`` other lines precede."""
     for number, line in _trimmed(lines, before):
         yield [Row(_row_id(line, name, number), line)]
+
+
+def not_in_order(name: str, number: int) -> DamagedArchiveError:
+    """The error of an archive that claims to be sorted and is not."""
+    return DamagedArchiveError("not in the order of the ids", code="order", where=f"{name}:{number}")
 
 
 def _ascend(last: str | None, rows: list[Row]) -> bool:

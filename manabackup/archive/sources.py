@@ -29,6 +29,7 @@ class FileSource:
     def read_at(self, offset: int, count: int) -> bytes:
         """``count`` bytes from ``offset``, fewer at the end. Raises :class:`DamagedArchiveError` on a read error."""
         parts: list[bytes] = []
+        count = min(count, self.size - offset)  # an offset out of a hostile header is larger than the system takes
         while count > 0:
             try:
                 part = os.pread(self._descriptor, count, offset)

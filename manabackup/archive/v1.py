@@ -25,6 +25,7 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..timestamps import parse_timestamp
 from . import names
 from .container import Container, printable
+from .lines import line_blocks
 from .manifest import parse_any_manifest
 from .sources import FileSource
 
@@ -121,18 +122,17 @@ class EventArchive:
 
     def _lines(self, whole: hashlib._Hash) -> Iterator[tuple[int, bytes]]:
         """(line number from 1, text); ``whole`` is told every byte."""
+
+        def told() -> Iterator[bytes]:
+            for chunk in self.container.chunks(self.container.entries[names.V1_EVENTS]):
+                whole.update(chunk)
+                yield chunk
+
         number = 0
-        rest = b""
-        for chunk in self.container.chunks(self.container.entries[names.V1_EVENTS]):
-            whole.update(chunk)
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > self._limits.line_bytes:
-                raise DamagedArchiveError("a line beyond all measure", code="limit", where=names.V1_EVENTS)
+        for lines in line_blocks(told(), self._limits.line_bytes, names.V1_EVENTS):
             for line in lines:
                 number += 1
                 yield number, line
-        if rest:
-            yield number + 1, rest
 
     def _first_ids(self, count: int) -> set[bytes]:
         """Digests of the ids of the first ``count`` events."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from .. import __version__
 from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
+from ..errors import DamagedArchiveError
 from ..jsontext import JSON
 from ..limits import GIB, KIB, MIB
 from . import names, readme
@@ -243,6 +244,7 @@ class ArchiveWriter:
         self._seal = seal
         self._make_spool_file = make_spool_file
         self._hashes: dict[str, str] = {}
+        self._places: set[str] = set()
         self.row_counts: dict[str, int] = {}
         self._behind = WriteBehind()
         self._outer = ZipWriter(output, seekable=output)
@@ -265,6 +267,7 @@ class ArchiveWriter:
 
     def table(self, table: str, *, bound: int = 0) -> TableWriter:
         """Begin a table of at most ``bound`` bytes; the one before must be closed."""
+        table = names.written(table)
         data = LineEntry(partial(self._begin, names.entry("data", table), bound))
         return TableWriter(data, self.spool(names.entry("meta", table)), partial(self.row_counts.__setitem__, table))
 
@@ -289,10 +292,11 @@ class ArchiveWriter:
         Raises :class:`DamagedArchiveError`, as late as :meth:`finish`.
         """
         entry = archive.container.entries[name]
+        place = self._place(name)
         do = self._behind.do
         begin = partial(
             self._container.begin_finished,
-            name,
+            place,
             entry.method,
             crc=entry.crc,
             compressed=entry.compressed,
@@ -303,14 +307,14 @@ class ArchiveWriter:
         for chunk in archive.container.chunks(entry, lambda piece: do(len(piece), self._container.put, piece)):
             do(len(chunk), whole.update, chunk)
             lines += chunk.count(b"\n")
-        do(0, self._end_copy, archive, name, whole)
+        do(0, self._end_copy, archive, name, place, whole)
         if entry.kind == "data":
-            self.row_counts[names.table_of(name)] = lines
+            self.row_counts[names.written(names.table_of(name))] = lines
 
-    def _end_copy(self, archive: Archive, name: str, whole: Hash) -> None:
+    def _end_copy(self, archive: Archive, name: str, place: str, whole: Hash) -> None:
         digest = whole.hexdigest()
         archive.check_hash(name, digest)
-        self._ended(name)(digest)
+        self._ended(place)(digest)
 
     def finish(self, about: About, additions: dict[str, JSON]) -> Written:
         """Write sums, manifest and directory. ``additions`` are the manifest keys that the web app does not know."""
@@ -348,14 +352,24 @@ class ArchiveWriter:
         )
 
     def _begin(self, name: str, bound: int) -> _Content:
+        name = self._place(name)
         may_exceed = bound >= _LARGE
         return _Content(
             self._behind, lambda: self._container.open(name, may_exceed_4_gib=may_exceed), self._ended(name)
         )
 
     def _begin_spooled(self, name: str) -> _Content:
+        name = self._place(name)
         begin = partial(self._container.spooled, name, CipherSpool(self._make_spool_file))
         return _Content(self._behind, begin, self._ended(name))
+
+    def _place(self, name: str) -> str:
+        """What an entry will be called, and nothing else: two names of another writer may become one."""
+        name = names.written_entry(name)
+        if name in self._places:
+            raise DamagedArchiveError("two entries would be written under this name", code="duplicateEntry", where=name)
+        self._places.add(name)
+        return name
 
     def _ended(self, name: str) -> Callable[[str], None]:
         """Takes down the hash of a finished entry."""

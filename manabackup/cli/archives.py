@@ -215,23 +215,24 @@ def _description(found: Info | OlderInfo) -> Iterator[str]:
     yield f"{'sealed':>26}  {'yes' if found.sealed else 'no'}"
     for key, label in labels.items():
         if key in described:
-            value = described[key]
-            shown = f"{value:,}" if type(value) is int else value if isinstance(value, str) else _plain(value)
-            yield f"{label:>26}  {shown}"
+            yield f"{label:>26}  {_shown(described[key])}"
     completeness = described.get("completeness", {})
     for group, label in (("losses", "loss"), ("notices", "notice")):
         kinds = completeness.get(group)
         for kind, count in kinds.items() if isinstance(kinds, dict) else ():
-            yield f"{label:>26}  {kind}: {count}"
+            yield f"{label:>26}  {kind}: {_shown(count)}"
     for table, count in described.get("rowCounts", {}).items():
         if count:
-            yield f"{short_name(table):>26}  {count}"
+            yield f"{short_name(table):>26}  {_shown(count)}"
 
 
-def _plain(value: Any) -> str:
+def _shown(value: Any) -> str:
+    """A value out of a manifest, which may be anything and nest deeper than Python prints."""
     from .. import jsontext
 
-    return jsontext.dumps(value).decode()
+    if type(value) is int:
+        return f"{value:,}"
+    return value if isinstance(value, str) else jsontext.dumps(value).decode()
 
 
 def _no_such_table(table: str, tables: list[str]) -> UsageError:

@@ -135,25 +135,32 @@ class SealedBody:
         self.size = sealed.size - TAG_BYTES
         self._whole = b""
         self._block_hashes: list[bytes] = []
+        self._tag = b""
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._key = b""
         self._iv = b""
         self.plaintext_sha256 = ""
 
-    def verify_ciphertext(self, sealed_sha256: str | None) -> None:
+    def verify_ciphertext(self, sealed_sha256: str | None, told: Callable[[bytes], object] | None = None) -> None:
         """Read everything once and compare it with ``sealedSha256`` where there is one.
 
-        Raises :class:`DamagedArchiveError`. Needs no key.
+        ``told`` is given all that was read: what is used later is that, and nothing else. Needs no key. Raises
+        :class:`DamagedArchiveError`.
         """
         whole = hashlib.sha256()
         for block in self._ahead(map(self._ciphertext, range(self._block_count()))):
             whole.update(block)
-        whole.update(self._tag())
+            if told is not None:
+                told(block)
+        tag = self._read_tag()
+        whole.update(tag)
+        if told is not None:
+            told(tag)
         if sealed_sha256 is not None and whole.hexdigest() != sealed_sha256:
             raise DamagedArchiveError(
                 "damaged: its SHA-256 is not the manifest's", code="sealedSha256", where="data.sealed"
             )
-        self._whole = whole.digest()
+        self._whole, self._tag = whole.digest(), tag
 
     def unlock(self, key: bytes, iv: bytes) -> None:
         """Verify the tag under ``key``, remember each block's hash, and compute :attr:`plaintext_sha256`.
@@ -161,8 +168,9 @@ class SealedBody:
         Nothing decrypted is kept. Raises :class:`WrongPassphraseError` when the tag does not fit,
         :class:`DamagedArchiveError` when the file changed meanwhile.
         """
-        tag = self._tag()
-        decryptor = Cipher(AES(key), GCM(iv, tag)).decryptor()
+        if self._read_tag() != self._tag:
+            raise _changed()
+        decryptor = Cipher(AES(key), GCM(iv, self._tag)).decryptor()
         plaintext_hash = hashlib.sha256()
         hashes: list[bytes] = []
         for block, block_hash in self._ahead(map(self._hashed, range(self._block_count()))):
@@ -172,7 +180,7 @@ class SealedBody:
         try:
             decryptor.finalize()
         except InvalidTag:
-            self._refuse_changes(tag)
+            self._refuse_changes()
             raise WrongPassphraseError("wrong passphrase") from None
         self.plaintext_sha256 = plaintext_hash.hexdigest()
         self._key, self._iv = key, iv
@@ -212,18 +220,18 @@ class SealedBody:
             raise _changed()
         return block
 
-    def _tag(self) -> bytes:
+    def _read_tag(self) -> bytes:
         tag = self._sealed.read_at(self.size, TAG_BYTES)
         if len(tag) != TAG_BYTES:
             raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
         return tag
 
-    def _refuse_changes(self, tag: bytes) -> None:
-        """Whether what did not open is what was verified: the same blocks and the same tag."""
+    def _refuse_changes(self) -> None:
+        """Whether what did not open is what was verified."""
         whole = hashlib.sha256()
         for index in range(self._block_count()):
             whole.update(self._checked(index))
-        whole.update(tag)
+        whole.update(self._tag)
         if whole.digest() != self._whole:
             raise _changed()
 

@@ -50,9 +50,10 @@ class EncryptedFields:
         """The rows of a table, some at a time, each checked on its way. Raises what :meth:`Archive.rows` raises."""
         known = registry.load().by_name.get(table)
         registered = known.encrypted if known is not None else _NONE
-        metas = MetaLines(self._archive, table) if is_ours(self._archive) else None
+        ours = is_ours(self._archive)
+        metas = MetaLines(self._archive, table) if ours else None
         before = 0
-        for block in self._archive.row_blocks(table):
+        for block in self._archive.row_blocks(table, ordered=ours):
             for number, row in enumerate(block, before + 1):
                 private = registered if metas is None else registered.union(_sealed(metas.of(row.id)))
                 self._check(row, private, f"{names.entry('data', table)}:{number}")

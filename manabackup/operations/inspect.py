@@ -45,7 +45,7 @@ class Info:
             "fieldsPlaintext": manifest.fields_plaintext,
             "schemaVersion": manifest.raw["schemaVersion"],
             "rowCounts": counts,
-            "rows": sum(count for count in counts.values() if isinstance(count, int)),
+            "rows": sum(count for count in counts.values() if type(count) is int and count > 0),
             "tables": len(counts),
             "notes": self.notes,
         }
@@ -54,7 +54,8 @@ class Info:
                 described[key] = manifest.raw[key]
         completeness = manifest.completeness
         if completeness is not None:
-            described["status"] = completeness.get("status")
+            if completeness.get("status") in ("complete", "partial"):
+                described["status"] = completeness["status"]
             described["completeness"] = _counts(completeness)
         return described
 
@@ -106,7 +107,7 @@ def info(
     with outer.resources:
         if not outer.manifest.sealed or passphrase is None:
             if outer.manifest.sealed:
-                outer.manifest.seal_parameters(limits, allow_weak=True)
+                outer.manifest.seal_parameters(limits, allow_weak=allow_weak_kdf)
                 outer.check_sealed_body()
             return Info(path, outer.size, outer.manifest.sealed, opened=False, manifest=outer.manifest)
     with open_archive(path, passphrase, limits=limits, allow_weak_kdf=allow_weak_kdf) as archive:
@@ -114,12 +115,10 @@ def info(
 
 
 def _counts(completeness: dict[str, JSON]) -> dict[str, JSON]:
-    """The manifest's completeness with counts in place of cases."""
+    """The manifest's completeness with counts in place of cases; what is no count is left out."""
     shown = dict(completeness)
-    for group in ("losses", "notices"):
-        kinds = shown.get(group)
-        if isinstance(kinds, dict):
-            shown[group] = {
-                kind: found.get("count") if isinstance(found, dict) else found for kind, found in kinds.items()
-            }
+    for group in {"losses", "notices"} & shown.keys():
+        kinds = shown[group] if isinstance(shown[group], dict) else {}
+        counts = {kind: found.get("count") for kind, found in kinds.items() if isinstance(found, dict)}
+        shown[group] = {kind: count for kind, count in counts.items() if type(count) is int and count > 0}
     return shown

@@ -30,7 +30,7 @@ from .completeness import Completeness
 from .identity import ActorKinds, RowIds, SpaceNumbers, Traces
 from .rekeyed_rows import RowMaker
 from .rows import clean_rows, is_ours
-from .side_by_side import MetaLines, own_rows
+from .side_by_side import MetaLines
 from .spooling import spool_files
 
 NOBODY = "-"
@@ -206,7 +206,7 @@ class _Source:
 
     def _ours(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
         metas = MetaLines(self._archive, name)
-        for row in own_rows(self._archive, name, loaded=True):
+        for row in self._archive.rows(name, loaded=True, ordered=True):
             meta = metas.of(row.id)
             translated = None if meta is None else self._translated(meta, metas.where)
             yield self._maker.make(name, table, row.id, writable_members(row.line, row.loaded), translated)

@@ -20,7 +20,7 @@ from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..output import AtomicFile, writing_to
 from ..projection import meta_line
 from ..sorting import LineSorter
-from .rows import clean_rows, is_ours
+from .rows import RESERVED_META, clean_rows, is_ours
 from .rowtext import Actors, Spaces
 from .spooling import spool_files
 
@@ -31,8 +31,6 @@ _OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
     "sealedSha256",
 }
 """Manifest keys that are written anew; all others are carried over."""
-RESERVED_META = frozenset({"actors", "problems", "spaces"})
-"""What ``meta/`` holds besides the lines of tables; a table of such a name has none."""
 
 
 def seal(

@@ -10,6 +10,9 @@ from ..archive.reader import Archive
 from ..jsontext import JSON
 from ..projection import Record, Stamp, from_field_meta
 
+RESERVED_META = frozenset({"actors", "problems", "spaces"})
+"""What ``meta/`` holds besides the lines of tables; a table of such a name has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class CleanRow:

@@ -11,7 +11,7 @@ import orjson
 
 from .. import jsontext
 from ..archive import names
-from ..archive.reader import Archive, Row
+from ..archive.reader import Archive, not_in_order
 from ..crypto.seal import SpoolFile
 from ..errors import DamagedArchiveError, JSONTextError
 from ..jsontext import JSON
@@ -27,7 +27,7 @@ def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]
     if names.entry("data", table) not in archive.container.entries:
         return
     if is_ours(archive):
-        for row in own_rows(archive, table):
+        for row in archive.rows(table, ordered=True):
             yield row.id, row.line
         return
     sorter = LineSorter(make_file)
@@ -35,16 +35,6 @@ def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]
     for identifier, lines in sorter.groups():
         for line in lines:
             yield identifier, line
-
-
-def own_rows(archive: Archive, table: str, *, loaded: bool = False) -> Iterator[Row]:
-    """The rows of a table of an archive of this tool. Raises :class:`DamagedArchiveError`, also for other orders."""
-    last = None
-    for number, row in enumerate(archive.rows(table, loaded=loaded), 1):
-        if last is not None and row.id <= last:
-            raise _unsorted(names.entry("data", table), number)
-        last = row.id
-        yield row
 
 
 class MetaLines:
@@ -55,8 +45,9 @@ class MetaLines:
         self._lines = archive.meta_lines(table)
         self._last: str | None = None
         self._number = 0
-        self._line: dict[str, JSON] | None = None
-        self._next()
+        self.line: dict[str, JSON] | None = None
+        """The parsed line that comes next, None at the end."""
+        self.next()
 
     @property
     def where(self) -> str:
@@ -68,22 +59,23 @@ class MetaLines:
 
         What the format knows of has no numbers but integers; where a line has others, they may be ``float``.
         """
-        while self._line is not None and self._line["id"] < identifier:
-            self._next()
-        if self._line is None or self._line["id"] != identifier:
+        while self.line is not None and self.line["id"] < identifier:
+            self.next()
+        if self.line is None or self.line["id"] != identifier:
             return None
-        return self._line
+        return self.line
 
     def finish(self) -> None:
         """Read what is left, so that all lines and the entry's end have been checked."""
-        while self._line is not None:
-            self._next()
+        while self.line is not None:
+            self.next()
 
-    def _next(self) -> None:
+    def next(self) -> None:
+        """Go on to the next line. Raises :class:`DamagedArchiveError`."""
         try:
             self._number, text = next(self._lines)
         except StopIteration:
-            self._line = None
+            self.line = None
             return
         try:
             line = orjson.loads(text)
@@ -92,9 +84,9 @@ class MetaLines:
         if type(line) is not dict or type(line.get("id")) is not str:
             raise DamagedArchiveError("not a JSON object with a string id", code="line", where=self.where)
         if self._last is not None and line["id"] <= self._last:
-            raise _unsorted(self._name, self._number)
+            raise not_in_order(self._name, self._number)
         self._last = line["id"]
-        self._line = line
+        self.line = line
 
 
 def _parsed_exactly(text: bytes) -> JSON:
@@ -102,7 +94,3 @@ def _parsed_exactly(text: bytes) -> JSON:
         return jsontext.parse(text)
     except JSONTextError:
         return None
-
-
-def _unsorted(name: str, number: int) -> DamagedArchiveError:
-    return DamagedArchiveError("not in the order of the ids", code="order", where=f"{name}:{number}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from ..archive.sums import data_sha256
 from ..archive.v1 import open_events
 from ..crypto.fields import FieldCipher
 from ..errors import DamagedArchiveError, OlderArchiveError
+from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, Limits
 from ..printable import counted
+from ..projection import MetaLineError, read_meta
 from .encrypted_fields import EncryptedFields
 from .problem import Problem as Problem
+from .rows import RESERVED_META, is_ours
+from .side_by_side import MetaLines
 
 UNAUTHENTICATED = "not sealed: its checksums find damage, not somebody who changed it and computed them anew"
 _ENCRYPTED = b'"enc:1:'
@@ -114,6 +119,7 @@ class _Verification:
         if self._fields is None and cipher is not None:
             report.notes.append("the archive is not encrypted for an account: the key was not needed")
         self._progress = progress
+        self._ours = is_ours(archive)
         self._total = sum(entry.size for entry in archive.container.entries.values())
         self._done = 0
 
@@ -132,7 +138,7 @@ class _Verification:
                 if entry.kind == "data":
                     counts[names.table_of(entry.name)] = self._table(names.table_of(entry.name))
                 elif entry.kind == "meta":
-                    archive.check_lines(entry.name)
+                    self._meta(names.table_of(entry.name))
                 else:
                     for _ in archive.chunks(entry.name):
                         pass
@@ -146,7 +152,8 @@ class _Verification:
             report.problems += self._fields.found
         report.tables = len(counts)
         report.rows = sum(counts.values())
-        report.data_sha256 = archive.manifest.data_sha256 or (None if report.problems else data_sha256(archive.hashes))
+        hashes = {entry.name: archive.hashes.get(entry.name, "") for entry in archive.container.of_kind("data")}
+        report.data_sha256 = archive.manifest.data_sha256 or (None if report.problems else data_sha256(hashes))
         if report.ok:
             self._compare_counts(counts)
         if report.encrypted_rows and archive.manifest.fields_plaintext:
@@ -156,16 +163,40 @@ class _Verification:
 
     def _table(self, table: str) -> int:
         rows = 0
-        for block in (self._archive if self._fields is None else self._fields).row_blocks(table):
+        if self._fields is not None:
+            blocks = self._fields.row_blocks(table)
+        else:
+            blocks = self._archive.row_blocks(table, ordered=self._ours)
+        for block in blocks:
             rows += len(block)
             self._report.encrypted_rows += sum(_ENCRYPTED in row.line for row in block)
         return rows
+
+    def _meta(self, subject: str) -> None:
+        """Lines that others will rely on: in an archive of this tool they must say what its format says."""
+        if not self._ours or subject in RESERVED_META:
+            for _ in self._archive.meta(subject):
+                pass
+            return
+        lines = MetaLines(self._archive, subject)
+        while lines.line is not None:
+            try:
+                read_meta(lines.line, self._actors)
+            except MetaLineError as error:
+                raise DamagedArchiveError(error.message, code="line", where=lines.where) from None
+            lines.next()
+
+    @cached_property
+    def _actors(self) -> list[dict[str, JSON]]:
+        """As many as there are; who they are does not matter here."""
+        return [{}] * sum(1 for _ in self._archive.meta_lines("actors"))
 
     def _compare_counts(self, counts: dict[str, int]) -> None:
         """The rows win over the manifest's counts; where this tool wrote both, they must agree."""
         claimed = self._archive.manifest.row_counts
         for table in sorted(counts.keys() | claimed.keys()):
-            if claimed.get(table, 0 if self._archive.manifest.data_sha256 is None else None) == counts.get(table, 0):
+            stated = claimed.get(table, 0 if self._archive.manifest.data_sha256 is None else None)
+            if type(stated) is int and stated == counts.get(table, 0):
                 continue
             message = f"the manifest counts other rows of {printable(table)} than there are"
             if self._archive.manifest.data_sha256 is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from manabackup.archive.writer import About, ArchiveWriter, Seal, Written
+from manabackup.cli.execution import execute
+
+from .commands import Command, Ended, check
 
 PASSPHRASE = "Überraschung für Oma 🔑"
 
@@ -33,3 +37,25 @@ def make_archive() -> Maker:
             return writer.finish(about, {"completeness": {"status": "complete"}})
 
     return make
+
+
+@pytest.fixture
+def manabackup(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Command:
+    """The program, in this process and with a home of its own."""
+    for name in [name for name in os.environ if name.startswith("MANABACKUP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MANABACKUP_KEY", bytes(range(32)).hex())
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+
+    def command(*arguments: object, passphrase: str | None = None) -> Ended:
+        if passphrase is not None:
+            monkeypatch.setenv("MANABACKUP_PASSPHRASE", passphrase)
+        code = execute(list(map(str, arguments)))
+        captured = capfdbinary.readouterr()
+        ended = Ended(code, captured.out, captured.err.decode())
+        check(ended, arguments)
+        return ended
+
+    return command

@@ -9,6 +9,7 @@ import sys
 import warnings
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,11 +19,12 @@ from hypothesis import strategies as st
 
 from manabackup.archive.container import Container
 from manabackup.archive.reader import open_archive
-from manabackup.archive.sources import BytesSource, PartSource
+from manabackup.archive.sources import BytesSource, FileSource, PartSource
 from manabackup.archive.zipwriter import STORED, ZipWriter
 from manabackup.errors import DamagedArchiveError
 from manabackup.limits import MIB, Limits
 
+from . import zips
 from .conftest import Maker
 
 CONTENT = b'{"id":"a"}\n' * 50
@@ -91,7 +93,7 @@ def test_zip64_appears_only_where_it_must() -> None:
 
 
 @pytest.mark.parametrize("behind", [1, 70_000])
-def test_bytes_behind_a_deflate_stream_are_refused_where_the_reader_stops_too(behind: int) -> None:
+def test_A1_bytes_behind_a_deflate_stream_are_refused_where_the_reader_stops_too(behind: int) -> None:
     """The stream fills exactly the piece that is read at a time, so that nothing is left over in it."""
     length = 32_768 - 5
     block = struct.pack("<2H", length, length ^ 0xFFFF) + bytes(length)
@@ -107,7 +109,7 @@ def test_bytes_behind_a_deflate_stream_are_refused_where_the_reader_stops_too(be
     refused(b"".join(chunks), "deflate")
 
 
-def test_entries_that_overlap_are_refused() -> None:
+def test_A1_entries_that_overlap_are_refused() -> None:
     """The kind of bomb that inflates the same bytes under many names."""
     blob = zipped({"data/a.jsonl": CONTENT, "data/b.jsonl": CONTENT})
     directory = blob.index(b"PK\1\2")
@@ -116,7 +118,7 @@ def test_entries_that_overlap_are_refused() -> None:
     refused(blob, "container")
 
 
-def test_two_entries_with_one_name_are_refused() -> None:
+def test_A1_two_entries_with_one_name_are_refused() -> None:
     file = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as container:
         warnings.simplefilter("ignore")
@@ -139,19 +141,19 @@ def test_two_entries_with_one_name_are_refused() -> None:
         "x" * 1025,
     ],
 )
-def test_names_that_could_form_a_path_are_refused(name: str) -> None:
+def test_A1_names_that_could_form_a_path_are_refused(name: str) -> None:
     refused(zipped({name: b""}), "entryName")
 
 
 @pytest.mark.parametrize(
     "name", ["notes.txt", "data/a.csv", "data/.hidden.jsonl", "Data/a.jsonl", "other/file", "ä.txt"]
 )
-def test_other_plain_names_are_noted_and_ignored(name: str) -> None:
+def test_A1_other_plain_names_are_noted_and_ignored(name: str) -> None:
     container = Container(BytesSource(bytes(zipped({name: b"x"}))))
     assert container.entries[name].kind == "other"
 
 
-def test_bytes_before_between_and_behind_are_refused() -> None:
+def test_A1_bytes_before_between_and_behind_are_refused() -> None:
     blob = bytes(zipped({"data/a.jsonl": CONTENT, "data/b.jsonl": CONTENT}))
     refused(b"#!/bin/sh\n" + blob, "container")
     refused(blob + b"x", "container")
@@ -159,7 +161,7 @@ def test_bytes_before_between_and_behind_are_refused() -> None:
     refused(blob[:second] + b"gap" + blob[second:], "container")
 
 
-def test_a_bomb_is_refused_before_it_is_inflated() -> None:
+def test_A1_a_bomb_is_refused_before_it_is_inflated() -> None:
     bomb = zipped({"data/a.jsonl": b"\0" * 50_000_000})
     refused(bomb, "limit", Limits(entry_bytes=1_000_000))
     refused(bomb, "limit", Limits(ratio=100))
@@ -167,7 +169,7 @@ def test_a_bomb_is_refused_before_it_is_inflated() -> None:
     refused(zipped({f"data/{number}.jsonl": b"" for number in range(20)}), "limit", Limits(entries=10))
 
 
-def test_an_entry_is_never_inflated_beyond_what_its_header_says() -> None:
+def test_A1_an_entry_is_never_inflated_beyond_what_its_header_says() -> None:
     blob = zipped({"data/a.jsonl": b"\0" * 50_000_000})
     directory = blob.index(b"PK\1\2")
     for at in (22, directory + 24):
@@ -179,7 +181,7 @@ def test_an_entry_is_never_inflated_beyond_what_its_header_says() -> None:
     assert sum(read) <= 60_000
 
 
-def test_encryption_unknown_methods_and_unknown_flags_are_refused() -> None:
+def test_A1_encryption_unknown_methods_and_unknown_flags_are_refused() -> None:
     for offset, value in ((6, 1), (6, 0x2000), (8, 12), (8, 99)):
         blob = zipped({"data/a.jsonl": CONTENT})
         directory = blob.index(b"PK\1\2")
@@ -189,7 +191,7 @@ def test_encryption_unknown_methods_and_unknown_flags_are_refused() -> None:
 
 
 @pytest.mark.parametrize("at", [4, 8, 10, 12, 16, 20])
-def test_an_end_record_that_lies_is_refused(at: int) -> None:
+def test_A1_an_end_record_that_lies_is_refused(at: int) -> None:
     blob = zipped({"data/a.jsonl": CONTENT})
     end = blob.rindex(b"PK\5\6")
     blob[end + at] ^= 1
@@ -197,9 +199,38 @@ def test_an_end_record_that_lies_is_refused(at: int) -> None:
         read_all(blob)
 
 
+@pytest.mark.parametrize("place", [2**62, 2**63 - 1, 2**63, 2**64 - 1])
+def test_A1_an_offset_that_no_file_has_is_refused_as_the_lie_it_is(tmp_path: Path, place: int) -> None:
+    """Read from a file: the system takes no such offsets."""
+    parts = [zips.stored("data/a.jsonl", CONTENT)]
+    lies = {
+        "locator": zips.build(parts, end={"offset": zips.M32}, end_64={}, locator={"offset": place}),
+        "record": zips.build(parts, end={"offset": zips.M32}, end_64={"offset": place}),
+        "entry": zips.build(
+            [replace(parts[0], central={"offset": zips.M32, "extra": zips.zip64_extra(place)})], end_64=None
+        ),
+        "sizes": zips.build(
+            [
+                zips.described(
+                    replace(
+                        parts[0],
+                        central={"size": zips.M32, "compressed": zips.M32, "extra": zips.zip64_extra(1, place)},
+                        method=zips.DEFLATED,
+                    )
+                )
+            ]
+        ),
+    }
+    for name, blob in lies.items():
+        (tmp_path / name).write_bytes(blob)
+        with FileSource(tmp_path / name) as source, pytest.raises(DamagedArchiveError) as caught:
+            Container(source)
+        assert caught.value.code == "container", name
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_damage_anywhere_raises_our_error_or_changes_nothing(data: st.DataObject) -> None:
+def test_A1_damage_anywhere_raises_our_error_or_changes_nothing(data: st.DataObject) -> None:
     entries = {"manifest.json": b"{}", "data/notes.jsonl": CONTENT, "meta/notes.jsonl": b'{"id":"a"}\n'}
     blob = bytearray(zipped(entries)) if data.draw(st.booleans()) else bytearray(ours(entries))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -221,7 +252,7 @@ def test_damage_anywhere_raises_our_error_or_changes_nothing(data: st.DataObject
         assert content in entries.values()
 
 
-def test_any_single_flip_in_a_plain_archive_is_found_or_harmless(tmp_path: Path, make_archive: Maker) -> None:
+def test_A3_any_single_flip_in_a_plain_archive_is_found_or_harmless(tmp_path: Path, make_archive: Maker) -> None:
     """What a flip in a plain archive may still do is change a field that nobody reads; never a row."""
     path = tmp_path / "plain.mana"
     rows = [b'{"id":"%03d","t":"x"}' % number for number in range(30)]

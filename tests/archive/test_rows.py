@@ -44,10 +44,9 @@ def archive_with(path: Path, content: bytes) -> Path:
         (b'{"id":"a","x":[{}\n{}]}\n', 1, "not one JSON value in UTF-8"),
     ],
 )
-def test_a_bad_line_is_named_by_table_and_line_and_never_quoted(
+def test_A6_a_bad_line_is_named_by_table_and_line_and_never_quoted(
     tmp_path: Path, content: bytes, line: int, words: str
 ) -> None:
-    """Threat A6."""
     with (
         open_archive(archive_with(tmp_path / "x.mana", content)) as archive,
         pytest.raises(DamagedArchiveError) as caught,
@@ -73,7 +72,7 @@ def test_lone_surrogates_deep_nesting_and_long_numbers_do_not_disturb(tmp_path: 
     assert row.line == content.strip()
 
 
-def test_a_line_beyond_all_measure_is_refused(tmp_path: Path) -> None:
+def test_A1_a_line_beyond_all_measure_is_refused(tmp_path: Path) -> None:
     path = archive_with(tmp_path / "x.mana", b'{"id":"' + b"a" * 3_000_000)
     with (
         open_archive(path, limits=Limits(line_bytes=100_000)) as archive,
@@ -152,10 +151,9 @@ def edited(path: Path, name: str, change: tuple[bytes, bytes] | None) -> None:
         ("manifest.json", (b'"dataSha256": "', b'"dataSha256": "0')),
     ],
 )
-def test_edits_without_new_sums_are_found(
+def test_A3_edits_without_new_sums_are_found(
     tmp_path: Path, make_archive: Maker, name: str, change: tuple[bytes, bytes] | None
 ) -> None:
-    """Threat A3, third part."""
     path = tmp_path / "x.mana"
     make_archive(path, {"notes": [b'{"id":"a"}']})
     edited(path, name, change)
@@ -179,12 +177,12 @@ def test_edits_without_new_sums_are_found(
         ("ä", "\0\x1b[31m", "%C3%A4.%00%1B%5B31m"),
     ],
 )
-def test_a_collection_outside_the_registry_gets_a_safe_name(app: str, collection: str, expected: str) -> None:
+def test_S11_a_collection_outside_the_registry_gets_a_safe_name(app: str, collection: str, expected: str) -> None:
     assert names.unknown_table(app, collection) == expected
     assert names.kind(names.entry("data", expected)) == "data"
 
 
-def test_very_long_names_are_shortened_and_stay_apart() -> None:
+def test_S11_very_long_names_are_shortened_and_stay_apart() -> None:
     one, two = (names.unknown_table("app", "x" * 10_000 + end) for end in "ab")
     assert one != two
     assert len(one) <= 200

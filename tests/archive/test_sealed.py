@@ -8,6 +8,8 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,9 @@ from manabackup.crypto.seal import BLOCK_BYTES, SealedBody, SealingStream, SealP
 from manabackup.errors import DamagedArchiveError, TamperedArchiveError, UsageError, WrongPassphraseError
 from manabackup.limits import Limits
 
+from . import handmade
 from .conftest import PASSPHRASE, Maker
+from .zips import build
 
 ROWS = {"notes": [b'{"id":"a","title":"Liebes Tagebuch"}', b'{"id":"b"}'], "tasks": []}
 
@@ -73,8 +77,8 @@ def test_equal_contents_have_equal_names_inside_and_nothing_equal_outside(tmp_pa
     assert first["sealedSha256"] != second["sealedSha256"]
 
 
-def test_no_single_bit_can_be_flipped_unseen(sealed: Path) -> None:
-    """Threat A4: never read, never taken for a wrong passphrase. Every bit outside the body, one of each byte in it."""
+def test_A4_no_single_bit_can_be_flipped_unseen(sealed: Path) -> None:
+    """Never read, never taken for a wrong passphrase. Every bit outside the body, one of each byte in it."""
     whole = bytearray(sealed.read_bytes())
     body = range(100, whole.index(b"PK\3\4", 4) - 100)
     for at in range(len(whole)):
@@ -86,8 +90,7 @@ def test_no_single_bit_can_be_flipped_unseen(sealed: Path) -> None:
             whole[at] ^= 1 << bit
 
 
-def test_truncated_at_any_byte_it_is_damaged(sealed: Path) -> None:
-    """Threat A5."""
+def test_A5_truncated_at_any_byte_it_is_damaged(sealed: Path) -> None:
     whole = sealed.read_bytes()
     for length in range(len(whole)):
         sealed.write_bytes(whole[:length])
@@ -114,8 +117,7 @@ def rewritten(path: Path, change: dict[str, object] | None = None, drop: str | N
     path.write_bytes(blob + directory + end)
 
 
-def test_an_edited_outer_manifest_is_tampering(sealed: Path) -> None:
-    """Threat A3, first part."""
+def test_A3_an_edited_outer_manifest_is_tampering(sealed: Path) -> None:
     rewritten(sealed)  # the rewriting itself does no harm
     assert rows(sealed) == ROWS
     for change in ({"userId": "somebody-else"}, {"rowCounts": {"notes": 3}}, {"new": 1}, {"scope": {"type": "full "}}):
@@ -126,14 +128,14 @@ def test_an_edited_outer_manifest_is_tampering(sealed: Path) -> None:
         assert rows(sealed) == ROWS
 
 
-def test_taking_the_guard_away_is_tampering(sealed: Path) -> None:
+def test_A3_taking_the_guard_away_is_tampering(sealed: Path) -> None:
     rewritten(sealed, drop="sealedSha256")
     with pytest.raises(TamperedArchiveError):
         rows(sealed)
 
 
-def test_another_salt_iv_or_iteration_count_with_a_fitting_crc_looks_like_a_wrong_passphrase(sealed: Path) -> None:
-    """Threat A3, second part: nothing can tell the two apart, so the milder one is said."""
+def test_A3_another_salt_iv_or_iteration_count_with_a_fitting_crc_looks_like_a_wrong_passphrase(sealed: Path) -> None:
+    """Nothing can tell the two apart, so the milder one is said."""
     passphrase = json.loads(outer_parts(sealed)["manifest.json"])["passphrase"]
     for change in ({"kdfIterations": 600_001}, {"kdfSaltBase64": "A" * 22}, {"ivBase64": "A" * 16}):
         rewritten(sealed, {"passphrase": {**passphrase, **change}})
@@ -149,22 +151,22 @@ def test_another_salt_iv_or_iteration_count_with_a_fitting_crc_looks_like_a_wron
     + [{"kdf": "scrypt"}, {"cipher": "ChaCha20"}, {"plaintextSha256": "0"}],
     ids=repr,
 )
-def test_parameters_that_the_format_does_not_allow_are_damage(sealed: Path, change: dict[str, object]) -> None:
-    """Threat A2: at once, without a long computation."""
+def test_A2_parameters_that_the_format_does_not_allow_are_damage(sealed: Path, change: dict[str, object]) -> None:
+    """At once, without a long computation."""
     passphrase = json.loads(outer_parts(sealed)["manifest.json"])["passphrase"]
     rewritten(sealed, {"passphrase": {**passphrase, **change}})
     with pytest.raises(DamagedArchiveError):
         rows(sealed)
 
 
-def test_an_entry_smuggled_in_beside_the_seal_is_refused(sealed: Path) -> None:
+def test_A1_an_entry_smuggled_in_beside_the_seal_is_refused(sealed: Path) -> None:
     with zipfile.ZipFile(sealed, "a") as container:
         container.writestr("data/notes.jsonl", '{"id":"evil"}\n')
     with pytest.raises(DamagedArchiveError):
         rows(sealed)
 
 
-def test_a_file_that_changes_between_the_passes_is_not_decrypted(tmp_path: Path, make_archive: Maker) -> None:
+def test_A4_a_file_that_changes_between_the_passes_is_not_decrypted(tmp_path: Path, make_archive: Maker) -> None:
     path = tmp_path / "large.mana"
     lines = [b'{"id":"%06d","noise":"%s"}' % (number, os.urandom(500).hex().encode()) for number in range(8_000)]
     make_archive(path, {"notes": lines}, seal=Seal(PASSPHRASE))
@@ -177,7 +179,40 @@ def test_a_file_that_changes_between_the_passes_is_not_decrypted(tmp_path: Path,
             list(archive.rows("notes"))
 
 
-def test_the_passphrase_is_asked_for_after_damage_is_ruled_out(sealed: Path) -> None:
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "the web app's"])
+def test_A4_a_file_that_changes_while_the_passphrase_is_typed_is_no_wrong_passphrase(
+    tmp_path: Path, ours: bool
+) -> None:
+    """Between the check for damage and the one of the tag, any byte of the body, its tag included, and its length."""
+    path = tmp_path / "x.mana"
+    whole = build(handmade.sealed_by_us() if ours else handmade.sealed_by_the_web_app())
+    body = range(41, whole.index(b"PK\3\4", 4))
+
+    def changed(content: bytes) -> Callable[[], str]:
+        def passphrase() -> str:
+            path.write_bytes(content)  # the same file: its bytes and not its name
+            return handmade.PASSPHRASE
+
+        return passphrase
+
+    tag = range(body.stop - 16, body.stop)
+    for at in (*range(body.start, tag.start, 97), *tag):
+        path.write_bytes(whole)
+        edited = bytearray(whole)
+        edited[at] ^= 1
+        with (
+            nullcontext() if at in tag else pytest.raises(DamagedArchiveError, match="changed while it was read"),
+            open_archive(path, changed(bytes(edited))) as archive,
+        ):
+            # The tag that was checked is the one that is used.
+            assert [row.line for row in archive.rows("notes")] == handmade.ROWS["notes"].splitlines()
+    for length in (0, body.start, body.stop - 17):
+        path.write_bytes(whole)
+        with pytest.raises(DamagedArchiveError):
+            open_archive(path, changed(whole[:length]))
+
+
+def test_A4_the_passphrase_is_asked_for_after_damage_is_ruled_out(sealed: Path) -> None:
     whole = bytearray(sealed.read_bytes())
     whole[100] ^= 1  # inside data.sealed, which comes first
     sealed.write_bytes(whole)

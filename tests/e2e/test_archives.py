@@ -14,6 +14,7 @@ import pytest
 
 from manabackup import jsontext
 from manabackup.sandbox import Sandbox
+from tests.archive import v1_exports
 from tests.archive.test_vectors import CASES, STRICTER, VECTORS
 from tests.formats import schemas
 
@@ -234,7 +235,7 @@ def test_each_file_is_told_about_and_the_gravest_finding_is_the_exit_code(
     assert_refused(desk("verify"), 2)
 
 
-def test_damaged_tampered_and_a_wrong_passphrase_are_told_apart(desk: Computer, sealed: Path) -> None:
+def test_A4_damaged_tampered_and_a_wrong_passphrase_are_told_apart(desk: Computer, sealed: Path) -> None:
     path = desk.home / "x.mana"
     content = sealed.read_bytes()
 
@@ -262,7 +263,7 @@ def test_damaged_tampered_and_a_wrong_passphrase_are_told_apart(desk: Computer, 
     assert verdict(content.replace(manifest, edited).replace(*sums)) == (15, {"tampered"})
 
 
-def test_a_plain_archive_that_was_edited_is_found_out_unless_its_sums_were_made_anew(
+def test_A3_a_plain_archive_that_was_edited_is_found_out_unless_its_sums_were_made_anew(
     desk: Computer, plain: Path
 ) -> None:
     path = desk.home / "x.mana"
@@ -291,6 +292,8 @@ def test_what_is_no_archive_is_15_and_what_is_not_there_10(desk: Computer, tmp_p
 # --- names and values that a terminal would obey ----------------------------------------------------------------------
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\x9b31m\u202e"
+LONG = f"../{HOSTILE}/" * 600
+"""More than 10 kB of paths and escapes."""
 
 
 def _obeyed(shown: str) -> set[str]:
@@ -310,11 +313,14 @@ def hostile(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Computer:
     somebody.write({"id": f"m{HOSTILE}", "data": {"title": f"enc:1:{HOSTILE}"}})
     somebody.write({"id": f"o{HOSTILE}", "op": "update", "fields": {HOSTILE: {"value": 1, "at": "2026"}}})
     somebody.write({"table": f"../../{HOSTILE}", "id": "/etc/passwd", "data": {"x": HOSTILE}})
-    assert computer.export().code == 3
+    somebody.write({"id": LONG, "data": {"title": somebody.sealed(LONG)}})
+    somebody.write({"table": LONG, "id": LONG, "data": {"x": 1}})
+    somebody.write({"table": ".", "id": ".."}, app="..")
+    assert computer.export("--extra-app", "..").code == 3
     return computer
 
 
-def test_nothing_that_a_server_sends_is_obeyed_by_a_terminal(hostile: Computer) -> None:
+def test_S11_nothing_that_a_server_sends_is_obeyed_by_a_terminal(hostile: Computer) -> None:
     table = next(name for name in rows_of(hostile.archive) if name.startswith("notes."))
     again = str(hostile.home / "again.mana")
     for arguments in (
@@ -336,13 +342,42 @@ def test_nothing_that_a_server_sends_is_obeyed_by_a_terminal(hostile: Computer) 
         assert code in (0, 2, 3, 10), (arguments, shown)
 
 
-def test_hostile_names_make_no_path_and_their_values_survive(hostile: Computer) -> None:
+def test_S11_hostile_names_make_no_path_and_their_values_survive(hostile: Computer) -> None:
     rows = rows_of(hostile.archive)
     assert rows["notes"][f"n{HOSTILE}"] == {"title": HOSTILE, HOSTILE: HOSTILE}
     with zipfile.ZipFile(hostile.archive) as archive:
         names = archive.namelist()
     assert not [name for name in names if ".." in name.split("/") or name.count("/") > 1 or not name.isprintable()]
     assert not [path for path in hostile.files() if "passwd" in path.name]
+    assert rows["notes"][LONG] == {"title": LONG}
+    (long,) = (table for table, found in rows.items() if found.keys() == {LONG})
+    assert (long[:12], len(long)) == ("notes...%2F%", 200)
+    (dots,) = (table for table, found in rows.items() if found.keys() == {".."})
+    assert dots == "%2E%2E.."
+
+
+def test_S11_names_that_not_even_the_server_can_hold_make_no_path(desk: Computer) -> None:
+    """NUL, lone surrogates and 10 kB in an archive of version 1, whose events anybody can have written."""
+    names = ["\0", "..", "/etc/passwd", "a/../../b", "\ud83d", LONG, "\0" * 10_000]
+    events = [
+        {"eventId": f"{n}{m}", "appId": app, "table": name, "id": name, "op": "insert", "data": {name: name}}
+        | {"schemaVersion": 1, "createdAt": f"2026-04-15T10:{n:02}:{m:02}Z"}
+        for n, app in enumerate(names)
+        for m, name in enumerate(names)
+    ]
+    lines = [json.dumps(event).encode() for event in events]
+    path, out = desk.home / "v1.mana", desk.home / "out.mana"
+    path.write_bytes(v1_exports.export(lines, names))
+    done = desk("convert", str(path), "-o", str(out), env={"MANABACKUP_KEY": bytes(32).hex()})
+    assert (done.code, "error" in done.err) == (0, False), done.err
+    assert not _obeyed(done.err)
+    with zipfile.ZipFile(out) as archive:
+        entries = [name for name in archive.namelist() if name.startswith("data/") and archive.read(name)]
+    assert len(entries) == len(events)
+    assert not [name for name in entries if name.count("/") > 1 or not name.isascii() or len(name) > 211]
+    assert {path.name for path in desk.home.iterdir()} == {"tmp", "v1.mana", "out.mana"}
+    code, shown = on_a_screen(desk, "info", str(out))
+    assert (code, _obeyed(shown)) == (0, set())
 
 
 def test_through_a_pipe_rows_are_as_they_are(hostile: Computer) -> None:

@@ -202,3 +202,27 @@ def test_a_large_table_that_is_not_what_its_sums_say_is_not_sealed_in(tmp_path: 
     assert not (tmp_path / "sealed.mana").exists()
     assert [problem.code for problem in verify(edited).problems] == ["sums"]
     assert not helping_threads()
+
+
+def test_names_that_this_tool_does_not_write_are_encoded_and_their_rows_kept(tmp_path: Path) -> None:
+    source, target = tmp_path / "web.mana", tmp_path / "sealed.mana"
+    tables = {"tagebuch ü": "ü", "50 %": "%", "plain.name_-1": "p", "x" * 900 + "ä": "x"}
+    web_archive(source, {table: [{"id": content}] for table, content in tables.items()})
+    with zipfile.ZipFile(source, "a") as container:
+        container.writestr("account/größe.json", "{}")
+    seal(source, target, lambda: PASSPHRASE)
+    assert verify(target, lambda: PASSPHRASE).problems == []
+    with open_archive(target, lambda: PASSPHRASE) as archive:
+        found = {name: next(archive.rows(name)).id for name in archive.tables}
+        assert archive.account == ["account/gr%C3%B6%C3%9Fe.json"]
+        assert archive.manifest.row_counts == dict.fromkeys(found, 1)
+    (long,) = (name for name in found if len(name) == 200)
+    assert found == {"tagebuch%20%C3%BC": "ü", "50%20%25": "%", "plain.name_-1": "p", long: "x"}
+
+
+def test_two_names_that_would_become_one_are_refused(tmp_path: Path) -> None:
+    source = web_archive(tmp_path / "web.mana", {"ä": [{"id": "1"}], "%C3%A4": [{"id": "2"}]})
+    with pytest.raises(DamagedArchiveError) as caught:
+        seal(source, tmp_path / "out.mana", lambda: PASSPHRASE)
+    assert (caught.value.code, caught.value.where) == ("duplicateEntry", "data/%C3%A4.jsonl")
+    assert {path.name for path in tmp_path.iterdir()} == {"web.mana"}
