@@ -14,10 +14,11 @@ from ..crypto.fields import FieldCipher
 from ..errors import KeyChangedError, UsageError
 from ..operations.account_key import KeyOrigin, ask_vault, open_vault
 from ..operations.restore.check import Verification
+from ..operations.restore.job import Account, target_spaces
 from ..operations.restore.plan import Kind, OnConflict, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
-from ..operations.restore.run import Account, Order, Restore, target_spaces
+from ..operations.restore.run import Order, Restore
 from ..printable import printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient

@@ -17,10 +17,11 @@ from manabackup.errors import DamagedArchiveError, UsageError, WrongKeyError
 from manabackup.limits import DEFAULT_LIMITS, Limits
 from manabackup.operations.rekey import rekey
 from manabackup.operations.restore.identity import TargetSpaces
+from manabackup.operations.restore.job import Account, ConflictError
 from manabackup.operations.restore.plan import OnConflict
 from manabackup.operations.restore.report import Report
 from manabackup.operations.restore.result import Result
-from manabackup.operations.restore.run import Account, ConflictError, Order, Restore
+from manabackup.operations.restore.run import Order, Restore
 from manabackup.projection import Record, fold
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
