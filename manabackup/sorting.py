@@ -61,6 +61,13 @@ class LineSorter:
             for key, pairs in groupby(self._merged(), key=_first):
                 yield key, [line for _, line in pairs]
 
+    def pairs(self) -> Iterator[tuple[str, bytes]]:
+        """Every (key, line), keys ascending: for keys that have more lines than memory holds. Ends the sorter."""
+        with ExitStack() as spools:
+            for run in self._runs:
+                spools.callback(run.close)
+            yield from self._merged()
+
     def _merged(self) -> Iterator[tuple[str, bytes]]:
         self._pairs.sort(key=_first)
         if not self._runs:

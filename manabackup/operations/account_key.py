@@ -122,6 +122,11 @@ def remembered_vault(mirror: Mirror) -> VaultKey | None:
     return VaultKey(wrapped=known["wrapped"], iv=known["iv"])
 
 
+def is_remembered(mirror: Mirror) -> bool:
+    """Whether the vault, or that there is none, was ever asked for with this mirror."""
+    return mirror.recall(_VAULT) is not None
+
+
 def pin(mirror: Mirror, cipher: FieldCipher | None, *, accept_new_key: bool) -> str | None:
     """Holds a key against the one that the mirror remembers, and lets it remember this one.
 
