@@ -56,7 +56,7 @@ class RowChecks:
         self.opened = 0
         """Fields that the key opened."""
         self.own_unopened = 0
-        """Fields that it did not open though they are not known to be another member's."""
+        """Fields of the user's own that were encrypted under another key, or damaged."""
         self.not_tried = 0
 
     def check(self, name: str, table: Table | None, record: Record, changes: Iterable[JSON]) -> None:
@@ -133,8 +133,7 @@ class RowChecks:
             kind = "undecryptable"
             if error.reason in ("key", "noKey") and standing != "personal":
                 kind = "foreignCiphertext" if standing == "shared" else "undecryptableUnknownSpace"
-            if kind != "foreignCiphertext":
-                self.own_unopened += 1
+            self.own_unopened += kind == "undecryptable" and error.reason == "key"
             self._findings.of(kind).add(name, record, field, reason=error.reason)
             return None
         self.opened += 1

@@ -48,7 +48,7 @@ class Audit:
     opened: int
     """Fields that the key opened."""
     own_unopened: int
-    """Fields that it did not open and that are not known to be another member's."""
+    """Fields of the user's own that it did not open: they are under another key, or damaged."""
     findings: Sequence[Finding]
     """The gravest first."""
     pulled_at: str | None = None

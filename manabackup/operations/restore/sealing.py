@@ -106,8 +106,10 @@ class Sealing(Job):
             columns=columns(self._registry, table.name),
             cipher=self._account.cipher,
         )
-        home = Destination(self._account.spaces.home if table.scope == "space" else None)
         decision = decide_to_seal(row, held, writer.rules, app=table.app)
+        # An update leaves a row that names no space without one.
+        placed = table.scope == "space" and (record.space is not None or decision.means is Means.REPLACE)
+        home = Destination(self._account.spaces.home if placed else None)
         return writer.carry_out(decision, row, held, table, home)
 
     def _whose(self, held: TargetRow) -> Reason | None:
