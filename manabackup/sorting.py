@@ -62,7 +62,7 @@ class LineSorter:
                 yield key, [line for _, line in pairs]
 
     def pairs(self) -> Iterator[tuple[str, bytes]]:
-        """Every (key, line), keys ascending: for keys that have more lines than memory holds. Ends the sorter."""
+        """Every (key, line), keys ascending; the lines of one key are in memory together. Ends the sorter."""
         with ExitStack() as spools:
             for run in self._runs:
                 spools.callback(run.close)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from ... import jsontext
+from ...crypto.fields import is_encrypted
 from ...crypto.seal import SpoolFile
 from ...jsontext import JSON
 from ...limits import MIB
@@ -18,8 +19,9 @@ from .findings import Findings
 
 _BUDGET = 8 * MIB
 _EACH = "[]"
-_ROW, _REFERENCE = "0", "1"
-"""End a key: a row comes before what leads to it."""
+_ROW, _REFERENCE = "0", "1%012x"
+"""End a key: a row comes before what leads to it. No two references have a key in common, however many there are."""
+_REFERENCE_LENGTH = 13
 _LIVE, _DELETED = b"l", b"d"
 _TAGS = "globalTags"
 """What the app's tag list makes never reaches the server."""
@@ -35,6 +37,7 @@ class References:
         self._sorter = LineSorter(make_file, budget=_BUDGET)
         self._unreadable = unreadable
         self._targets = {target for table in registry.tables for target in table.references.values()}
+        self._count = 0
 
     def add(self, table: Table, record: Record, values: Mapping[str, JSON]) -> None:
         """A record that is not absent, with its ``values`` as far as they can be read."""
@@ -48,19 +51,23 @@ class References:
                     continue
                 for reference in _references(path, values):
                     if reference not in self._registry.well_known_ids.get(target, ()):
-                        case = jsontext.dumps([target, table.name, record.id, path.removesuffix(_EACH)])
-                        pairs.append((_key(target, reference, _REFERENCE), case))
+                        # A copy has its exact size, where what the JSON writer gives keeps the room that it grew into.
+                        case = bytes(
+                            memoryview(jsontext.dumps([target, table.name, record.id, path.removesuffix(_EACH)]))
+                        )
+                        pairs.append((_key(target, reference, _REFERENCE % self._count), case))
+                        self._count += 1
         self._sorter.add(pairs)
 
     def find(self, findings: Findings) -> None:
         """Adds what is found; ends the sorter."""
         row, state = "", b""
         for key, line in self._sorter.pairs():
-            if key.endswith(_ROW):
-                row, state = key[:-1], line
+            if line in (_LIVE, _DELETED):
+                row, state = key[: -len(_ROW)], line
                 continue
             target, table, record, name = jsontext.parse(line)
-            if row != key[:-1]:
+            if row != key[:-_REFERENCE_LENGTH]:
                 kind = "danglingTag" if target == _TAGS else "danglingReference"
             elif state == _DELETED:
                 kind = "referenceToDeleted"
@@ -74,8 +81,8 @@ def _key(table: str, record: str, end: str) -> str:
 
 
 def _references(path: str, values: Mapping[str, JSON]) -> Iterator[str]:
-    """The ids that a field refers to, each as often as it stands there."""
+    """The ids that a field refers to, each as often as it stands there; of ciphertext nobody knows where it leads."""
     value = values.get(path.removesuffix(_EACH))
     for item in (value if type(value) is list else ()) if path.endswith(_EACH) else (value,):
-        if type(item) is str and item:
+        if type(item) is str and item and not is_encrypted(item):
             yield item
