@@ -138,9 +138,9 @@ KINDS: Final = {
             "eventGone",
             _W,
             "changes that the server has no longer",
-            "A log only grows. What is gone may belong to a space that you have left; else it was removed. The mirror "
-            "keeps it.",
-            "Keep this mirror and your archives.",
+            "A log only grows. What is gone may belong to a space that you have left, or that the server could not "
+            "look up just then; else it was removed. The mirror keeps it.",
+            "Audit once more with --full; what came back is no finding any more. Keep this mirror and your archives.",
         ),
         FindingKind(
             "malformedChange",
