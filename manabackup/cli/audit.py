@@ -279,7 +279,7 @@ def _plan_lines(report: Report, account: Account) -> Iterator[str]:
     yield f"target: account {_target(account)}"
     yield from plan_table(report, (Kind.UPDATE, Kind.SKIPPED))
     for reason, count in sorted(report.reasons.items()):
-        yield f"skipped: {counted(count, 'row')}: {_LEFT[Reason(reason)]}"
+        yield f"skipped: {count:,} rows: {_LEFT[Reason(reason)]}"
     if report.left_out:
         yield f"left: {counted(report.left_out, 'field')} that another version of the app may have encrypted"
 
