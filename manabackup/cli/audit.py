@@ -262,7 +262,7 @@ def _check_key(run: Run, key: AccountKey, found: Audit, accept_new_key: bool) ->
     if key.origin is KeyOrigin.GIVEN and (not found.opened or found.own_unopened):
         raise WrongKeyError(
             "nothing shows that the key given is the account's: it does not open all of what is encrypted there",
-            hint="do without --key-file; the recovery code opens the right one",
+            hint="do without --key-file: the vault of the account has the right one",
         )
 
 

@@ -117,7 +117,7 @@ def remembered_vault(mirror: Mirror) -> VaultKey | None:
         return None
     if "wrapped" not in known:
         raise UsageError(
-            "the account's key is not known here", hint="give it with --key-file, or export without --offline"
+            "the account's key is not known here", hint="give it with --key-file, or do without --offline"
         )
     return VaultKey(wrapped=known["wrapped"], iv=known["iv"])
 
