@@ -11,6 +11,7 @@ import click
 from manabackup import errors, registry
 from manabackup.cli import overview
 from manabackup.cli.frame import program
+from manabackup.operations.audit.findings import KINDS
 
 REFERENCE = Path(__file__).with_name("reference.md")
 _WIDTH = 100
@@ -27,6 +28,14 @@ found and exported all the same, under `<app>.<collection>`.
 
 | app | tables |
 | --- | --- |
+"""
+_FINDINGS = """\
+## Findings of audit
+
+What `manabackup audit` may find, the gravest first.
+
+| finding | severity | what was found | what it means | what to do |
+| --- | --- | --- | --- | --- |
 """
 _ERRORS = """\
 ## Errors
@@ -47,6 +56,7 @@ def reference() -> str:
         for name, _, _ in commands:
             parts += _command(whole, name, click.Context(whole, info_name=overview.PROGRAM))
     parts.append(_TABLES.format(version=registry.load().version) + "".join(_table_rows()))
+    parts.append(_FINDINGS + "".join(_finding_rows()))
     return "\n".join([*parts, _ERRORS + "".join(_error_rows())])
 
 
@@ -54,6 +64,11 @@ def _table_rows() -> Iterator[str]:
     known = registry.load()
     for app in known.apps:
         yield f"| `{app}` | {', '.join(f'`{table.name}`' for table in known.of_app(app))} |\n"
+
+
+def _finding_rows() -> Iterator[str]:
+    for kind in KINDS.values():
+        yield f"| `{kind.id}` | {kind.severity.value} | {kind.title} | {kind.explanation} | {kind.advice} |\n"
 
 
 def _error_rows() -> Iterator[str]:

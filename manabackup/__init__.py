@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .limits import DEFAULT_LIMITS, Limits
     from .mirror import Mirror, Snapshot
     from .operations.account_key import AccountKey, KeyOrigin
+    from .operations.audit.findings import Finding, Severity
+    from .operations.audit.run import Audit, audit
+    from .operations.audit.sarif import sarif
+    from .operations.audit.vault import VaultState
     from .operations.backup import export_source, pull, unlock
     from .operations.convert import convert
     from .operations.diff import Diff, Side, diff
@@ -47,6 +51,10 @@ _HOMES = {
     ".limits": ("DEFAULT_LIMITS", "Limits"),
     ".mirror": ("Mirror", "Snapshot"),
     ".operations.account_key": ("AccountKey", "KeyOrigin"),
+    ".operations.audit.findings": ("Finding", "Severity"),
+    ".operations.audit.run": ("Audit", "audit"),
+    ".operations.audit.sarif": ("sarif",),
+    ".operations.audit.vault": ("VaultState",),
     ".operations.backup": ("export_source", "pull", "unlock"),
     ".operations.convert": ("convert",),
     ".operations.diff": ("Diff", "Side", "diff"),
@@ -74,11 +82,13 @@ __all__ = [
     "SYNC_URL",
     "AccountKey",
     "Archive",
+    "Audit",
     "CommandToken",
     "Connection",
     "Diff",
     "ExportResult",
     "FieldCipher",
+    "Finding",
     "Info",
     "KeyOrigin",
     "Limits",
@@ -95,6 +105,7 @@ __all__ = [
     "Selection",
     "Session",
     "SessionToken",
+    "Severity",
     "Side",
     "Snapshot",
     "Source",
@@ -104,9 +115,11 @@ __all__ = [
     "Transport",
     "VaultClient",
     "VaultKey",
+    "VaultState",
     "VaultStatus",
     "VerifyReport",
     "Written",
+    "audit",
     "connect",
     "convert",
     "diff",
@@ -119,6 +132,7 @@ __all__ = [
     "populate",
     "pull",
     "rekey",
+    "sarif",
     "seal",
     "sign_in",
     "sign_out",

@@ -66,19 +66,23 @@ class LineSorter:
 
         A key's lines are all in one list. Where a list ends depends on the pairs alone.
         """
+        block: _Pairs = []
+        room = size
+        for pair in self.pairs():
+            if room <= 0 and pair[0] != block[-1][0]:
+                yield block
+                block, room = [], size
+            block.append(pair)
+            room -= len(pair[1])
+        if block:
+            yield block
+
+    def pairs(self) -> Iterator[tuple[str, bytes]]:
+        """Every (key, line), keys ascending; the lines of one key are in memory together. Ends the sorter."""
         with ExitStack() as spools:
             for run in self._runs:
                 spools.callback(run.close)
-            block: _Pairs = []
-            room = size
-            for pair in self._merged():
-                if room <= 0 and pair[0] != block[-1][0]:
-                    yield block
-                    block, room = [], size
-                block.append(pair)
-                room -= len(pair[1])
-            if block:
-                yield block
+            yield from self._merged()
 
     def _merged(self) -> Iterator[tuple[str, bytes]]:
         pairs, self._pairs = self._pairs, []

@@ -5,7 +5,7 @@
     lock                              held by the run that changes anything here
     profiles/<profile>/session.json   who is signed in; the session's cookie too, where no keyring keeps it
     mirrors/<digest>.sqlite           one for each sync server and user
-    restores/<digest>/                the same; what a restore has still to send
+    restores/<digest>/                the same; what a restore, or `audit --fix-plaintext`, has still to send
 
 Folders have mode 0700, files 0600.
 """
@@ -54,7 +54,7 @@ class StateFolder:
         return self._folder("mirrors") / f"{hashlib.sha256(name).hexdigest()[:32]}.sqlite"
 
     def restore_folder(self, sync_url: str, user_id: str) -> Path:
-        """Where a restore into one user's account keeps what it has to send; it may not exist yet."""
+        """Where what is written into one user's account is kept until it is sent; it may not exist yet."""
         return self._folder("restores") / self.mirror_path(sync_url, user_id).stem
 
     def lock(self) -> Lock:

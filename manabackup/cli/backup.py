@@ -51,8 +51,8 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
     private fields stay encrypted.
     """
     share_one_heap()
-    with connect(run) as connection, _mirror(run, connection.sync.base_url, connection.user_id) as mirror:
-        result = _pull(run, connection, mirror, full=full, extra_apps=extra_apps)
+    with connect(run) as connection, open_mirror(run, connection.sync.base_url, connection.user_id) as mirror:
+        result = pull_into(run, connection, mirror, full=full, extra_apps=extra_apps)
         backup.remember_account(mirror, connection)
     lost = sum(1 for loss in result.losses if loss.kind.value.startswith("unreadable"))
     rewritten = len(result.losses) - lost
@@ -133,39 +133,42 @@ def export(
 def account_source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[str]) -> Iterator[Source]:
     """Where the rows come from: the servers and the mirror, or the mirror alone."""
 
-    def unlock(mirror: Mirror, connection: Connection | None = None) -> AccountKey:
-        key = backup.unlock(
-            mirror,
-            connection,
-            master_key=run.master_key(),
-            recovery_code=lambda: run.secret("recovery-code"),
-            accept_new_key=accept_new_key,
-        )
-        tell_origin(run, key)
-        if key.replaced is not None and key.cipher is not None:
-            run.terminal.warning(f"accepted a new key: {key.cipher.fingerprint} in place of {key.replaced}")
-        return key
-
     if offline:
-        with _mirror(run, run.settings.account.sync_url, _known_user(run), create=False) as mirror:
+        with open_mirror(run, run.settings.account.sync_url, known_user(run), create=False) as mirror:
             if mirror.pulled_at is None:
                 run.terminal.warning(
                     "the mirror was never pulled to its end: the archive may lack what is missing there"
                 )
-            with backup.export_source(mirror, unlock(mirror)) as source:
+            with backup.export_source(mirror, unlock_mirror(run, mirror, None, accept_new_key)) as source:
                 yield source
         return
-    with connect(run) as connection, _mirror(run, connection.sync.base_url, connection.user_id) as mirror:
-        key = unlock(mirror, connection)
-        _pull(run, connection, mirror, extra_apps=extra_apps)
+    with connect(run) as connection, open_mirror(run, connection.sync.base_url, connection.user_id) as mirror:
+        key = unlock_mirror(run, mirror, connection, accept_new_key)
+        pull_into(run, connection, mirror, extra_apps=extra_apps)
         # The service's answer says when it was asked for; two exports of one state are to be equal.
         fixed = now() if EPOCH in os.environ else None
         with backup.export_source(mirror, key, connection, account_data_at=fixed) as source:
             yield source
 
 
+def unlock_mirror(run: Run, mirror: Mirror, connection: Connection | None, accept_new_key: bool) -> AccountKey:
+    """The account's key, held against the one that was used before; says what its owner should know of it."""
+    key = backup.unlock(
+        mirror,
+        connection,
+        master_key=run.master_key(),
+        recovery_code=lambda: run.secret("recovery-code"),
+        accept_new_key=accept_new_key,
+    )
+    tell_origin(run, key)
+    if key.replaced is not None and key.cipher is not None:
+        run.terminal.warning(f"accepted a new key: {key.cipher.fingerprint} in place of {key.replaced}")
+    return key
+
+
 @contextmanager
-def _mirror(run: Run, sync_url: str, user: str, *, create: bool = True) -> Iterator[Mirror]:
+def open_mirror(run: Run, sync_url: str, user: str, *, create: bool = True) -> Iterator[Mirror]:
+    """An account's mirror, under the lock of the state folder. Raises :class:`NotFoundError` without ``create``."""
     state = StateFolder(run.settings.state_dir)
     with state.lock():
         path = state.mirror_path(sync_url, user)
@@ -177,9 +180,10 @@ def _mirror(run: Run, sync_url: str, user: str, *, create: bool = True) -> Itera
             yield mirror
 
 
-def _pull(
+def pull_into(
     run: Run, connection: Connection, mirror: Mirror, *, full: bool = False, extra_apps: Sequence[str] = ()
 ) -> PullResult:
+    """Brings the mirror up to date, with a bar."""
     with run.terminal.progress("pulling", unit="collections") as bar:
 
         def progress(done: int, total: int, changes: int) -> None:
@@ -188,7 +192,7 @@ def _pull(
         return backup.pull(mirror, connection, full=full, extra_apps=extra_apps, progress=progress)
 
 
-def _known_user(run: Run) -> str:
+def known_user(run: Run) -> str:
     """Whose mirror is meant, without asking anybody: from a token, else from the stored session."""
     source = run.source("token")
     if source is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..crypto.fields import FieldCipher
-from ..errors import SignInError
+from ..errors import KeyChangedError, SignInError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..operations.account_key import AccountKey, KeyOrigin, open_vault
 from ..remote.connection import Connection
@@ -68,6 +68,18 @@ def tell_origin(run: Run, key: AccountKey) -> None:
         run.terminal.note("the account has no vault: nothing of it is encrypted")
     elif key.origin is KeyOrigin.SERVER:
         run.terminal.note("the account's key is known to the server (the vault is not zero-knowledge)")
+
+
+def expect_zero_knowledge(run: Run, key: AccountKey, code: str, accept_new_key: bool) -> None:
+    """Whoever has a recovery code (the secret named ``code``) has a vault that the server cannot open. Or had.
+
+    For keys that something is to be encrypted under. Raises :class:`KeyChangedError`.
+    """
+    if key.origin is KeyOrigin.SERVER and run.source(code) is not None and not accept_new_key:
+        raise KeyChangedError(
+            "a recovery code was given, and the server gives out the account's key itself",
+            hint="if the vault is meant to be so, go on with --accept-new-key; if not, somebody may have replaced it",
+        )
 
 
 def _given_tokens(run: Run, account: Account) -> TokenSource | None:

@@ -56,6 +56,10 @@ COMMANDS: Final = (
         ),
     ),
     (
+        "Safety",
+        (("audit", "audit", "what the server holds in clear, reused nonces, lost rows"),),
+    ),
+    (
         "Sandbox",
         (("sandbox", "sandbox", "sandbox serve: the embedded server on a port"),),
     ),

@@ -11,9 +11,9 @@ import click
 from ..archive.reader import Archive, open_archive
 from ..archive.writer import Seal
 from ..crypto.fields import FieldCipher
-from ..errors import KeyChangedError, UsageError
+from ..errors import UsageError
 from ..mirror import Mirror
-from ..operations.account_key import KeyOrigin, ask_vault, open_vault, pin
+from ..operations.account_key import ask_vault, open_vault, pin
 from ..operations.rekey import RekeyResult, check_opener
 from ..operations.rekey import rekey as rekey_archive
 from ..output import refuse_existing
@@ -21,7 +21,7 @@ from ..remote.connection import Connection
 from ..settings import TARGET
 from ..state import StateFolder
 from .archives import force_option, output_option, weak_kdf_option
-from .connection import connect, target_account, tell_origin, unlock
+from .connection import connect, expect_zero_knowledge, target_account, tell_origin, unlock
 from .frame import command, secret_options, strict_option, target_options
 from .meanings import MEANINGS
 from .run import Exit, Run, outcome
@@ -115,12 +115,7 @@ def _target(run: Run, accept_new_key: bool) -> tuple[FieldCipher, str | None]:
         tell_origin(run, key)
         if key.cipher is None:
             raise UsageError("the target account has no key yet", hint="sign in to the web app with it once")
-        if key.origin is KeyOrigin.SERVER and run.source(code) is not None and not accept_new_key:
-            # Whoever has a recovery code has a vault that the server cannot open. Or had.
-            raise KeyChangedError(
-                "a recovery code was given, and the server gives out the target's key itself",
-                hint="if the vault is meant to be so, go on with --accept-new-key; if not, somebody replaced the key",
-            )
+        expect_zero_knowledge(run, key, code, accept_new_key)
         hold_against_known(run, connection, key.cipher, accept_new_key)
         whose = "account" if account.prefix else "the account that is signed in,"
         run.terminal.note(f"for {whose} {connection.user_id}, key {key.cipher.fingerprint}")

@@ -12,13 +12,13 @@ import click
 
 from ..archive.reader import Archive, open_archive
 from ..crypto.fields import FieldCipher
-from ..errors import KeyChangedError, UsageError
 from ..operations.account_key import KeyOrigin, ask_vault, open_vault
 from ..operations.restore.check import Verification
+from ..operations.restore.job import Account, target_spaces
 from ..operations.restore.plan import Kind, OnConflict, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
-from ..operations.restore.run import Account, Order, Restore, target_spaces
+from ..operations.restore.run import Order, Restore
 from ..printable import printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
@@ -26,38 +26,12 @@ from ..settings import TARGET
 from ..settings import Account as TargetSettings
 from ..state import StateFolder
 from .archives import weak_kdf_option
-from .connection import connect, target_account, tell_origin
+from .connection import connect, expect_zero_knowledge, target_account, tell_origin
 from .frame import command, secret_options, strict_option, target_options
 from .memory import share_one_heap
 from .rekey import hold_against_known
+from .restoring import MEANINGS, confirm, plan_table, tell_refused, warn_of_devices
 from .run import Exit, Run, outcome
-
-_COLUMNS = (Kind.INSERT, Kind.UPDATE, Kind.REVIVE, Kind.UNCHANGED, Kind.SKIPPED, Kind.CONFLICT)
-_MEANINGS = {
-    Reason.EXISTS: "the target has another version, which is kept (--on-conflict skip)",
-    Reason.TARGET_IS_NEWER: "the target's version is newer, or nobody knows (--on-conflict newer)",
-    Reason.AI_NOT_REPLACED: "to be seen they would have to be replaced, which a runner on the server takes as deleted: "
-    "--replace-ai does it all the same",
-    Reason.DELETED: "lay in the bin when the archive was made (--include-deleted restores them as such)",
-    Reason.OTHER_SPACE: "belong to a shared space: --map-space OLD=NEW, or --shared-into-personal",
-    Reason.UNKNOWN_SPACE: "belong to a space of which nobody knows whether it is shared: --map-space OLD=personal says "
-    "that an archive's is not, --personal-space ID which of the target's is not",
-    Reason.IN_ANOTHER_SPACE: "stand in another space of the target, from where they are not moved",
-    Reason.PRIVATE_INTO_SHARED: "are private, and every member of a shared space would get them: --yes-private",
-    Reason.SUPERSEDED: "a later version of the same row is restored",
-    Reason.TARGET_UNREADABLE: "the server failed to give what the target holds of their table",
-    Reason.UNKNOWN_TABLE: "this version knows nothing of their table",
-    Reason.NUL: "hold a NUL character, which the server refuses",
-    Reason.NUMBER: "hold a number that the server refuses",
-    Reason.NESTING: "nest deeper than the server allows",
-    Reason.TOO_LARGE: "are larger than a request may be",
-    Reason.BAD_ID: "have an id that the server would change",
-}
-_REPLACED = (
-    "a device that edits one of them before it has synced shows the restored value while all others show its edit, "
-    "until it signs in afresh"
-)
-_NESTED = "an older edit inside them, made offline and not synced yet, will win over what is restored"
 
 
 @command("restore")
@@ -152,7 +126,7 @@ def _dry_run(run: Run, archive: Archive, account: Account, order: Order, folder:
     result = Result(report)
     lines = [*_plan_lines(report, account, archive), "nothing was sent (--dry-run)"]
     run.terminal.result(_record(result, account, dry_run=True), lines)
-    _warn(run, report)
+    warn_of_devices(run, report)
     return outcome(losses=result.losses, notices=report.typed_over, strict=strict)
 
 
@@ -168,18 +142,18 @@ def _restore(
         report = _plan(run, job)
     for line in _plan_lines(report, account, archive):  # it stands before the question
         run.terminal.note(line)
-    _warn(run, report)
+    warn_of_devices(run, report)
     verification: Verification | None = None
     if report.planned or report.count(Kind.CONFLICT):
         if not yes and not report.count(Kind.CONFLICT):
-            _confirm(run, report, account, archive)
+            _confirm(report, account, archive)
         with run.terminal.progress("sending", unit="changes") as bar:
             job.push(bar.reach)
         with run.terminal.progress("verifying", unit="collections") as bar:
             verification = job.verify(lambda done, total, changes: bar.reach(done, total, f"{changes:,} changes"))
     result = job.result(verification)
     job.forget()
-    _tell(run, result)
+    tell_refused(run, result)
     run.terminal.result(_record(result, account, dry_run=False), _lines(result))
     return outcome(losses=result.losses, notices=report.typed_over, strict=strict)
 
@@ -216,11 +190,7 @@ def _key(
         return None, True
     key = open_vault(lambda: ask_vault(connection), master_key=given, recovery_code=lambda: run.secret(code))
     tell_origin(run, key)
-    if key.origin is KeyOrigin.SERVER and run.source(code) is not None and not accept_new_key:
-        raise KeyChangedError(
-            "a recovery code was given, and the server gives out the target's key itself",
-            hint="if the vault is meant to be so, go on with --accept-new-key; if not, somebody may have replaced it",
-        )
+    expect_zero_knowledge(run, key, code, accept_new_key)
     if key.cipher is not None:
         hold_against_known(run, connection, key.cipher, accept_new_key)
     return key.cipher, key.origin is not KeyOrigin.NONE
@@ -235,15 +205,9 @@ def _key_words(account: Account, archive: Archive) -> str:
     return f"key not checked, the archive is encrypted under {stated}" if stated else "key not checked"
 
 
-def _confirm(run: Run, report: Report, account: Account, archive: Archive) -> None:
-    from .prompts import ask
-
-    user = account.connection.user_id
-    answer = ask(f"write {report.planned:,} rows into account {printable(user)}, {_key_words(account, archive)}? (yes)")
-    if answer is None:
-        raise UsageError("nobody is there to confirm the account", hint="--yes, once the account is the right one")
-    if answer.lower() not in ("y", "yes"):
-        raise UsageError("not confirmed; nothing was sent")
+def _confirm(report: Report, account: Account, archive: Archive) -> None:
+    user = printable(account.connection.user_id)
+    confirm(f"write {report.planned:,} rows into account {user}, {_key_words(account, archive)}")
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -263,9 +227,9 @@ def _plan_lines(report: Report, account: Account, archive: Archive) -> Iterator[
     session = account.connection.session
     named = f" ({session.email})" if session is not None else ""
     yield f"target: account {account.connection.user_id}{named}, {_key_words(account, archive)}"
-    yield from _table(report)
+    yield from plan_table(report)
     for reason, count in sorted(report.reasons.items()):
-        yield f"skipped: {count:,} rows: {_MEANINGS[Reason(reason)]}"
+        yield f"skipped: {count:,} rows: {MEANINGS[Reason(reason)]}"
     for space, count in sorted(report.spaces.items()):
         yield f"  {count:,} of them in space {space}"
     if report.left_out:
@@ -274,41 +238,6 @@ def _plan_lines(report: Report, account: Account, archive: Archive) -> Iterator[
         yield "compared without key: a private field counts as equal only where its ciphertext is the same"
     if report.typed_over:
         yield f"{report.typed_over:,} rows were typed by somebody since; a web app may offer to undo their restore"
-
-
-def _warn(run: Run, report: Report) -> None:
-    """What devices of the target may show otherwise for a while."""
-    if report.replaced:
-        run.terminal.warning(f"{report.replaced:,} rows are replaced: {_REPLACED}")
-    if report.nested:
-        run.terminal.warning(f"{report.nested:,} rows hold nested data: {_NESTED}")
-    for app, count in report.large_apps.items():
-        run.terminal.warning(
-            f"{app}: {count:,} changes; a device that is open meanwhile can miss some, and should sign in afresh"
-        )
-
-
-def _table(report: Report) -> Iterator[str]:
-    """Rows by table and kind."""
-    if not report.tables:
-        return
-    width = max(len("table"), *(len(printable(name)) for name in report.tables))
-    yield f"{'table':<{width}}" + "".join(f"{kind.value:>11}" for kind in _COLUMNS)
-    for name, rows in report.tables.items():
-        if any(rows[kind.value] for kind in _COLUMNS):
-            yield f"{printable(name):<{width}}" + "".join(f"{rows[kind.value]:>11,}" for kind in _COLUMNS)
-    yield f"{'all':<{width}}" + "".join(f"{report.count(kind):>11,}" for kind in _COLUMNS)
-
-
-def _tell(run: Run, result: Result) -> None:
-    for table, record, words in result.failures[:10]:
-        run.terminal.warning(f"refused: {table} {record}: {words}")
-    if result.failed > len(result.failures[:10]):
-        run.terminal.warning(f"refused: {result.failed:,} rows in all; --json lists more of them")
-    if result.verification is not None and not result.verification.ok:
-        run.terminal.warning(
-            f"{result.verification.differing:,} rows are not as planned; somebody may have edited them meanwhile"
-        )
 
 
 def _lines(result: Result) -> Iterator[str]:

@@ -69,7 +69,7 @@ class FieldCipher:
             iv = binascii.a2b_base64(value[len(PREFIX) : _USUAL_DOT], strict_mode=True)
             sealed = pybase64.b64decode(value[_USUAL_DOT + 1 :], validate=True)
         except (ValueError, IndexError):
-            iv, sealed = _parts(value)
+            iv, sealed = split(value)
         if not iv or len(sealed) < TAG_BYTES:
             raise FieldDecryptionError("IV or ciphertext is too short", reason="malformed")
         try:
@@ -102,8 +102,11 @@ def _fresh_iv() -> bytes:
             _ivs.extend(drawn[at : at + IV_BYTES] for at in range(0, len(drawn), IV_BYTES))
 
 
-def _parts(value: str) -> tuple[bytes, bytes]:
-    """IV and ciphertext of a value in an unusual spelling."""
+def split(value: str) -> tuple[bytes, bytes]:
+    """IV, and ciphertext with its tag, of an encrypted value in any spelling that the web app reads.
+
+    Raises :class:`FieldDecryptionError` (``malformed``).
+    """
     iv_text, dot, sealed_text = value[len(PREFIX) :].partition(".")
     if not dot:
         raise FieldDecryptionError("no separator between IV and ciphertext", reason="malformed")

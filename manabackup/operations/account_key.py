@@ -116,10 +116,13 @@ def remembered_vault(mirror: Mirror) -> VaultKey | None:
     if not known:
         return None
     if "wrapped" not in known:
-        raise UsageError(
-            "the account's key is not known here", hint="give it with --key-file, or export without --offline"
-        )
+        raise UsageError("the account's key is not known here", hint="give it with --key-file, or do without --offline")
     return VaultKey(wrapped=known["wrapped"], iv=known["iv"])
+
+
+def is_remembered(mirror: Mirror) -> bool:
+    """Whether the vault, or that there is none, was ever asked for with this mirror."""
+    return mirror.recall(_VAULT) is not None
 
 
 def pin(mirror: Mirror, cipher: FieldCipher | None, *, accept_new_key: bool) -> str | None:

@@ -99,12 +99,14 @@ def export_source(
     key: AccountKey,
     connection: Connection | None = None,
     *,
+    account_data: bool = True,
     account_data_at: datetime | None = None,
 ) -> Iterator[Source]:
     """What ``export`` needs: the mirror's present state, and what the account service says of the account.
 
-    What the service does not give is no error: the export notes it. ``account_data_at`` stands in its answer in place
-    of the time at which it was asked, so that two exports of one state can be equal.
+    What the service does not give is no error: the export notes it. Without ``account_data`` it is not asked for its
+    own data. ``account_data_at`` stands in its answer in place of the time at which it was asked, so that two exports
+    of one state can be equal.
     """
     _check_same_account(mirror, connection)
     notices: list[tuple[str, str]] = []
@@ -115,7 +117,8 @@ def export_source(
         pulled_at = None if mirror.pulled_at is None else format_timestamp(mirror.pulled_at)
     else:
         space_types = _ask_spaces(connection, mirror, notices)
-        account = _ask_account_data(connection, account_data_at, notices)
+        if account_data:
+            account = _ask_account_data(connection, account_data_at, notices)
     with mirror.snapshot() as snapshot:
         yield Source(snapshot, registry.load(), mirror.user_id, key.cipher, pulled_at, space_types, account, notices)
 

@@ -35,8 +35,9 @@ from .export import Selection
 from .folding import PERSONAL
 from .live import live_archive
 from .rekey import check_opener, rekey
+from .restore.job import Account, target_spaces
 from .restore.result import Result
-from .restore.run import Account, Order, Restore, target_spaces
+from .restore.run import Order, Restore
 from .roundtrip_rules import Rules
 from .spooling import spool_files
 from .temporary_folder import temporary_folder

@@ -9,7 +9,6 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -200,12 +199,8 @@ def test_A4_a_file_that_changes_while_the_passphrase_is_typed_is_no_wrong_passph
         path.write_bytes(whole)
         edited = bytearray(whole)
         edited[at] ^= 1
-        with (
-            nullcontext() if at in tag else pytest.raises(DamagedArchiveError, match="changed while it was read"),
-            open_archive(path, changed(bytes(edited))) as archive,
-        ):
-            # The tag that was checked is the one that is used.
-            assert [row.line for row in archive.rows("notes")] == handmade.ROWS["notes"].splitlines()
+        with pytest.raises(DamagedArchiveError, match="changed while it was read"):
+            open_archive(path, changed(bytes(edited)))
     for length in (0, body.start, body.stop - 17):
         path.write_bytes(whole)
         with pytest.raises(DamagedArchiveError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from manabackup.sandbox import Sandbox
 
-from .documents import GUIDE, README, RESTORE, shown_commands
+from .documents import AUDIT, GUIDE, README, RESTORE, shown_commands
 from .terminal import as_promised, new_account, person
 
 
@@ -16,6 +16,7 @@ def refresh(document: Path) -> None:
     text = document.read_text("utf-8")
     with Sandbox() as box, tempfile.TemporaryDirectory() as home:
         anna = person(box, Path(home))
+        anna.answers["? (yes): "] = "yes"
         if document == RESTORE:
             new_account(box, anna)
         at = 0
@@ -30,5 +31,5 @@ def refresh(document: Path) -> None:
 
 
 if __name__ == "__main__":
-    for document in (README, GUIDE, RESTORE):
+    for document in (README, GUIDE, RESTORE, AUDIT):
         refresh(document)

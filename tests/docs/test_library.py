@@ -19,7 +19,7 @@ from .terminal import Person, person
 
 DOCUMENT = ROOT / "docs" / "library.md"
 TEXT = DOCUMENT.read_text("utf-8")
-WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, SANDBOX = blocks(DOCUMENT, "python")
+WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, AUDIT, SANDBOX = blocks(DOCUMENT, "python")
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +33,23 @@ def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
         (home / "export.py").write_text(WHOLE_ACCOUNT.replace(imported, servers), "utf-8")
         (home / "archives.py").write_text(ARCHIVES, "utf-8")
         (home / "compare.py").write_text(TWO_ARCHIVES, "utf-8")
+        imported = "from manabackup import SYNC_URL, Mirror, VaultState"
+        assert imported in AUDIT
+        servers = f"from manabackup import Mirror, VaultState\n{anna.constants}\n#"
+        (home / "audit.py").write_text(AUDIT.replace(imported, servers), "utf-8")
         (home / "sandbox.py").write_text(SANDBOX, "utf-8")
         yield anna
 
 
-def test_the_script_for_a_whole_account_writes_an_archive_that_the_other_one_reads(anna: Person) -> None:
+def test_the_script_for_a_whole_account_writes_an_archive_and_a_mirror_that_the_others_read(anna: Person) -> None:
     shown = anna.types(f"python3 export.py {anna.account.email} backup.mana")
     questions = "password: \nrecovery code: \nnew passphrase: \n"
     assert re.fullmatch(rf"{questions}complete: \d+ rows, \d+ bytes\n", shown), shown
     lines = anna.types("python3 archives.py").splitlines()
     assert lines[0].endswith(anna.account.user_id), lines
     assert any(len(line.split()) > 1 for line in lines[1:])
+    found = anna.types(f"python3 audit.py {anna.account.user_id}")
+    assert re.match(r"recovery code: \nerror plaintextField \d+ \{'", found), found
 
 
 def test_the_script_for_two_archives_tells_what_differs(anna: Person) -> None:

@@ -105,12 +105,16 @@ class Newcomer:
     name: str
     key: bytes = bytes(range(32))
     vault: bool = True
+    bootstrap: bool = True
+    """The account begins with the rows that the service writes, private fields in clear."""
     id: str = ""
     recovery_code: str = ""
     _minutes: count[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        user = self.box.accounts.create_user(f"{self.name}@example.org", "Straße-nach-Süden-7", self.name)
+        user = self.box.accounts.create_user(
+            f"{self.name}@example.org", "Straße-nach-Süden-7", self.name, bootstrap=self.bootstrap
+        )
         self.id = user.id
         if self.vault:
             self.recovery_code = str(self.box.accounts.set_vault(user.id, "zero-knowledge", self.key))

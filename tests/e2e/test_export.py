@@ -324,7 +324,9 @@ def test_without_a_recovery_code_it_says_what_to_pass(stocked: Computer) -> None
     assert_refused(stocked.export("--offline", env={"MANABACKUP_RECOVERY_CODE": ""}), 2, "--recovery-code-file")
 
 
-def test_another_key_than_before_stops_until_it_is_accepted(newcomer: Newcomer, theirs: Computer, box: Sandbox) -> None:
+def test_S7_another_key_than_before_stops_until_it_is_accepted(
+    newcomer: Newcomer, theirs: Computer, box: Sandbox
+) -> None:
     newcomer.write({"id": "n1", "data": {"title": newcomer.sealed("alt")}})
     assert theirs.export().code == 0
     first = theirs.archive.read_bytes()

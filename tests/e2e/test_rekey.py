@@ -160,8 +160,10 @@ def test_a_target_without_a_vault_is_refused(box: Sandbox, exported: Path, stock
     assert_refused(done, 2, "no key yet")
 
 
-def test_a_vault_that_the_server_opened_meanwhile_is_refused(box: Sandbox, exported: Path, stocked: Computer) -> None:
-    """Threat S7: somebody who can answer for the account service could name a key of his own."""
+def test_S7_a_vault_that_the_server_opened_meanwhile_is_refused(
+    box: Sandbox, exported: Path, stocked: Computer
+) -> None:
+    """Somebody who can answer for the account service could name a key of his own."""
     somebody = Newcomer(box, "with-a-replaced-key")
     box.accounts.set_vault(somebody.id, "standard", bytes(32))
     env = {
@@ -177,7 +179,7 @@ def test_a_vault_that_the_server_opened_meanwhile_is_refused(box: Sandbox, expor
     assert "known to the server" in done.err
 
 
-def test_another_key_than_this_computer_knows_is_refused(box: Sandbox, exported: Path, tmp_path: Path) -> None:
+def test_S7_another_key_than_this_computer_knows_is_refused(box: Sandbox, exported: Path, tmp_path: Path) -> None:
     somebody = Newcomer(box, "with-a-rotated-key")
     theirs = somebody.at(Computer(tmp_path, box.url))
     assert theirs.export().code == 0

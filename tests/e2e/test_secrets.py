@@ -142,6 +142,10 @@ def test_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: Traf
     assert run("roundtrip", sealed, *opening, "-vv") in (0, 3, 4)
     assert run("restore", sealed, *opening, *to, "--dry-run", "-vv", "--json") in (0, 3)
     assert run("restore", sealed, *opening, *to, "--yes", "-vv") in (0, 3)
+    assert run("audit", *unlock, "--full", "--sarif", str(computer.home / "audit.sarif"), "-vv", "--json") in (0, 4)
+    assert run("audit", "--recovery-code-file", wrong, "-vv") == 12
+    assert run("audit", "--fix-plaintext", "--dry-run", "--key-file", key, "-vv") in (0, 4)
+    assert run("audit", "--fix-plaintext", "--yes", *unlock, "-vv") in (0, 4)
     session = (computer.state / "profiles" / "default" / "session.json").read_bytes()
     cookie = jsontext.parse(session)["cookie"].partition("=")[2]
     held = {str(path): path.read_bytes() for path in computer.files()}

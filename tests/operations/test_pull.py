@@ -108,7 +108,7 @@ def test_two_collections_of_one_instant_do_not_hide_each_other(box: Box) -> None
     assert box.held("todo", "lists") == box.stored("todo", "lists")
 
 
-def test_an_unknown_collection_is_found_reported_and_kept_up_to_date(box: Box) -> None:
+def test_S5_an_unknown_collection_is_found_reported_and_kept_up_to_date(box: Box) -> None:
     box.write([T0 + n for n in range(3)], collection="articleImportJobs")
     result = box.pull()
     assert result.unknown_collections == (("todo", "articleImportJobs"),)
@@ -176,7 +176,7 @@ def test_a_large_older_history_is_put_in_its_place_too(box: Box) -> None:
     assert box.held() == box.stored()
 
 
-def test_a_history_that_was_rewritten_is_reported_and_what_was_held_stays(box: Box) -> None:
+def test_S12_a_history_that_was_rewritten_is_reported_and_what_was_held_stays(box: Box) -> None:
     gone, changed, kept = box.write([T0, T0 + 1, T0 + 2])
     box.pull()
     before = box.held()

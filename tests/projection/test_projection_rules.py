@@ -170,7 +170,7 @@ def test_rule_4_a_timed_field_wins_when_it_is_not_older() -> None:
     assert (record.stamps["title"].at, record.stamps["order"].at) == (T[5], T[6])
 
 
-def test_rule_4_times_are_compared_as_strings_like_every_client_does() -> None:
+def test_S10_by_rule_4_times_are_compared_as_strings_like_every_client_does() -> None:
     # An instant later, a string earlier.
     record = folded(update("2026-05-02T12:00:00+00:00", title="a"), update("2026-05-02T09:00:00-09:00", title="b"))
     assert record.values == {"title": "a"}

@@ -192,6 +192,15 @@ def decide(row: ArchivedRow, target: TargetRow | None, rules: Rules, *, app: str
     return _write(kind, values, target, rules, replaceable, typed_over=typed_over)
 
 
+def decide_to_seal(row: ArchivedRow, target: TargetRow, rules: Rules, *, app: str) -> Decision:
+    """What becomes of a row of the target whose private fields are to be ciphertext; ``row`` says the same as it does.
+
+    What is ciphertext already stays as it is, byte for byte.
+    """
+    replaceable = app != AI or rules.replace_ai
+    return _write(Kind.UPDATE, _overwritten(row, target.record), target, rules, replaceable)
+
+
 def changed_fields(row: ArchivedRow, values: Mapping[str, JSON]) -> list[str]:
     """The names of the fields in which the target's row is another than the archive's, sorted."""
     return [

@@ -39,7 +39,17 @@ class Writer:
 
     def work(self, row: ArchivedRow, target: TargetRow | None, table: Table, destination: Destination | Reason) -> Work:
         """What is to be done about a row that goes to ``destination``, or that something speaks against."""
-        decision = decide(row, target, self.rules, app=table.app)
+        return self.carry_out(decide(row, target, self.rules, app=table.app), row, target, table, destination)
+
+    def carry_out(
+        self,
+        decision: Decision,
+        row: ArchivedRow,
+        target: TargetRow | None,
+        table: Table,
+        destination: Destination | Reason,
+    ) -> Work:
+        """The changes that a decision about a row takes."""
         if decision.means is None:
             return Work(decision)
         if isinstance(destination, Reason):

@@ -1,0 +1,86 @@
+"""Words for plans that write into an account, and for what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..errors import UsageError
+from ..operations.restore.plan import Kind, Reason
+from ..operations.restore.report import Report
+from ..operations.restore.result import Result
+from ..printable import printable
+from .run import Run
+
+COLUMNS = (Kind.INSERT, Kind.UPDATE, Kind.REVIVE, Kind.UNCHANGED, Kind.SKIPPED, Kind.CONFLICT)
+MEANINGS = {
+    Reason.EXISTS: "the target has another version, which is kept (--on-conflict skip)",
+    Reason.TARGET_IS_NEWER: "the target's version is newer, or nobody knows (--on-conflict newer)",
+    Reason.AI_NOT_REPLACED: "to be seen they would have to be replaced, which a runner on the server takes as deleted: "
+    "--replace-ai does it all the same",
+    Reason.DELETED: "lay in the bin when the archive was made (--include-deleted restores them as such)",
+    Reason.OTHER_SPACE: "belong to a shared space: --map-space OLD=NEW, or --shared-into-personal",
+    Reason.UNKNOWN_SPACE: "belong to a space of which nobody knows whether it is shared: --map-space OLD=personal says "
+    "that an archive's is not, --personal-space ID which of the target's is not",
+    Reason.IN_ANOTHER_SPACE: "stand in another space of the target, from where they are not moved",
+    Reason.PRIVATE_INTO_SHARED: "are private, and every member of a shared space would get them: --yes-private",
+    Reason.SUPERSEDED: "a later version of the same row is restored",
+    Reason.TARGET_UNREADABLE: "the server failed to give what the target holds of their table",
+    Reason.UNKNOWN_TABLE: "this version knows nothing of their table",
+    Reason.NUL: "hold a NUL character, which the server refuses",
+    Reason.NUMBER: "hold a number that the server refuses",
+    Reason.NESTING: "nest deeper than the server allows",
+    Reason.TOO_LARGE: "are larger than a request may be",
+    Reason.BAD_ID: "have an id that the server would change",
+}
+_REPLACED = (
+    "a device that edits one of them before it has synced shows the restored value while all others show its edit, "
+    "until it signs in afresh"
+)
+_NESTED = "an older edit inside them, made offline and not synced yet, will win over what is restored"
+
+
+def plan_table(report: Report, columns: Sequence[Kind] = COLUMNS) -> Iterator[str]:
+    """Rows by table and kind."""
+    if not report.tables:
+        return
+    width = max(len("table"), *(len(printable(name)) for name in report.tables))
+    yield f"{'table':<{width}}" + "".join(f"{kind.value:>11}" for kind in columns)
+    for name, rows in report.tables.items():
+        if any(rows[kind.value] for kind in columns):
+            yield f"{printable(name):<{width}}" + "".join(f"{rows[kind.value]:>11,}" for kind in columns)
+    yield f"{'all':<{width}}" + "".join(f"{report.count(kind):>11,}" for kind in columns)
+
+
+def warn_of_devices(run: Run, report: Report) -> None:
+    """What devices of the target may show otherwise for a while."""
+    if report.replaced:
+        run.terminal.warning(f"{report.replaced:,} rows are replaced: {_REPLACED}")
+    if report.nested:
+        run.terminal.warning(f"{report.nested:,} rows hold nested data: {_NESTED}")
+    for app, count in report.large_apps.items():
+        run.terminal.warning(
+            f"{app}: {count:,} changes; a device that is open meanwhile can miss some, and should sign in afresh"
+        )
+
+
+def tell_refused(run: Run, result: Result) -> None:
+    """What did not come to be as it was planned."""
+    for table, record, words in result.failures[:10]:
+        run.terminal.warning(f"refused: {table} {record}: {words}")
+    if result.failed > len(result.failures[:10]):
+        run.terminal.warning(f"refused: {result.failed:,} rows in all; --json lists more of them")
+    if result.verification is not None and not result.verification.ok:
+        run.terminal.warning(
+            f"{result.verification.differing:,} rows are not as planned; somebody may have edited them meanwhile"
+        )
+
+
+def confirm(question: str) -> None:
+    """Asks whether the account is the right one. Raises :class:`UsageError` where nobody says yes."""
+    from .prompts import ask
+
+    answer = ask(f"{question}? (yes)")
+    if answer is None:
+        raise UsageError("nobody is there to confirm the account", hint="--yes, once the account is the right one")
+    if answer.lower() not in ("y", "yes"):
+        raise UsageError("not confirmed; nothing was sent")

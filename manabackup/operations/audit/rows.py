@@ -1,0 +1,210 @@
+"""What one row tells: fields in clear, fields that do not open, values that came back, times, owners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from ... import jsontext
+from ...crypto.fields import FieldCipher, is_encrypted
+from ...errors import FieldDecryptionError
+from ...jsontext import JSON
+from ...projection import Record
+from ...projection.change import field_time, insert_time
+from ...registry import Registry, Table
+from ..private_fields import fields_in_clear, is_clear, is_of_other_version
+from ..rowtext import Spaces
+from .ciphertexts import Ciphertexts
+from .findings import Findings
+from .references import References
+
+Standing: TypeAlias = Literal["personal", "shared", "unknown"]
+Writes: TypeAlias = Mapping[str, Sequence[tuple[str, JSON]]]
+"""Field → (time, value) of everything that was ever written into it, in the server's order."""
+
+_NONE: frozenset[str] = frozenset()
+
+
+class RowChecks:
+    """Looks at the records of an account. ``cipher`` is None where there is no key; ``locked``: it is not at hand.
+
+    ``tomorrow`` is the time, as the app writes it, beyond which times are in the future.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        user_id: str,
+        spaces: Spaces,
+        cipher: FieldCipher | None,
+        findings: Findings,
+        ciphertexts: Ciphertexts,
+        references: References,
+        *,
+        locked: bool,
+        tomorrow: str,
+    ) -> None:
+        self._registry = registry
+        self._user_id = user_id
+        self._spaces = spaces
+        self._cipher = cipher
+        self._findings = findings
+        self._ciphertexts = ciphertexts
+        self._references = references
+        self._locked = locked
+        self._tomorrow = tomorrow
+        self.opened = 0
+        """Fields that the key opened."""
+        self.own_unopened = 0
+        """Fields of the user's own that were encrypted under another key, or damaged."""
+        self.not_tried = 0
+
+    def check(self, name: str, table: Table | None, record: Record, changes: Iterable[JSON]) -> None:
+        """One record, and the changes that it was folded from."""
+        for reason in record.malformed:
+            self._findings.of("malformedChange").add(name, record.id, reason=reason)
+        private = table.encrypted if table is not None else _NONE
+        writes = _writes(changes, private)
+        standing = self._standing(record.space)
+        self._note_ciphertexts(name, record, writes)
+        if table is not None and standing != "shared":
+            self._check_history(name, table, record, writes)
+        if record.state == "absent":
+            return
+        if table is not None:
+            self._check_clear(name, table, record, writes, standing)
+        opened = self._check_encrypted(name, record, writes, standing)
+        self._check_identity(name, record, standing)
+        if record.latest_time > self._tomorrow:
+            self._findings.of("futureTime").add(name, record.id)
+        if table is not None:
+            self._references.add(table, record, {**record.values, **opened} if opened else record.values)
+
+    def _standing(self, space: str | None) -> Standing:
+        """Whose a space is. What names none shows itself to its author alone."""
+        if space is None or self._spaces.is_personal(space):
+            return "personal"
+        return "shared" if self._spaces.is_shared(space) else "unknown"
+
+    # --- private fields
+
+    def _check_clear(self, name: str, table: Table, record: Record, writes: Writes, standing: Standing) -> None:
+        kinds = {"personal": "plaintextField", "shared": "plaintextShared", "unknown": "plaintextUnknownSpace"}
+        for field in fields_in_clear(table, record.values):
+            reason = None
+            if is_of_other_version(record.values[field]):
+                reason = "otherVersion"
+            elif any(is_encrypted(value) for _, value in writes.get(field, ())):
+                reason = "replacedCiphertext"
+            self._findings.of(kinds[standing]).add(name, record.id, field, reason=reason)
+
+    def _check_history(self, name: str, table: Table, record: Record, writes: Writes) -> None:
+        """Private fields that are ciphertext now, or gone, and were not always."""
+        present = record.state != "absent"
+        for field in sorted(writes.keys() & table.encrypted):
+            if present and is_clear(record.values.get(field)):
+                continue
+            if any(is_clear(value) for _, value in writes[field]):
+                self._findings.of("historyInClear").add(name, record.id, field)
+
+    def _check_encrypted(self, name: str, record: Record, writes: Writes, standing: Standing) -> dict[str, JSON]:
+        """Ciphertext that does not open, or came back; gives what opened and may refer to other rows."""
+        opened: dict[str, JSON] = {}
+        referring = self._registry.by_name[name].references if name in self._registry.by_name else {}
+        for field, value in sorted(record.values.items()):
+            if not is_encrypted(value):
+                continue
+            if _came_back(value, record.stamps[field].at if field in record.stamps else "", writes.get(field, ())):
+                self._findings.of("ciphertextReplayed").add(name, record.id, field)
+            text = self._open(name, record.id, field, value, standing)
+            if text is not None and (field in referring or f"{field}[]" in referring):
+                opened[field] = jsontext.parse(text)
+        return opened
+
+    def _open(self, name: str, record: str, field: str, value: str, standing: Standing) -> bytes | None:
+        if self._locked:
+            self.not_tried += 1
+            return None
+        try:
+            if self._cipher is None:
+                raise FieldDecryptionError("the account has no vault", reason="noKey")
+            text = self._cipher.decrypt(value)
+        except FieldDecryptionError as error:
+            kind = "undecryptable"
+            if error.reason in ("key", "noKey") and standing != "personal":
+                kind = "foreignCiphertext" if standing == "shared" else "undecryptableUnknownSpace"
+            self.own_unopened += kind == "undecryptable" and error.reason == "key"
+            self._findings.of(kind).add(name, record, field, reason=error.reason)
+            return None
+        self.opened += 1
+        return text
+
+    def _note_ciphertexts(self, name: str, record: Record, writes: Writes) -> None:
+        found: dict[tuple[str, str], bool] = {}
+        for field, written in writes.items():
+            held = _at(record.values, field) if record.state != "absent" else None
+            for _, value in written:
+                if is_encrypted(value):
+                    found[field, value] = value == held
+        self._ciphertexts.add(name, record.id, ((field, value, held) for (field, value), held in found.items()))
+
+    # --- whose it is
+
+    def _check_identity(self, name: str, record: Record, standing: Standing) -> None:
+        values = record.values
+        own_data = self._registry.own_user_ids.get(name, _NONE)
+        if "userId" not in own_data and _is_text(values.get("userId")) and record.space is not None:
+            self._findings.of("twoOwners").add(name, record.id)
+        author = values.get("authorId")
+        if "authorId" not in own_data and _is_text(author) and author != self._user_id:
+            self._findings.of("strangeAuthor" if standing == "personal" else "memberRow").add(name, record.id)
+
+
+def _writes(changes: Iterable[JSON], private: frozenset[str]) -> dict[str, list[tuple[str, JSON]]]:
+    """What was written into private fields, and every ciphertext besides, also by changes that were set aside."""
+    found: dict[str, list[tuple[str, JSON]]] = {}
+    for change in changes:
+        for field, time, value in _written(change):
+            if field in private or is_encrypted(value):
+                found.setdefault(field, []).append((time, value))
+    return found
+
+
+def _written(change: JSON) -> Iterator[tuple[str, str, JSON]]:
+    if type(change) is not dict:
+        return
+    data, fields = change.get("data"), change.get("fields")
+    if type(data) is dict:
+        time = insert_time(data)
+        for field, value in data.items():
+            yield field, time, value
+    if type(fields) is dict:
+        for field, entry in fields.items():
+            if type(entry) is dict and "value" in entry:
+                yield field, field_time(entry) if type(entry.get("at", "")) is str else "", entry["value"]
+
+
+def _came_back(value: str, at: str, written: Sequence[tuple[str, JSON]]) -> bool:
+    """Whether another value was written after this one was, and before it was written again with a later time.
+
+    A push that was tried again bears the time of the first try, so it is no return.
+    """
+    first = next((index for index, (_, other) in enumerate(written) if other == value), None)
+    if first is None or written[first][0] >= at:
+        return False
+    begun = written[first][0]
+    return any(other != value and begun <= time <= at for time, other in written[first + 1 :])
+
+
+def _at(values: Mapping[str, JSON], field: str) -> JSON:
+    """What stands in a field, or at a path into one."""
+    if field in values or "." not in field:
+        return values.get(field)
+    found: JSON = values
+    for name in field.split("."):
+        found = found.get(name) if type(found) is dict else None
+    return found
+
+
+def _is_text(value: JSON) -> bool:
+    return type(value) is str and value != ""

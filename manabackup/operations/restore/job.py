@@ -1,0 +1,262 @@
+"""One task that writes into an account: planned, carried out, verified, each step able to go on where it stopped.
+
+What is to be written differs from task to task (:meth:`Job.plan` is theirs); how it reaches the account does not. An
+account has one outbox: a task that is not finished stands in the way of every other.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from ... import registry
+from ...crypto.fields import FieldCipher
+from ...errors import ManabackupError
+from ...mirror import Mirror
+from ...output import writing_to
+from ...printable import printable
+from ...registry import Registry
+from ...remote.account import organizations
+from ...remote.connection import Connection
+from ...remote.sync import PushClient, SyncClient
+from ...timestamps import parse_timestamp
+from .. import pull as pulling
+from ..folding import PERSONAL
+from ..pull.reading import Progress as PullProgress
+from ..spooling import spool_files
+from .changes import timestamp
+from .check import Verification, verify
+from .identity import TargetSpaces
+from .outbox import Outbox, Stage, State
+from .plan import Kind
+from .push import CLOCK, Push
+from .report import MOST_CASES, Report
+from .result import Result
+from .target import Target
+
+Progress = Callable[[int, int], None]
+_OUTBOX, _PLANNED, _VERIFIED = "outbox.sqlite", "target.sqlite", "verified.sqlite"
+
+
+class UnfinishedError(ManabackupError):
+    """Writing into the same account was begun by another command and is not finished."""
+
+    default_hint = "run that command again; or --no-resume, which gives up what it had still to send"
+
+
+class ConflictError(ManabackupError):
+    """Rows are in the way, and that was to stop everything. Nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that is written for."""
+
+    connection: Connection
+    spaces: TargetSpaces
+    cipher: FieldCipher | None = None
+    """None where its key is not at hand, or there is none."""
+    has_vault: bool = True
+
+
+def target_spaces(
+    connection: Connection, personal: str | None = None, *, unreadable: str | None = PERSONAL
+) -> TargetSpaces:
+    """The spaces of an account, as far as it can be asked for them; ``personal`` is its personal one, if it was named.
+
+    A space whose type cannot be read counts as ``unreadable``: as a personal one, as in the web app, or with None as
+    one of unknown type. Raises :class:`ServerError`, :class:`SignInError`.
+    """
+    if connection.session is None:
+        return TargetSpaces(connection.user_id, None, personal)
+    spaces = organizations(connection.auth, connection.session)
+    if personal is None:
+        # There may be several that call themselves personal; the service marks the one that it made.
+        candidates = sorted((space for space in spaces if space.type == PERSONAL), key=lambda space: space.tier is None)
+        personal = candidates[0].id if candidates else None
+    types = {space.id: space.type or unreadable for space in spaces}
+    return TargetSpaces(connection.user_id, {id_: kind for id_, kind in types.items() if kind is not None}, personal)
+
+
+class Job:
+    """One task for an account, with a ``folder`` of its own. Use as a context manager.
+
+    What was only planned is forgotten at the end; what was begun to be sent stays until it is done.
+
+    Everything raises :class:`OutputError`, :class:`LockedError`.
+    """
+
+    def __init__(self, account: Account, folder: Path) -> None:
+        self._account = account
+        self._folder = folder
+        self._registry: Registry = registry.load()
+        with writing_to(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_file = spool_files(folder / _OUTBOX)
+        self._outbox = Outbox(folder / _OUTBOX)
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._closed:
+            return
+        if self._outbox.stage in (None, Stage.PLANNING):
+            self.forget()
+        else:
+            self._outbox.close()
+
+    # --- what a task says of itself
+
+    def _command(self) -> str:
+        """What tells whether a command is the same: the account, and all that was asked for."""
+        raise NotImplementedError
+
+    def _called(self) -> str:
+        """What the task is called where another one is told of it."""
+        raise NotImplementedError
+
+    # --- what was begun before
+
+    def resumed(self) -> Report | None:
+        """The plan of the same command that did not come to its end; None when there is none.
+
+        Raises :class:`UnfinishedError` when it was another command.
+        """
+        if self._outbox.stage in (None, Stage.PLANNING):
+            return None
+        if self._outbox.recall("command") != self._command():
+            raise UnfinishedError(f"{printable(str(self._outbox.recall('called')))} is not finished")
+        return Report.of_json(self._outbox.recall("report"))
+
+    def abandon(self) -> None:
+        """Gives up what another command had still to send. What may be half done is finished first.
+
+        Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`.
+        """
+        if self._outbox.stage is Stage.PUSHING:
+            self._push().finish_begun()
+        self._begin_anew()
+
+    # --- the steps after the plan
+
+    def push(self, progress: Progress | None = None) -> None:
+        """Sends what was planned, or what is left of it.
+
+        Raises :class:`ConflictError` when rows are in the way that were to stop it, :class:`ServerError`,
+        :class:`SignInError`, :class:`SubscriptionError`; the same command goes on from there.
+        """
+        conflicts = Report.of_json(self._outbox.recall("report")).count(Kind.CONFLICT)
+        if conflicts:
+            raise ConflictError(f"{conflicts:,} rows differ from those of the target; nothing was sent")
+        if self._outbox.stage is Stage.VERIFYING:
+            return
+        self._outbox.reach(Stage.PUSHING)
+        self._push(progress).run()
+        self._outbox.reach(Stage.VERIFYING)
+
+    def verify(self, pulling_progress: PullProgress | None = None) -> Verification:
+        """Reads the account once more, as a device that it has never seen, and compares.
+
+        Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`.
+        """
+        self._remove(_VERIFIED)
+        with self._mirror(_VERIFIED) as mirror:
+            pulled = self._pull(mirror, self._outbox.tables(), pulling_progress)
+            with mirror.snapshot() as snapshot:
+                target = Target(snapshot, self._registry, self._make_file)
+                return verify(self._outbox, target, _milliseconds(pulled.started_at))
+
+    def result(self, verification: Verification | None) -> Result:
+        """What the outbox says of the end; ``verification`` is None when nothing was sent."""
+        counts = self._outbox.counts()
+        done = {kind: count for (kind, state), count in counts.items() if state is State.DONE}
+        inserted = done.pop(Kind.INSERT.value, 0)
+        return Result(
+            Report.of_json(self._outbox.recall("report")),
+            inserted=inserted,
+            updated=sum(done.values()),
+            failed=sum(count for (_, state), count in counts.items() if state is State.FAILED),
+            failures=self._outbox.failures(MOST_CASES),
+            verification=verification,
+        )
+
+    def forget(self) -> None:
+        """The task is done: nothing of it is kept."""
+        self._closed = True
+        self._outbox.close()
+        with writing_to(self._folder):
+            shutil.rmtree(self._folder)
+
+    # --- for plans
+
+    @contextmanager
+    def _planning(self, tables: Sequence[str], progress: PullProgress | None) -> Iterator[tuple[Target, str]]:
+        """What the account holds in the apps of some tables, and the time of the plan by the server's clock.
+
+        The outbox is empty then. What was put into it within the block counts when the block ends.
+        """
+        self._begin_anew()
+        self._outbox.reach(Stage.PLANNING)
+        with self._mirror(_PLANNED) as mirror:
+            pulled = self._pull(mirror, tables, progress)
+            with mirror.snapshot() as snapshot:
+                yield Target(snapshot, self._registry, self._make_file), _milliseconds(pulled.started_at)
+        self._remove(_PLANNED)
+        self._outbox.remember(CLOCK, pulled.started_at)
+
+    def _remember(self, report: Report) -> None:
+        """Keeps the plan, and whose it is."""
+        for key, value in (
+            ("report", report.to_json()),
+            ("command", self._command()),
+            ("called", self._called()),
+        ):
+            self._outbox.remember(key, value)
+
+    # --- below
+
+    def _begin_anew(self) -> None:
+        self._outbox.close()
+        for name in (_OUTBOX, _PLANNED, _VERIFIED):
+            self._remove(name)
+        self._outbox = Outbox(self._folder / _OUTBOX)
+
+    def _remove(self, name: str) -> None:
+        with writing_to(self._folder):
+            for suffix in ("", "-wal", "-shm"):
+                (self._folder / f"{name}{suffix}").unlink(missing_ok=True)
+
+    def _mirror(self, name: str) -> Mirror:
+        connection = self._account.connection
+        return Mirror(self._folder / name, sync_url=connection.sync.base_url, user_id=connection.user_id)
+
+    def _pull(self, mirror: Mirror, names: Sequence[str], progress: PullProgress | None) -> pulling.PullResult:
+        """Everything that the server holds of the apps of some tables."""
+        apps = {table.app for table in self._registry.tables if table.name in names}
+        wanted = tuple(table for table in self._registry.tables if table.app in apps) or self._registry.tables[:1]
+        connection = self._account.connection
+        client = SyncClient(connection.sync, connection.tokens, mirror.client_id)
+        return pulling.run(mirror, client, replace(self._registry, tables=wanted), progress=progress)
+
+    def _push(self, progress: Progress | None = None) -> Push:
+        connection = self._account.connection
+        return Push(
+            self._outbox,
+            PushClient(connection.sync, connection.tokens, self._outbox.client_id),
+            SyncClient(connection.sync, connection.tokens, str(uuid4())),
+            progress=progress,
+        )
+
+
+def _milliseconds(text: str) -> str:
+    """A time of the server as clients write it, rounded up."""
+    micros = parse_timestamp(text)
+    return timestamp(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=-(-micros // 1_000)))

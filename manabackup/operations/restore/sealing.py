@@ -1,0 +1,137 @@
+"""Private fields of an account that stand in clear on the server, encrypted where they stand.
+
+The account is its own archive here: each row is written as it is, by the rules of a restore, with ciphertext in the
+place of plaintext. Rows that belong to others as well are left as they are: those of shared spaces, whose members are
+to read them, and those of spaces of which nobody knows whether they are shared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ... import jsontext
+from ...errors import UsageError
+from ...jsontext import JSON
+from ...registry import Table
+from ..identity import columns
+from ..private_fields import fields_in_clear, is_of_other_version
+from ..pull.reading import Progress as PullProgress
+from .archived import ArchivedRow
+from .identity import Destination
+from .job import Account, Job, Progress
+from .outbox import Item
+from .plan import Kind, Means, OnConflict, Reason, Rules, TargetRow, decide_to_seal, skipped
+from .report import Report
+from .target import Target
+from .writing import Work, Writer
+
+_BATCH = 500
+
+
+class Sealing(Job):
+    """One run of encrypting what stands in clear; ``folder`` is that of restores into the account.
+
+    ``replace_ai``: also rows of ``ai`` that only a replace reaches, which a runner on the server takes as deleted.
+    """
+
+    def __init__(self, account: Account, folder: Path, *, replace_ai: bool = False) -> None:
+        super().__init__(account, folder)
+        self._replace_ai = replace_ai
+
+    def plan(
+        self,
+        tables: Sequence[str],
+        *,
+        pulling_progress: PullProgress | None = None,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Reads the apps of some tables and fills the outbox with every row that can be mended. Nothing is sent.
+
+        Raises :class:`UsageError` for an account without a key, :class:`ServerError`, :class:`SignInError`,
+        :class:`SubscriptionError`.
+        """
+        if self._account.cipher is None:
+            raise UsageError("without the account's key nothing can be encrypted")
+        report = Report()
+        apps = {self._registry.by_name[name].app for name in tables}
+        chosen = [table for table in self._registry.tables if table.app in apps and table.encrypted]
+        with self._planning(tables, pulling_progress) as (target, now):
+            rules = Rules(now, OnConflict.OVERWRITE, self._replace_ai)
+            writer = Writer(self._account.spaces, rules)
+            for done, table in enumerate(chosen):
+                items: list[Item] = []
+                for item in self._table(table, target, writer, report):
+                    items.append(item)
+                    if len(items) >= _BATCH:
+                        self._outbox.add(items)
+                        items = []
+                self._outbox.add(items)
+                if progress is not None:
+                    progress(done + 1, len(chosen))
+        self._remember(report)
+        return report
+
+    def _table(self, table: Table, target: Target, writer: Writer, report: Report) -> Iterator[Item]:
+        unreadable = target.is_unreadable(table)
+        for record_id, lines in target.records(table):
+            held = target.row(table, lines)
+            values = held.record.values
+            clear = fields_in_clear(table, values) if held.record.state != "absent" else []
+            known = [name for name in clear if not is_of_other_version(values[name])]
+            if not clear or self._is_shared(held.record.space):
+                continue
+            reason = Reason.TARGET_UNREADABLE if unreadable else self._whose(held)
+            for name in clear:
+                if name not in known:
+                    report.leave_out(table.name, record_id, name)
+            if not known:
+                continue
+            work = self._work(table, held, known, writer) if reason is None else Work(skipped(reason))
+            report.add(table.name, record_id, work, app=table.app, space=held.record.space)
+            if work.changes:
+                means = work.decision.means
+                assert isinstance(means, Means)
+                kind = Kind.UPDATE.value
+                yield Item(0, table.app, table.name, record_id, means.value, kind, work.changes, work.earlier)
+
+    def _work(self, table: Table, held: TargetRow, private: Sequence[str], writer: Writer) -> Work:
+        record = held.record
+        row = ArchivedRow(
+            record.id,
+            {name: value for name, value in record.values.items() if name not in held.columns},
+            {name: stamp.at for name, stamp in record.stamps.items()},
+            private=frozenset(private),
+            columns=columns(self._registry, table.name),
+            cipher=self._account.cipher,
+        )
+        decision = decide_to_seal(row, held, writer.rules, app=table.app)
+        # An update leaves a row that names no space without one.
+        placed = table.scope == "space" and (record.space is not None or decision.means is Means.REPLACE)
+        home = Destination(self._account.spaces.home if placed else None)
+        return writer.carry_out(decision, row, held, table, home)
+
+    def _whose(self, held: TargetRow) -> Reason | None:
+        """Why a row is not the user's alone, as far as anybody knows. One change that others see is enough."""
+        spaces = self._account.spaces
+        named = {change.get("spaceId") for change in held.changes if type(change) is dict}
+        named |= {held.record.values.get("spaceId"), held.record.space}
+        others = [space for space in named if type(space) is str and space and not spaces.is_personal(space)]
+        if not others:
+            return None
+        return Reason.OTHER_SPACE if any(map(self._is_shared, others)) else Reason.UNKNOWN_SPACE
+
+    def _is_shared(self, space: str | None) -> bool:
+        """Whether a space is known to be another than a personal one."""
+        spaces = self._account.spaces
+        return space is not None and not spaces.is_personal(space) and space in (spaces.types or {})
+
+    def _command(self) -> str:
+        cipher = self._account.cipher
+        key = cipher.fingerprint if cipher is not None else None
+        asked: list[JSON] = ["seal", self._account.spaces.home, key, self._replace_ai]
+        return hashlib.sha256(jsontext.dumps(asked)).hexdigest()
+
+    def _called(self) -> str:
+        return "`audit --fix-plaintext` of this account"

@@ -1,0 +1,511 @@
+"""``audit`` as a process of its own: what is found, what it ends with, and what --fix-plaintext does about it."""
+
+from __future__ import annotations
+
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from manabackup import jsontext, registry
+from manabackup.crypto.fields import FieldCipher
+from manabackup.projection import fold
+from manabackup.sandbox import Sandbox
+from tests.formats.sarif import check_sarif
+from tests.formats.schemas import check
+from tests.operations.restore.line import Fault, Line
+
+from .conftest import PLAN
+from .homes import Computer, Newcomer, Owner, assert_refused, move_in, on_a_screen, rows_of
+from .traffic import Traffic
+
+JSON = Any
+PASSWORD = "Straße-nach-Süden-7"
+KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
+THEN = "2026-01-02T03:04:05.678Z"
+REGISTRY = registry.load()
+
+
+@pytest.fixture(scope="module")
+def line() -> Line:
+    """Where pushes go wrong."""
+    return Line()
+
+
+@pytest.fixture(scope="module")
+def box(traffic: Traffic, line: Line) -> Iterator[Sandbox]:
+    """The servers."""
+    with Sandbox(middleware=[traffic, line]) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def fair_weather(line: Line) -> None:
+    """Nothing goes wrong to begin with."""
+    line.fault = lambda pushed: None
+    line.pushed.clear()
+
+
+@pytest.fixture
+def newcomer(box: Sandbox) -> Newcomer:
+    """Somebody with an account in which nothing is amiss."""
+    return Newcomer(box, uuid4().hex, bootstrap=False)
+
+
+@pytest.fixture
+def home(newcomer: Newcomer, box: Sandbox) -> str:
+    """The newcomer's personal space."""
+    return next(space.id for space, _ in box.accounts.spaces.of_user(newcomer.id))
+
+
+@pytest.fixture
+def at_home(newcomer: Newcomer, box: Sandbox, tmp_path: Path) -> Computer:
+    """The newcomer's computer, signed in with a password, so that spaces are known."""
+    computer = Computer(tmp_path, box.url)
+    done = computer("login", "--email", f"{newcomer.name}@example.org", env={"MANABACKUP_PASSWORD": PASSWORD})
+    assert done.code == 0, done.err
+    computer.environ["MANABACKUP_RECOVERY_CODE"] = newcomer.recovery_code
+    return computer
+
+
+def note(newcomer: Newcomer, record: str, home: str | None = None, **data: JSON) -> str:
+    """A note with a time; gives the event's id."""
+    space = {} if home is None else {"spaceId": home}
+    return newcomer.write({"id": record, "data": {"createdAt": THEN, **space, **data}, **space}, created_at_us=None)
+
+
+def update(newcomer: Newcomer, record: str, at: str, **values: JSON) -> str:
+    fields = {name: {"value": value, "at": at} for name, value in values.items()}
+    return newcomer.write({"id": record, "op": "update", "fields": fields}, created_at_us=None)
+
+
+def audited(computer: Computer, *arguments: str, code: int = 4) -> JSON:
+    """The record of an audit."""
+    done = computer("audit", "--json", *arguments)
+    assert done.code == code, (done.out, done.err)
+    check("audit", done.record)
+    return done.record
+
+
+def _place(case: JSON) -> tuple[str, ...]:
+    return tuple(case[name] for name in ("table", "id", "field") if name in case)
+
+
+def found(record: JSON, *kinds: str) -> dict[str, list[tuple[str, ...]]]:
+    """Kind → (table, id, field) of what is graver than a note, or of some kinds."""
+    return {
+        finding["id"]: [_place(case) for case in finding["cases"]]
+        for finding in record["findings"]
+        if (finding["id"] in kinds if kinds else finding["severity"] != "note")
+    }
+
+
+# --- what is found ----------------------------------------------------------------------------------------------------
+
+
+def test_an_account_with_oddities_is_told_what_is_wrong_with_it(owner: Owner, stocked: Computer) -> None:
+    record = audited(stocked)
+    assert record["vault"] == {"mode": "zero-knowledge", "recoveryCode": True}
+    named = found(record, "plaintextField", "plaintextShared", "foreignCiphertext", "unknownCollection")
+    present = [owner.truth.rows, owner.truth.tombstones]
+    clear = {place for place in owner.truth.plaintext if any(place[1] in rows.get(place[0], {}) for rows in present)}
+    assert {*named["plaintextField"], *named["plaintextShared"]} == clear
+    assert owner.truth.foreign <= {*named["foreignCiphertext"]}
+    assert named["unknownCollection"] == [("news.savedArticles",)]
+    assert "nonceReused" not in found(record)
+    assert "ciphertextRepeated" not in found(record)
+    assert record["fix"] is None
+
+
+def test_people_see_the_gravest_first_what_it_means_and_what_to_do(stocked: Computer) -> None:
+    done = stocked("audit")
+    assert done.code == 4
+    lines = done.out.splitlines()
+    assert lines[0].startswith("error: plaintextField: ")
+    heads = [line.split(":")[0] for line in lines if not line.startswith(" ")]
+    assert heads[:-1] == sorted(heads[:-1], key=["error", "warning", "note"].index)
+    assert "  What to do: `manabackup audit --fix-plaintext`" in done.out
+    assert lines[-1].startswith("audited ")
+    more = stocked("audit", "-v")
+    assert len(more.out.splitlines()) > len(lines)
+
+
+def test_a_sound_account_ends_with_0_and_with_strict_mere_notes_end_with_4(
+    at_home: Computer, newcomer: Newcomer, home: str
+) -> None:
+    note(newcomer, "n", home, title=newcomer.sealed("x"))
+    record = audited(at_home, "--strict", code=0)
+    assert (record["clean"], record["errors"], record["warnings"], record["notes"]) == (True, 0, 0, 0)
+    note(newcomer, "m", home, title="x")
+    assert audited(at_home, "--fix-plaintext", "--yes", code=0)["notes"] == 1  # the log keeps what stood in clear
+    audited(at_home, code=0)
+    audited(at_home, "--strict", code=4)
+
+
+def test_S5_a_collection_that_nobody_knows_is_found_exported_and_reported(
+    at_home: Computer, newcomer: Newcomer
+) -> None:
+    newcomer.write(
+        {"table": "novelties", "id": "x", "data": {"a": 1, "secret": newcomer.sealed("geheim")}},
+        "todo",
+        created_at_us=None,
+    )
+    assert found(audited(at_home, code=0), "unknownCollection") == {"unknownCollection": [("todo.novelties",)]}
+    done = at_home.export()
+    assert done.record["completeness"]["notices"]["unknownCollection"] == 1
+    assert rows_of(at_home.archive)["todo.novelties"] == {"x": {"a": 1, "secret": "geheim"}}
+
+
+def test_S6_ciphertext_moved_replayed_or_replaced_by_plaintext_is_reported(
+    at_home: Computer, newcomer: Newcomer, home: str
+) -> None:
+    a, b, c, d = (newcomer.sealed(text) for text in "abcd")
+    note(newcomer, "moved-from", home, title=a)
+    note(newcomer, "moved-to", home, title=a)
+    note(newcomer, "replayed", home, title=b)
+    update(newcomer, "replayed", "2026-01-03T00:00:00.000Z", title=c)
+    update(newcomer, "replayed", "2026-01-04T00:00:00.000Z", title=b)
+    note(newcomer, "replaced", home, title=d)
+    update(newcomer, "replaced", "2026-01-03T00:00:00.000Z", title="untergeschoben")
+    record = audited(at_home)
+    assert {kind: sorted(places) for kind, places in found(record).items()} == {
+        "plaintextField": [("notes", "replaced", "title")],
+        "ciphertextRepeated": [("notes", "moved-from", "title"), ("notes", "moved-to", "title")],
+        "ciphertextReplayed": [("notes", "replayed", "title")],
+    }
+    (clear,) = [finding for finding in record["findings"] if finding["id"] == "plaintextField"]
+    assert clear["cases"][0]["reason"] == "replacedCiphertext"
+    assert "untergeschoben" not in jsontext.dumps(record).decode()
+
+
+def test_S7_another_key_than_before_stops_the_audit_until_it_is_accepted(
+    at_home: Computer, newcomer: Newcomer, box: Sandbox, home: str
+) -> None:
+    note(newcomer, "n", home, title=newcomer.sealed("x"))
+    audited(at_home, code=0)
+    code = box.accounts.set_vault(newcomer.id, "zero-knowledge", OTHER_KEY)
+    at_home.environ["MANABACKUP_RECOVERY_CODE"] = str(code)
+    assert_refused(at_home("audit"), 12, "another one than before")
+    record = audited(at_home, "--accept-new-key")
+    assert ("notes", "n", "title") in found(record)["undecryptable"]
+
+
+def test_S10_times_years_ahead_are_reported_and_the_fold_takes_them_as_every_client_does(
+    at_home: Computer, newcomer: Newcomer, home: str
+) -> None:
+    note(newcomer, "n", home, color="rot")
+    update(newcomer, "n", "2031-01-01T00:00:00Z", color="blau")
+    update(newcomer, "n", "2026-05-01T00:00:00+02:00", color="gruen")
+    assert found(audited(at_home)) == {"futureTime": [("notes", "n")]}
+    assert at_home.export().code == 0
+    assert rows_of(at_home.archive)["notes"]["n"]["color"] == "blau"
+
+
+def test_S12_a_history_that_was_rewritten_is_reported_and_what_was_held_stays(
+    at_home: Computer, newcomer: Newcomer, box: Sandbox, home: str
+) -> None:
+    gone = note(newcomer, "gone", home, title=newcomer.sealed("weg"))
+    changed = note(newcomer, "changed", home, color="rot")
+    audited(at_home, code=0)
+    box.log.forget(gone)
+    box.log.forget(changed)
+    forged = {"table": "notes", "id": "changed", "op": "insert", "data": {"createdAt": THEN, "color": "gefälscht"}}
+    box.log.append(newcomer.id, "laptop", "notes", forged, event_id=changed)
+    record = audited(at_home, "--full")
+    events = {
+        finding["id"]: [case["event"] for case in finding["cases"]]
+        for finding in record["findings"]
+        if finding["id"].startswith("event")
+    }
+    assert events == {"eventChanged": [changed], "eventGone": [gone]}
+    assert at_home.export("--offline").code == 0
+    notes = rows_of(at_home.archive)["notes"]
+    assert (notes["gone"]["title"], notes["changed"]["color"]) == ("weg", "rot")
+
+
+@pytest.mark.parametrize(
+    ("vault", "kinds"),
+    [("standard", {"standardVault", "noRecoveryCode"}), (None, {"noVault"})],
+)
+def test_a_vault_that_the_server_opens_and_one_that_does_not_exist_are_reported(
+    box: Sandbox, tmp_path: Path, vault: Any, kinds: set[str]
+) -> None:
+    somebody = Newcomer(box, uuid4().hex, vault=False, bootstrap=False)
+    if vault is not None:
+        box.accounts.set_vault(somebody.id, vault, KEY)
+    computer = Computer(tmp_path, box.url)
+    computer("login", "--email", f"{somebody.name}@example.org", env={"MANABACKUP_PASSWORD": PASSWORD})
+    assert set(found(audited(computer))) == kinds
+    assert set(found(audited(computer, "--no-key"))) == kinds
+    if vault is None:
+        done = computer("audit", "--fix-plaintext", "--yes")
+        assert_refused(done, 2, "no key")
+
+
+# --- keys and places --------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_recovery_code_is_12_and_no_code_at_all_is_2(stocked: Computer) -> None:
+    code = stocked.environ.pop("MANABACKUP_RECOVERY_CODE")
+    assert_refused(stocked("audit"), 2, "no recovery code")
+    wrong = code.translate(str.maketrans("0123456789ABCDEF", "123456789ABCDEF0"))
+    assert_refused(stocked("audit", env={"MANABACKUP_RECOVERY_CODE": wrong}), 12, "wrong recovery code")
+
+
+def test_without_the_key_everything_is_found_that_needs_none(stocked: Computer) -> None:
+    whole = audited(stocked)
+    stocked.environ.pop("MANABACKUP_RECOVERY_CODE")
+    record = audited(stocked, "--no-key")
+    assert record["keyFingerprint"] is None
+    assert found(record, "plaintextField") == found(whole, "plaintextField")
+    assert "notOpened" in found(record, "notOpened")
+    assert "foreignCiphertext" not in found(record, "foreignCiphertext")
+
+
+def test_without_the_servers_the_mirror_tells_the_same(stocked: Computer, traffic: Traffic) -> None:
+    whole = audited(stocked)
+    traffic.requests.clear()
+    record = audited(stocked, "--offline")
+    assert traffic.requests == []
+    assert record["pulledAt"] is not None
+    assert record["findings"] == whole["findings"]
+    assert record["vault"]["mode"] == "zero-knowledge"
+    stocked.environ.pop("MANABACKUP_RECOVERY_CODE")
+    assert found(audited(stocked, "--offline", "--no-key"), "plaintextField") == found(whole, "plaintextField")
+
+
+def test_with_a_token_alone_it_is_said_that_spaces_are_not_known_and_nothing_of_them_is_changed(
+    owner: Owner, box: Sandbox, tmp_path: Path
+) -> None:
+    computer = owner.at(Computer(tmp_path, box.url))
+    computer.environ["MANABACKUP_TOKEN"] = box.accounts.issue_token(owner.account.user_id)
+    record = audited(computer)
+    assert "spaceTypesUnknown" in found(record, "spaceTypesUnknown")
+    unknown = found(record)["plaintextUnknownSpace"]
+    own = audited(computer, "--personal-space", owner.account.personal_space)
+    assert len(found(own)["plaintextField"]) > len(found(record).get("plaintextField", []))
+    plan = audited(computer, "--fix-plaintext", "--dry-run")["fix"]
+    assert plan["reasons"]["unknownSpace"] == len({place[:2] for place in unknown})
+    assert plan["planned"] < len({place[:2] for place in found(own)["plaintextField"]})
+
+
+def test_an_audit_of_nothing_that_was_pulled_is_10(here: Computer) -> None:
+    assert_refused(here("audit", "--offline"), 10, "no mirror")
+
+
+# --- outputs ----------------------------------------------------------------------------------------------------------
+
+
+def test_sarif_is_written_whole_for_its_owner_alone(stocked: Computer, tmp_path: Path) -> None:
+    path = tmp_path / "audit.sarif"
+    record = audited(stocked, "--sarif", str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    log = jsontext.parse(path.read_bytes())
+    check_sarif(log)
+    (run,) = log["runs"]
+    results = run["results"]
+    assert len(results) == sum(max(len(finding["cases"]), 1) for finding in record["findings"])
+    assert {result["level"] for result in results} == {finding["severity"] for finding in record["findings"]}
+    finding = record["findings"][0]
+    case = finding["cases"][0]
+    first = next(result for result in results if result["ruleId"] == finding["id"])
+    assert first["locations"][0]["logicalLocations"] == [
+        {
+            "name": case["field"],
+            "fullyQualifiedName": f"account/{case['table']}/{case['id']}/{case['field']}",
+            "kind": "property",
+        }
+    ]
+    assert_refused(stocked("audit", "--sarif", str(path)), 17, "exists already")
+    before = path.read_bytes()
+    audited(stocked, "--sarif", str(path), "--force")
+    assert path.read_bytes() == before
+    assert_refused(stocked("audit", "--sarif", str(tmp_path / "no" / "folder")), 17, "does not exist")
+
+
+def test_hostile_names_reach_no_terminal_raw(at_home: Computer, newcomer: Newcomer, home: str) -> None:
+    note(newcomer, "\x1b]0;owned\x07", home, title="x")
+    newcomer.write({"table": "odd\x1b[2Jname", "id": "x", "data": {}}, "todo")
+    code, shown = on_a_screen(at_home, "audit", "-v")
+    assert code == 4
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fix-plaintext", "--offline"], "servers"),
+        (["--fix-plaintext", "--no-key"], "key"),
+        (["--dry-run"], "--fix-plaintext"),
+        (["--yes"], "--fix-plaintext"),
+        (["--no-resume"], "--fix-plaintext"),
+        (["--full", "--offline"], "--offline"),
+        (["--force"], "--sarif"),
+    ],
+)
+def test_combinations_that_make_no_sense_are_refused(stocked: Computer, arguments: list[str], words: str) -> None:
+    assert_refused(stocked("audit", *arguments), 2, words)
+
+
+# --- --fix-plaintext --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def own_box(traffic: Traffic) -> Iterator[Sandbox]:
+    """Servers whose accounts may be changed."""
+    with Sandbox(middleware=[traffic]) as running:
+        yield running
+
+
+def test_a_whole_account_is_mended_and_says_the_same_afterwards(own_box: Sandbox, tmp_path: Path) -> None:
+    owner = move_in(own_box, PLAN)
+    computer = owner.sign_in(Computer(tmp_path, own_box.url))
+    before = audited(computer)
+    shared = found(before, "plaintextShared")
+    assert found(before)["plaintextField"]
+    assert computer.export().code == 0
+    rows = rows_of(computer.archive)
+    record = audited(computer, "--fix-plaintext", "--yes", "--replace-ai")
+    fix = record["fix"]
+    assert (fix["verified"], fix["failed"], fix["notFixed"]) == (True, 0, [])
+    assert fix["planned"] == fix["updated"] == len({place[:2] for place in found(before)["plaintextField"]})
+    assert fix["target"]["userId"] == owner.account.user_id
+    assert "plaintextField" not in found(record)
+    assert found(record, "plaintextShared") == shared
+    assert set(found(record)) == set(found(before)) - {"plaintextField"}
+    again = computer.home / "out" / "again.mana"
+    assert computer.export(output=again).code == 0
+    added = {"createdAt", "updatedAt", "visibility", "spaceId", "authorId", "userId", "deletedAt"}
+    for table, of_table in rows_of(again).items():
+        assert of_table.keys() == rows[table].keys()
+        for identifier, values in of_table.items():
+            for name in values.keys() | rows[table][identifier].keys():
+                if name not in added:
+                    assert values.get(name) == rows[table][identifier].get(name), (table, identifier, name)
+    count = own_box.log.count()
+    assert audited(computer, "--fix-plaintext", "--yes")["fix"] is None
+    assert own_box.log.count() == count
+    assert not list((computer.state / "restores").iterdir())
+
+
+def test_nothing_is_sent_before_somebody_said_yes(
+    at_home: Computer, newcomer: Newcomer, home: str, box: Sandbox
+) -> None:
+    note(newcomer, "n", home, title="x")
+    count = box.log.count()
+    dry = at_home("audit", "--fix-plaintext", "--dry-run")
+    assert dry.code == 4
+    assert f"target: account {newcomer.id}" in dry.out
+    assert FieldCipher(KEY).fingerprint in dry.out
+    assert "nothing was sent" in dry.out
+    unattended = at_home("audit", "--fix-plaintext")
+    assert unattended.code == 2
+    assert "--yes" in unattended.err
+    refused = at_home.at_terminal("audit", "--fix-plaintext", typed=["no"])
+    assert (refused.code, box.log.count()) == (2, count)
+    assert f"encrypt 1 row of account {newcomer.id}" in refused.err
+    assert FieldCipher(KEY).fingerprint in refused.err
+    assert not list((at_home.state / "restores").iterdir())
+    agreed = at_home.at_terminal("audit", "--fix-plaintext", typed=["yes"])
+    assert agreed.code == 0, agreed.err
+    assert "encrypted: 1 row, 0 refused; verified" in agreed.out
+
+
+def test_a_run_that_is_killed_goes_on_where_it_stopped(
+    at_home: Computer, newcomer: Newcomer, home: str, box: Sandbox, line: Line
+) -> None:
+    for number in range(30):
+        times = {"createdAt": THEN} if number % 2 else {}
+        data = {"spaceId": home, "title": f"t{number}", **times}
+        newcomer.write({"id": f"n{number:02}", "data": data, "spaceId": home})
+    kills = 0
+    for stored in (0, 1, 7, 40, None):
+        process = at_home.start("audit", "--fix-plaintext", "--yes")
+
+        def fault(pushed: Any, process: Any = process, stored: int | None = stored) -> Fault:
+            process.send_signal(signal.SIGKILL)
+            return Fault(stored, None)
+
+        line.fault = fault
+        process.communicate(timeout=60)
+        kills += process.returncode == -signal.SIGKILL
+        line.fault = lambda pushed: None
+        if kills == 1:
+            refused = at_home("audit", "--fix-plaintext", "--yes", "--replace-ai")
+            assert_refused(refused, 1, "not finished")
+    assert kills >= 4
+    record = audited(at_home, "--fix-plaintext", "--yes", code=0)
+    assert record["fix"] is None or record["fix"]["verified"] is True
+    cipher = FieldCipher(KEY)
+    for number in range(30):
+        changes = [
+            change
+            for row in box.log.pull(newcomer.id, frozenset(), "notes", "notes", "?", -1, 10**6)
+            if (change := jsontext.parse(row.wire()))["id"] == f"n{number:02}"
+        ]
+        wanted = "insert update" if number % 2 else "insert delete insert update"
+        assert " ".join(change["op"] for change in changes) == wanted
+        assert cipher.decrypt(fold(REGISTRY.by_name["notes"], changes).values["title"]) == f'"t{number}"'.encode()
+
+
+def test_a_row_that_the_server_refuses_is_reported_and_the_others_go_on(
+    at_home: Computer, newcomer: Newcomer, home: str, line: Line
+) -> None:
+    note(newcomer, "bad", home, title="x")
+    note(newcomer, "good", home, title="x")
+
+    def fault(pushed: Any) -> Fault | None:
+        return Fault(0, 400, "no") if any(change["id"] == "bad" for change in pushed.changes) else None
+
+    line.fault = fault
+    record = audited(at_home, "--fix-plaintext", "--yes")
+    assert (record["fix"]["updated"], record["fix"]["failed"]) == (1, 1)
+    assert [case["id"] for case in record["fix"]["notFixed"]] == ["bad"]
+    assert found(record) == {"plaintextField": [("notes", "bad", "title")]}
+
+
+def test_a_key_that_is_not_the_accounts_encrypts_nothing(
+    at_home: Computer, newcomer: Newcomer, home: str, box: Sandbox, tmp_path: Path
+) -> None:
+    note(newcomer, "open", home, title="x")
+    note(newcomer, "sealed", home, title=newcomer.sealed("x"))
+    key = tmp_path / "key"
+    key.write_bytes(OTHER_KEY)
+    key.chmod(0o600)
+    count = box.log.count()
+    arguments = ("audit", "--fix-plaintext", "--yes", "--key-file", str(key))
+    assert_refused(at_home(*arguments), 12, "nothing shows")
+    assert box.log.count() == count
+    key.write_bytes(KEY)
+    assert at_home(*arguments, "--accept-new-key").code == 0
+    assert box.log.count() > count
+
+
+def test_S7_nothing_is_encrypted_under_a_key_that_the_server_gives_out_in_place_of_the_owners(
+    newcomer: Newcomer, box: Sandbox, tmp_path: Path
+) -> None:
+    note(newcomer, "n", title="x")
+    box.accounts.set_vault(newcomer.id, "standard", OTHER_KEY)
+    fresh = Computer(tmp_path, box.url)  # knows no key from before
+    fresh("login", "--email", f"{newcomer.name}@example.org", env={"MANABACKUP_PASSWORD": PASSWORD})
+    count = box.log.count()
+    done = fresh("audit", "--fix-plaintext", "--yes", env={"MANABACKUP_RECOVERY_CODE": newcomer.recovery_code})
+    assert (done.code, box.log.count()) == (12, count)
+    assert "--accept-new-key" in done.err
+
+
+def test_two_runs_do_not_share_a_state_folder(at_home: Computer, newcomer: Newcomer, traffic: Traffic) -> None:
+    note(newcomer, "n", title="x")
+    with traffic.holding("/sync/notes") as hold:
+        first = at_home.start("audit", "--fix-plaintext", "--yes")
+        hold.wait()
+        second = at_home("audit")
+        hold.release()
+    assert second.code == 11, second.err
+    first.communicate(timeout=60)
+    assert first.returncode == 0
