@@ -33,7 +33,7 @@ SCENES = (
     "login over",
     "restore",
 )
-MOST = 4
+MOST = 3
 KILLS = (Mode.KILL_BEFORE, Mode.KILL_AFTER)
 
 

@@ -18,7 +18,7 @@ from .steps import Runner, Trouble
 from .test_kills import SCENES, survive
 from .test_signals import heed
 
-ROUNDS = int(os.environ.get("MANABACKUP_KILL_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("MANABACKUP_KILL_ROUNDS", "6"))
 
 
 def seconds(scene: Scene, run: Runner) -> float:
