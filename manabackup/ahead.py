@@ -36,14 +36,17 @@ class _Reading(Generic[_T]):
         self._closed = False
         for _ in range(most):
             self._wanted.put(None)
-        with uninterrupted():
-            self._thread = threading.Thread(target=self._work, name="read-ahead", daemon=True)
-            self._thread.start()
+        self._thread = threading.Thread(target=self._work, name="read-ahead", daemon=True)
 
     def made(self) -> Iterator[_T]:
+        with uninterrupted():
+            self._thread.start()
         while (made := self._made.get()) is not None:
             if isinstance(made, BaseException):
-                raise made
+                try:
+                    raise made
+                finally:
+                    del made  # or the error would hold this frame, and this frame the error
             yield made[0]
             del made
             self._wanted.put(None)
@@ -52,7 +55,8 @@ class _Reading(Generic[_T]):
         """End the thread; it makes no item that it has not begun."""
         self._closed = True
         self._wanted.put(None)
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         if isinstance(self._items, Generator):
             self._items.close()
 
