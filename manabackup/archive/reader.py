@@ -85,19 +85,32 @@ class Archive:
     def rows(self, table: str) -> Iterator[Row]:
         """The rows of a table, each checked: one JSON object, a string ``id``, none twice.
 
-        When the iterator ends, the entry's size, CRC-32 and SHA-256 have been checked too. Raises
+        When the iterator ends, the entry's size, CRC-32, SHA-256 and number of rows have been checked too. Raises
         :class:`DamagedArchiveError` naming table and line, never content.
         """
         name = names.entry("data", table)
         last: str | None = None
         ascending = True
+        count = 0
         for number, line in self.lines(name):
             identifier = _row_id(line, name, number)
             if ascending and last is not None and identifier <= last:
                 self._refuse_duplicates(name)
                 ascending = False
             last = identifier
+            count += 1
             yield Row(identifier, line)
+        self.check_count(table, count)
+
+    def check_count(self, table: str, count: int) -> None:
+        """Whether a table of ``count`` rows is as large as the manifest says, where this tool wrote both.
+
+        Elsewhere the rows win. Raises :class:`DamagedArchiveError`.
+        """
+        stated = self.manifest.row_counts.get(table)
+        if self.manifest.data_sha256 is not None and (type(stated) is not int or stated != count):
+            message = f"the manifest counts other rows of {printable(table)} than there are"
+            raise DamagedArchiveError(message, code="counts", where=names.MANIFEST)
 
     def meta(self, subject: str) -> Iterator[dict[str, JSON]]:
         """The parsed lines of ``meta/<subject>.jsonl``; nothing when the archive has none."""

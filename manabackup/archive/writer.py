@@ -277,7 +277,8 @@ class ArchiveWriter:
 
     def copy_table(self, archive: Archive, table: str) -> None:
         """The rows of a table as they are in another archive of this tool."""
-        self.row_counts[names.written(table)] = self.copy(archive, names.entry("data", table))
+        count = self.row_counts[names.written(table)] = self.copy(archive, names.entry("data", table))
+        archive.check_count(table, count)
 
     def finish(self, about: About, additions: dict[str, JSON]) -> Written:
         """Write sums, manifest and directory. ``additions`` are the manifest keys that the web app does not know."""
