@@ -96,7 +96,7 @@ class Archive:
         With ``loaded`` each keeps what the check made of it, where that was the fast parser's work; with ``ordered``
         the ids must ascend, as they do in archives of this tool.
 
-        When the iterator ends, the entry's size, CRC-32 and SHA-256 have been checked too. Raises
+        When the iterator ends, the entry's size, CRC-32, SHA-256 and number of rows have been checked too. Raises
         :class:`DamagedArchiveError` naming table and line, never content.
         """
         return chain.from_iterable(self.row_blocks(table, loaded=loaded, ordered=ordered))
@@ -106,7 +106,7 @@ class Archive:
         name = names.entry("data", table)
         last: str | None = None
         ascending = True
-        number = 0
+        number = count = 0
         for lines in self._line_blocks(name):
             usual = _usual_rows(lines, loaded)
             blocks = _rows_one_by_one(lines, name, number) if usual is None else iter([usual])
@@ -118,7 +118,19 @@ class Archive:
                         self._refuse_disorder(name)
                     ascending = False
                 last = block[-1].id
+                count += len(block)
                 yield block
+        self.check_count(table, count)
+
+    def check_count(self, table: str, count: int) -> None:
+        """Whether a table of ``count`` rows is as large as the manifest says, where this tool wrote both.
+
+        Elsewhere the rows win. Raises :class:`DamagedArchiveError`.
+        """
+        stated = self.manifest.row_counts.get(table)
+        if self.manifest.data_sha256 is not None and (type(stated) is not int or stated != count):
+            message = f"the manifest counts other rows of {printable(table)} than there are"
+            raise DamagedArchiveError(message, code="counts", where=names.MANIFEST)
 
     def meta(self, subject: str) -> Iterator[dict[str, JSON]]:
         """The parsed lines of ``meta/<subject>.jsonl``; nothing when the archive has none."""

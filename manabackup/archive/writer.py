@@ -309,7 +309,9 @@ class ArchiveWriter:
             lines += chunk.count(b"\n")
         do(0, self._end_copy, archive, name, place, whole)
         if entry.kind == "data":
-            self.row_counts[names.written(names.table_of(name))] = lines
+            table = names.table_of(name)
+            archive.check_count(table, lines)
+            self.row_counts[names.written(table)] = lines
 
     def _end_copy(self, archive: Archive, name: str, place: str, whole: Hash) -> None:
         digest = whole.hexdigest()

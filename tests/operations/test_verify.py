@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from manabackup.archive.reader import open_archive
+from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError
+from manabackup.operations.diff import Side, diff
+from manabackup.operations.rekey import rekey
+from manabackup.operations.reseal import seal
 from manabackup.operations.verify import verify
 from tests.archive import handmade, zips
 
@@ -71,3 +75,24 @@ def test_A1_what_lies_beside_a_web_apps_seal_is_noted_and_not_read(tmp_path: Pat
     path.write_bytes(zips.build([*handmade.sealed_by_us(), smuggled]))
     with pytest.raises(DamagedArchiveError, match="does not belong beside"):
         open_archive(path, lambda: pytest.fail("asked for a passphrase"))
+
+
+def test_A3_whoever_reads_rows_to_their_end_finds_that_some_are_missing(tmp_path: Path) -> None:
+    """Somebody took a row away and computed all sums anew, but for the manifest's count."""
+    path, out = tmp_path / "x.mana", tmp_path / "out.mana"
+    path.write_bytes(zips.build(handmade.ours({"notes": b'{"id":"a"}\n'}, rowCounts={"notes": 2})))
+    cipher = FieldCipher(bytes(32))
+
+    def compare() -> None:
+        with open_archive(path) as archive:
+            diff(Side(archive), Side(archive))
+
+    def encrypt() -> None:
+        with open_archive(path) as archive:
+            rekey(archive, out, cipher)
+
+    for read in (compare, encrypt, lambda: seal(path, out, lambda: "a passphrase of mine")):
+        with pytest.raises(DamagedArchiveError) as caught:
+            read()
+        assert (caught.value.code, caught.value.where) == ("counts", "manifest.json")
+    assert not out.exists()
