@@ -233,6 +233,21 @@ def test_a_server_whose_clock_went_back_is_stopped_until_a_full_pull(box: Box) -
     assert box.pull().changes_held == 1
 
 
+@pytest.mark.parametrize("clock", ["2998-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z"])
+def test_S3_a_clock_that_jumps_ahead_for_one_answer_moves_no_cursor(box: Box, clock: str) -> None:
+    box.write([T0])
+
+    def before(method: str, path: str, query: str) -> tuple[int, bytes] | None:
+        ahead = json.dumps({"serverChanges": [], "conflicts": [], "syncedUntil": clock}).encode()
+        return (200, ahead) if path == "/sync/notes" or (method == "GET" and "lists" in query) else None
+
+    box.before = before
+    box.pull()
+    box.before = lambda *_: None
+    box.write([box.log.now_ns() // 1_000], "notes", "notes")
+    assert box.pull().changes_held == 2
+
+
 # --- who may not ---
 
 
