@@ -143,7 +143,7 @@ class _Rounds:
 
     def run(self) -> int:
         """Everything; the server's clock at the beginning."""
-        started_at = self._server_clock()
+        started_at = self._reading.latest = self._server_clock()
         self._mirror.begin_pull(compare=self._full)
         self._reading.expect(len(self._apps))
         unwieldy = [self._beginning(app) for app in self._apps]
@@ -197,12 +197,14 @@ class _Rounds:
         return app, Reached(since, from_start=since == EPOCH)
 
     def _read_app(self, answer_bytes: int, task: _Task) -> _End:
+        app, since = task[0], task[1].since
         try:
             whole = AppReader(self._reading, *task).read_quickly(answer_bytes)
         except UnwieldyAnswerError:
             return _End.UNWIELDY
         if not whole:
             return _End.CUT
+        self._mirror.searched(app, since)
         self._reading.step()
         return _End.WHOLE
 
