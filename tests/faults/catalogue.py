@@ -11,10 +11,10 @@ from __future__ import annotations
 import gzip
 import itertools
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import cache
+from functools import cache, partial
 
 import zstandard
 
@@ -197,8 +197,6 @@ FRAMING = [
             "three thousand headers": writes(
                 lambda answer: head(answer, f"Content-Length: {len(answer.body)}", *["X: y"] * 3_000) + answer.body
             ),
-            "more behind the answer": writes(lambda answer: whole(answer) + b"HTTP/1.1 200 OK\r\n\r\nmore"),
-            "another answer behind it": writes(lambda answer: whole(answer) * 2),
         },
     ),
     *_faults(Then.UNWIELDY, {"length of an exabyte": writes(framed("Content-Length: " + "9" * 18))}),
@@ -292,12 +290,12 @@ def _bomb(coding: str) -> Act:
 
 
 def _beside(text: bytes) -> Act:
-    """One member more, whose value is ``text``, in an answer that is an object; else one item more."""
+    """One member more, whose value is ``text``, in the answer's first object."""
 
     def edit(body: bytes) -> bytes:
-        opening, rest = body[:1], body[1:]
-        comma = b"" if rest.lstrip()[:1] in (b"}", b"]") else b","
-        return opening + (b'"unheard of":' if opening == b"{" else b"") + text + comma + rest
+        before, opening, rest = body.partition(b"{")
+        comma = b"" if rest.startswith(b"}") else b","
+        return before + opening + b'"unheard of":' + text + comma + rest
 
     return edits(edit)
 
@@ -393,7 +391,14 @@ BODIES = [
         Then.DEPENDS,
         {
             f"nothing but {text}": edits(lambda body, text=text: text.encode())  # type: ignore[misc]
-            for text in ("null", "true", "0", '""', "[]", "{}", "[null]", "[[]]", "[{}]", '{"error":7}', '{"": null}')
+            for text in ("null", "true", "0", '""', "[null]", "[[]]", "[{}]")
+        },
+    ),
+    *_faults(
+        Then.LIES,
+        {
+            f"nothing but {text}": edits(lambda body, text=text: text.encode())  # type: ignore[misc]
+            for text in ("[]", "{}", '{"error":7}', '{"": null}')
         },
     ),
 ]
@@ -419,18 +424,18 @@ _WRONG: tuple[JSON, ...] = (
 )
 
 
-def shapes(answer: JSON) -> Iterator[tuple[str, Callable[[JSON], JSON]]]:
+def shapes(answer: JSON) -> Iterator[Callable[[JSON], JSON]]:
     """Ways to spoil one member of an answer like this one."""
     holder: JSON = answer[0] if isinstance(answer, list) and answer else answer
     for key in holder if isinstance(holder, dict) else ():
-        yield f"without {key}", lambda value, key=key: _changed(value, key)
+        yield partial(_changed, key)
         for wrong in _WRONG:
-            yield f"{key} is {wrong!r:.20}", lambda value, key=key, wrong=wrong: _changed(value, key, wrong)
+            yield partial(_changed, key, wrong=[wrong])
 
 
-def _changed(value: JSON, key: str, *wrong: JSON) -> JSON:
+def _changed(key: str, value: JSON, *, wrong: Sequence[JSON] = ()) -> JSON:
     if isinstance(value, list):
-        return [_changed(item, key, *wrong) for item in value]
+        return [_changed(key, item, wrong=wrong) for item in value]
     if not isinstance(value, dict):
         return value
     rest = {name: kept for name, kept in value.items() if name != key}
