@@ -322,7 +322,7 @@ def test_S9_a_session_takes_tokens_of_its_own_user_only(server: ScriptedServer, 
         tokens.token()
 
 
-@pytest.mark.parametrize("sub", ["\ud800", "a\0b", "a\nb", "x" * 1_001, ""])
-def test_a_user_id_that_no_file_and_no_terminal_takes_is_none(sub: str) -> None:
+@pytest.mark.parametrize("sub", ["\ud800", "u1\udfff"])
+def test_S1_a_user_id_that_no_database_takes_is_none(sub: str) -> None:
     with pytest.raises(SignInError, match="not an access token"):
         user_id(jwt(sub))
