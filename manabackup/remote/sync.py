@@ -51,14 +51,26 @@ class SyncClient:
         self._server = Authorized(transport, tokens)
         self._client_id = client_id
 
-    def pull(self, app: str, collection: str, since: str, *, attempts: int | None = None) -> Page:
-        """The first changes of a collection after ``since``, 1,000 at most."""
+    def pull(
+        self,
+        app: str,
+        collection: str,
+        since: str,
+        *,
+        attempts: int | None = None,
+        answer_bytes: int | None = None,
+    ) -> Page:
+        """The first changes of a collection after ``since``, 1,000 at most.
+
+        Raises also :class:`UnwieldyAnswerError`.
+        """
         answer = self._server.request(
             "GET",
             f"/sync/{_segment(app)}/pull",
             params={"collection": collection, "since": since},
             headers={"X-Client-Id": self._client_id},
             attempts=attempts,
+            answer_bytes=answer_bytes,
         )
         return _page(answer, f"{app}/{collection}")
 

@@ -63,10 +63,12 @@ class Reading:
         self.latest = FAR_FUTURE
         """No cursor goes beyond this instant: one answer whose clock is ahead would hide what comes before it."""
 
-    def pull(self, app: str, collection: str, since: int, *, attempts: int | None = None) -> Page:
+    def pull(
+        self, app: str, collection: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None
+    ) -> Page:
         """One page of a collection."""
         self._go_on()
-        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts)
+        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, answer_bytes=answer_bytes)
 
     def read_app(self, app: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None) -> Page:
         """What an app has since an instant, perhaps cut."""
