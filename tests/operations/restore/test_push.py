@@ -234,6 +234,19 @@ def test_what_the_server_has_is_never_sent_again(bench: Bench, stored: int | Non
     assert bench.states() == {State.DONE: 10}
 
 
+@pytest.mark.parametrize(("status", "words"), [(200, ""), (200, "<html>sign in to the hotel's network"), (204, "")])
+@pytest.mark.parametrize("stored", [0, 4, None])
+def test_R2_an_answer_that_is_no_page_does_not_say_that_anything_is_stored(
+    bench: Bench, stored: int | None, status: int, words: str
+) -> None:
+    bench.fill(*rows(10, replaced))
+    bench.line.faults(Fault(stored, status, words))
+    bench.run()
+    for number in range(10):
+        assert bench.operations(f"r{number:04}") == "delete insert update"
+    assert bench.states() == {State.DONE: 10}
+
+
 @pytest.mark.parametrize("stored", [0, 1, 2, 3])
 def test_a_replace_that_died_between_its_parts_is_finished_with_the_same_bytes(bench: Bench, stored: int) -> None:
     bench.fill(replaced("a"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from manabackup import jsontext, registry
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.errors import DamagedArchiveError, UsageError, WrongKeyError
+from manabackup.errors import DamagedArchiveError, ServerError, UsageError, WrongKeyError
 from manabackup.limits import DEFAULT_LIMITS, Limits
 from manabackup.operations.rekey import rekey
 from manabackup.operations.restore.identity import TargetSpaces
@@ -524,6 +525,16 @@ def test_what_clients_would_show_otherwise_is_told(bench: Bench, tmp_path: Path)
         stray = {"table": "tasks", "id": "t0", "op": "insert"}
         bench.box.log.append(bench.user, "phone", "todo", stray)
         assert job.verify().cases == [{"table": "tasks", "id": "t0", "rule": "webApp"}]
+
+
+@pytest.mark.parametrize("days", [-400, -2, 2, 400])
+def test_S10_nothing_is_stamped_by_a_clock_that_is_days_off(tmp_path: Path, days: int) -> None:
+    line = Line()
+    with Sandbox(clock=lambda: time.time_ns() + days * 86_400 * 10**9, middleware=[line]) as box:
+        bench = Bench(box, line, tmp_path)
+        with pytest.raises(ServerError, match="clock"):
+            bench.restore(archive_of(tmp_path, "tasks", {"id": "t", "order": 1}))
+        assert line.pushed == []
 
 
 def test_what_was_only_planned_is_forgotten(bench: Bench, tmp_path: Path) -> None:
