@@ -106,9 +106,9 @@ class PushClient:
     def push(self, app: str, changes: Sequence[bytes]) -> Answer:
         """Sends changes of one app, once: the same changes and client id always make the same bytes.
 
-        Gives the server's answer whatever its status: 200 says that all changes are stored, 400 that none is, 5xx
-        nothing. Raises :class:`ServerError` when there was no answer, which says nothing either, and
-        :class:`SignInError` and :class:`SubscriptionError` when nothing was stored.
+        Gives the server's answer whatever its status: 200 with a clock (:func:`clock_of`) says that all changes are
+        stored, 400 that none is, anything else nothing. Raises :class:`ServerError` when there was no answer, which
+        says nothing either, and :class:`SignInError` and :class:`SubscriptionError` when nothing was stored.
         """
         head = b'{"changes":[%s],"clientId":%s,"schemaVersion":%d,"since":"%s"}'
         body = head % (

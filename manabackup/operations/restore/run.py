@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from ... import jsontext, registry
 from ...archive.names import entry
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher
-from ...errors import ManabackupError, UsageError, WrongKeyError
+from ...errors import ManabackupError, ServerError, UsageError, WrongKeyError
 from ...mirror import Mirror
 from ...output import writing_to
 from ...printable import printable
@@ -23,7 +24,7 @@ from ...registry import Registry
 from ...remote.account import organizations
 from ...remote.connection import Connection
 from ...remote.sync import PushClient, SyncClient
-from ...timestamps import parse_timestamp
+from ...timestamps import SECOND, parse_timestamp
 from .. import pull as pulling
 from ..export import PERSONAL
 from ..pull.reading import Progress as PullProgress
@@ -43,6 +44,9 @@ from .target import Target
 from .writing import Writer
 
 Progress = Callable[[int, int], None]
+_MOST_APART = 86_400
+"""Seconds between two clocks that are both right, somehow."""
+_END = parse_timestamp("9999-12-31T23:59:59.999Z")
 _OUTBOX, _PLANNED, _VERIFIED = "outbox.sqlite", "target.sqlite", "verified.sqlite"
 
 
@@ -178,6 +182,7 @@ class Restore:
         with self._mirror(_PLANNED) as mirror:
             filled = [name for name in chosen if self._archive.container.entries[entry("data", name)].size]
             pulled = self._pull(mirror, filled, pulling_progress)
+            _check_clock(pulled.started_at)
             now = _milliseconds(pulled.started_at)
             with mirror.snapshot() as snapshot:
                 target = Target(snapshot, self._registry, self._make_file)
@@ -368,7 +373,16 @@ class Restore:
         )
 
 
+def _check_clock(text: str) -> None:
+    """What is restored is stamped with the server's time: one that is years ahead would win over every later edit."""
+    if abs(parse_timestamp(text) / SECOND - time.time()) > _MOST_APART:
+        raise ServerError(
+            f"the sync server's clock says {text}, and this computer's something else by more than a day",
+            hint="set the clock that is wrong; what is restored would be stamped with a time that never was",
+        )
+
+
 def _milliseconds(text: str) -> str:
     """A time of the server as clients write it, rounded up."""
-    micros = parse_timestamp(text)
+    micros = min(parse_timestamp(text), _END)
     return timestamp(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=-(-micros // 1_000)))
