@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import os
+import random
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,10 +44,14 @@ from .acts import (
     whole,
     writes,
 )
-from .line import JSON, Act, Answer
+from .line import JSON, Act, Judge, Request
 
 IMPATIENT = {"request_seconds": 0.25, "connect_seconds": 0.25, "attempts": 2}
 """Limits for faults that are waited for."""
+
+
+ROUNDS = int(os.environ.get("MANABACKUP_FAULT_ROUNDS", "4"))
+"""Of faults at random."""
 
 
 class Then(Enum):
@@ -572,10 +578,15 @@ FAULTS = {fault.name: fault for fault in [*EVERYWHERE, *PAGES]}
 """By name."""
 
 
-def names(*groups: list[Fault]) -> list[str]:
-    """Of the faults of some groups."""
-    return [fault.name for group in groups for fault in group]
+def at_random(seed: int, *, share: float) -> Judge:
+    """A judge that spoils a ``share`` of all requests, each in another way; never by waiting, never by lies."""
+    rng = random.Random(seed)
+    choice = [fault for fault in [*EVERYWHERE, *PAGES] if fault.then is not Then.LIES and not fault.limits]
+
+    def judge(request: Request) -> Act | None:
+        return rng.choice(choice).act if request.target.startswith("/sync/") and rng.random() < share else None
+
+    return judge
 
 
 assert len(FAULTS) == len([*EVERYWHERE, *PAGES]), "two faults of one name"
-__all__ = ["EVERYWHERE", "FAULTS", "IMPATIENT", "PAGES", "Answer", "Fault", "Then", "names", "shapes"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox, StoredChange
 from tests.operations.box import REGISTRY, USER
 
-from .catalogue import EVERYWHERE, FAULTS, PAGES, Then
+from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, Then, at_random
 from .line import JSON, Line, Script
 
 COLLECTIONS = (("todo", "tasks"), ("todo", "lists"), ("notes", "notes"))
@@ -150,3 +151,12 @@ def test_S1_S3_S4_S8_S9_whatever_goes_wrong_a_pull_gets_all_or_says_what_it_was(
     assert not full or (lied and call == "the clock")
     assert losses == () or lied
     desk.assert_whole(in_order=not lied)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_S1_S3_S4_S8_S9_whatever_goes_wrong_at_random_in_the_end_all_is_there_once(desk: Desk, seed: int) -> None:
+    for again in range(5):
+        with desk.line.under(at_random(1_000 * seed + again, share=0.25)), suppress(ManabackupError):
+            desk.pull()
+    desk.pull_again()
+    desk.assert_whole(in_order=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from manabackup.sandbox import Sandbox
 from manabackup.timestamps import SECOND, format_timestamp
 from tests.operations.archives import meta_of, ours
 
-from .catalogue import EVERYWHERE, FAULTS, PAGES, STATUSES, Fault, Then
+from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, STATUSES, Fault, Then, at_random
 from .line import JSON, Line, Script
 
 TABLE = load().by_name["augurEntries"]
@@ -233,3 +233,15 @@ def test_S1_S3_S4_S9_whatever_goes_wrong_while_the_target_is_read_it_is_as_plann
     for change in desk.line.sent:
         for field in change.get("fields", {}).values():
             assert field["at"] < tomorrow
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_R2_S9_whatever_goes_wrong_at_random_the_target_is_as_planned_in_the_end(desk: Desk, seed: int) -> None:
+    for again in range(5):
+        with desk.line.under(at_random(1_000 * seed + again, share=0.25)), suppress(ManabackupError):
+            desk.restore()
+    result = desk.restore()
+    if result.failed:  # refused before: told now, and planned anew
+        result = desk.restore()
+    assert result.failed == 0
+    desk.assert_as_planned(once=False)

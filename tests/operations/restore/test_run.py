@@ -466,7 +466,7 @@ def test_an_account_without_a_key_gets_private_fields_only_when_that_is_said(ben
 # --- what is not restored ---------------------------------------------------------------------------------------------
 
 
-def test_rows_that_the_server_would_refuse_are_reported_and_the_others_go_on(bench: Bench, tmp_path: Path) -> None:
+def test_R3_rows_that_the_server_would_refuse_are_reported_and_the_others_go_on(bench: Bench, tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"id": "a", "order": 1}, {"id": "b", "note": "x\0y"}, {"id": "c", "order": 3}]
     result = bench.restore(archive_of(tmp_path, "tasks", *rows))
     assert result.inserted == 2
