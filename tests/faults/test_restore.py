@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.errors import ManabackupError
+from manabackup.errors import ManabackupError, ServerError
 from manabackup.limits import Limits
 from manabackup.operations.restore.identity import TargetSpaces
 from manabackup.operations.restore.result import Result
@@ -25,6 +26,7 @@ from manabackup.sandbox import Sandbox
 from manabackup.timestamps import SECOND, format_timestamp
 from tests.operations.archives import meta_of, ours
 
+from .acts import edits_json, resets
 from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, STATUSES, Fault, Then, at_random
 from .line import JSON, Line, Script
 
@@ -245,3 +247,19 @@ def test_R2_S9_whatever_goes_wrong_at_random_the_target_is_as_planned_in_the_end
         result = desk.restore()
     assert result.failed == 0
     desk.assert_as_planned(once=False)
+
+
+def test_S3_R2_looking_for_what_a_push_left_ends_on_a_server_that_stands_still_and_invents(desk: Desk) -> None:
+    numbers = itertools.count()
+
+    def invent(page: JSON) -> JSON:
+        change = {"eventId": f"invented {next(numbers)}", "table": TABLE.collection, "id": "x", "op": "delete"}
+        return {**page, "serverChanges": [change], "syncedUntil": "2026-01-01T00:00:00Z", "hasMore": True}
+
+    push = Script(resets, **PUSH)  # type: ignore[arg-type]
+    looks = Script(edits_json(invent), method="GET", first=2, times=None)
+    with desk.line.under(lambda request: push(request) or looks(request)), pytest.raises(ServerError, match="over"):
+        desk.restore()
+    assert looks.met < 10
+    assert_done(desk.restore())
+    desk.assert_as_planned()
