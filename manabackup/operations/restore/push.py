@@ -208,7 +208,7 @@ class Push:
             if not page.has_more:
                 return changes
             following = format_timestamp(page.until - 1)
-            if not fresh and _instant(following) <= _instant(since):
+            if _instant(following) <= _instant(since):
                 raise ServerError(f"the sync server gives the same changes of {app} over and over")
             since = following
 
