@@ -80,14 +80,19 @@ class SyncClient:
         ``has_more`` is always false: an answer of 5,000 may be cut. Raises also :class:`UnwieldyAnswerError`.
         """
         changeset = {"clientId": self._client_id, "since": since, "schemaVersion": _SCHEMA_VERSION, "changes": []}
-        answer = self._server.request(
-            "POST",
-            f"/sync/{_segment(app)}",
-            headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
-            body=jsontext.dumps(changeset),
-            attempts=attempts,
-            answer_bytes=answer_bytes,
-        )
+        for attempt in range(1, (attempts or self._transport.limits.attempts) + 1):
+            if attempt > 1:
+                self._transport.pause(attempt - 1)
+            answer = self._server.request(
+                "POST",
+                f"/sync/{_segment(app)}",
+                headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
+                body=jsontext.dumps(changeset),
+                attempts=attempts,
+                answer_bytes=answer_bytes,
+            )
+            if not came_too_slowly(answer):
+                break
         return _page(answer, app)
 
     def close(self) -> None:
@@ -124,6 +129,11 @@ class PushClient:
             body=body,
             attempts=1,
         )
+
+
+def came_too_slowly(answer: Answer) -> bool:
+    """Whether a 400 is no refusal: the body did not arrive in time, and nothing of it was looked at."""
+    return answer.status == 400 and "i/o timeout" in answer.words()
 
 
 def clock_of(answer: Answer) -> str | None:

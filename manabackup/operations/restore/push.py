@@ -14,7 +14,7 @@ from ... import jsontext
 from ...errors import ServerError
 from ...jsontext import JSON
 from ...limits import MIB
-from ...remote.sync import PushClient, SyncClient, clock_of
+from ...remote.sync import PushClient, SyncClient, came_too_slowly, clock_of
 from ...remote.transport import Answer
 from ...timestamps import SECOND, format_timestamp, parse_timestamp
 from .outbox import Item, Outbox
@@ -102,7 +102,7 @@ class Push:
         if not 400 <= answer.status < 500 or answer.status in _PASSING:  # also a 200 of somebody between
             return self._failed(items, answer.words(), answer)
         self._outbox.back(items, [item.sent for item in items])
-        if "i/o timeout" in answer.words():
+        if came_too_slowly(answer):
             return self._too_slow(items, answer.words())
         return self._isolate(items, answer.words())
 
