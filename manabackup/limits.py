@@ -46,6 +46,8 @@ class Limits:
     # Servers
     answer_bytes: int = 256 * MIB
     """One answer of a server, decompressed."""
+    answer_values: int = 8_000_000
+    """JSON values in one answer. Each takes up to a hundred bytes of memory, however short its text is."""
     page_changes: int = 1_000
     """Changes in a page of the sync server's pull."""
     post_changes: int = 5_000

@@ -207,6 +207,14 @@ class Mirror:
         with self._writing() as connection:
             losses.add(connection, self._run, kind, app, collection, since=since, until=until)
 
+    def searched(self, app: str, since: int) -> None:
+        """Forgets that an app was not searched: now it was, from ``since`` to its end."""
+        with self._writing() as connection:
+            connection.execute(
+                "DELETE FROM loss WHERE kind = ? AND app = ? AND since >= ?",
+                (LossKind.UNSEARCHED, encoded(app), since),
+            )
+
     def end_pull(self, pulled_at: int) -> None:
         """Ends a run that read all it was to read, and makes it durable.
 

@@ -72,7 +72,8 @@ def data_export(transport: Transport, tokens: TokenSource) -> bytes | None:
         return None
     if answer.status != 200:
         raise answer.error()
-    answer.json()
+    if not isinstance(answer.json(), dict):
+        raise ServerError(f"{answer.source}: the answer is not an account's data")
     return answer.body
 
 

@@ -80,7 +80,7 @@ def read_claims(token: str) -> Claims:
         payload = jsontext.parse(urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4))) if match else None
     except (binascii.Error, JSONTextError):
         payload = None
-    if not isinstance(payload, dict) or not isinstance(payload.get("sub"), str) or not payload["sub"]:
+    if not isinstance(payload, dict) or not _is_name(payload.get("sub")):
         raise SignInError("this is not an access token of the account service", hint="a token is a JWT: xxx.yyy.zzz")
     issued, expires, email = payload.get("iat"), payload.get("exp"), payload.get("email")
     return Claims(
@@ -89,6 +89,11 @@ def read_claims(token: str) -> Claims:
         expires_at=expires if type(expires) is int else None,
         email=email if isinstance(email, str) else None,
     )
+
+
+def _is_name(sub: jsontext.JSON) -> bool:
+    """Whether it can be a user's id: a text that is not empty, and that UTF-8 has bytes for."""
+    return isinstance(sub, str) and sub != "" and sub == sub.encode("utf-8", "ignore").decode()
 
 
 def user_id(token: str) -> str:
@@ -113,13 +118,20 @@ class StaticToken:
 
 
 class CommandToken:
-    """Tokens from a callable (that runs the user's command), asked again before one ends or when one is refused."""
+    """Tokens from a callable (that runs the user's command), asked again before one ends or when one is refused.
 
-    def __init__(self, obtain: Callable[[], str], *, clock: Callable[[], float] = time.monotonic) -> None:
+    All speak for one user, ``user`` or else that of the first: what is read and written must not go over to another
+    account in the middle. Both methods raise :class:`SignInError` for a token of somebody else.
+    """
+
+    def __init__(
+        self, obtain: Callable[[], str], *, user: str | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._obtain = obtain
         self._clock = clock
         self._lock = threading.Lock()
         self._token: str | None = None
+        self._user: str | None = user
         self._renew_at = float("inf")
 
     def token(self) -> str:
@@ -141,7 +153,12 @@ class CommandToken:
         asked_at = self._clock()
         token = self._obtain().strip()
         claims = read_claims(token)
-        self._token = token
+        if claims.user_id != (self._user or claims.user_id):
+            raise SignInError(
+                "the new access token speaks for another user than the one before",
+                hint="begin anew, with tokens of one account",
+            )
+        self._token, self._user = token, claims.user_id
         # By the time that passes here: this computer's clock may be wrong.
         lifetime = (claims.expires_at or 0) - (claims.issued_at or 0)
         known = claims.expires_at is not None and claims.issued_at is not None
@@ -174,7 +191,7 @@ class SessionToken(CommandToken):
 
     def __init__(self, transport: Transport, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
         session.check_belongs_to(transport)
-        super().__init__(lambda: _session_token(transport, session.cookie), clock=clock)
+        super().__init__(lambda: _session_token(transport, session.cookie), user=session.user_id, clock=clock)
 
 
 def sign_in(

@@ -51,14 +51,26 @@ class SyncClient:
         self._server = Authorized(transport, tokens)
         self._client_id = client_id
 
-    def pull(self, app: str, collection: str, since: str, *, attempts: int | None = None) -> Page:
-        """The first changes of a collection after ``since``, 1,000 at most."""
+    def pull(
+        self,
+        app: str,
+        collection: str,
+        since: str,
+        *,
+        attempts: int | None = None,
+        answer_bytes: int | None = None,
+    ) -> Page:
+        """The first changes of a collection after ``since``, 1,000 at most.
+
+        Raises also :class:`UnwieldyAnswerError`.
+        """
         answer = self._server.request(
             "GET",
             f"/sync/{_segment(app)}/pull",
             params={"collection": collection, "since": since},
             headers={"X-Client-Id": self._client_id},
             attempts=attempts,
+            answer_bytes=answer_bytes,
         )
         return _page(answer, f"{app}/{collection}")
 
@@ -68,14 +80,19 @@ class SyncClient:
         ``has_more`` is always false: an answer of 5,000 may be cut. Raises also :class:`UnwieldyAnswerError`.
         """
         changeset = {"clientId": self._client_id, "since": since, "schemaVersion": _SCHEMA_VERSION, "changes": []}
-        answer = self._server.request(
-            "POST",
-            f"/sync/{_segment(app)}",
-            headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
-            body=jsontext.dumps(changeset),
-            attempts=attempts,
-            answer_bytes=answer_bytes,
-        )
+        for attempt in range(1, (attempts or self._transport.limits.attempts) + 1):
+            if attempt > 1:
+                self._transport.pause(attempt - 1)
+            answer = self._server.request(
+                "POST",
+                f"/sync/{_segment(app)}",
+                headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
+                body=jsontext.dumps(changeset),
+                attempts=attempts,
+                answer_bytes=answer_bytes,
+            )
+            if not came_too_slowly(answer):
+                break
         return _page(answer, app)
 
     def close(self) -> None:
@@ -94,9 +111,9 @@ class PushClient:
     def push(self, app: str, changes: Sequence[bytes]) -> Answer:
         """Sends changes of one app, once: the same changes and client id always make the same bytes.
 
-        Gives the server's answer whatever its status: 200 says that all changes are stored, 400 that none is, 5xx
-        nothing. Raises :class:`ServerError` when there was no answer, which says nothing either, and
-        :class:`SignInError` and :class:`SubscriptionError` when nothing was stored.
+        Gives the server's answer whatever its status: 200 with a clock (:func:`clock_of`) says that all changes are
+        stored, 400 that none is, anything else nothing. Raises :class:`ServerError` when there was no answer, which
+        says nothing either, and :class:`SignInError` and :class:`SubscriptionError` when nothing was stored.
         """
         head = b'{"changes":[%s],"clientId":%s,"schemaVersion":%d,"since":"%s"}'
         body = head % (
@@ -112,6 +129,11 @@ class PushClient:
             body=body,
             attempts=1,
         )
+
+
+def came_too_slowly(answer: Answer) -> bool:
+    """Whether a 400 is no refusal: the body did not arrive in time, and nothing of it was looked at."""
+    return answer.status == 400 and "i/o timeout" in answer.words()
 
 
 def clock_of(answer: Answer) -> str | None:

@@ -43,6 +43,8 @@ LONGEST_RETRY_AFTER = 60.0
 _IDLE_SECONDS = 4.0
 """A kept connection older than this is not used again; common servers close theirs after five."""
 _IN_PATH = "/%:@!$&'()*+,;="
+_MEMBERS_BYTES = 4 * MIB
+"""Of an answer of which a single member is of interest; the longest that the services give have some thousand."""
 _WORDS_BYTES = 2_000
 """Of an error's body, what is looked at for words."""
 _PORTS = {"http": 80, "https": 443}
@@ -61,13 +63,18 @@ class Answer:
     body: bytes = field(repr=False)
     source: str
     """Method, host and path of the request, for messages."""
-    nesting: int = DEFAULT_LIMITS.nesting
+    limits: Limits = DEFAULT_LIMITS
 
     def json(self, *, to_rewrite: bool = False) -> jsontext.JSON:
-        """The body's JSON value; ``to_rewrite`` as in :mod:`.jsontext`. Raises :class:`ServerError` when it is none."""
+        """The body's JSON value; ``to_rewrite`` as in :mod:`.jsontext`.
+
+        Raises :class:`ServerError` when it is none, as :class:`UnwieldyAnswerError` when it holds too many values.
+        """
         parse = jsontext.parse_to_rewrite if to_rewrite else jsontext.parse
+        if self._values_at_most(self.limits.answer_values) > self.limits.answer_values:
+            raise UnwieldyAnswerError(f"{self.source}: the answer has more than {self.limits.answer_values:,} values")
         try:
-            return parse(self.body, nesting=self.nesting)
+            return parse(self.body, nesting=self.limits.nesting)
         except JSONTextError as error:
             raise ServerError(f"{self.source}: the answer is not JSON ({error.message})") from None
 
@@ -82,8 +89,10 @@ class Answer:
 
     def member(self, name: str) -> str | None:
         """A string member of the body's JSON object, or None when there is no such thing: for error bodies."""
+        if len(self.body) > _MEMBERS_BYTES:
+            return None
         try:
-            value = jsontext.parse(self.body, nesting=self.nesting)
+            value = jsontext.parse(self.body, nesting=self.limits.nesting)
         except JSONTextError:
             return None
         found = value.get(name) if isinstance(value, dict) else None
@@ -99,6 +108,12 @@ class Answer:
             return max(0.0, moment.timestamp() - time.time())
         except (ValueError, OverflowError):
             return None
+
+    def _values_at_most(self, enough: int) -> int:
+        """No less than the number of JSON values in the body, counted only where there may be more than ``enough``."""
+        if len(self.body) <= 2 * enough:  # a value has a character at least, and one that ends it
+            return 0
+        return 1 + sum(map(self.body.count, (b",", b"[", b"{")))
 
     def error(self) -> ServerError:
         """An error that quotes the server's words."""
@@ -247,7 +262,7 @@ class Transport:
                 content = _body(response, received, largest)
             except TooLargeError:
                 raise UnwieldyAnswerError(f"{source}: the answer is larger than {largest / MIB:g} MiB") from None
-        return Answer(response.status, received, cookies, content, source, self.limits.nesting)
+        return Answer(response.status, received, cookies, content, source, self.limits)
 
 
 def _body(response: httpcore.Response, headers: Mapping[str, str], largest: int) -> bytes:

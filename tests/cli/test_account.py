@@ -175,7 +175,7 @@ def test_logout_forgets_the_session_even_when_the_server_is_gone(manabackup: Com
     assert manabackup("logout", *state).out == "nobody was signed in\n"
 
 
-def test_a_session_is_not_taken_to_another_service(here: CommandLine, user: User) -> None:
+def test_S8_a_session_is_not_taken_to_another_service(here: CommandLine, user: User) -> None:
     assert _login(here, user).code == 0
     with Sandbox() as other:
         done = here("status", "--auth-url", other.url)

@@ -90,7 +90,7 @@ def test_a_command_is_asked_again_when_its_token_is_refused(newcomer: Newcomer, 
     assert "n1" in rows_of(theirs.archive)["notes"]
 
 
-def test_a_token_that_is_refused_in_the_middle_is_renewed_by_the_session(
+def test_S9_a_token_that_is_refused_in_the_middle_is_renewed_by_the_session(
     here: Computer, owner: Owner, traffic: Traffic
 ) -> None:
     refused = {"/sync/notes", "/sync/todo", "/api/v1/me/data/export"}
@@ -110,7 +110,7 @@ def test_a_token_that_is_refused_in_the_middle_is_renewed_by_the_session(
     assert 2 <= len(asked) <= 4
 
 
-def test_servers_that_cannot_check_tokens_for_a_moment_are_waited_for(
+def test_S9_servers_that_cannot_check_tokens_for_a_moment_are_waited_for(
     newcomer: Newcomer, theirs: Computer, traffic: Traffic
 ) -> None:
     newcomer.write({"id": "n1", "data": {"title": newcomer.sealed("x")}})
@@ -125,7 +125,7 @@ def test_servers_that_cannot_check_tokens_for_a_moment_are_waited_for(
     assert "n1" in rows_of(theirs.archive)["notes"]
 
 
-def test_a_token_is_sent_to_the_two_servers_that_were_named_and_to_no_other(
+def test_S8_a_token_is_sent_to_the_two_servers_that_were_named_and_to_no_other(
     newcomer: Newcomer, theirs: Computer, box: Sandbox, traffic: Traffic
 ) -> None:
     elsewhere = Traffic()

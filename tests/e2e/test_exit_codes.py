@@ -48,7 +48,7 @@ def test_an_error_is_one_line_on_stderr_whatever_is_asked_for(
     assert "hunter2" not in done.err
 
 
-def test_an_inactive_subscription_is_16_and_what_is_held_can_still_be_exported(
+def test_S9_an_inactive_subscription_is_16_and_what_is_held_can_still_be_exported(
     stocked: Computer, owner: Owner, box: Sandbox
 ) -> None:
     box.accounts.set_subscription(owner.account.user_id, active=False)
@@ -74,7 +74,7 @@ def test_a_server_that_is_not_there_is_14_and_what_is_held_can_still_be_exported
     assert stocked.export("--offline").code == 0
 
 
-def test_a_server_that_keeps_failing_is_14(theirs: Computer, traffic: Traffic) -> None:
+def test_S9_a_server_that_keeps_failing_is_14(theirs: Computer, traffic: Traffic) -> None:
     asks_for_patience = {"Retry-After": "86400"}
     with traffic.answering(lambda method, target: (503, b"down for maintenance", asks_for_patience)):
         assert_refused(theirs("pull"), 14, "down for maintenance")

@@ -68,7 +68,7 @@ def test_an_app_whose_changes_tell_their_times_is_read_in_few_large_answers(box:
 
 
 @pytest.mark.parametrize("count", [999, 1_000, 1_001, 1_500])
-def test_a_tie_of_more_than_a_page_is_read(box: Box, count: int) -> None:
+def test_S2_a_tie_of_more_than_a_page_is_read(box: Box, count: int) -> None:
     many = [T0 - 6_000 + n for n in range(6_000)]  # so that the app is read collection by collection
     box.write([*many, *[T0] * count, *[T0 + SECOND + n for n in range(5)]])
     result = box.pull()
@@ -76,13 +76,13 @@ def test_a_tie_of_more_than_a_page_is_read(box: Box, count: int) -> None:
     assert box.held() == box.stored()
 
 
-def test_a_tie_across_a_page_boundary_is_read_whole(box: Box) -> None:
+def test_S2_a_tie_across_a_page_boundary_is_read_whole(box: Box) -> None:
     box.write([*[T0 + n for n in range(900)], *[T0 + 900] * 300, *[T0 + 901 + n for n in range(5_000)]])
     assert box.pull().losses == ()
     assert box.held() == box.stored()
 
 
-def test_a_tie_that_no_call_can_read_is_a_loss_and_the_rest_is_read(box: Box) -> None:
+def test_S2_a_tie_that_no_call_can_read_is_a_loss_and_the_rest_is_read(box: Box) -> None:
     box.write([*[T0 + n for n in range(10)], *[T0 + 100] * 6_000, *[T0 + 200 + n for n in range(10)]])
     box.write([T0 + 300 + n for n in range(10)], collection="lists")
     result = box.pull()
@@ -99,7 +99,7 @@ def test_a_tie_that_no_call_can_read_is_a_loss_and_the_rest_is_read(box: Box) ->
     assert [loss.kind for loss in box.pull(full=True).losses] == [LossKind.EVENT_GONE]
 
 
-def test_two_collections_of_one_instant_do_not_hide_each_other(box: Box) -> None:
+def test_S2_two_collections_of_one_instant_do_not_hide_each_other(box: Box) -> None:
     box.write([T0] * 3_000)
     box.write([T0] * 1_900, collection="lists")
     box.write([T0 + SECOND + n for n in range(3_000)])
@@ -141,7 +141,7 @@ def test_names_of_apps_and_collections_never_lead_elsewhere(box: Box) -> None:
     assert len(result.unknown_collections) == 4
 
 
-def test_a_change_that_commits_late_is_found_in_its_place(box: Box) -> None:
+def test_S2_a_change_that_commits_late_is_found_in_its_place(box: Box) -> None:
     now = box.log.now_ns() // 1_000
     early, late = now - 90 * SECOND, now - 60 * SECOND
     box.write([early, now])

@@ -68,7 +68,7 @@ def test_a_row_that_was_mended_is_found_by_a_full_pull_which_clears_the_loss(box
     assert box.held() == events
 
 
-def test_a_server_that_fails_at_everything_is_not_taken_for_a_poisoned_row(box: Box) -> None:
+def test_S9_a_server_that_fails_at_everything_is_not_taken_for_a_poisoned_row(box: Box) -> None:
     box.write([T0])
     box.pull()
     box.before = lambda *_: (500, b"internal error")
@@ -77,7 +77,7 @@ def test_a_server_that_fails_at_everything_is_not_taken_for_a_poisoned_row(box: 
     assert box.losses() == []
 
 
-def test_a_server_that_fails_for_a_while_loses_nothing(box: Box) -> None:
+def test_S9_a_server_that_fails_for_a_while_loses_nothing(box: Box) -> None:
     box.write([T0 + n for n in range(1_200)])
     rng = random.Random(7)
     box.before = lambda *_: (503, b"busy") if rng.random() < 0.3 else None
@@ -119,7 +119,7 @@ _BROKEN = {
 
 @pytest.mark.parametrize("body", _BROKEN.values(), ids=_BROKEN.keys())
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_answer_that_is_none_is_an_error_that_names_the_place(box: Box, method: str, body: bytes) -> None:
+def test_S1_an_answer_that_is_none_is_an_error_that_names_the_place(box: Box, method: str, body: bytes) -> None:
     box.write([T0 + n for n in range(10)])
     asked = threading.Event()
 
@@ -144,7 +144,7 @@ def test_a_refusal_quotes_the_server(box: Box, status: int) -> None:
         box.pull()
 
 
-def test_odd_changes_are_kept_as_they_came(box: Box) -> None:
+def test_S4_odd_changes_are_kept_as_they_came(box: Box) -> None:
     odd = [
         7,
         None,
@@ -179,13 +179,13 @@ def changes(*numbers: int) -> list[dict[str, Any]]:
     return [{**_CHANGE, "eventId": f"event {n}", "id": f"r{n}"} for n in numbers]
 
 
-def test_more_without_changes_is_stopped(box: Box) -> None:
+def test_S3_more_without_changes_is_stopped(box: Box) -> None:
     box.before = lambda _, path, query: page([], T0, more=True) if of_tasks(path, query) else None
     with pytest.raises(ServerError, match="gives nothing"):
         box.pull()
 
 
-def test_a_cursor_that_stands_still_is_stopped(box: Box) -> None:
+def test_S3_a_cursor_that_stands_still_is_stopped(box: Box) -> None:
     far = FAR_FUTURE - 1
     box.before = lambda _, path, query: page(changes(1, 2), far, more=True) if of_tasks(path, query) else None
     with pytest.raises(ServerError, match="goes back"):
@@ -193,14 +193,14 @@ def test_a_cursor_that_stands_still_is_stopped(box: Box) -> None:
     assert len(box.requests) < 50
 
 
-def test_a_cursor_that_goes_back_is_stopped(box: Box) -> None:
+def test_S3_a_cursor_that_goes_back_is_stopped(box: Box) -> None:
     box.before = lambda _, path, query: page(changes(1, 2), T0, more=True) if of_tasks(path, query) else None
     with pytest.raises(ServerError, match="goes back"):
         box.pull()
 
 
 @pytest.mark.parametrize("cycle", [1, 2, 5])
-def test_more_for_ever_is_stopped(box: Box, cycle: int) -> None:
+def test_S3_more_for_ever_is_stopped(box: Box, cycle: int) -> None:
     def before(_: str, path: str, query: str) -> tuple[int, bytes] | None:
         if not of_tasks(path, query):
             return None
@@ -213,7 +213,7 @@ def test_more_for_ever_is_stopped(box: Box, cycle: int) -> None:
     assert len(box.requests) < 100
 
 
-def test_an_app_that_gives_the_same_changes_from_everywhere_is_stopped(box: Box) -> None:
+def test_S3_an_app_that_gives_the_same_changes_from_everywhere_is_stopped(box: Box) -> None:
     body = page(changes(*range(5_000)), T0)
     box.before = lambda method, path, _: body if (method, path) == ("POST", "/sync/todo") else None
     with pytest.raises(ServerError, match="over and over"):
@@ -221,7 +221,7 @@ def test_an_app_that_gives_the_same_changes_from_everywhere_is_stopped(box: Box)
     assert len(box.requests) < 200
 
 
-def test_a_server_whose_clock_went_back_is_stopped_until_a_full_pull(box: Box) -> None:
+def test_S3_a_server_whose_clock_went_back_is_stopped_until_a_full_pull(box: Box) -> None:
     box.write([T0])
     box.pull()
     with box.mirror() as mirror:
@@ -233,10 +233,25 @@ def test_a_server_whose_clock_went_back_is_stopped_until_a_full_pull(box: Box) -
     assert box.pull().changes_held == 1
 
 
+@pytest.mark.parametrize("clock", ["2998-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z"])
+def test_S3_a_clock_that_jumps_ahead_for_one_answer_moves_no_cursor(box: Box, clock: str) -> None:
+    box.write([T0])
+
+    def before(method: str, path: str, query: str) -> tuple[int, bytes] | None:
+        ahead = json.dumps({"serverChanges": [], "conflicts": [], "syncedUntil": clock}).encode()
+        return (200, ahead) if path == "/sync/notes" or (method == "GET" and "lists" in query) else None
+
+    box.before = before
+    box.pull()
+    box.before = lambda *_: None
+    box.write([box.log.now_ns() // 1_000], "notes", "notes")
+    assert box.pull().changes_held == 2
+
+
 # --- who may not ---
 
 
-def test_an_inactive_subscription_is_told(box: Box) -> None:
+def test_S9_an_inactive_subscription_is_told(box: Box) -> None:
     box.accounts.set_subscription(USER, active=False)
     with pytest.raises(SubscriptionError):
         box.pull()
@@ -303,7 +318,7 @@ def test_an_interrupt_ends_a_pull_at_once_and_keeps_what_was_stored(box: Box) ->
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_change_that_others_commit_late_between_the_requests_is_lost_or_doubled(box: Box, seed: int) -> None:
+def test_S2_no_change_that_others_commit_late_between_the_requests_is_lost_or_doubled(box: Box, seed: int) -> None:
     rng = random.Random(seed)
 
     def before(*_: str) -> None:

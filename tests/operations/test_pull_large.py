@@ -50,3 +50,11 @@ def test_what_was_too_large_is_no_longer_missing_when_only_what_is_new_is_asked_
     new = box.write([T0 + 10**15], collection="lists")
     read(box, limits)
     assert box.held("todo", "lists") == [*lists, *new]
+
+
+def test_an_app_that_was_not_searched_is_no_longer_missing_once_it_was(box: Box) -> None:
+    write_large(box, "tasks", 5, 600_000)
+    lists = write_large(box, "lists", 6, 600_000)
+    assert read(box, Limits(attempts=2, answer_bytes=4 * MIB)).losses
+    assert read(box, Limits(attempts=2)).losses == ()
+    assert box.held("todo", "lists") == lists

@@ -43,7 +43,7 @@ def test_the_token_goes_along_with_what_the_caller_sends(server: ScriptedServer,
     assert server.requests[0].headers["x-client-id"] == "me"
 
 
-def test_a_refused_token_is_renewed_once_and_the_request_repeated(
+def test_S9_a_refused_token_is_renewed_once_and_the_request_repeated(
     server: ScriptedServer, connect: Connect, pauses: list[float]
 ) -> None:
     server.answers(PLAIN_401, answer(b"in"))
@@ -64,7 +64,7 @@ def test_a_server_that_refuses_the_fresh_token_too_is_asked_again_before_it_is_b
     assert len(pauses) == 1
 
 
-def test_a_server_without_its_key_set_is_waited_for_with_the_same_token(
+def test_S9_a_server_without_its_key_set_is_waited_for_with_the_same_token(
     server: ScriptedServer, connect: Connect, pauses: list[float]
 ) -> None:
     server.answers(NO_KEY_SET, NO_KEY_SET, NO_KEY_SET, NO_KEY_SET, answer(b"in"))
@@ -75,7 +75,7 @@ def test_a_server_without_its_key_set_is_waited_for_with_the_same_token(
 
 
 @pytest.mark.parametrize("refusal", [PLAIN_401, NO_KEY_SET])
-def test_a_server_that_goes_on_refusing_ends_as_not_signed_in(
+def test_S9_a_server_that_goes_on_refusing_ends_as_not_signed_in(
     server: ScriptedServer, connect: Connect, refusal: bytes
 ) -> None:
     server.otherwise = refusal
@@ -107,7 +107,7 @@ def test_a_command_that_gives_the_refused_token_again_does_not_loop(server: Scri
     assert len(server.requests) <= 3
 
 
-def test_an_inactive_subscription_is_told_apart(server: ScriptedServer, connect: Connect) -> None:
+def test_S9_an_inactive_subscription_is_told_apart(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(b'{"error":"sync_inactive","message":"Cloud Sync ist nicht aktiv."}', 402)
     with pytest.raises(SubscriptionError, match="Cloud Sync ist nicht aktiv"):
         Authorized(connect(server.url), StaticToken(jwt())).request("GET", "/")
@@ -125,7 +125,7 @@ def test_everything_else_is_the_callers_business(server: ScriptedServer, connect
     assert Authorized(connect(server.url), StaticToken(jwt())).request("GET", "/").status == status
 
 
-def test_the_token_does_not_follow_a_redirect(server: ScriptedServer, connect: Connect) -> None:
+def test_S8_the_token_does_not_follow_a_redirect(server: ScriptedServer, connect: Connect) -> None:
     elsewhere = ScriptedServer()
     server.otherwise = answer(b"", 307, f"Location: {elsewhere.url}/")
     with pytest.raises(ServerError, match="redirects"):

@@ -299,3 +299,30 @@ def test_a_token_knows_whether_its_life_is_over() -> None:
     assert read_claims(jwt(exp=now - 1)).expired()
     assert not read_claims(jwt(exp=now + 100)).expired()
     assert not read_claims(jwt()).expired()
+
+
+# --- one user from beginning to end -----------------------------------------------------------------------------------
+
+
+def test_S9_a_token_of_somebody_else_is_not_taken_in_the_middle() -> None:
+    coming = iter([jwt("u1", n=1), jwt("u1", n=2), jwt("u2")])
+    tokens = CommandToken(lambda: next(coming))
+    first = tokens.token()
+    second = tokens.refresh(first)
+    assert second not in (None, first)
+    with pytest.raises(SignInError, match="another user"):
+        tokens.refresh(second)
+    assert tokens.token() == second
+
+
+def test_S9_a_session_takes_tokens_of_its_own_user_only(server: ScriptedServer, connect: Connect) -> None:
+    server.otherwise = answer(json.dumps({"token": jwt("u2")}).encode())
+    tokens = SessionToken(connect(server.url), Session(server.url, "u1", "me@example.invalid", COOKIE))
+    with pytest.raises(SignInError, match="another user"):
+        tokens.token()
+
+
+@pytest.mark.parametrize("sub", ["\ud800", "u1\udfff"])
+def test_S1_a_user_id_that_no_database_takes_is_none(sub: str) -> None:
+    with pytest.raises(SignInError, match="not an access token"):
+        user_id(jwt(sub))

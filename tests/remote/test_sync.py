@@ -97,3 +97,13 @@ def test_a_closed_client_asks_nothing_more(server: ScriptedServer, client: SyncC
     with pytest.raises(ServerError):
         client.pull("todo", "tasks", SINCE)
     assert len(server.requests) == 1
+
+
+def test_S9_a_question_that_arrived_too_slowly_is_asked_again(server: ScriptedServer, client: SyncClient) -> None:
+    slow = answer(b"invalid JSON: read tcp 127.0.0.1:3050->127.0.0.1:4: i/o timeout\n", 400)
+    server.answers(slow, answer(EMPTY))
+    assert client.read_app("todo", SINCE).changes == []
+    server.answers(slow, slow)
+    with pytest.raises(ServerError, match="i/o timeout"):
+        client.read_app("todo", SINCE)
+    assert len(server.requests) == 4

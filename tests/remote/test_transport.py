@@ -135,7 +135,7 @@ def test_a_kept_connection_that_the_server_closed_meanwhile_is_replaced(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_error_that_names_the_other_host(
+def test_S8_a_redirect_is_an_error_that_names_the_other_host(
     server: ScriptedServer, connect: Connect, status: int
 ) -> None:
     server.otherwise = answer(b"", status, "Location: https://evil.invalid/x?y")
@@ -145,7 +145,7 @@ def test_a_redirect_is_an_error_that_names_the_other_host(
 
 
 @pytest.mark.parametrize("location", ["", "/here", "http://[", "//a\x1bb", "\xff"])
-def test_no_redirect_is_followed_wherever_it_claims_to_lead(
+def test_S8_no_redirect_is_followed_wherever_it_claims_to_lead(
     server: ScriptedServer, connect: Connect, location: str
 ) -> None:
     head = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n"
@@ -174,7 +174,7 @@ def test_no_redirect_is_followed_wherever_it_claims_to_lead(
         "",
     ],
 )
-def test_only_https_or_loopback_is_spoken_to(url: str) -> None:
+def test_S8_only_https_or_loopback_is_spoken_to(url: str) -> None:
     with pytest.raises(UsageError):
         Transport(url)
 
@@ -268,7 +268,7 @@ def _self_signed(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 599])
-def test_a_passing_trouble_is_waited_out_with_growing_pauses(
+def test_S9_a_passing_trouble_is_waited_out_with_growing_pauses(
     server: ScriptedServer, connect: Connect, pauses: list[float], status: int
 ) -> None:
     server.answers(*[answer(b"later", status)] * 4, answer(b"now"))
@@ -286,13 +286,15 @@ def test_pauses_end_at_eight_seconds_and_the_jitter_is_full(server: ScriptedServ
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 413, 431])
-def test_a_refusal_is_not_repeated(server: ScriptedServer, connect: Connect, pauses: list[float], status: int) -> None:
+def test_S9_a_refusal_is_not_repeated(
+    server: ScriptedServer, connect: Connect, pauses: list[float], status: int
+) -> None:
     server.otherwise = answer(b"no", status)
     assert connect(server.url).request("GET", "/").status == status
     assert (len(server.requests), pauses) == (1, [])
 
 
-def test_a_server_that_goes_on_failing_has_the_last_word(server: ScriptedServer, connect: Connect) -> None:
+def test_S9_a_server_that_goes_on_failing_has_the_last_word(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(b"storage error", 500)
     got = connect(server.url, attempts=3).request("GET", "/")
     assert (got.words(), len(server.requests)) == ("500 storage error", 3)
@@ -308,7 +310,7 @@ def test_a_request_with_one_attempt_is_sent_once(server: ScriptedServer, connect
 
 
 @pytest.mark.parametrize("header", ["Retry-After: 7", "X-Retry-After: 7"])
-def test_a_server_that_says_when_to_come_back_is_obeyed(
+def test_S9_a_server_that_says_when_to_come_back_is_obeyed(
     server: ScriptedServer, connect: Connect, pauses: list[float], header: str
 ) -> None:
     server.answers(answer(b"", 429, header), answer())
@@ -324,7 +326,7 @@ def test_a_date_to_come_back_is_understood(server: ScriptedServer, connect: Conn
 
 
 @pytest.mark.parametrize("words", ["soon", "-5", "1e9", "٣", "Thu, 01 Jan 1970 00:00:00 GMT", ""])
-def test_a_senseless_time_to_come_back_is_passed_over(
+def test_S9_a_senseless_time_to_come_back_is_passed_over(
     server: ScriptedServer, connect: Connect, pauses: list[float], words: str
 ) -> None:
     server.answers(answer(b"", 503, f"Retry-After: {words}"), answer())
@@ -332,7 +334,7 @@ def test_a_senseless_time_to_come_back_is_passed_over(
     assert pauses == [0.5]
 
 
-def test_a_server_that_asks_for_half_an_hour_is_not_waited_for(
+def test_S9_a_server_that_asks_for_half_an_hour_is_not_waited_for(
     server: ScriptedServer, connect: Connect, pauses: list[float]
 ) -> None:
     server.otherwise = answer(b"", 429, "Retry-After: 1800")
@@ -352,7 +354,7 @@ def test_a_server_that_asks_for_half_an_hour_is_not_waited_for(
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000,
     ],
 )
-def test_a_connection_that_breaks_anywhere_is_tried_again(
+def test_S9_a_connection_that_breaks_anywhere_is_tried_again(
     server: ScriptedServer, connect: Connect, broken: bytes
 ) -> None:
     def break_off(connection: socket.socket) -> bool:
@@ -377,7 +379,7 @@ def test_a_server_that_is_not_there_is_an_error(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
-def test_an_answer_that_drips_ends_at_the_deadline(server: ScriptedServer, connect: Connect, head: bytes) -> None:
+def test_S9_an_answer_that_drips_ends_at_the_deadline(server: ScriptedServer, connect: Connect, head: bytes) -> None:
     def drip(connection: socket.socket) -> None:
         connection.sendall(head)
         while not server.over.wait(0.02):
@@ -450,7 +452,7 @@ def test_no_time_to_come_back_does_harm(words: str) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
-def test_a_bomb_is_stopped_at_the_limit_and_costs_no_memory(
+def test_S1_a_bomb_is_stopped_at_the_limit_and_costs_no_memory(
     server: ScriptedServer, connect: Connect, coding: str
 ) -> None:
     server.otherwise = answer(zeros(coding, 200 * MIB), 200, f"Content-Encoding: {coding}")
@@ -465,19 +467,19 @@ def test_a_bomb_is_stopped_at_the_limit_and_costs_no_memory(
     assert len(server.requests) == 1
 
 
-def test_a_bomb_in_a_bomb_is_not_opened(server: ScriptedServer, connect: Connect) -> None:
+def test_S1_a_bomb_in_a_bomb_is_not_opened(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(gzip.compress(zeros("gzip", 50 * MIB)), 200, "Content-Encoding: gzip, gzip")
     with pytest.raises(ServerError, match="coding that was not asked for"):
         connect(server.url, attempts=1).request("GET", "/")
 
 
-def test_an_answer_announced_too_large_is_not_read(server: ScriptedServer, connect: Connect) -> None:
+def test_S1_an_answer_announced_too_large_is_not_read(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = b"HTTP/1.1 200 OK\r\nContent-Length: 500000000000\r\n\r\n"
     with pytest.raises(ServerError, match="larger than 256 MiB"):
         connect(server.url).request("GET", "/")
 
 
-def test_an_endless_answer_is_stopped_at_the_limit(server: ScriptedServer, connect: Connect) -> None:
+def test_S1_an_endless_answer_is_stopped_at_the_limit(server: ScriptedServer, connect: Connect) -> None:
     def pour(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         while not server.over.is_set():
@@ -494,7 +496,7 @@ def test_an_answer_of_exactly_the_limit_is_taken(server: ScriptedServer, connect
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
-def test_a_compressed_answer_that_is_cut_or_damaged_is_tried_again(
+def test_S1_a_compressed_answer_that_is_cut_or_damaged_is_tried_again(
     server: ScriptedServer, connect: Connect, coding: str
 ) -> None:
     whole = zeros(coding, MIB)

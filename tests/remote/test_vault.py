@@ -181,3 +181,12 @@ def test_a_credits_server_that_gives_no_state_is_told(server: ScriptedServer, co
     server.otherwise = reply
     with pytest.raises(ServerError):
         subscription(connect(server.url), TOKEN)
+
+
+@pytest.mark.parametrize("found", [b"null", b"[]", b'"x"', b"[{}]", b"7"])
+def test_S1_an_answer_that_is_no_object_is_not_taken_for_the_accounts_data(
+    server: ScriptedServer, connect: Connect, found: bytes
+) -> None:
+    server.otherwise = answer(found)
+    with pytest.raises(ServerError, match="not an account's data"):
+        data_export(connect(server.url), TOKEN)

@@ -70,10 +70,12 @@ class AppReader:
         had are others.
         """
         self._thoroughly = True
+        begun = self._reached.since
         try:
-            seen = self._read_from(self._reached.since)
+            seen = self._read_from(begun)
             while seen.cut:
                 seen = self._read_on(seen, [*self._known(seen.keys), *seen.told]) or self._bisect(seen)
+            self._reading.mirror.searched(self._app, begun)
         except UnwieldyAnswerError:
             self._lose(LossKind.UNSEARCHED, self._reached.since, FAR_FUTURE)
         finally:

@@ -22,20 +22,31 @@ class CollectionReader:
     """
 
     def __init__(
-        self, reading: Reading, app: str, collection: str, *, after: bytes | None = None, from_start: bool = False
+        self,
+        reading: Reading,
+        app: str,
+        collection: str,
+        *,
+        after: bytes | None = None,
+        from_start: bool = False,
+        answer_bytes: int | None = None,
     ) -> None:
         self._reading = reading
         self._app = app
         self._collection = collection
         self._after = after
         self._from_start = from_start
+        self._answer_bytes = answer_bytes
         self._stored: Future[Stored] | None = None
         self._previous: set[bytes] = set()
         self._overlap = 0
         self._repeated = 0
 
     def read(self, since: int) -> None:
-        """Raises :class:`ServerError` for answers that lead nowhere; what came before them is stored."""
+        """Raises :class:`ServerError` for answers that lead nowhere; what came before them is stored.
+
+        Also :class:`UnwieldyAnswerError` for one that is larger than ``answer_bytes``, or does not come in time.
+        """
         while True:
             answered_from, page = ask_past_failures(self._pull, since)
             if answered_from != since:
@@ -53,7 +64,9 @@ class CollectionReader:
         self._settle()
 
     def _pull(self, since: int, attempts: int | None) -> Page:
-        return self._reading.pull(self._app, self._collection, since, attempts=attempts)
+        return self._reading.pull(
+            self._app, self._collection, since, attempts=attempts, answer_bytes=self._answer_bytes
+        )
 
     def _store(self, page: Page, since: int) -> None:
         keys = [event_key(change) for change in page.changes]

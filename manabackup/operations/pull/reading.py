@@ -12,7 +12,7 @@ from ...errors import ServerError
 from ...limits import Limits
 from ...mirror import Batch, LossKind, Mirror, Stored, prepare
 from ...remote.sync import Page, SyncClient
-from ...timestamps import format_timestamp
+from ...timestamps import FAR_FUTURE, format_timestamp
 
 Progress = Callable[[int, int, int], None]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""
@@ -60,11 +60,15 @@ class Reading:
         self._done = self._steps = self.new = 0
         self._losses: dict[str, list[int]] = {}
         self._page_ends: dict[str, list[tuple[int, bytes]]] = {}
+        self.latest = FAR_FUTURE
+        """No cursor goes beyond this instant: one answer whose clock is ahead would hide what comes before it."""
 
-    def pull(self, app: str, collection: str, since: int, *, attempts: int | None = None) -> Page:
+    def pull(
+        self, app: str, collection: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None
+    ) -> Page:
         """One page of a collection."""
         self._go_on()
-        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts)
+        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, answer_bytes=answer_bytes)
 
     def read_app(self, app: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None) -> Page:
         """What an app has since an instant, perhaps cut."""
@@ -115,12 +119,15 @@ class Reading:
 
     def _store(self, app: str, parts: Mapping[str, Part], cursor: int | None) -> Stored:
         batches = {
-            name: Batch(prepare(_taken(part.changes), part.keys), part.after, part.from_start, part.cursor)
+            name: Batch(prepare(_taken(part.changes), part.keys), part.after, part.from_start, self._sound(part.cursor))
             for name, part in parts.items()
         }
-        stored = self.mirror.store(app, batches, cursor=cursor)
+        stored = self.mirror.store(app, batches, cursor=self._sound(cursor))
         self._advance(0, 0, stored.new)
         return stored
+
+    def _sound(self, cursor: int | None) -> int | None:
+        return None if cursor is None else min(cursor, self.latest)
 
     def _advance(self, done: int, steps: int, new: int) -> None:
         with self._lock:

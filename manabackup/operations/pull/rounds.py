@@ -143,7 +143,7 @@ class _Rounds:
 
     def run(self) -> int:
         """Everything; the server's clock at the beginning."""
-        started_at = self._server_clock()
+        started_at = self._reading.latest = self._server_clock()
         self._mirror.begin_pull(compare=self._full)
         self._reading.expect(len(self._apps))
         unwieldy = [self._beginning(app) for app in self._apps]
@@ -156,12 +156,12 @@ class _Rounds:
         for at_once, _ in _STAIRS:
             tasks = [task for task, their_stair in cut if their_stair == at_once]
             parts = [(app, name, reached) for app, reached in tasks for name in self._collections(app)]
-            self._all(self._read_collection, parts, at_once)
+            self._all_or_alone(self._read_collection, parts, at_once)
         self._all(self._read_rest, [task for task, _ in cut], 1)
         late = max(EPOCH, started_at - self._overlap)
         again = [(app, name, late) for app in self._apps for name in self._collections(app)]
         self._reading.expect(len(again))
-        self._all(self._read_again, again, self._connections)
+        self._all_or_alone(self._read_again, again, self._connections)
         return started_at
 
     def _all(self, work: Callable[[_Argument], _Result], tasks: Sequence[_Argument], at_once: int) -> list[_Result]:
@@ -176,6 +176,23 @@ class _Rounds:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [future.result() for future in futures]
+
+    def _all_or_alone(
+        self, read: Callable[[int | None, _Argument], None], tasks: Sequence[_Argument], at_once: int
+    ) -> None:
+        """Reads collections, so many at once; those whose answers are large for that one after the other."""
+        largest = next((size for many, size in reversed(_STAIRS) if many >= at_once), _STAIRS[0][1])
+
+        def is_done(task: _Argument) -> bool:
+            try:
+                read(largest, task)
+            except UnwieldyAnswerError:
+                return False
+            return True
+
+        done = self._all(is_done, tasks, at_once) if at_once > 1 else [False] * len(tasks)
+        left = [task for task, read_whole in zip(tasks, done, strict=True) if not read_whole]
+        self._all(functools.partial(read, None), left, 1)
 
     def _server_clock(self) -> int:
         """Also the question whether this user may read at all."""
@@ -197,33 +214,40 @@ class _Rounds:
         return app, Reached(since, from_start=since == EPOCH)
 
     def _read_app(self, answer_bytes: int, task: _Task) -> _End:
+        app, since = task[0], task[1].since
         try:
             whole = AppReader(self._reading, *task).read_quickly(answer_bytes)
         except UnwieldyAnswerError:
             return _End.UNWIELDY
         if not whole:
             return _End.CUT
+        self._mirror.searched(app, since)
         self._reading.step()
         return _End.WHOLE
 
-    def _read_collection(self, task: tuple[str, str, Reached]) -> None:
+    def _read_collection(self, answer_bytes: int | None, task: tuple[str, str, Reached]) -> None:
         app, name, reached = task
         cursor = None if self._full else self._mirror.cursor(app, name)
         if cursor is not None and cursor - self._overlap > reached.since:
             # Read further by itself in an earlier run; what lies between is held, and no anchor.
-            CollectionReader(self._reading, app, name).read(cursor - self._overlap)
+            CollectionReader(self._reading, app, name, answer_bytes=answer_bytes).read(cursor - self._overlap)
         else:
             CollectionReader(
-                self._reading, app, name, after=reached.after.get(name), from_start=reached.from_start
+                self._reading,
+                app,
+                name,
+                after=reached.after.get(name),
+                from_start=reached.from_start,
+                answer_bytes=answer_bytes,
             ).read(reached.since)
 
     def _read_rest(self, task: tuple[str, Reached]) -> None:
         AppReader(self._reading, *task).read_thoroughly()
         self._reading.step()
 
-    def _read_again(self, task: tuple[str, str, int]) -> None:
+    def _read_again(self, answer_bytes: int | None, task: tuple[str, str, int]) -> None:
         app, name, since = task
-        CollectionReader(self._reading, app, name, from_start=since == EPOCH).read(since)
+        CollectionReader(self._reading, app, name, from_start=since == EPOCH, answer_bytes=answer_bytes).read(since)
         self._reading.step()
 
     def _collections(self, app: str) -> list[str]:

@@ -7,6 +7,7 @@ account has one outbox: a task that is not finished stands in the way of every o
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from uuid import uuid4
 
 from ... import registry
 from ...crypto.fields import FieldCipher
-from ...errors import ManabackupError
+from ...errors import ManabackupError, ServerError
 from ...mirror import Mirror
 from ...output import writing_to
 from ...printable import printable
@@ -25,7 +26,7 @@ from ...registry import Registry
 from ...remote.account import organizations
 from ...remote.connection import Connection
 from ...remote.sync import PushClient, SyncClient
-from ...timestamps import parse_timestamp
+from ...timestamps import SECOND, parse_timestamp
 from .. import pull as pulling
 from ..folding import PERSONAL
 from ..pull.reading import Progress as PullProgress
@@ -41,6 +42,9 @@ from .result import Result
 from .target import Target
 
 Progress = Callable[[int, int], None]
+_MOST_AHEAD = 86_400
+"""Seconds between two clocks that are both right, somehow."""
+_END = parse_timestamp("9999-12-31T23:59:59.999Z")
 _OUTBOX, _PLANNED, _VERIFIED = "outbox.sqlite", "target.sqlite", "verified.sqlite"
 
 
@@ -207,6 +211,7 @@ class Job:
         self._outbox.reach(Stage.PLANNING)
         with self._mirror(_PLANNED) as mirror:
             pulled = self._pull(mirror, tables, progress)
+            _check_clock(pulled.started_at)
             with mirror.snapshot() as snapshot:
                 yield Target(snapshot, self._registry, self._make_file), _milliseconds(pulled.started_at)
         self._remove(_PLANNED)
@@ -256,7 +261,16 @@ class Job:
         )
 
 
+def _check_clock(text: str) -> None:
+    """What is restored is stamped with the server's time: one that is years ahead would win over every later edit."""
+    if parse_timestamp(text) / SECOND - time.time() > _MOST_AHEAD:
+        raise ServerError(
+            f"the sync server's clock says {text}, which is more than a day ahead of this computer's",
+            hint="set the clock that is wrong; what is restored would be stamped with a time that never was",
+        )
+
+
 def _milliseconds(text: str) -> str:
     """A time of the server as clients write it, rounded up."""
-    micros = parse_timestamp(text)
+    micros = min(parse_timestamp(text), _END)
     return timestamp(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=-(-micros // 1_000)))

@@ -14,7 +14,7 @@ from ... import jsontext
 from ...errors import ServerError
 from ...jsontext import JSON
 from ...limits import MIB
-from ...remote.sync import PushClient, SyncClient, clock_of
+from ...remote.sync import PushClient, SyncClient, came_too_slowly, clock_of
 from ...remote.transport import Answer
 from ...timestamps import SECOND, format_timestamp, parse_timestamp
 from .outbox import Item, Outbox
@@ -79,7 +79,7 @@ class Push:
         self._settle(self._outbox.in_flight())
         for item in self._outbox.begun():
             answer = self._client.push(item.app, item.missing)
-            if answer.status != 200:
+            if answer.status != 200 or clock_of(answer) is None:
                 raise ServerError(f"the sync server does not take the rest of a row: {answer.words()}")
             self._outbox.done([item])
 
@@ -97,12 +97,12 @@ class Push:
         told = clock_of(answer)
         if told is not None and _instant(told) > _instant(self._clock):
             self._clock = told
-        if answer.status == 200:
+        if answer.status == 200 and told is not None:
             return self._stored(items, took)
-        if answer.status >= 500 or answer.status in _PASSING:
+        if not 400 <= answer.status < 500 or answer.status in _PASSING:  # also a 200 of somebody between
             return self._failed(items, answer.words(), answer)
         self._outbox.back(items, [item.sent for item in items])
-        if "i/o timeout" in answer.words():
+        if came_too_slowly(answer):
             return self._too_slow(items, answer.words())
         return self._isolate(items, answer.words())
 
@@ -208,7 +208,7 @@ class Push:
             if not page.has_more:
                 return changes
             following = format_timestamp(page.until - 1)
-            if not fresh and _instant(following) <= _instant(since):
+            if _instant(following) <= _instant(since):
                 raise ServerError(f"the sync server gives the same changes of {app} over and over")
             since = following
 

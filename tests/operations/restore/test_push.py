@@ -171,7 +171,7 @@ def test_a_body_that_does_not_arrive_in_time_is_sent_in_halves(bench: Bench) -> 
     assert len(bench.stored()) == 16
 
 
-def test_a_single_row_that_is_too_slow_twice_is_reported_and_the_others_go_on(bench: Bench) -> None:
+def test_R3_a_single_row_that_is_too_slow_twice_is_reported_and_the_others_go_on(bench: Bench) -> None:
     bench.fill(*rows(4))
     bench.line.fault = lambda pushed: SLOW if any(one["id"] == "r0002" for one in pushed.changes) else None
     bench.run()
@@ -185,7 +185,7 @@ def test_a_single_row_that_is_too_slow_twice_is_reported_and_the_others_go_on(be
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_that_the_server_refuses_is_isolated_and_reported_with_its_words(bench: Bench) -> None:
+def test_R3_a_row_that_the_server_refuses_is_isolated_and_reported_with_its_words(bench: Bench) -> None:
     bench.fill(*[inserted(f"r{n:03}", title="\0") if n in (40, 41, 150) else inserted(f"r{n:03}") for n in range(200)])
     bench.run()
     assert [record for _, record, _ in bench.outbox.failures(10)] == ["r040", "r041", "r150"]
@@ -195,7 +195,7 @@ def test_a_row_that_the_server_refuses_is_isolated_and_reported_with_its_words(b
     assert len(bench.line.pushed) < 60
 
 
-def test_a_row_that_is_refused_with_400_is_isolated_too(bench: Bench) -> None:
+def test_R3_a_row_that_is_refused_with_400_is_isolated_too(bench: Bench) -> None:
     refusal = Fault(0, 400, "no such luck")
     bench.fill(*rows(9))
     bench.line.fault = lambda pushed: refusal if any(one["id"] == "r0005" for one in pushed.changes) else None
@@ -204,7 +204,7 @@ def test_a_row_that_is_refused_with_400_is_isolated_too(bench: Bench) -> None:
     assert len(bench.stored()) == 8
 
 
-def test_a_row_that_makes_the_server_hang_up_is_isolated_too(bench: Bench) -> None:
+def test_R3_a_row_that_makes_the_server_hang_up_is_isolated_too(bench: Bench) -> None:
     bench.fill(*rows(9))
     bench.line.fault = lambda pushed: Fault(0, None) if any(one["id"] == "r0005" for one in pushed.changes) else None
     bench.run()
@@ -212,7 +212,7 @@ def test_a_row_that_makes_the_server_hang_up_is_isolated_too(bench: Bench) -> No
     assert len(bench.stored()) == 8
 
 
-def test_a_server_that_refuses_everything_is_not_asked_row_by_row_for_ever(bench: Bench) -> None:
+def test_R3_a_server_that_refuses_everything_is_not_asked_row_by_row_for_ever(bench: Bench) -> None:
     bench.fill(*rows(100))
     bench.line.fault = lambda pushed: Fault(0, 400, "no such luck")
     with pytest.raises(ServerError, match="refuses one row after the other"):
@@ -225,7 +225,7 @@ def test_a_server_that_refuses_everything_is_not_asked_row_by_row_for_ever(bench
 
 @pytest.mark.parametrize("stored", [0, 1, 2, 3, 4, 7, 30, None])
 @pytest.mark.parametrize("status", [500, 502, None], ids=["500", "502", "cut"])
-def test_what_the_server_has_is_never_sent_again(bench: Bench, stored: int | None, status: int | None) -> None:
+def test_R2_what_the_server_has_is_never_sent_again(bench: Bench, stored: int | None, status: int | None) -> None:
     bench.fill(*rows(10, replaced))
     bench.line.faults(Fault(stored, status))
     bench.run()
@@ -234,8 +234,21 @@ def test_what_the_server_has_is_never_sent_again(bench: Bench, stored: int | Non
     assert bench.states() == {State.DONE: 10}
 
 
+@pytest.mark.parametrize(("status", "words"), [(200, ""), (200, "<html>sign in to the hotel's network"), (204, "")])
+@pytest.mark.parametrize("stored", [0, 4, None])
+def test_R2_an_answer_that_is_no_page_does_not_say_that_anything_is_stored(
+    bench: Bench, stored: int | None, status: int, words: str
+) -> None:
+    bench.fill(*rows(10, replaced))
+    bench.line.faults(Fault(stored, status, words))
+    bench.run()
+    for number in range(10):
+        assert bench.operations(f"r{number:04}") == "delete insert update"
+    assert bench.states() == {State.DONE: 10}
+
+
 @pytest.mark.parametrize("stored", [0, 1, 2, 3])
-def test_a_replace_that_died_between_its_parts_is_finished_with_the_same_bytes(bench: Bench, stored: int) -> None:
+def test_R2_a_replace_that_died_between_its_parts_is_finished_with_the_same_bytes(bench: Bench, stored: int) -> None:
     bench.fill(replaced("a"))
     (planned,) = bench.outbox.planned("todo", items=1, changes=200, size=MIB)
     bench.outbox.send([planned], "2026-01-01T00:00:00Z")
@@ -284,7 +297,7 @@ def test_a_server_that_is_busy_is_waited_for(bench: Bench, status: int) -> None:
     assert len(bench.stored()) == 5
 
 
-def test_a_server_that_stays_busy_ends_the_run_and_the_next_one_goes_on(bench: Bench) -> None:
+def test_R2_a_server_that_stays_busy_ends_the_run_and_the_next_one_goes_on(bench: Bench) -> None:
     bench.fill(*rows(450))
     pushes = iter(range(100))
     bench.line.fault = lambda pushed: Fault(0 if next(pushes) else 50, 503, "later")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,17 @@ import pytest
 from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.errors import DamagedArchiveError, UsageError, WrongKeyError
+from manabackup.errors import DamagedArchiveError, ServerError, UsageError, WrongKeyError
 from manabackup.limits import Limits
 from manabackup.operations.rekey import rekey
 from manabackup.operations.restore.job import ConflictError
 from manabackup.operations.restore.plan import OnConflict
 from manabackup.operations.restore.report import Report
+from manabackup.sandbox import Sandbox
 from tests.operations.archives import ANNA, PERSONAL, TEAM, USER, meta_of, ours, web
 
 from .bench import CIPHER, Bench
+from .line import Line
 
 JSON = Any
 SOURCE_KEY = bytes(range(32, 64))
@@ -371,7 +374,7 @@ def test_an_account_without_a_key_gets_private_fields_only_when_that_is_said(ben
 # --- what is not restored ---------------------------------------------------------------------------------------------
 
 
-def test_rows_that_the_server_would_refuse_are_reported_and_the_others_go_on(bench: Bench, tmp_path: Path) -> None:
+def test_R3_rows_that_the_server_would_refuse_are_reported_and_the_others_go_on(bench: Bench, tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"id": "a", "order": 1}, {"id": "b", "note": "x\0y"}, {"id": "c", "order": 3}]
     result = bench.restore(archive_of(tmp_path, "tasks", *rows))
     assert result.inserted == 2
@@ -430,6 +433,26 @@ def test_what_clients_would_show_otherwise_is_told(bench: Bench, tmp_path: Path)
         stray = {"table": "tasks", "id": "t0", "op": "insert"}
         bench.box.log.append(bench.user, "phone", "todo", stray)
         assert job.verify().cases == [{"table": "tasks", "id": "t0", "rule": "webApp"}]
+
+
+@pytest.mark.parametrize("days", [2, 400])
+def test_S10_nothing_is_stamped_by_a_clock_that_is_days_ahead(tmp_path: Path, days: int) -> None:
+    line = Line()
+    with Sandbox(clock=lambda: time.time_ns() + days * 86_400 * 10**9, middleware=[line]) as box:
+        bench = Bench(box, line, tmp_path)
+        with pytest.raises(ServerError, match="clock"):
+            bench.restore(archive_of(tmp_path, "tasks", {"id": "t", "order": 1}))
+        assert line.pushed == []
+
+
+def test_a_clock_that_is_behind_loses_no_edit(tmp_path: Path) -> None:
+    line = Line()
+    with Sandbox(clock=lambda: time.time_ns() - 150 * 86_400 * 10**9, middleware=[line]) as box:
+        bench = Bench(box, line, tmp_path)
+        bench.write({"id": "t", "data": {"id": "t", "order": 7, "updatedAt": LATER}})
+        result = bench.restore(archive_of(tmp_path, "tasks", {"id": "t", "order": 1}))
+        assert (result.updated, result.failed) == (1, 0)
+        assert bench.row("tasks", "t").values["order"] == 1
 
 
 def test_what_was_only_planned_is_forgotten(bench: Bench, tmp_path: Path) -> None:

@@ -1,0 +1,162 @@
+"""Every fault at every request of a pull: all is there afterwards, or an error names it and the next pull gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from manabackup import jsontext
+from manabackup.errors import ManabackupError, ServerError
+from manabackup.limits import Limits
+from manabackup.mirror import Loss, Mirror
+from manabackup.operations import pull
+from manabackup.remote.session import StaticToken
+from manabackup.remote.sync import SyncClient
+from manabackup.remote.transport import Transport
+from manabackup.sandbox import Sandbox, StoredChange
+from tests.operations.box import REGISTRY, USER
+
+from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, Then, at_random
+from .line import JSON, Line, Script
+
+COLLECTIONS = (("todo", "tasks"), ("todo", "lists"), ("notes", "notes"))
+CALLS = {
+    "the clock": {"method": "POST", "path": "/sync/"},
+    "an app": {"method": "POST", "path": "/sync/todo", "first": 2},
+    "a page": {"method": "GET", "path": "/sync/todo/pull.*tasks"},
+}
+"""The requests of a pull, by what they ask for."""
+
+
+class Desk:
+    """A server, an account of a few rows, some of them new, and a mirror that holds the others."""
+
+    def __init__(self, box: Sandbox, line: Line, folder: Path) -> None:
+        self.box, self.line, self.folder = box, line, folder
+
+    def write(self, *, seconds_ago: int, count: int) -> None:
+        now = self.box.log.now_ns() // 1_000
+        for app, collection in COLLECTIONS:
+            changes = [
+                {"table": collection, "id": f"r{number}", "op": "insert", "data": {"n": number, "text": "x" * 200}}
+                for number in range(count)
+            ]
+            self.box.log.append_many(
+                StoredChange(USER, "elsewhere", app, change, now - seconds_ago * 1_000_000 + number)
+                for number, change in enumerate(changes)
+            )
+
+    def pull(self, *, full: bool = False, **limits: float) -> pull.PullResult:
+        tokens = StaticToken(self.box.accounts.issue_token(USER))
+        chosen = Limits(**{"attempts": 3, **limits})  # type: ignore[arg-type]
+        with (
+            Mirror(self.folder / "mirror.sqlite", sync_url=self.box.url, user_id=USER) as mirror,
+            Transport(self.box.url, limits=chosen, sleep=lambda _: None) as transport,
+        ):
+            return pull.run(mirror, SyncClient(transport, tokens, mirror.client_id), REGISTRY, full=full, limits=chosen)
+
+    def pull_again(self) -> tuple[tuple[Loss, ...], bool]:
+        """Gives what is missing, and whether the hint was followed to compare everything."""
+        try:
+            return self.pull().losses, False
+        except ServerError as error:
+            if "--full" not in (error.hint or ""):
+                raise
+        return self.pull(full=True).losses, True
+
+    def held(self, app: str, collection: str) -> list[JSON]:
+        """Event ids in the mirror's order, of whatever has one."""
+        path = self.folder / "mirror.sqlite"
+        with Mirror(path, sync_url=self.box.url, user_id=USER) as mirror, mirror.snapshot() as snapshot:
+            lines = [line for page in snapshot.read(app, collection) for line in page.lines]
+        changes = [jsontext.parse(line) for line in lines]
+        return [change.get("eventId") for change in changes if isinstance(change, dict)]
+
+    def stored(self, app: str, collection: str) -> list[str]:
+        """Event ids in the server's order."""
+        rows = self.box.log.pull(USER, frozenset(), app, collection, "reader", -1, 10**9)
+        return [row.event_id for row in rows]
+
+    def assert_whole(self, *, in_order: bool = True) -> None:
+        """The mirror holds what the server has, each change once, and in its order unless the server told another."""
+        for app, collection in COLLECTIONS:
+            stored = self.stored(app, collection)
+            held = [event for event in self.held(app, collection) if event in stored]
+            assert held == stored if in_order else sorted(held) == sorted(stored)
+
+
+@pytest.fixture(scope="module")
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture(scope="module")
+def box(line: Line) -> Iterator[Sandbox]:
+    with Sandbox(middleware=[line]) as running:
+        running.accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stocked(box: Sandbox, line: Line, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A mirror that was pulled some time ago, as a file."""
+    desk = Desk(box, line, tmp_path_factory.mktemp("stocked"))
+    desk.write(seconds_ago=3_600, count=20)
+    desk.pull()
+    desk.write(seconds_ago=0, count=5)
+    return (desk.folder / "mirror.sqlite").read_bytes()
+
+
+@pytest.fixture
+def desk(box: Sandbox, line: Line, stocked: bytes, tmp_path: Path) -> Desk:
+    line.forget()
+    (tmp_path / "mirror.sqlite").write_bytes(stocked)
+    return Desk(box, line, tmp_path)
+
+
+def cases() -> Iterator[tuple[str, int | None, str]]:
+    """What cannot be told apart is tried once: a fault that ends the command ends it the first time."""
+    for call in CALLS:
+        for fault in [*EVERYWHERE, *PAGES]:
+            if fault.then not in (Then.SURVIVES, Then.UNWIELDY):
+                yield call, 1, fault.name
+            if fault.then is not Then.ENDS:
+                yield call, None, fault.name
+
+
+@pytest.mark.parametrize(("call", "times", "name"), list(cases()))
+def test_S1_S3_S4_S8_S9_whatever_goes_wrong_a_pull_gets_all_or_says_what_it_was(
+    desk: Desk, call: str, times: int | None, name: str
+) -> None:
+    fault = FAULTS[name]
+    script = Script(fault.act, **CALLS[call], times=times)  # type: ignore[arg-type]
+    error: ManabackupError | None = None
+    with desk.line.under(script):
+        try:
+            desk.pull(**fault.limits_of(times))
+        except ManabackupError as raised:
+            error = raised
+    assert script.met
+    if error is None:
+        assert fault.then is not Then.ENDS or (fault.then is Then.UNWIELDY and call == "an app")
+    else:
+        assert fault.then is not Then.SURVIVES, error
+        assert fault.then is not Then.PASSES or times is None, error
+        assert error.message.isprintable()
+    lied = fault.then is Then.LIES
+    losses, full = desk.pull_again()
+    assert not full or (lied and call == "the clock")
+    assert losses == () or lied
+    desk.assert_whole(in_order=not lied)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_S1_S3_S4_S8_S9_whatever_goes_wrong_at_random_in_the_end_all_is_there_once(desk: Desk, seed: int) -> None:
+    for again in range(5):
+        with desk.line.under(at_random(1_000 * seed + again, share=0.25)), suppress(ManabackupError):
+            desk.pull()
+    desk.pull_again()
+    desk.assert_whole(in_order=False)
