@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from .changes import RawChange, changes_of, pack, unpack
+from ..rawchange import RawChange
+from .changes import changes_of, pack, unpack
 
 _STEP = 1 << 32
 """Between the positions of neighbouring pages; halving it makes room for a page 32 times at one place."""

@@ -29,7 +29,7 @@ from ..errors import JSONTextError, ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..printable import one_line
 from .deadlines import DeadlineBackend
-from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, read_body
+from .decoding import ACCEPT_ENCODING, BrokenCodingError, Room, TooLargeError, found_room, read_body
 
 _log = logging.getLogger(__name__)
 # Its debug lines quote Set-Cookie headers.
@@ -166,18 +166,17 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         attempts: int | None = None,
-        answer_bytes: int | None = None,
+        room: Room | None = None,
     ) -> Answer:
         """Sends a request, again where that may help, and gives the last answer whatever its status.
 
         ``path`` begins with ``/`` and is percent-encoded by the caller where it holds names. ``attempts`` is 1 for a
-        request that must not be repeated, ``answer_bytes`` the size of the largest answer that is wanted; without them
-        the limits hold.
+        request that must not be repeated; ``room`` says how large the answer may be, and is asked again while it comes.
+        Without them the limits hold.
 
         Raises :class:`ServerError` when there was no answer, or one that cannot be used: a redirect, cut, and as
         :class:`UnwieldyAnswerError` too large or too late.
         """
-        largest = min(answer_bytes or self.limits.answer_bytes, self.limits.answer_bytes)
         source = f"{method} {self.host}{quote(path, safe=_IN_PATH)}"
         query = "?" + urlencode(params, errors="surrogatepass") if params else ""
         url = self.base_url + quote(path, safe=_IN_PATH) + query
@@ -185,7 +184,7 @@ class Transport:
         for attempt in range(1, allowed + 1):
             answer: Answer | None = None
             try:
-                answer = self._exchange(method, url, source, headers or {}, body, largest)
+                answer = self._exchange(method, url, source, headers or {}, body, room)
                 reason = str(answer.status)
                 if attempt == allowed or not _is_passing(answer.status):
                     return answer
@@ -215,7 +214,7 @@ class Transport:
         return True
 
     def _exchange(
-        self, method: str, url: str, source: str, headers: Mapping[str, str], body: bytes | None, largest: int
+        self, method: str, url: str, source: str, headers: Mapping[str, str], body: bytes | None, room: Room | None
     ) -> Answer:
         sent = {
             "User-Agent": f"manabackup/{__version__}",
@@ -244,17 +243,17 @@ class Transport:
                     hint="if the server has moved, give its new address",
                 )
             try:
-                content = _body(response, received, largest)
-            except TooLargeError:
-                raise UnwieldyAnswerError(f"{source}: the answer is larger than {largest / MIB:g} MiB") from None
+                content = _body(response, received, room or (lambda _: self.limits.answer_bytes))
+            except TooLargeError as error:
+                raise UnwieldyAnswerError(f"{source}: the answer is larger than {error.allowed / MIB:g} MiB") from None
         return Answer(response.status, received, cookies, content, source, self.limits.nesting)
 
 
-def _body(response: httpcore.Response, headers: Mapping[str, str], largest: int) -> bytes:
+def _body(response: httpcore.Response, headers: Mapping[str, str], room: Room) -> bytes:
     announced = headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > largest:
-        raise TooLargeError
-    return read_body(response.iter_stream(), headers.get("content-encoding", ""), largest)
+    if announced.isascii() and announced.isdigit():
+        found_room(int(announced[:20]), 0, room)
+    return read_body(response.iter_stream(), headers.get("content-encoding", ""), room)
 
 
 class _NoAnswerError(Exception):

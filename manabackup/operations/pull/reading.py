@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ... import jsontext
 from ...errors import ServerError
 from ...limits import Limits
-from ...mirror import Batch, LossKind, Mirror, Stored, prepare
+from ...mirror import Batch, LossKind, Mirror, Stored
 from ...remote.sync import Page, SyncClient
 from ...timestamps import format_timestamp
+from .room import Room, Rooms
 
 Progress = Callable[[int, int, int], None]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One answer's changes of one collection, as parsed; the rest as in :class:`~manabackup.mirror.Batch`."""
-
-    changes: list[jsontext.JSON]
-    """Taken out one by one when they are stored: they are large."""
-    keys: Sequence[bytes]
-    """The changes' event keys."""
-    after: bytes | None
-    from_start: bool
-    cursor: int | None = None
 
 
 @dataclass(slots=True)
@@ -58,26 +45,42 @@ class Reading:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._done = self._steps = self.new = 0
+        self._rooms = Rooms()
+        self._cursors: dict[str, int] = {}
         self._losses: dict[str, list[int]] = {}
         self._page_ends: dict[str, list[tuple[int, bytes]]] = {}
 
-    def pull(self, app: str, collection: str, since: int, *, attempts: int | None = None) -> Page:
+    def room(self, largest: int | None = None) -> Room:
+        """Where one answer at a time finds room in memory, of at most ``largest`` bytes."""
+        return self._rooms.one(min(largest or self.limits.answer_bytes, self.limits.answer_bytes))
+
+    def pull(self, app: str, collection: str, since: int, room: Room, *, attempts: int | None = None) -> Page:
         """One page of a collection."""
         self._go_on()
-        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts)
+        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, room=room.grow)
 
-    def read_app(self, app: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None) -> Page:
+    def read_app(self, app: str, since: int, room: Room, *, attempts: int | None = None) -> Page:
         """What an app has since an instant, perhaps cut."""
         self._go_on()
-        return self.client.read_app(app, format_timestamp(since), attempts=attempts, answer_bytes=answer_bytes)
+        return self.client.read_app(app, format_timestamp(since), attempts=attempts, room=room.grow)
 
     def may_be_cut(self, page: Page) -> bool:
         """Whether an answer to :meth:`read_app` has as many changes as fit into one."""
-        return len(page.changes) >= self.limits.post_changes
+        return len(page.raw) >= self.limits.post_changes
 
-    def store(self, app: str, parts: Mapping[str, Part], *, cursor: int | None = None) -> Future[Stored]:
+    def store(self, app: str, batches: Mapping[str, Batch], *, cursor: int | None = None) -> Future[Stored]:
         """Has an answer stored. The caller waits for it at the latest before it counts on what was stored."""
-        return self._writer.submit(self._store, app, parts, cursor)
+        return self._writer.submit(self._store, app, batches, cursor)
+
+    def move_cursor(self, app: str, cursor: int) -> None:
+        """Notes that nothing new lies before an instant; :meth:`move_cursors` stores it, with others."""
+        self._cursors[app] = cursor
+
+    def move_cursors(self) -> None:
+        """Stores the cursors that moved past nothing."""
+        cursors, self._cursors = self._cursors, {}
+        if cursors:
+            self.mirror.move_cursors(cursors)
 
     def add_loss(self, kind: LossKind, app: str, collection: str | None, *, since: int, until: int) -> None:
         """Notes a stretch of time that cannot be read."""
@@ -113,11 +116,7 @@ class Reading:
         """Waits until everything handed over is stored."""
         self._writer.shutdown()
 
-    def _store(self, app: str, parts: Mapping[str, Part], cursor: int | None) -> Stored:
-        batches = {
-            name: Batch(prepare(_taken(part.changes), part.keys), part.after, part.from_start, part.cursor)
-            for name, part in parts.items()
-        }
+    def _store(self, app: str, batches: Mapping[str, Batch], cursor: int | None) -> Stored:
         stored = self.mirror.store(app, batches, cursor=cursor)
         self._advance(0, 0, stored.new)
         return stored
@@ -133,9 +132,3 @@ class Reading:
     def _go_on(self) -> None:
         if self._stopping.is_set():
             raise ServerError("the pull was stopped")
-
-
-def _taken(changes: list[jsontext.JSON]) -> Iterator[jsontext.JSON]:
-    changes.reverse()
-    while changes:
-        yield changes.pop()

@@ -23,10 +23,9 @@ from .reading import Progress, Reached, Reading
 
 OVERLAP_SECONDS = 120.0
 """A change is stamped when its transaction begins and seen when it ends; so long a transaction may take."""
-_STAIRS = ((8, 1 * MIB), (2, 6 * MIB), (1, 24 * MIB))
-"""So many apps at once are read whose answers are at most so large, which is what bounds memory: what is made of an
-answer takes some times its size. An app whose answers are larger still is read by its collections one after the other,
-whose pages are a fifth as large."""
+_ANSWER_BYTES = 24 * MIB
+"""Of an answer for a whole app. An app whose answers are larger is read by its collections, whose pages are a fifth as
+large."""
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -146,27 +145,37 @@ class _Rounds:
         started_at = self._server_clock()
         self._mirror.begin_pull(compare=self._full)
         self._reading.expect(len(self._apps))
+        cut: list[_Task] = []
         unwieldy = [self._beginning(app) for app in self._apps]
-        cut: list[tuple[_Task, int]] = []
-        for at_once, answer_bytes in _STAIRS:
-            ends = self._all(functools.partial(self._read_app, answer_bytes), unwieldy, at_once)
-            cut += [(task, at_once) for task, end in zip(unwieldy, ends, strict=True) if end is _End.CUT]
-            unwieldy = [task for task, end in zip(unwieldy, ends, strict=True) if end is _End.UNWIELDY]
-        cut += [(task, 1) for task in unwieldy]
-        for at_once, _ in _STAIRS:
-            tasks = [task for task, their_stair in cut if their_stair == at_once]
-            parts = [(app, name, reached) for app, reached in tasks for name in self._collections(app)]
-            self._all(self._read_collection, parts, at_once)
-        self._all(self._read_rest, [task for task, _ in cut], 1)
-        late = max(EPOCH, started_at - self._overlap)
-        again = [(app, name, late) for app in self._apps for name in self._collections(app)]
-        self._reading.expect(len(again))
-        self._all(self._read_again, again, self._connections)
+        for at_once in (self._connections, 1):  # what did not come in time may do so when it has the line for itself
+            ends = list(zip(unwieldy, self._all(self._read_app, unwieldy, at_once), strict=True))
+            cut += [task for task, end in ends if end is _End.CUT]
+            unwieldy = [task for task, end in ends if end is _End.UNWIELDY]
+        cut += unwieldy
+        self._reading.move_cursors()
+        parts = [(app, name, reached) for app, reached in cut for name in self._collections(app)]
+        self._all(self._read_collection, parts, self._connections)
+        self._all(self._read_rest, cut, 1)
+        self._reading.move_cursors()
+        self._read_again(max(EPOCH, started_at - self._overlap))
         return started_at
+
+    def _read_again(self, late: int) -> None:
+        """Asks for what was committed late: each app as a whole, and by its collections where that is too much."""
+        self._reading.expect(len(self._apps))
+        whole = self._all(functools.partial(self._read_late, late), self._apps, self._connections)
+        parts = [
+            (app, name)
+            for app, was_whole in zip(self._apps, whole, strict=True)
+            if not was_whole
+            for name in self._collections(app)
+        ]
+        self._reading.expect(len(parts))
+        self._all(functools.partial(self._read_late_collection, late), parts, self._connections)
 
     def _all(self, work: Callable[[_Argument], _Result], tasks: Sequence[_Argument], at_once: int) -> list[_Result]:
         """The results in the tasks' order; the error of the first task that fails, when the others have stopped."""
-        with ThreadPoolExecutor(min(at_once, self._connections), "pull") as pool:
+        with ThreadPoolExecutor(at_once, "pull") as pool:
             futures = [pool.submit(work, task) for task in tasks]
             try:
                 for future in as_completed(futures):
@@ -179,7 +188,7 @@ class _Rounds:
 
     def _server_clock(self) -> int:
         """Also the question whether this user may read at all."""
-        now = self._reading.read_app(self._apps[0], FAR_FUTURE).until
+        now = self._reading.read_app(self._apps[0], FAR_FUTURE, self._reading.room()).until
         newest = max((self._mirror.app_cursor(app) or EPOCH for app in self._apps), default=EPOCH)
         if not self._full and now < newest - self._overlap:
             raise ServerError(
@@ -196,9 +205,9 @@ class _Rounds:
         since = self._since(app)
         return app, Reached(since, from_start=since == EPOCH)
 
-    def _read_app(self, answer_bytes: int, task: _Task) -> _End:
+    def _read_app(self, task: _Task) -> _End:
         try:
-            whole = AppReader(self._reading, *task).read_quickly(answer_bytes)
+            whole = AppReader(self._reading, *task).read_quickly(_ANSWER_BYTES)
         except UnwieldyAnswerError:
             return _End.UNWIELDY
         if not whole:
@@ -221,9 +230,16 @@ class _Rounds:
         AppReader(self._reading, *task).read_thoroughly()
         self._reading.step()
 
-    def _read_again(self, task: tuple[str, str, int]) -> None:
-        app, name, since = task
-        CollectionReader(self._reading, app, name, from_start=since == EPOCH).read(since)
+    def _read_late(self, late: int, app: str) -> bool:
+        try:
+            whole = AppReader(self._reading, app, Reached(late, late == EPOCH)).read_once_more(_ANSWER_BYTES)
+        except UnwieldyAnswerError:
+            whole = False
+        self._reading.step()
+        return whole
+
+    def _read_late_collection(self, late: int, task: tuple[str, str]) -> None:
+        CollectionReader(self._reading, *task, from_start=late == EPOCH).read(late)
         self._reading.step()
 
     def _collections(self, app: str) -> list[str]:
