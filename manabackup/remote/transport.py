@@ -110,7 +110,7 @@ class UnwieldyAnswerError(ServerError):
 
 
 class Transport:
-    """A pool of HTTP/1.1 connections to one origin. Safe to share between threads.
+    """HTTP/1.1 connections to one origin, as many as threads ask at once. Safe to share between threads.
 
     ``base_url`` is ``https://host``, or ``http://`` for a loopback host, a port and a path prefix allowed. ``sleep``
     takes seconds; ``jitter`` gives numbers from 0 to 1. Proxies are taken from the environment as ``curl`` does, never
@@ -122,7 +122,6 @@ class Transport:
         base_url: str,
         *,
         limits: Limits = DEFAULT_LIMITS,
-        connections: int = 16,
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = _random,
     ) -> None:
@@ -137,13 +136,10 @@ class Transport:
         self._sleep = sleep or self._closed.wait
         self._jitter = jitter
         self._backend = DeadlineBackend()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpcore.default_ssl_context() if origin.scheme == "https" else None,
-            proxy=None if origin.loopback else _proxy(self.host),
-            max_connections=connections,
-            keepalive_expiry=_IDLE_SECONDS,
-            network_backend=self._backend,
-        )
+        self._tls = httpcore.default_ssl_context() if origin.scheme == "https" else None
+        self._proxy = None if origin.loopback else _proxy(self.host)
+        self._lines: list[httpcore.ConnectionPool] = []
+        self._idle: list[httpcore.ConnectionPool] = []
 
     def __enter__(self) -> Self:
         return self
@@ -155,7 +151,8 @@ class Transport:
         """Closes all connections for good. What other threads wait for ends at once with :class:`ServerError`."""
         self._closed.set()
         self._backend.interrupt()
-        self._pool.close()
+        for line in self._lines:
+            line.close()
 
     def request(
         self,
@@ -232,7 +229,8 @@ class Transport:
         }
         with (
             _network_errors(),
-            self._pool.stream(
+            self._line() as line,
+            line.stream(
                 method, url, headers=list(sent.items()), content=body, extensions={"timeout": timeouts}
             ) as response,
         ):
@@ -247,6 +245,26 @@ class Transport:
             except TooLargeError as error:
                 raise UnwieldyAnswerError(f"{source}: the answer is larger than {error.allowed / MIB:g} MiB") from None
         return Answer(response.status, received, cookies, content, source, self.limits.nesting)
+
+
+    @contextmanager
+    def _line(self) -> Iterator[httpcore.ConnectionPool]:
+        """A connection for one request, kept for the next: a pool of one, since a pool of many looks at all of them."""
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = httpcore.ConnectionPool(
+                ssl_context=self._tls,
+                proxy=self._proxy,
+                max_connections=1,
+                keepalive_expiry=_IDLE_SECONDS,
+                network_backend=self._backend,
+            )
+            self._lines.append(line)
+        try:
+            yield line
+        finally:
+            self._idle.append(line)
 
 
 def _body(response: httpcore.Response, headers: Mapping[str, str], room: Room) -> bytes:
