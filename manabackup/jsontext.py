@@ -58,7 +58,7 @@ def parse(text: bytes | str, *, nesting: int = DEFAULT_LIMITS.nesting) -> JSON:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return _parse_exactly(text, nesting)
-    if _has_minus_zero(text) or _has_floats(value):
+    if _has_minus_zero(text) or _floats(value):
         return _parse_exactly(text, nesting)
     return value
 
@@ -72,7 +72,7 @@ def parse_to_rewrite(text: bytes, *, nesting: int = DEFAULT_LIMITS.nesting) -> J
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return _parse_exactly(text, nesting)
-    if not _has_minus_zero(text) and not _has_floats(value):
+    if not _has_minus_zero(text) and not _floats(value):
         return value
     return value if _is_safe(value, text) else _parse_exactly(text, nesting)
 
@@ -106,7 +106,7 @@ def rewritten_objects(
         except orjson.JSONDecodeError:
             value = _parse_exactly(member, nesting)
         else:
-            if (minus_zero and _has_minus_zero(member)) or (_has_floats(value) and not _is_safe(value, member)):
+            if (minus_zero and _has_minus_zero(member)) or (_floats(value) and not _is_safe(value, member)):
                 value = _parse_exactly(member, nesting)
         yield value, dumps(value)
         begin = following + 1
@@ -183,7 +183,8 @@ def _has_minus_zero(text: bytes | str) -> bool:
     return b"-0" in raw and _MINUS_ZERO.search(raw) is not None
 
 
-def _floats(value: JSON) -> Iterator[float]:
+def _floats(value: JSON) -> list[float]:
+    floats: list[float] = []
     containers: list[Any] = [[value]]
     for container in containers:  # grows meanwhile
         for member in container.values() if type(container) is dict else container:
@@ -191,11 +192,8 @@ def _floats(value: JSON) -> Iterator[float]:
             if kind is dict or kind is list:
                 containers.append(member)
             elif kind is float:
-                yield member
-
-
-def _has_floats(value: JSON) -> bool:
-    return next(_floats(value), None) is not None
+                floats.append(member)
+    return floats
 
 
 def _is_plain(number: float) -> bool:
