@@ -246,7 +246,6 @@ class Transport:
                 raise UnwieldyAnswerError(f"{source}: the answer is larger than {error.allowed / MIB:g} MiB") from None
         return Answer(response.status, received, cookies, content, source, self.limits.nesting)
 
-
     @contextmanager
     def _line(self) -> Iterator[httpcore.ConnectionPool]:
         """A connection for one request, kept for the next: a pool of one, since a pool of many looks at all of them."""

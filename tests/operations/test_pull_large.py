@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
+
+from manabackup.errors import OutputError
 from manabackup.limits import MIB, Limits
 from manabackup.mirror import LossKind
 from manabackup.operations import pull
@@ -14,7 +19,7 @@ def write_large(box: Box, collection: str, count: int, size: int, app: str = "to
     events = []
     for number in range(count):
         instant = since + number * 1_000
-        data = {"text": "x" * size}
+        data = {"text": random.randbytes(size // 2).hex()}
         change = {"table": collection, "id": f"{collection}-{number}", "op": "insert", "data": data}
         events.append(f"{len(collection):08d}-0000-4000-8000-{number:012d}")
         box.log.append_many([StoredChange(USER, "another device", app, change, instant, events[-1])])
@@ -44,6 +49,19 @@ def test_no_answer_is_asked_for_twice_because_there_was_no_room_for_it(box: Box)
     for app in apps:
         assert box.held(app) == box.stored(app)
     assert box.held("notes", "notes") == box.stored("notes", "notes")
+
+
+def test_L2_a_full_disk_ends_a_pull_whose_answers_wait_for_each_other(box: Box) -> None:
+    apps = [f"app {number}" for number in range(12)]
+    for app in apps:
+        write_large(box, "tasks", 14 if app == apps[5] else 3, 600_000, app)
+    with box.mirror() as mirror, box.client(mirror) as client:
+        mirror._connection.execute("PRAGMA max_page_count = 40")
+        with pytest.raises(OutputError):
+            pull.run(mirror, client, REGISTRY, extra_apps=apps)
+    assert box.pull(extra_apps=apps).losses == ()
+    for app in apps:
+        assert box.held(app) == box.stored(app)
 
 
 def test_what_commits_during_a_run_and_is_too_large_as_a_whole_is_read_by_its_collections(box: Box) -> None:

@@ -133,8 +133,10 @@ class AppReader:
 
     def _settle(self) -> None:
         """Waits until the last answer is stored, and gives its room to others."""
-        self._wait()
-        self._room.leave()
+        try:
+            self._wait()
+        finally:
+            self._room.leave()
 
     def _wait(self) -> None:
         stored, self._stored = self._stored, None
