@@ -28,7 +28,7 @@ def test_room_grows_to_the_largest_size_and_no_further() -> None:
 
 
 def test_of_large_answers_there_is_one_at_a_time_and_all_get_their_turn() -> None:
-    rooms = Rooms()
+    rooms = Rooms(patience=60)
     lock = threading.Lock()
     large: list[int] = [0]
     most: list[int] = [0]
@@ -61,3 +61,15 @@ def test_what_was_left_is_there_for_others() -> None:
         assert room.is_scarce
         room.leave()
         assert not room.is_scarce
+
+
+def test_who_waits_too_long_gets_no_more_room() -> None:
+    rooms = Rooms(patience=0)
+    first, second = rooms.one(24 * MIB), rooms.one(24 * MIB)
+    assert first.grow(6 * MIB) == 24 * MIB
+    assert second.grow(MIB) == 6 * MIB
+    assert second.grow(6 * MIB) == 6 * MIB
+    assert rooms.one(24 * MIB).grow(MIB) == MIB
+    assert (first.heaviest, second.heaviest) == (2, 2)
+    first.leave()
+    assert second.grow(6 * MIB) == 24 * MIB

@@ -30,23 +30,30 @@ _ATTEMPTS = 2
 
 
 class AppReader:
-    """Reads one app from where ``reached`` stands and stores it; ``reached`` moves along."""
+    """Reads one app from where ``reached`` stands and stores it; ``reached`` moves along.
 
-    def __init__(self, reading: Reading, app: str, reached: Reached) -> None:
+    ``answer_bytes`` is the size of the largest answer that is wanted.
+    """
+
+    def __init__(self, reading: Reading, app: str, reached: Reached, *, answer_bytes: int | None = None) -> None:
         self._reading = reading
         self._app = app
         self._reached = reached
         self._stored: Future[Stored] | None = None
-        self._room = reading.room()
+        self._room = reading.room(answer_bytes or reading.limits.answer_bytes)
         self._thoroughly = False
         """The known collections have been read: what they hold need not be made ready to be stored once more."""
 
-    def read_quickly(self, answer_bytes: int) -> bool:
+    @property
+    def heaviest(self) -> int:
+        """As :attr:`Room.heaviest`."""
+        return self._room.heaviest
+
+    def read_quickly(self) -> bool:
         """Reads on as long as it costs no more than the changes themselves; whether that was to the end.
 
-        Raises :class:`UnwieldyAnswerError` where an answer is larger than ``answer_bytes``, or does not come in time.
+        Raises :class:`UnwieldyAnswerError` where an answer is too large, or does not come in time.
         """
-        self._room = self._reading.room(answer_bytes)
         since = self._reached.since
         try:
             seen = self._store(since, self._ask(since, _ATTEMPTS))
@@ -61,12 +68,11 @@ class AppReader:
             self._settle()
         return True
 
-    def read_once_more(self, answer_bytes: int) -> bool:
+    def read_once_more(self) -> bool:
         """Reads a stretch that was read before; whether one answer holds all of it. The app's cursor does not move.
 
         Raises :class:`UnwieldyAnswerError` as :meth:`read_quickly` does.
         """
-        self._room = self._reading.room(answer_bytes)
         try:
             page = self._ask(self._reached.since, _ATTEMPTS)
             if self._reading.may_be_cut(page):
@@ -96,7 +102,7 @@ class AppReader:
             self._settle()
 
     def _ask(self, since: int, attempts: int | None = None) -> Page:
-        return self._reading.read_app(self._app, since, self._room, attempts=attempts)
+        return self._reading.read_app(self._app, since, attempts=attempts, room=self._room)
 
     def _read_from(self, since: int) -> _Seen:
         ends = self._reading.losses_end(self._app)

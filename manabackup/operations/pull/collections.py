@@ -29,7 +29,6 @@ class CollectionReader:
         self._collection = collection
         self._after = after
         self._from_start = from_start
-        self._room = reading.room()
         self._stored: Future[Stored] | None = None
         self._previous: set[bytes] = set()
         self._overlap = 0
@@ -37,12 +36,6 @@ class CollectionReader:
 
     def read(self, since: int) -> None:
         """Raises :class:`ServerError` for answers that lead nowhere; what came before them is stored."""
-        try:
-            self._read(since)
-        finally:
-            self._room.leave()
-
-    def _read(self, since: int) -> None:
         while True:
             answered_from, page = ask_past_failures(self._pull, since)
             if answered_from != since:
@@ -60,7 +53,7 @@ class CollectionReader:
         self._settle()
 
     def _pull(self, since: int, attempts: int | None) -> Page:
-        return self._reading.pull(self._app, self._collection, since, self._room, attempts=attempts)
+        return self._reading.pull(self._app, self._collection, since, attempts=attempts)
 
     def _store(self, page: Page, since: int) -> None:
         keys = [change.key for change in page.raw]
@@ -74,9 +67,6 @@ class CollectionReader:
         self._stored = self._reading.store(self._app, {self._collection: batch})
         self._previous = distinct
         self._after = keys[-1] if keys else self._after
-        if self._room.is_scarce:
-            self._settle()
-            self._room.leave()
 
     def _check_advance(self, page: Page, since: int, keys: set[bytes]) -> None:
         if not keys:
@@ -104,7 +94,7 @@ class CollectionReader:
         """Reads the changes of one instant of which there are more than fit a page."""
         reading = self._reading
         try:
-            answer = reading.read_app(self._app, instant - 1, self._room)
+            answer = reading.read_app(self._app, instant - 1)
         except FailingPageError:
             self._lose(LossKind.UNREADABLE_TIE, instant - 1, instant)
             return
@@ -120,9 +110,9 @@ class CollectionReader:
         """Whether an answer, cut as it may be, holds something that comes after ``instant``."""
         keys = {change.key for change in answer.raw}
         try:
-            following = self._reading.pull(self._app, self._collection, instant, self._room).raw
+            following = self._reading.pull(self._app, self._collection, instant).raw
             if not following:
-                following = self._reading.read_app(self._app, instant, self._room).raw
+                following = self._reading.read_app(self._app, instant).raw
         except FailingPageError:
             return False
         return bool(following) and following[0].key in keys

@@ -50,19 +50,20 @@ class Reading:
         self._losses: dict[str, list[int]] = {}
         self._page_ends: dict[str, list[tuple[int, bytes]]] = {}
 
-    def room(self, largest: int | None = None) -> Room:
+    def room(self, largest: int) -> Room:
         """Where one answer at a time finds room in memory, of at most ``largest`` bytes."""
-        return self._rooms.one(min(largest or self.limits.answer_bytes, self.limits.answer_bytes))
+        return self._rooms.one(min(largest, self.limits.answer_bytes))
 
-    def pull(self, app: str, collection: str, since: int, room: Room, *, attempts: int | None = None) -> Page:
+    def pull(self, app: str, collection: str, since: int, *, attempts: int | None = None) -> Page:
         """One page of a collection."""
         self._go_on()
-        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, room=room.grow)
+        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts)
 
-    def read_app(self, app: str, since: int, room: Room, *, attempts: int | None = None) -> Page:
+    def read_app(self, app: str, since: int, *, attempts: int | None = None, room: Room | None = None) -> Page:
         """What an app has since an instant, perhaps cut."""
         self._go_on()
-        return self.client.read_app(app, format_timestamp(since), attempts=attempts, room=room.grow)
+        grow = None if room is None else room.grow
+        return self.client.read_app(app, format_timestamp(since), attempts=attempts, room=grow)
 
     def may_be_cut(self, page: Page) -> bool:
         """Whether an answer to :meth:`read_app` has as many changes as fit into one."""

@@ -2,30 +2,43 @@
 
 What is made of an answer takes some times its size. Small answers are read on all connections at once, middling ones
 two at a time, and of large ones there is never more than one: it waits until there is room, in the middle of the answer
-if need be, and the server with it. To ask again later would let the server look everything up a second time.
+if need be, and the server with it. To ask again later lets the server look everything up a second time; it is done when
+the others take so long that the server, or what stands before it, may lose patience.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from ...limits import MIB
 
 _SMALL_BYTES = 1 * MIB
 _MIDDLING_BYTES = 6 * MIB
-_MIDDLING = 2
+LARGE = 2
+"""The weight of large answers; that of middling ones is 1, that of small ones 0."""
+AT_ONCE = (2, 1)
+"""So many middling ones, and large ones."""
+_PATIENCE_SECONDS = 20.0
+"""Common servers and proxies give up a reader who takes nothing for a minute."""
 
 
 class Rooms:
     """All the room that there is. Safe to share between threads."""
 
-    def __init__(self) -> None:
-        self._middling = threading.Semaphore(_MIDDLING)
-        self._large = threading.Semaphore()
+    def __init__(self, *, patience: float = _PATIENCE_SECONDS) -> None:
+        self._middling = threading.Semaphore(AT_ONCE[0])
+        self._large = threading.Semaphore(AT_ONCE[1])
+        self._patience = patience
 
     def one(self, largest: int) -> Room:
         """Room for one answer at a time, of ``largest`` bytes at most."""
-        return Room(largest, self._middling, self._large)
+        steps = (
+            (min(_SMALL_BYTES, largest), None),
+            (min(_MIDDLING_BYTES, largest), self._middling),
+            (largest, self._large),
+        )
+        return Room(steps, self._patience)
 
 
 class Room:
@@ -35,10 +48,12 @@ class Room:
     always somebody who gets on.
     """
 
-    def __init__(self, largest: int, middling: threading.Semaphore, large: threading.Semaphore) -> None:
-        self._steps = [(min(_SMALL_BYTES, largest), None), (min(_MIDDLING_BYTES, largest), middling), (largest, large)]
-        self._largest = largest
+    def __init__(self, steps: Sequence[tuple[int, threading.Semaphore | None]], patience: float) -> None:
+        self._steps = steps
+        self._patience = patience
         self._taken: list[threading.Semaphore] = []
+        self.heaviest = 0
+        """The largest weight of the answers so far."""
 
     @property
     def is_scarce(self) -> bool:
@@ -46,16 +61,26 @@ class Room:
         return bool(self._taken)
 
     def grow(self, size: int) -> int:
-        """Takes room for an answer of more than ``size`` bytes; how large it may be now, or ``size`` if no larger."""
-        if size >= self._largest:
+        """Waits for room for an answer of more than ``size`` bytes.
+
+        Gives how large it may be then: no more than ``size`` where there is no such room, or not in time.
+        """
+        weight = next((weight for weight, (largest, _) in enumerate(self._steps) if size < largest), None)
+        if weight is None:
             return size
-        for largest, room in self._steps:
-            if room is not None and room not in self._taken:
-                room.acquire()
-                self._taken.append(room)
-            if size < largest:
-                break
-        return largest
+        self.heaviest = max(self.heaviest, weight)
+        for _, room in self._steps[: weight + 1]:
+            if not self._take(room):
+                return size
+        return self._steps[weight][0]
+
+    def _take(self, room: threading.Semaphore | None) -> bool:
+        if room is None or room in self._taken:
+            return True
+        if not room.acquire(timeout=self._patience):
+            return False
+        self._taken.append(room)
+        return True
 
     def leave(self) -> None:
         """Gives everything back."""

@@ -20,12 +20,13 @@ from ...timestamps import EPOCH, FAR_FUTURE, SECOND, format_timestamp
 from .apps import AppReader
 from .collections import CollectionReader
 from .reading import Progress, Reached, Reading
+from .room import AT_ONCE, LARGE
 
 OVERLAP_SECONDS = 120.0
 """A change is stamped when its transaction begins and seen when it ends; so long a transaction may take."""
 _ANSWER_BYTES = 24 * MIB
-"""Of an answer for a whole app. An app whose answers are larger is read by its collections, whose pages are a fifth as
-large."""
+"""Of an answer for a whole app. An app whose answers are larger is read by its collections one after the other, whose
+pages are a fifth as large."""
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -145,17 +146,19 @@ class _Rounds:
         started_at = self._server_clock()
         self._mirror.begin_pull(compare=self._full)
         self._reading.expect(len(self._apps))
-        cut: list[_Task] = []
+        cut: list[tuple[_Task, int]] = []
         unwieldy = [self._beginning(app) for app in self._apps]
         for at_once in (self._connections, 1):  # what did not come in time may do so when it has the line for itself
             ends = list(zip(unwieldy, self._all(self._read_app, unwieldy, at_once), strict=True))
-            cut += [task for task, end in ends if end is _End.CUT]
-            unwieldy = [task for task, end in ends if end is _End.UNWIELDY]
-        cut += unwieldy
+            cut += [(task, weight) for task, (end, weight) in ends if end is _End.CUT]
+            unwieldy = [task for task, (end, _) in ends if end is _End.UNWIELDY]
+        cut += [(task, LARGE) for task in unwieldy]
         self._reading.move_cursors()
-        parts = [(app, name, reached) for app, reached in cut for name in self._collections(app)]
-        self._all(self._read_collection, parts, self._connections)
-        self._all(self._read_rest, cut, 1)
+        for weight, at_once in enumerate((self._connections, *AT_ONCE)):
+            tasks = [task for task, their_weight in cut if their_weight == weight]
+            parts = [(app, name, reached) for app, reached in tasks for name in self._collections(app)]
+            self._all(self._read_collection, parts, min(at_once, self._connections))
+        self._all(self._read_rest, [task for task, _ in cut], 1)
         self._reading.move_cursors()
         self._read_again(max(EPOCH, started_at - self._overlap))
         return started_at
@@ -188,7 +191,7 @@ class _Rounds:
 
     def _server_clock(self) -> int:
         """Also the question whether this user may read at all."""
-        now = self._reading.read_app(self._apps[0], FAR_FUTURE, self._reading.room()).until
+        now = self._reading.read_app(self._apps[0], FAR_FUTURE).until
         newest = max((self._mirror.app_cursor(app) or EPOCH for app in self._apps), default=EPOCH)
         if not self._full and now < newest - self._overlap:
             raise ServerError(
@@ -205,15 +208,20 @@ class _Rounds:
         since = self._since(app)
         return app, Reached(since, from_start=since == EPOCH)
 
-    def _read_app(self, task: _Task) -> _End:
+    def _reader(self, app: str, reached: Reached) -> AppReader:
+        return AppReader(self._reading, app, reached, answer_bytes=_ANSWER_BYTES)
+
+    def _read_app(self, task: _Task) -> tuple[_End, int]:
+        """How it ended, and the weight of the heaviest answer."""
+        reader = self._reader(*task)
         try:
-            whole = AppReader(self._reading, *task).read_quickly(_ANSWER_BYTES)
+            whole = reader.read_quickly()
         except UnwieldyAnswerError:
-            return _End.UNWIELDY
+            return _End.UNWIELDY, LARGE
         if not whole:
-            return _End.CUT
+            return _End.CUT, reader.heaviest
         self._reading.step()
-        return _End.WHOLE
+        return _End.WHOLE, reader.heaviest
 
     def _read_collection(self, task: tuple[str, str, Reached]) -> None:
         app, name, reached = task
@@ -232,7 +240,7 @@ class _Rounds:
 
     def _read_late(self, late: int, app: str) -> bool:
         try:
-            whole = AppReader(self._reading, app, Reached(late, late == EPOCH)).read_once_more(_ANSWER_BYTES)
+            whole = self._reader(app, Reached(late, late == EPOCH)).read_once_more()
         except UnwieldyAnswerError:
             whole = False
         self._reading.step()
