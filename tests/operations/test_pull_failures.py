@@ -208,6 +208,26 @@ def test_more_without_changes_is_stopped(box: Box) -> None:
         box.pull()
 
 
+def test_S3_more_of_an_app_without_changes_is_stopped(box: Box) -> None:
+    box.before = lambda method, *_: page([], T0, more=True) if method == "POST" and len(box.requests) > 1 else None
+    with pytest.raises(ServerError, match="gives nothing"):
+        box.pull()
+
+
+def test_S2_a_last_answer_that_says_that_there_is_more_is_not_taken_for_all(box: Box) -> None:
+    now = box.log.now_ns() // 1_000
+
+    def before(method: str, *_: str) -> tuple[int, bytes] | None:
+        if method == "GET" or len(box.requests) < len(REGISTRY.apps) + 2:
+            return None
+        if len(box.requests) == len(REGISTRY.apps) + 2:  # every app was read once
+            box.write([now - 60 * SECOND])
+        return page([], now, more=True)
+
+    box.before = before
+    assert box.pull().changes_new == 1
+
+
 def test_a_cursor_that_stands_still_is_stopped(box: Box) -> None:
     fill(box)
     far = FAR_FUTURE - 1

@@ -115,6 +115,10 @@ class AppReader:
     def _store(self, since: int, page: Page) -> _Seen:
         """Stores an answer that nothing is missing before."""
         cut = self._reading.may_be_cut(page)
+        if cut and not page.raw:
+            raise ServerError(
+                f"the sync server's answer for {one_line(self._app)} says that there is more, and gives nothing"
+            )
         groups = _by_collection(page.raw)
         batches = self._batches(groups)
         self._wait()

@@ -66,8 +66,8 @@ class Reading:
         return self.client.read_app(app, format_timestamp(since), attempts=attempts, room=grow)
 
     def may_be_cut(self, page: Page) -> bool:
-        """Whether an answer to :meth:`read_app` has as many changes as fit into one."""
-        return len(page.raw) >= self.limits.post_changes
+        """Whether an answer to :meth:`read_app` has as many changes as fit into one, or says itself that it is cut."""
+        return len(page.raw) >= self.limits.post_changes or page.has_more
 
     def store(self, app: str, batches: Mapping[str, Batch], *, cursor: int | None = None) -> Future[Stored]:
         """Has an answer stored. The caller waits for it at the latest before it counts on what was stored."""
