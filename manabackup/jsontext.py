@@ -16,6 +16,7 @@ would change their value.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from json.decoder import scanstring  # type: ignore[attr-defined] # documented by its use in JSONDecoder.parse_string
 from typing import Any, TypeAlias
@@ -71,12 +72,44 @@ def parse_to_rewrite(text: bytes, *, nesting: int = DEFAULT_LIMITS.nesting) -> J
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return _parse_exactly(text, nesting)
-    floats = _floats(value)
-    if not floats and not _has_minus_zero(text):
+    if not _has_minus_zero(text) and not _floats(value):
         return value
-    if all(map(_is_plain, floats)) and _writes_again(value, text):
-        return value
-    return _parse_exactly(text, nesting)
+    return value if _is_safe(value, text) else _parse_exactly(text, nesting)
+
+
+def rewritten_objects(
+    text: bytes, begin: int, end: int, first_key: bytes, *, nesting: int = DEFAULT_LIMITS.nesting
+) -> Iterator[tuple[JSON, bytes]]:
+    """The objects that an array in ``text`` lists between ``begin`` and ``end``: value and canonical text, one by one.
+
+    Only one value exists at a time, which takes a fraction of the time and memory of all of them: nothing of it has
+    left the processor's cache when it is written again. It works for a writer who begins every object with
+    ``first_key`` (its text, quotes and colon included) and puts nothing between them but commas. Values as
+    :func:`parse_to_rewrite` gives them.
+
+    Raises :class:`JSONTextError` where that is not what stands there; it may be JSON all the same. Objects that were
+    given before are what they are then only if the rest proves to be a part of the same array.
+    """
+    # In valid JSON this cannot be part of a string, which would have to end in it; where it stands deeper inside an
+    # object, neither half of that is valid. So if all parts are, these are the array's members.
+    between = b"},{" + first_key
+    minus_zero = _has_minus_zero(text)
+    find = text.find
+    while begin < end:
+        found = find(between, begin, end)
+        following = end if found < 0 else found + 1
+        member = text[begin:following]
+        if not member.startswith(b"{" + first_key):
+            raise JSONTextError("not an object that begins as expected", offset=begin)
+        try:
+            value = orjson.loads(member)
+        except orjson.JSONDecodeError:
+            value = _parse_exactly(member, nesting)
+        else:
+            if (minus_zero and _has_minus_zero(member)) or (_floats(value) and not _is_safe(value, member)):
+                value = _parse_exactly(member, nesting)
+        yield value, dumps(value)
+        begin = following + 1
 
 
 def parse_canonical(line: bytes) -> JSON:
@@ -151,24 +184,25 @@ def _has_minus_zero(text: bytes | str) -> bool:
 
 
 def _floats(value: JSON) -> list[float]:
-    if isinstance(value, float):
-        return [value]
     floats: list[float] = []
-    containers = [value] if isinstance(value, (dict, list)) else []
-    while containers:
-        container = containers.pop()
-        members = container.values() if type(container) is dict else container
-        kinds = set(map(type, members))
-        if float in kinds:
-            floats += [member for member in members if type(member) is float]
-        if dict in kinds or list in kinds:
-            containers += [member for member in members if type(member) in (dict, list)]
+    containers: list[Any] = [[value]]
+    for container in containers:  # grows meanwhile
+        for member in container.values() if type(container) is dict else container:
+            kind = type(member)
+            if kind is dict or kind is list:
+                containers.append(member)
+            elif kind is float:
+                floats.append(member)
     return floats
 
 
 def _is_plain(number: float) -> bool:
     """Whether every writer gives the number the same text: its shortest digits, a point among them, no exponent."""
     return 1e-4 <= abs(number) < 1e16 and not number.is_integer()
+
+
+def _is_safe(value: JSON, text: bytes) -> bool:
+    return all(map(_is_plain, _floats(value))) and _writes_again(value, text)
 
 
 def _writes_again(value: JSON, text: bytes) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from manabackup import jsontext
 from manabackup.errors import JSONTextError
-from manabackup.jsontext import Number, dumps, parse, parse_canonical, value_text
+from manabackup.jsontext import JSON, Number, dumps, parse, parse_canonical, value_text
 
 texts = st.text(st.characters(exclude_categories=()))  # lone surrogates included
 numbers = (
@@ -161,6 +161,58 @@ def test_what_is_parsed_to_be_written_again_is_written_as_ever(members: list[tup
     parts = [f"{json.dumps({key: [key]})[:-1]}{separator}{json.dumps(key + '#')}:{number}}}" for key, number in members]
     text = f"[{separator.join(parts)}]\n".encode()
     assert dumps(jsontext.parse_to_rewrite(text)) == dumps(parse(text))
+
+
+_KEY = b'"k":'
+
+
+_members = st.tuples(values, st.dictionaries(texts, values | st.sampled_from([{"k": 1}, [{}, {"k": [{}]}]])))
+
+
+@given(st.lists(_members, max_size=5))
+def test_objects_are_rewritten_one_by_one_as_they_are_all_together(members: list[tuple[JSON, dict[str, JSON]]]) -> None:
+    parts = [b'{"k":%s,%s' % (dumps(first), dumps({**rest, "": 0})[1:]) for first, rest in members]
+    text = b"[%s]" % b",".join(parts)
+    try:
+        rewritten = [written for _, written in jsontext.rewritten_objects(text, 1, len(text) - 1, _KEY)]
+    except JSONTextError:
+        assert any(b'},{"k":' in part for part in parts)
+    else:
+        assert rewritten == [dumps(value) for value in parse(text)]
+
+
+@given(st.lists(_number_texts, max_size=5))
+def test_objects_with_numbers_of_all_kinds_are_rewritten_as_ever(numbers: list[str]) -> None:
+    text = f"[{','.join(f'{{{_KEY.decode()}{number}}}' for number in numbers)}]".encode()
+    rewritten = [written for _, written in jsontext.rewritten_objects(text, 1, len(text) - 1, _KEY)]
+    assert rewritten == [dumps(value) for value in parse(text)]
+
+
+@pytest.mark.parametrize("nested", [300, 2_000])
+def test_deep_objects_are_rewritten(nested: int) -> None:
+    text = b'{"k":' + b"[" * nested + b"-0" + b"]" * nested + b"}"
+    assert [written for _, written in jsontext.rewritten_objects(text, 0, len(text), _KEY)] == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"k":1}{"k":2}',
+        b'{"k":1},',
+        b',{"k":1}',
+        b'{"k":1}, {"k":2}',
+        b'{"j":1}',
+        b'{"k":1},{"j":1}',
+        b'{"k":[{"k":1},{"k":2}]}',
+        b'{"k":"\xff"}',
+        b'{"k":1',
+        b"7",
+        b'{"k":}',
+    ],
+)
+def test_what_is_no_list_of_such_objects_is_refused(text: bytes) -> None:
+    with pytest.raises(JSONTextError):
+        list(jsontext.rewritten_objects(text, 0, len(text), _KEY))
 
 
 @pytest.mark.parametrize("nested", [300, 2_000])

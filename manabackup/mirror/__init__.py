@@ -4,7 +4,8 @@
 projection's business.
 """
 
-from .changes import MirrorPage, RawChange, event_key, prepare
+from ..rawchange import RawChange, event_key, prepare
+from .changes import MirrorPage
 from .losses import Loss, LossKind
 from .reading import HeldCollection, Snapshot
 from .store import Batch, Mirror, Stored

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .changes import event_name
+from ..rawchange import event_name
 
 _CASES = 100
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from .changes import RawChange, changes_of, pack, unpack
+from ..rawchange import RawChange
+from .changes import changes_of, pack, unpack
 
 _STEP = 1 << 32
 """Between the positions of neighbouring pages; halving it makes room for a page 32 times at one place."""
@@ -49,6 +50,10 @@ def merge(
     ``after`` is the event that the same reading saw last before; without one, ``from_start`` says that the answer
     begins at the server's first event.
     """
+    tail = _tail(connection, collection)
+    if tail is None and len({change.key for change in changes}) == len(changes):  # a first pull's: nothing to compare
+        _append(connection, collection, None, changes)
+        return Merged(len(changes))
     merged = Merged()
     held = held_events(connection, collection, (change.key for change in changes))
     edits: dict[int, _Edit] = {}
@@ -68,7 +73,6 @@ def merge(
                 fresh = []
             previous = change.key
     merged.held = len(held)
-    tail = _tail(connection, collection)
     if fresh:
         if tail is None or tail.last == previous or tail.last in held:
             _append(connection, collection, tail, fresh)
@@ -169,7 +173,7 @@ def _rewrite(connection: sqlite3.Connection, collection: int, page: int, edit: _
         "UPDATE page SET changes = ?, bytes = ?, last = ?, ids = ?, body = ? WHERE id = ?",
         (len(first), size, first[-1].key, packed_ids, packed_body, page),
     )
-    _place(connection, collection, page, (change for change in first if change.digest))
+    _place(connection, collection, page, [change for change in first if change.digest])
     for index, part in enumerate(parts[1:], 1):
         _insert(connection, collection, position + index * gap, part)
 
@@ -191,29 +195,31 @@ def _insert(connection: sqlite3.Connection, collection: int, position: int, chan
     _place(connection, collection, page, changes)
 
 
-def _place(connection: sqlite3.Connection, collection: int, page: int, changes: Iterable[RawChange]) -> None:
+def _place(connection: sqlite3.Connection, collection: int, page: int, changes: Sequence[RawChange]) -> None:
     """Notes which page holds the events. One that comes without a digest moves and keeps the digest it has."""
-    moved = []
-    new = []
-    for change in changes:
-        if change.digest:
-            new.append((collection, change.key, page, change.digest))
-        else:
-            moved.append((page, collection, change.key))
+    new = [(collection, change.key, page, change.digest) for change in changes if change.digest]
+    moved = [(page, collection, change.key) for change in changes if not change.digest]
     # Keys are random: sorted, each part of the index is found once.
     connection.executemany("INSERT INTO event (collection, key, page, digest) VALUES (?, ?, ?, ?)", sorted(new))
     connection.executemany("UPDATE event SET page = ? WHERE collection = ? AND key = ?", moved)
 
 
-def _parts(changes: Sequence[RawChange]) -> Iterator[list[RawChange]]:
+def _parts(changes: Sequence[RawChange]) -> Iterator[Sequence[RawChange]]:
     """Pages that a reader can hold, at least one."""
-    part: list[RawChange] = []
-    size = 0
-    for change in changes:
-        if part and (len(part) == _PAGE_CHANGES or size + len(change.text) > _PAGE_BYTES):
+    for at in range(0, len(changes), _PAGE_CHANGES):
+        part = changes[at : at + _PAGE_CHANGES]
+        sizes = [len(change.text) + 1 for change in part]
+        if sum(sizes) <= _PAGE_BYTES:
             yield part
-            part, size = [], 0
-        part.append(change)
-        size += len(change.text) + 1
-    if part:
-        yield part
+        else:
+            yield from _by_size(part, sizes)
+
+
+def _by_size(changes: Sequence[RawChange], sizes: Sequence[int]) -> Iterator[Sequence[RawChange]]:
+    begin = size = 0
+    for end, another in enumerate(sizes):
+        if end > begin and size + another > _PAGE_BYTES:
+            yield changes[begin:end]
+            begin, size = end, 0
+        size += another
+    yield changes[begin:]

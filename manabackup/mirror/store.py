@@ -12,8 +12,8 @@ from typing import Self
 from uuid import uuid4
 
 from ..errors import MirrorError
+from ..rawchange import RawChange
 from . import losses
-from .changes import RawChange
 from .losses import LossKind, decoded, encoded
 from .ordering import held_events, merge
 from .reading import Snapshot
@@ -195,12 +195,13 @@ class Mirror:
                         [(collection, change.key) for change in batch.changes],
                     )
             if cursor is not None:
-                connection.execute(
-                    "INSERT INTO app (name, cursor) VALUES (?, ?)"
-                    " ON CONFLICT (name) DO UPDATE SET cursor = max(cursor, excluded.cursor)",
-                    (encoded(app), cursor),
-                )
+                self._move_cursors({app: cursor})
         return Stored(new, held)
+
+    def move_cursors(self, cursors: Mapping[str, int]) -> None:
+        """By app: everything up to there is held already. Cursors never go back."""
+        with self._writing():
+            self._move_cursors(cursors)
 
     def add_loss(self, kind: LossKind, app: str, collection: str | None, *, since: int | None, until: int) -> None:
         """Remembers a stretch of time that could not be read."""
@@ -209,11 +210,15 @@ class Mirror:
 
     def searched(self, app: str, since: int) -> None:
         """Forgets that an app was not searched: now it was, from ``since`` to its end."""
+        of = (LossKind.UNSEARCHED, encoded(app), since)
+        with self._reading() as connection:
+            if (
+                connection.execute("SELECT 1 FROM loss WHERE kind = ? AND app = ? AND since >= ?", of).fetchone()
+                is None
+            ):
+                return  # nearly always, and then nothing is to be written
         with self._writing() as connection:
-            connection.execute(
-                "DELETE FROM loss WHERE kind = ? AND app = ? AND since >= ?",
-                (LossKind.UNSEARCHED, encoded(app), since),
-            )
+            connection.execute("DELETE FROM loss WHERE kind = ? AND app = ? AND since >= ?", of)
 
     def end_pull(self, pulled_at: int) -> None:
         """Ends a run that read all it was to read, and makes it durable.
@@ -260,6 +265,13 @@ class Mirror:
         self._connection.execute("INSERT OR IGNORE INTO collection (app, name) VALUES (?, ?)", key)
         row = self._connection.execute("SELECT id FROM collection WHERE app = ? AND name = ?", key).fetchone()
         return int(row[0])
+
+    def _move_cursors(self, cursors: Mapping[str, int]) -> None:
+        self._connection.executemany(
+            "INSERT INTO app (name, cursor) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET cursor = max(cursor, excluded.cursor)",
+            [(encoded(app), cursor) for app, cursor in cursors.items()],
+        )
 
     def _introduce(self, sync_url: str, user_id: str) -> str:
         """The mirror's random client id. The server hides from a client what the same client has pushed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import SignInError, SubscriptionError
+from .decoding import Room
 from .session import TokenSource, read_claims
 from .transport import Answer, Transport
 
@@ -28,7 +29,7 @@ class Authorized:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         attempts: int | None = None,
-        answer_bytes: int | None = None,
+        room: Room | None = None,
     ) -> Answer:
         """As :meth:`Transport.request`; a 401 stores nothing and is always worth another attempt.
 
@@ -44,7 +45,7 @@ class Authorized:
                 headers={**(headers or {}), "Authorization": f"Bearer {token}"},
                 body=body,
                 attempts=attempts,
-                answer_bytes=answer_bytes,
+                room=room,
             )
             if answer.status != 401:
                 return _admitted(answer)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from .. import jsontext
-from ..errors import ServerError
+from ..errors import JSONTextError, ServerError
 from ..printable import one_line
+from ..rawchange import RawChange, prepare, raw_changes
 from ..timestamps import parse_timestamp
 from .authorized import Authorized
+from .decoding import Room
 from .session import TokenSource
 from .transport import Answer, Transport
 
 _SCHEMA_VERSION = 1
 _NOTHING_SINCE = "2999-01-01T00:00:00Z"
 """A push is answered with the changes since an instant. There are none since this one."""
+
+_LIST = b'{"serverChanges":['
+_FIRST_KEY = b'"eventId":'
+_REST = re.compile(rb'\],"conflicts":\[\],"syncedUntil":"[-+0-9TZtz:.]*"(?:,"hasMore":(?:true|false))?\}\s*')
+"""How the server writes an answer: what stands before the changes, at each one's beginning, and behind them."""
 
 
 class FailingPageError(ServerError):
@@ -27,11 +35,16 @@ class FailingPageError(ServerError):
 class Page:
     """One answer of the server."""
 
-    changes: list[jsontext.JSON] = field(repr=False)
-    """In the order in which the server stored them. A hostile server's may be any JSON values."""
+    raw: list[RawChange] = field(repr=False)
+    """The changes in the order in which the server stored them."""
     synced_until: str
     """RFC 3339: while there is more, when the server stored the last change; else its clock after the query."""
     has_more: bool
+
+    @property
+    def changes(self) -> list[jsontext.JSON]:
+        """The changes as values, parsed anew each time. A hostile server's may be any JSON values."""
+        return [jsontext.parse_canonical(change.text) for change in self.raw]
 
     @property
     def until(self) -> int:
@@ -52,13 +65,7 @@ class SyncClient:
         self._client_id = client_id
 
     def pull(
-        self,
-        app: str,
-        collection: str,
-        since: str,
-        *,
-        attempts: int | None = None,
-        answer_bytes: int | None = None,
+        self, app: str, collection: str, since: str, *, attempts: int | None = None, room: Room | None = None
     ) -> Page:
         """The first changes of a collection after ``since``, 1,000 at most.
 
@@ -70,11 +77,11 @@ class SyncClient:
             params={"collection": collection, "since": since},
             headers={"X-Client-Id": self._client_id},
             attempts=attempts,
-            answer_bytes=answer_bytes,
+            room=room,
         )
         return _page(answer, f"{app}/{collection}")
 
-    def read_app(self, app: str, since: str, *, attempts: int | None = None, answer_bytes: int | None = None) -> Page:
+    def read_app(self, app: str, since: str, *, attempts: int | None = None, room: Room | None = None) -> Page:
         """The first changes of all collections of an app after ``since``, 5,000 at most, by a push of no changes.
 
         ``has_more`` is always false: an answer of 5,000 may be cut. Raises also :class:`UnwieldyAnswerError`.
@@ -89,7 +96,7 @@ class SyncClient:
                 headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
                 body=jsontext.dumps(changeset),
                 attempts=attempts,
-                answer_bytes=answer_bytes,
+                room=room,
             )
             if not came_too_slowly(answer):
                 break
@@ -157,10 +164,13 @@ def _page(answer: Answer, of: str) -> Page:
         raise FailingPageError(f"{what}: {answer.words()}")
     if answer.status != 200:
         raise ServerError(f"{what}: {answer.words()}")
-    body = answer.json(to_rewrite=True)
-    changes = body.get("serverChanges") if isinstance(body, dict) else None
-    if not isinstance(changes, list):
-        raise ServerError(f"{what}: the answer is not a page of changes")
+    answer.check_values()
+    body, changes = _changes(answer) or (answer.json(to_rewrite=True), None)
+    if changes is None:
+        values = body.get("serverChanges") if isinstance(body, dict) else None
+        if not isinstance(values, list):
+            raise ServerError(f"{what}: the answer is not a page of changes")
+        changes = prepare(values)
     until, has_more = body.get("syncedUntil"), body.get("hasMore", False)
     try:
         parse_timestamp(until if isinstance(until, str) else "")
@@ -169,3 +179,18 @@ def _page(answer: Answer, of: str) -> Page:
     if not isinstance(has_more, bool):
         raise ServerError(f"{what}: the answer's hasMore is neither true nor false")
     return Page(changes, until, has_more)
+
+
+def _changes(answer: Answer) -> tuple[jsontext.JSON, list[RawChange]] | None:
+    """The answer without its changes, and these; None where it is not written as the server writes."""
+    body = answer.body
+    end = body.rfind(b"]", 0, body.rfind(b"["))
+    if not body.startswith(_LIST) or end < len(_LIST) or _REST.fullmatch(body, end) is None:
+        return None
+    try:
+        changes = raw_changes(
+            jsontext.rewritten_objects(body, len(_LIST), end, _FIRST_KEY, nesting=answer.limits.nesting)
+        )
+    except JSONTextError:
+        return None
+    return jsontext.parse(_LIST + body[end:]), changes

@@ -29,7 +29,7 @@ from ..errors import JSONTextError, ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..printable import one_line
 from .deadlines import DeadlineBackend
-from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, read_body
+from .decoding import ACCEPT_ENCODING, BrokenCodingError, Room, TooLargeError, found_room, read_body
 
 _log = logging.getLogger(__name__)
 # Its debug lines quote Set-Cookie headers.
@@ -71,8 +71,7 @@ class Answer:
         Raises :class:`ServerError` when it is none, as :class:`UnwieldyAnswerError` when it holds too many values.
         """
         parse = jsontext.parse_to_rewrite if to_rewrite else jsontext.parse
-        if self._values_at_most(self.limits.answer_values) > self.limits.answer_values:
-            raise UnwieldyAnswerError(f"{self.source}: the answer has more than {self.limits.answer_values:,} values")
+        self.check_values()
         try:
             return parse(self.body, nesting=self.limits.nesting)
         except JSONTextError as error:
@@ -109,6 +108,11 @@ class Answer:
         except (ValueError, OverflowError):
             return None
 
+    def check_values(self) -> None:
+        """Raises :class:`UnwieldyAnswerError` where the body holds more JSON values than there is memory for."""
+        if self._values_at_most(self.limits.answer_values) > self.limits.answer_values:
+            raise UnwieldyAnswerError(f"{self.source}: the answer has more than {self.limits.answer_values:,} values")
+
     def _values_at_most(self, enough: int) -> int:
         """No less than the number of JSON values in the body, counted only where there may be more than ``enough``."""
         if len(self.body) <= 2 * enough:  # a value has a character at least, and one that ends it
@@ -125,7 +129,7 @@ class UnwieldyAnswerError(ServerError):
 
 
 class Transport:
-    """A pool of HTTP/1.1 connections to one origin. Safe to share between threads.
+    """HTTP/1.1 connections to one origin, as many as threads ask at once. Safe to share between threads.
 
     ``base_url`` is ``https://host``, or ``http://`` for a loopback host, a port and a path prefix allowed. ``sleep``
     takes seconds; ``jitter`` gives numbers from 0 to 1. Proxies are taken from the environment as ``curl`` does, never
@@ -137,7 +141,6 @@ class Transport:
         base_url: str,
         *,
         limits: Limits = DEFAULT_LIMITS,
-        connections: int = 16,
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = _random,
     ) -> None:
@@ -152,13 +155,10 @@ class Transport:
         self._sleep = sleep or self._closed.wait
         self._jitter = jitter
         self._backend = DeadlineBackend()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpcore.default_ssl_context() if origin.scheme == "https" else None,
-            proxy=None if origin.loopback else _proxy(self.host),
-            max_connections=connections,
-            keepalive_expiry=_IDLE_SECONDS,
-            network_backend=self._backend,
-        )
+        self._tls = httpcore.default_ssl_context() if origin.scheme == "https" else None
+        self._proxy = None if origin.loopback else _proxy(self.host)
+        self._lines: list[httpcore.ConnectionPool] = []
+        self._idle: list[httpcore.ConnectionPool] = []
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +170,8 @@ class Transport:
         """Closes all connections for good. What other threads wait for ends at once with :class:`ServerError`."""
         self._closed.set()
         self._backend.interrupt()
-        self._pool.close()
+        for line in self._lines:
+            line.close()
 
     def request(
         self,
@@ -181,18 +182,17 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         attempts: int | None = None,
-        answer_bytes: int | None = None,
+        room: Room | None = None,
     ) -> Answer:
         """Sends a request, again where that may help, and gives the last answer whatever its status.
 
         ``path`` begins with ``/`` and is percent-encoded by the caller where it holds names. ``attempts`` is 1 for a
-        request that must not be repeated, ``answer_bytes`` the size of the largest answer that is wanted; without them
-        the limits hold.
+        request that must not be repeated; ``room`` says how large the answer may be, and is asked again while it comes.
+        Without them the limits hold.
 
         Raises :class:`ServerError` when there was no answer, or one that cannot be used: a redirect, cut, and as
         :class:`UnwieldyAnswerError` too large or too late.
         """
-        largest = min(answer_bytes or self.limits.answer_bytes, self.limits.answer_bytes)
         source = f"{method} {self.host}{quote(path, safe=_IN_PATH)}"
         query = "?" + urlencode(params, errors="surrogatepass") if params else ""
         url = self.base_url + quote(path, safe=_IN_PATH) + query
@@ -200,7 +200,7 @@ class Transport:
         for attempt in range(1, allowed + 1):
             answer: Answer | None = None
             try:
-                answer = self._exchange(method, url, source, headers or {}, body, largest)
+                answer = self._exchange(method, url, source, headers or {}, body, room)
                 reason = str(answer.status)
                 if attempt == allowed or not _is_passing(answer.status):
                     return answer
@@ -230,7 +230,7 @@ class Transport:
         return True
 
     def _exchange(
-        self, method: str, url: str, source: str, headers: Mapping[str, str], body: bytes | None, largest: int
+        self, method: str, url: str, source: str, headers: Mapping[str, str], body: bytes | None, room: Room | None
     ) -> Answer:
         sent = {
             "User-Agent": f"manabackup/{__version__}",
@@ -248,7 +248,8 @@ class Transport:
         }
         with (
             _network_errors(),
-            self._pool.stream(
+            self._line() as line,
+            line.stream(
                 method, url, headers=list(sent.items()), content=body, extensions={"timeout": timeouts}
             ) as response,
         ):
@@ -259,17 +260,36 @@ class Transport:
                     hint="if the server has moved, give its new address",
                 )
             try:
-                content = _body(response, received, largest)
-            except TooLargeError:
-                raise UnwieldyAnswerError(f"{source}: the answer is larger than {largest / MIB:g} MiB") from None
+                content = _body(response, received, room or (lambda _: self.limits.answer_bytes))
+            except TooLargeError as error:
+                raise UnwieldyAnswerError(f"{source}: the answer is larger than {error.allowed / MIB:g} MiB") from None
         return Answer(response.status, received, cookies, content, source, self.limits)
 
+    @contextmanager
+    def _line(self) -> Iterator[httpcore.ConnectionPool]:
+        """A connection for one request, kept for the next: a pool of one, since a pool of many looks at all of them."""
+        try:
+            line = self._idle.pop()
+        except IndexError:
+            line = httpcore.ConnectionPool(
+                ssl_context=self._tls,
+                proxy=self._proxy,
+                max_connections=1,
+                keepalive_expiry=_IDLE_SECONDS,
+                network_backend=self._backend,
+            )
+            self._lines.append(line)
+        try:
+            yield line
+        finally:
+            self._idle.append(line)
 
-def _body(response: httpcore.Response, headers: Mapping[str, str], largest: int) -> bytes:
+
+def _body(response: httpcore.Response, headers: Mapping[str, str], room: Room) -> bytes:
     announced = headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and int(announced[:20]) > largest:
-        raise TooLargeError
-    return read_body(response.iter_stream(), headers.get("content-encoding", ""), largest)
+    if announced.isascii() and announced.isdigit():
+        found_room(int(announced[:20]), 0, room)
+    return read_body(response.iter_stream(), headers.get("content-encoding", ""), room)
 
 
 class _NoAnswerError(Exception):

@@ -26,6 +26,11 @@ def asked_from(query: str) -> int:
     return parse_timestamp(parse_qs(query)["since"][0])
 
 
+def fill(box: Box) -> list[str]:
+    """So many changes that no answer holds their app: its collections are read."""
+    return box.write([T0 + n for n in range(5_000)], collection="lists")
+
+
 def of_tasks(path: str, query: str) -> bool:
     return path == "/sync/todo/pull" and "collection=tasks" in query
 
@@ -46,6 +51,22 @@ def test_a_poisoned_row_costs_what_stood_before_it_in_its_page_and_nothing_else(
     assert held == [event for event in events if event in set(held)]
     assert box.held("todo", "lists") == lists
     assert set(box.pull().losses) == set(result.losses)
+
+
+def test_a_row_that_is_poisoned_during_a_run_costs_no_other_collection(box: Box) -> None:
+    now = box.log.now_ns() // 1_000
+    tasks = box.write([now - 80 * SECOND, now - 60 * SECOND])
+
+    def before(*_: str) -> None:
+        if len(box.requests) == len(REGISTRY.apps) + 2:  # every app was read once
+            box.log.poison(box.write([now - 70 * SECOND])[0])
+            box.write([now - 75 * SECOND], collection="lists")
+
+    box.before = before
+    result = box.pull()
+    assert [(loss.kind, loss.collection) for loss in result.losses] == [(LossKind.UNREADABLE_PAGE, "tasks")]
+    assert box.held() == tasks
+    assert box.held("todo", "lists") == box.stored("todo", "lists")
 
 
 def test_several_poisoned_rows_are_passed_one_by_one(box: Box) -> None:
@@ -121,6 +142,7 @@ _BROKEN = {
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_S1_an_answer_that_is_none_is_an_error_that_names_the_place(box: Box, method: str, body: bytes) -> None:
     box.write([T0 + n for n in range(10)])
+    held = 10 + len(fill(box) if method == "GET" else [])
     asked = threading.Event()
 
     def before(asked_method: str, path: str, query: str) -> tuple[int, bytes] | None:
@@ -133,7 +155,7 @@ def test_S1_an_answer_that_is_none_is_an_error_that_names_the_place(box: Box, me
     with pytest.raises(ServerError, match="todo"):
         box.pull()
     box.before = lambda *_: None
-    assert box.pull().changes_held == 10
+    assert box.pull().changes_held == held
     assert box.held() == box.stored()
 
 
@@ -180,12 +202,34 @@ def changes(*numbers: int) -> list[dict[str, Any]]:
 
 
 def test_S3_more_without_changes_is_stopped(box: Box) -> None:
+    fill(box)
     box.before = lambda _, path, query: page([], T0, more=True) if of_tasks(path, query) else None
     with pytest.raises(ServerError, match="gives nothing"):
         box.pull()
 
 
+def test_S3_more_of_an_app_without_changes_is_stopped(box: Box) -> None:
+    box.before = lambda method, *_: page([], T0, more=True) if method == "POST" and len(box.requests) > 1 else None
+    with pytest.raises(ServerError, match="gives nothing"):
+        box.pull()
+
+
+def test_S2_a_last_answer_that_says_that_there_is_more_is_not_taken_for_all(box: Box) -> None:
+    now = box.log.now_ns() // 1_000
+
+    def before(method: str, *_: str) -> tuple[int, bytes] | None:
+        if method == "GET" or len(box.requests) < len(REGISTRY.apps) + 2:
+            return None
+        if len(box.requests) == len(REGISTRY.apps) + 2:  # every app was read once
+            box.write([now - 60 * SECOND])
+        return page([], now, more=True)
+
+    box.before = before
+    assert box.pull().changes_new == 1
+
+
 def test_S3_a_cursor_that_stands_still_is_stopped(box: Box) -> None:
+    fill(box)
     far = FAR_FUTURE - 1
     box.before = lambda _, path, query: page(changes(1, 2), far, more=True) if of_tasks(path, query) else None
     with pytest.raises(ServerError, match="goes back"):
@@ -194,6 +238,7 @@ def test_S3_a_cursor_that_stands_still_is_stopped(box: Box) -> None:
 
 
 def test_S3_a_cursor_that_goes_back_is_stopped(box: Box) -> None:
+    fill(box)
     box.before = lambda _, path, query: page(changes(1, 2), T0, more=True) if of_tasks(path, query) else None
     with pytest.raises(ServerError, match="goes back"):
         box.pull()
@@ -201,6 +246,8 @@ def test_S3_a_cursor_that_goes_back_is_stopped(box: Box) -> None:
 
 @pytest.mark.parametrize("cycle", [1, 2, 5])
 def test_S3_more_for_ever_is_stopped(box: Box, cycle: int) -> None:
+    fill(box)
+
     def before(_: str, path: str, query: str) -> tuple[int, bytes] | None:
         if not of_tasks(path, query):
             return None
@@ -287,13 +334,13 @@ def test_what_was_pulled_before_the_connection_broke_is_held_and_the_next_pull_g
 def test_an_interrupt_ends_a_pull_at_once_and_keeps_what_was_stored(box: Box) -> None:
     box.write([T0 + n * SECOND for n in range(3_000)])
     box.write([T0], "notes", "notes")
+    asked = 2 if REGISTRY.apps[0] == "notes" else 1  # the last question is the next one
     waiting, over = threading.Event(), threading.Event()
 
-    def before(_: str, path: str, query: str) -> tuple[int, bytes] | None:
-        if path == "/sync/notes/pull":
+    def before(*request: str) -> None:
+        if request[1] == "/sync/notes" and box.requests.count(request) > asked:
             waiting.set()
             over.wait()  # no answer comes before the pull has ended
-        return None
 
     def interrupt() -> None:
         waiting.wait()

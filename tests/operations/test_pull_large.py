@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
+
+from manabackup.errors import OutputError
 from manabackup.limits import MIB, Limits
 from manabackup.mirror import LossKind
 from manabackup.operations import pull
@@ -10,14 +15,14 @@ from manabackup.sandbox import StoredChange
 from .box import REGISTRY, T0, USER, Box
 
 
-def write_large(box: Box, collection: str, count: int, size: int) -> list[str]:
+def write_large(box: Box, collection: str, count: int, size: int, app: str = "todo", *, since: int = T0) -> list[str]:
     events = []
     for number in range(count):
-        instant = T0 + number * 1_000
-        data = {"text": "x" * size}
+        instant = since + number * 1_000
+        data = {"text": random.randbytes(size // 2).hex()}
         change = {"table": collection, "id": f"{collection}-{number}", "op": "insert", "data": data}
         events.append(f"{len(collection):08d}-0000-4000-8000-{number:012d}")
-        box.log.append_many([StoredChange(USER, "another device", "todo", change, instant, events[-1])])
+        box.log.append_many([StoredChange(USER, "another device", app, change, instant, events[-1])])
     return events
 
 
@@ -32,6 +37,46 @@ def test_a_larger_answer_is_asked_for_when_a_small_one_does_not_do(box: Box) -> 
     result = read(box, Limits(attempts=2))
     assert box.held() == tasks
     assert result.losses == ()
+
+
+def test_no_answer_is_asked_for_twice_because_there_was_no_room_for_it(box: Box) -> None:
+    apps = [f"app {number}" for number in range(6)]
+    for app in apps:
+        write_large(box, "tasks", 4, 600_000, app)
+    write_large(box, "notes", 14, 600_000, "notes")
+    assert box.pull(extra_apps=apps).losses == ()
+    assert len(box.requests) == 2 * (len(REGISTRY.apps) + len(apps)) + 1  # once, the last question, and the clock
+    for app in apps:
+        assert box.held(app) == box.stored(app)
+    assert box.held("notes", "notes") == box.stored("notes", "notes")
+
+
+def test_L2_a_full_disk_ends_a_pull_whose_answers_wait_for_each_other(box: Box) -> None:
+    apps = [f"app {number}" for number in range(12)]
+    for app in apps:
+        write_large(box, "tasks", 14 if app == apps[5] else 3, 600_000, app)
+    with box.mirror() as mirror, box.client(mirror) as client:
+        mirror._connection.execute("PRAGMA max_page_count = 40")
+        with pytest.raises(OutputError):
+            pull.run(mirror, client, REGISTRY, extra_apps=apps)
+    assert box.pull(extra_apps=apps).losses == ()
+    for app in apps:
+        assert box.held(app) == box.stored(app)
+
+
+def test_what_commits_during_a_run_and_is_too_large_as_a_whole_is_read_by_its_collections(box: Box) -> None:
+    now = box.log.now_ns() // 1_000
+
+    def before(*_: str) -> None:
+        if len(box.requests) == len(REGISTRY.apps) + 2:  # every app was read once
+            for collection in ("tasks", "lists"):
+                write_large(box, collection, 5, 600_000, since=now - 60 * 1_000_000)
+
+    box.before = before
+    assert read(box, Limits(attempts=2, answer_bytes=4 * MIB)).losses == ()
+    for collection in ("tasks", "lists"):
+        assert box.held("todo", collection) == box.stored("todo", collection)
+        assert len(box.held("todo", collection)) == 5
 
 
 def test_an_app_too_large_as_a_whole_is_read_by_its_collections_and_said_not_to_be_searched(box: Box) -> None:

@@ -59,6 +59,31 @@ def test_a_page_that_ends_before_the_collection_says_so(server: ScriptedServer, 
     assert jsontext.dumps(page.changes) == b'[1.5,"\\ud800"]'
 
 
+_NUMBERS = ("1", "-0", "1.5", "1e400", "1" * 30, "0.10", "1e16")
+_ODD = [
+    *(
+        f'{{"eventId":"e","table":"tasks","id":"a","fields":{{"n":{{"at":"","value":{number}}}}}}}'
+        for number in _NUMBERS
+    ),
+    '{"eventId":"0123456789abcdef0123456789abcdef","schemaVersion":1,"table":"tasks","id":"a"}',
+    '{"eventId":"6b1d188b-9f23-457f-80bf-8fa184d9a026","id":"\\ud800","table":7,"z":"<\\u003c"}',
+    '{"eventId":"6B1D188B-9F23-457F-80BF-8FA184D9A026","a":[{},{"eventId":"x"}]}',
+    '{"eventId":"x","id":"a","eventId":"y","data":{"text":"},{\\"eventId\\":\\"z"}}',
+    '{"eventId":null,"id":null}',
+]
+
+
+@pytest.mark.parametrize("end", ["", ',"hasMore":true', ',"hasMore":false'])
+@pytest.mark.parametrize("changes", [[], *([odd] for odd in _ODD), _ODD, ['{"id":"no event"}', *_ODD], [*_ODD, "7"]])
+def test_changes_are_the_same_in_whatever_spelling_they_come(
+    server: ScriptedServer, client: SyncClient, changes: list[str], end: str
+) -> None:
+    text = f'{{"serverChanges":[{",".join(changes)}],"conflicts":[],"syncedUntil":"2026-03-01T00:00:00Z"{end}}}'
+    spaced = text.replace('"conflicts":', ' "conflicts" : ')
+    server.answers(answer(text.encode() + b"\n"), answer(spaced.encode()))
+    assert client.pull("todo", "tasks", SINCE) == client.read_app("todo", SINCE)
+
+
 def test_a_question_that_keeps_failing_is_told_apart_from_other_errors(
     server: ScriptedServer, client: SyncClient
 ) -> None:

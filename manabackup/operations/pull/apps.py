@@ -8,47 +8,52 @@ changes themselves tell, or are found by bisection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass
 from statistics import median_low
 
 from ... import jsontext
 from ...errors import ServerError
-from ...limits import MIB
-from ...mirror import LossKind, Stored, event_key
+from ...mirror import Batch, LossKind, RawChange, Stored
 from ...printable import one_line
 from ...remote.sync import FailingPageError, Page
 from ...remote.transport import UnwieldyAnswerError
 from ...timestamps import EPOCH, FAR_FUTURE, parse_timestamp
 from .failing import ask_past_failures
-from .reading import Part, Reached, Reading
+from .reading import Reached, Reading
 
 _TELLING = 200
 """So many of the last changes of an answer are asked for their own times."""
 _ATTEMPTS = 2
-_LARGE = 6 * MIB
-"""Bytes of an answer of which no two are kept in memory."""
 
 
 class AppReader:
-    """Reads one app from where ``reached`` stands and stores it; ``reached`` moves along."""
+    """Reads one app from where ``reached`` stands and stores it; ``reached`` moves along.
 
-    def __init__(self, reading: Reading, app: str, reached: Reached) -> None:
+    ``answer_bytes`` is the size of the largest answer that is wanted.
+    """
+
+    def __init__(self, reading: Reading, app: str, reached: Reached, *, answer_bytes: int | None = None) -> None:
         self._reading = reading
         self._app = app
         self._reached = reached
         self._stored: Future[Stored] | None = None
-        self._answer_bytes: int | None = None
+        self._room = reading.room(answer_bytes or reading.limits.answer_bytes)
         self._thoroughly = False
         """The known collections have been read: what they hold need not be made ready to be stored once more."""
 
-    def read_quickly(self, answer_bytes: int) -> bool:
+    @property
+    def heaviest(self) -> int:
+        """As :attr:`Room.heaviest`."""
+        return self._room.heaviest
+
+    def read_quickly(self) -> bool:
         """Reads on as long as it costs no more than the changes themselves; whether that was to the end.
 
-        Raises :class:`UnwieldyAnswerError` where an answer is larger than ``answer_bytes``, or does not come in time.
+        Raises :class:`UnwieldyAnswerError` where an answer is too large, or does not come in time.
         """
-        self._answer_bytes = answer_bytes
         since = self._reached.since
         try:
             seen = self._store(since, self._ask(since, _ATTEMPTS))
@@ -59,6 +64,23 @@ class AppReader:
                 seen = found
         except FailingPageError:
             return False  # the collections are read one by one, which tells whose fault it is
+        finally:
+            self._settle()
+        return True
+
+    def read_once_more(self) -> bool:
+        """Reads a stretch that was read before; whether one answer holds all of it. The app's cursor does not move.
+
+        Raises :class:`UnwieldyAnswerError` as :meth:`read_quickly` does.
+        """
+        try:
+            page = self._ask(self._reached.since, _ATTEMPTS)
+            if self._reading.may_be_cut(page):
+                return False
+            if page.raw:
+                self._stored = self._reading.store(self._app, self._batches(_by_collection(page.raw)))
+        except FailingPageError:
+            return False
         finally:
             self._settle()
         return True
@@ -82,7 +104,7 @@ class AppReader:
             self._settle()
 
     def _ask(self, since: int, attempts: int | None = None) -> Page:
-        return self._reading.read_app(self._app, since, attempts=attempts, answer_bytes=self._answer_bytes)
+        return self._reading.read_app(self._app, since, attempts=attempts, room=self._room)
 
     def _read_from(self, since: int) -> _Seen:
         ends = self._reading.losses_end(self._app)
@@ -93,30 +115,42 @@ class AppReader:
         return self._store(answered_from, page)
 
     def _store(self, since: int, page: Page) -> _Seen:
-        """Stores an answer that nothing is missing before, and takes its changes out of it: they are large."""
+        """Stores an answer that nothing is missing before."""
+        cut = self._reading.may_be_cut(page)
+        if cut and not page.raw:
+            raise ServerError(
+                f"the sync server's answer for {one_line(self._app)} says that there is more, and gives nothing"
+            )
+        groups = _by_collection(page.raw)
+        batches = self._batches(groups)
+        self._wait()
+        if batches or cut:
+            self._stored = self._reading.store(self._app, batches, cursor=since if cut else page.until)
+        else:
+            self._reading.move_cursor(self._app, page.until)
+        if self._room.is_scarce:
+            self._settle()
         reached = self._reached
-        keys = [event_key(change) for change in page.changes]
-        groups: dict[str, tuple[list[jsontext.JSON], list[bytes]]] = {}
-        for change, key in zip(page.changes, keys, strict=True):
-            changes, their_keys = groups.setdefault(_collection(change), ([], []))
-            changes.append(change)
-            their_keys.append(key)
-        seen = _Seen(frozenset(keys), self._reading.may_be_cut(page), _told(page), frozenset(groups))
-        page.changes.clear()
-        parts = {
-            name: Part(changes, their_keys, reached.after.get(name), reached.from_start)
-            for name, (changes, their_keys) in groups.items()
-            if not (self._thoroughly and self._reading.mirror.holds(self._app, name, their_keys))
-        }
-        self._settle()
-        self._stored = self._reading.store(self._app, parts, cursor=since if seen.cut else page.until)
-        if self._answer_bytes is None or self._answer_bytes > _LARGE:
-            self._settle()  # before the next one comes: there is room for one of them
         reached.since = max(reached.since, since)
-        reached.after.update((name, their_keys[-1]) for name, (_, their_keys) in groups.items())
-        return seen
+        reached.after.update((name, changes[-1].key) for name, changes in groups.items())
+        return _Seen.cut_short(page, groups) if cut else _Seen.whole()
+
+    def _batches(self, groups: Mapping[str, Sequence[RawChange]]) -> dict[str, Batch]:
+        reached = self._reached
+        return {
+            name: Batch(changes, reached.after.get(name), reached.from_start)
+            for name, changes in groups.items()
+            if not (self._thoroughly and self._reading.mirror.holds(self._app, name, [one.key for one in changes]))
+        }
 
     def _settle(self) -> None:
+        """Waits until the last answer is stored, and gives its room to others."""
+        try:
+            self._wait()
+        finally:
+            self._room.leave()
+
+    def _wait(self) -> None:
         stored, self._stored = self._stored, None
         if stored is not None:
             stored.result()
@@ -129,6 +163,7 @@ class AppReader:
             following = self._ask(instant)
             if seen.adjoins(following) and self._is_worth(following, seen):
                 return self._store(instant, following)
+            self._room.leave()
         return None
 
     def _bisect(self, seen: _Seen) -> _Seen:
@@ -144,7 +179,7 @@ class AppReader:
             low, last = middle, following
             if self._is_worth(following, seen):
                 break
-        if last is not None and any(event_key(change) not in seen.keys for change in last.changes):
+        if last is not None and any(change.key not in seen.keys for change in last.raw):
             return self._store(low, last)
         if high == FAR_FUTURE:
             raise ServerError(f"the sync server gives the same changes of {one_line(self._app)} over and over")
@@ -157,7 +192,7 @@ class AppReader:
         """Whether an answer ends the reading, or at least half of it is new."""
         if not self._reading.may_be_cut(following):
             return True
-        return event_key(following.changes[len(following.changes) // 2]) not in seen.keys
+        return following.raw[len(following.raw) // 2].key not in seen.keys
 
     def _known(self, keys: Set[bytes]) -> Iterator[int]:
         """The latest instant just before a change that came, from the pages of collections."""
@@ -179,20 +214,32 @@ class _Seen:
     """An instant near the answer's end as its changes tell it: people's clocks, ahead or behind."""
     collections: Set[str]
 
+    @classmethod
+    def whole(cls) -> _Seen:
+        """Of an answer that nothing follows."""
+        return cls(frozenset(), False, (), frozenset())
+
+    @classmethod
+    def cut_short(cls, page: Page, collections: Iterable[str]) -> _Seen:
+        """Of an answer that more may follow."""
+        return cls(frozenset(change.key for change in page.raw), True, _told(page), frozenset(collections))
+
     def adjoins(self, following: Page) -> bool:
         """Whether nothing lies between this answer and a later one."""
-        return bool(following.changes) and event_key(following.changes[0]) in self.keys
+        return bool(following.raw) and following.raw[0].key in self.keys
 
 
 def _told(page: Page) -> Sequence[int]:
-    times = [time for change in page.changes[-_TELLING:] if (time := _own_time(change)) is not None]
+    last = (jsontext.parse_canonical(change.text) for change in page.raw[-_TELLING:])
+    times = [time for change in last if (time := _own_time(change)) is not None]
     return [median_low(times)] if times else []
 
 
-def _collection(change: jsontext.JSON) -> str:
-    """The collection that a change names; empty for one that names none."""
-    name = change.get("table") if isinstance(change, dict) else None
-    return name if isinstance(name, str) else ""
+def _by_collection(changes: Iterable[RawChange]) -> Mapping[str, list[RawChange]]:
+    groups: defaultdict[str, list[RawChange]] = defaultdict(list)
+    for change in changes:
+        groups[change.collection].append(change)
+    return groups
 
 
 def _own_time(change: jsontext.JSON) -> int | None:

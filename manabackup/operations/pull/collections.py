@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from ...errors import ServerError
-from ...mirror import LossKind, Stored, event_key
+from ...mirror import Batch, LossKind, Stored
 from ...printable import one_line
 from ...remote.sync import FailingPageError, Page
 from ...timestamps import format_timestamp
 from .failing import ask_past_failures
-from .reading import Part, Reading
+from .reading import Reading
 
 
 class CollectionReader:
@@ -69,15 +69,15 @@ class CollectionReader:
         )
 
     def _store(self, page: Page, since: int) -> None:
-        keys = [event_key(change) for change in page.changes]
+        keys = [change.key for change in page.raw]
         distinct = set(keys)
         if page.has_more:
             self._check_advance(page, since, distinct)
             self._reading.note_page_end(self._app, page.until, keys[-1])
         self._settle()
-        part = Part(page.changes, keys, self._after, self._from_start, page.until)
+        batch = Batch(page.raw, self._after, self._from_start, page.until)
         self._overlap = len(distinct & self._previous)
-        self._stored = self._reading.store(self._app, {self._collection: part})
+        self._stored = self._reading.store(self._app, {self._collection: batch})
         self._previous = distinct
         self._after = keys[-1] if keys else self._after
 
@@ -111,28 +111,24 @@ class CollectionReader:
         except FailingPageError:
             self._lose(LossKind.UNREADABLE_TIE, instant - 1, instant)
             return
-        tied = [change for change in answer.changes if isinstance(change, dict) and self._is_mine(change)]
-        keys = [event_key(change) for change in tied]
+        tied = [change for change in answer.raw if change.collection == self._collection]
         self._settle()
-        reading.store(self._app, {self._collection: Part(tied, keys, self._after, self._from_start)}).result()
-        if keys:
-            self._after = keys[-1]
+        reading.store(self._app, {self._collection: Batch(tied, self._after, self._from_start)}).result()
+        if tied:
+            self._after = tied[-1].key
         if reading.may_be_cut(answer) and not self._covers(answer, instant):
             self._lose(LossKind.UNREADABLE_TIE, instant - 1, instant)
 
-    def _is_mine(self, change: dict[str, object]) -> bool:
-        return change.get("table") == self._collection
-
     def _covers(self, answer: Page, instant: int) -> bool:
         """Whether an answer, cut as it may be, holds something that comes after ``instant``."""
-        keys = {event_key(change) for change in answer.changes}
+        keys = {change.key for change in answer.raw}
         try:
-            following = self._reading.pull(self._app, self._collection, instant).changes
+            following = self._reading.pull(self._app, self._collection, instant).raw
             if not following:
-                following = self._reading.read_app(self._app, instant).changes
+                following = self._reading.read_app(self._app, instant).raw
         except FailingPageError:
             return False
-        return bool(following) and event_key(following[0]) in keys
+        return bool(following) and following[0].key in keys
 
     def _lose(self, kind: LossKind, since: int, until: int) -> None:
         self._reading.add_loss(kind, self._app, self._collection, since=since, until=until)

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ... import jsontext
 from ...errors import ServerError
 from ...limits import Limits
-from ...mirror import Batch, LossKind, Mirror, Stored, prepare
+from ...mirror import Batch, LossKind, Mirror, Stored
 from ...remote.sync import Page, SyncClient
 from ...timestamps import FAR_FUTURE, format_timestamp
+from .room import Room, Rooms
 
 Progress = Callable[[int, int, int], None]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One answer's changes of one collection, as parsed; the rest as in :class:`~manabackup.mirror.Batch`."""
-
-    changes: list[jsontext.JSON]
-    """Taken out one by one when they are stored: they are large."""
-    keys: Sequence[bytes]
-    """The changes' event keys."""
-    after: bytes | None
-    from_start: bool
-    cursor: int | None = None
 
 
 @dataclass(slots=True)
@@ -58,30 +45,48 @@ class Reading:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._done = self._steps = self.new = 0
+        self._rooms = Rooms()
+        self._cursors: dict[str, int] = {}
         self._losses: dict[str, list[int]] = {}
         self._page_ends: dict[str, list[tuple[int, bytes]]] = {}
         self.latest = FAR_FUTURE
         """No cursor goes beyond this instant: one answer whose clock is ahead would hide what comes before it."""
+
+    def room(self, largest: int) -> Room:
+        """Where one answer at a time finds room in memory, of at most ``largest`` bytes."""
+        return self._rooms.one(min(largest, self.limits.answer_bytes))
 
     def pull(
         self, app: str, collection: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None
     ) -> Page:
         """One page of a collection."""
         self._go_on()
-        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, answer_bytes=answer_bytes)
+        room = None if answer_bytes is None else lambda _: answer_bytes
+        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, room=room)
 
-    def read_app(self, app: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None) -> Page:
+    def read_app(self, app: str, since: int, *, attempts: int | None = None, room: Room | None = None) -> Page:
         """What an app has since an instant, perhaps cut."""
         self._go_on()
-        return self.client.read_app(app, format_timestamp(since), attempts=attempts, answer_bytes=answer_bytes)
+        grow = None if room is None else room.grow
+        return self.client.read_app(app, format_timestamp(since), attempts=attempts, room=grow)
 
     def may_be_cut(self, page: Page) -> bool:
-        """Whether an answer to :meth:`read_app` has as many changes as fit into one."""
-        return len(page.changes) >= self.limits.post_changes
+        """Whether an answer to :meth:`read_app` has as many changes as fit into one, or says itself that it is cut."""
+        return len(page.raw) >= self.limits.post_changes or page.has_more
 
-    def store(self, app: str, parts: Mapping[str, Part], *, cursor: int | None = None) -> Future[Stored]:
+    def store(self, app: str, batches: Mapping[str, Batch], *, cursor: int | None = None) -> Future[Stored]:
         """Has an answer stored. The caller waits for it at the latest before it counts on what was stored."""
-        return self._writer.submit(self._store, app, parts, cursor)
+        return self._writer.submit(self._store, app, batches, cursor)
+
+    def move_cursor(self, app: str, cursor: int) -> None:
+        """Notes that nothing new lies before an instant; :meth:`move_cursors` stores it, with others."""
+        self._cursors[app] = min(cursor, self.latest)
+
+    def move_cursors(self) -> None:
+        """Stores the cursors that moved past nothing."""
+        cursors, self._cursors = self._cursors, {}
+        if cursors:
+            self.mirror.move_cursors(cursors)
 
     def add_loss(self, kind: LossKind, app: str, collection: str | None, *, since: int, until: int) -> None:
         """Notes a stretch of time that cannot be read."""
@@ -117,12 +122,9 @@ class Reading:
         """Waits until everything handed over is stored."""
         self._writer.shutdown()
 
-    def _store(self, app: str, parts: Mapping[str, Part], cursor: int | None) -> Stored:
-        batches = {
-            name: Batch(prepare(_taken(part.changes), part.keys), part.after, part.from_start, self._sound(part.cursor))
-            for name, part in parts.items()
-        }
-        stored = self.mirror.store(app, batches, cursor=self._sound(cursor))
+    def _store(self, app: str, batches: Mapping[str, Batch], cursor: int | None) -> Stored:
+        sound = {name: replace(batch, cursor=self._sound(batch.cursor)) for name, batch in batches.items()}
+        stored = self.mirror.store(app, sound, cursor=self._sound(cursor))
         self._advance(0, 0, stored.new)
         return stored
 
@@ -140,9 +142,3 @@ class Reading:
     def _go_on(self) -> None:
         if self._stopping.is_set():
             raise ServerError("the pull was stopped")
-
-
-def _taken(changes: list[jsontext.JSON]) -> Iterator[jsontext.JSON]:
-    changes.reverse()
-    while changes:
-        yield changes.pop()

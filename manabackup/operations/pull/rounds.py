@@ -20,13 +20,13 @@ from ...timestamps import EPOCH, FAR_FUTURE, SECOND, format_timestamp
 from .apps import AppReader
 from .collections import CollectionReader
 from .reading import Progress, Reached, Reading
+from .room import AT_MOST, AT_ONCE, LARGE
 
 OVERLAP_SECONDS = 120.0
 """A change is stamped when its transaction begins and seen when it ends; so long a transaction may take."""
-_STAIRS = ((8, 1 * MIB), (2, 6 * MIB), (1, 24 * MIB))
-"""So many apps at once are read whose answers are at most so large, which is what bounds memory: what is made of an
-answer takes some times its size. An app whose answers are larger still is read by its collections one after the other,
-whose pages are a fifth as large."""
+_ANSWER_BYTES = 24 * MIB
+"""Of an answer for a whole app. An app whose answers are larger is read by its collections one after the other, whose
+pages are a fifth as large."""
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -146,27 +146,39 @@ class _Rounds:
         started_at = self._reading.latest = self._server_clock()
         self._mirror.begin_pull(compare=self._full)
         self._reading.expect(len(self._apps))
-        unwieldy = [self._beginning(app) for app in self._apps]
         cut: list[tuple[_Task, int]] = []
-        for at_once, answer_bytes in _STAIRS:
-            ends = self._all(functools.partial(self._read_app, answer_bytes), unwieldy, at_once)
-            cut += [(task, at_once) for task, end in zip(unwieldy, ends, strict=True) if end is _End.CUT]
-            unwieldy = [task for task, end in zip(unwieldy, ends, strict=True) if end is _End.UNWIELDY]
-        cut += [(task, 1) for task in unwieldy]
-        for at_once, _ in _STAIRS:
-            tasks = [task for task, their_stair in cut if their_stair == at_once]
+        unwieldy = [self._beginning(app) for app in self._apps]
+        for at_once in (self._connections, 1):  # what did not come in time may do so when it has the line for itself
+            ends = list(zip(unwieldy, self._all(self._read_app, unwieldy, at_once), strict=True))
+            cut += [(task, weight) for task, (end, weight) in ends if end is _End.CUT]
+            unwieldy = [task for task, (end, _) in ends if end is _End.UNWIELDY]
+        cut += [(task, LARGE) for task in unwieldy]
+        self._reading.move_cursors()
+        for weight in range(LARGE + 1):
+            tasks = [task for task, their_weight in cut if their_weight == weight]
             parts = [(app, name, reached) for app, reached in tasks for name in self._collections(app)]
-            self._all_or_alone(self._read_collection, parts, at_once)
+            self._all_or_alone(self._read_collection, parts, weight)
         self._all(self._read_rest, [task for task, _ in cut], 1)
-        late = max(EPOCH, started_at - self._overlap)
-        again = [(app, name, late) for app in self._apps for name in self._collections(app)]
-        self._reading.expect(len(again))
-        self._all_or_alone(self._read_again, again, self._connections)
+        self._reading.move_cursors()
+        self._read_again(max(EPOCH, started_at - self._overlap))
         return started_at
+
+    def _read_again(self, late: int) -> None:
+        """Asks for what was committed late: each app as a whole, and by its collections where that is too much."""
+        self._reading.expect(len(self._apps))
+        whole = self._all(functools.partial(self._read_late, late), self._apps, self._connections)
+        parts = [
+            (app, name)
+            for app, was_whole in zip(self._apps, whole, strict=True)
+            if not was_whole
+            for name in self._collections(app)
+        ]
+        self._reading.expect(len(parts))
+        self._all_or_alone(functools.partial(self._read_late_collection, late), parts, 0)
 
     def _all(self, work: Callable[[_Argument], _Result], tasks: Sequence[_Argument], at_once: int) -> list[_Result]:
         """The results in the tasks' order; the error of the first task that fails, when the others have stopped."""
-        with ThreadPoolExecutor(min(at_once, self._connections), "pull") as pool:
+        with ThreadPoolExecutor(at_once, "pull") as pool:
             futures = [pool.submit(work, task) for task in tasks]
             try:
                 for future in as_completed(futures):
@@ -178,20 +190,22 @@ class _Rounds:
         return [future.result() for future in futures]
 
     def _all_or_alone(
-        self, read: Callable[[int | None, _Argument], None], tasks: Sequence[_Argument], at_once: int
+        self, read: Callable[[int | None, _Argument], None], tasks: Sequence[_Argument], weight: int
     ) -> None:
-        """Reads collections, so many at once; those whose answers are large for that one after the other."""
-        largest = next((size for many, size in reversed(_STAIRS) if many >= at_once), _STAIRS[0][1])
+        """Reads collections whose answers weigh so much; those that weigh more, one after the other."""
 
         def is_done(task: _Argument) -> bool:
             try:
-                read(largest, task)
+                read(AT_MOST[weight], task)
             except UnwieldyAnswerError:
                 return False
             return True
 
-        done = self._all(is_done, tasks, at_once) if at_once > 1 else [False] * len(tasks)
-        left = [task for task, read_whole in zip(tasks, done, strict=True) if not read_whole]
+        left = tasks
+        if weight < LARGE:
+            at_once = min(self._connections, (self._connections, *AT_ONCE)[weight])
+            done = self._all(is_done, tasks, at_once)
+            left = [task for task, read_whole in zip(tasks, done, strict=True) if not read_whole]
         self._all(functools.partial(read, None), left, 1)
 
     def _server_clock(self) -> int:
@@ -213,17 +227,22 @@ class _Rounds:
         since = self._since(app)
         return app, Reached(since, from_start=since == EPOCH)
 
-    def _read_app(self, answer_bytes: int, task: _Task) -> _End:
+    def _reader(self, app: str, reached: Reached) -> AppReader:
+        return AppReader(self._reading, app, reached, answer_bytes=_ANSWER_BYTES)
+
+    def _read_app(self, task: _Task) -> tuple[_End, int]:
+        """How it ended, and the weight of the heaviest answer."""
         app, since = task[0], task[1].since
+        reader = self._reader(*task)
         try:
-            whole = AppReader(self._reading, *task).read_quickly(answer_bytes)
+            whole = reader.read_quickly()
         except UnwieldyAnswerError:
-            return _End.UNWIELDY
+            return _End.UNWIELDY, LARGE
         if not whole:
-            return _End.CUT
+            return _End.CUT, reader.heaviest
         self._mirror.searched(app, since)
         self._reading.step()
-        return _End.WHOLE
+        return _End.WHOLE, reader.heaviest
 
     def _read_collection(self, answer_bytes: int | None, task: tuple[str, str, Reached]) -> None:
         app, name, reached = task
@@ -245,9 +264,16 @@ class _Rounds:
         AppReader(self._reading, *task).read_thoroughly()
         self._reading.step()
 
-    def _read_again(self, answer_bytes: int | None, task: tuple[str, str, int]) -> None:
-        app, name, since = task
-        CollectionReader(self._reading, app, name, from_start=since == EPOCH, answer_bytes=answer_bytes).read(since)
+    def _read_late(self, late: int, app: str) -> bool:
+        try:
+            whole = self._reader(app, Reached(late, late == EPOCH)).read_once_more()
+        except UnwieldyAnswerError:
+            whole = False
+        self._reading.step()
+        return whole
+
+    def _read_late_collection(self, late: int, answer_bytes: int | None, task: tuple[str, str]) -> None:
+        CollectionReader(self._reading, *task, from_start=late == EPOCH, answer_bytes=answer_bytes).read(late)
         self._reading.step()
 
     def _collections(self, app: str) -> list[str]:
