@@ -83,7 +83,7 @@ def test_a_traceback_stands_only_with_vv(trial: CommandLine) -> None:
         ("28", 17),
         ("30", 17),
         ("122", 17),
-        ("5", 1),
+        ("5", 17),
         ("13", 1),
         ("nesting", 1),
         ("memory", 1),
