@@ -116,9 +116,7 @@ def remembered_vault(mirror: Mirror) -> VaultKey | None:
     if not known:
         return None
     if "wrapped" not in known:
-        raise UsageError(
-            "the account's key is not known here", hint="give it with --key-file, or do without --offline"
-        )
+        raise UsageError("the account's key is not known here", hint="give it with --key-file, or do without --offline")
     return VaultKey(wrapped=known["wrapped"], iv=known["iv"])
 
 
