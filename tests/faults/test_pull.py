@@ -117,17 +117,20 @@ def desk(box: Sandbox, line: Line, stocked: bytes, tmp_path: Path) -> Desk:
     return Desk(box, line, tmp_path)
 
 
-def cases() -> Iterator[tuple[str, int | None, str]]:
-    """What cannot be told apart is tried once: a fault that ends the command ends it the first time."""
+def cases() -> list[tuple[str, int | None, str]]:
+    """What cannot be told apart is tried once: a fault that ends the command ends it the first time.
+
+    The clock is asked for in the same way as an app; only what a page says of the time makes a difference.
+    """
+    found: list[tuple[str, int | None, str]] = []
     for call in CALLS:
-        for fault in [*EVERYWHERE, *PAGES]:
-            if fault.then not in (Then.SURVIVES, Then.UNWIELDY):
-                yield call, 1, fault.name
-            if fault.then is not Then.ENDS:
-                yield call, None, fault.name
+        for fault in PAGES if call == "the clock" else [*EVERYWHERE, *PAGES]:
+            found += [(call, 1, fault.name)] * (fault.then not in (Then.SURVIVES, Then.UNWIELDY))
+            found += [(call, None, fault.name)] * (fault.then is not Then.ENDS)
+    return found
 
 
-@pytest.mark.parametrize(("call", "times", "name"), list(cases()))
+@pytest.mark.parametrize(("call", "times", "name"), cases())
 def test_S1_S3_S4_S8_S9_whatever_goes_wrong_a_pull_gets_all_or_says_what_it_was(
     desk: Desk, call: str, times: int | None, name: str
 ) -> None:
