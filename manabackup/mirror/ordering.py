@@ -59,6 +59,7 @@ def merge(
     edits: dict[int, _Edit] = {}
     digests = {key: digest for key, (_, digest) in held.items()}
     fresh: list[RawChange] = []
+    seen: set[bytes] = set()
     previous = after
     for change in changes:
         if change.key not in digests:
@@ -67,7 +68,8 @@ def merge(
             merged.new += 1
         elif digests[change.key] != change.digest:
             merged.changed.append(change.key)
-        if change.key in held:
+        if change.key in held and change.key not in seen:  # a second time it says nothing of where others belong
+            seen.add(change.key)
             if fresh:
                 edits.setdefault(held[change.key][0], _Edit()).before.setdefault(change.key, []).extend(fresh)
                 fresh = []

@@ -59,6 +59,9 @@ def line() -> Line:
 def box(line: Line) -> Iterator[Sandbox]:
     with Sandbox(middleware=[line]) as running:
         running.accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
+        for app, collection in (("todo", "tasks"), ("todo", "lists"), ("notes", "notes")):
+            for number in range(3):
+                running.log.append(USER, "laptop", app, {"table": collection, "id": f"r{number}", "op": "delete"})
         yield running
 
 

@@ -31,6 +31,10 @@ CALLS = {
 """The requests of a pull, by what they ask for."""
 
 
+ANSWER_CHANGES = 8
+"""In place of 5,000: an app of few changes is read by its collections, as one of many is."""
+
+
 class Desk:
     """A server, an account of a few rows, some of them new, and a mirror that holds the others."""
 
@@ -51,7 +55,7 @@ class Desk:
 
     def pull(self, *, full: bool = False, **limits: float) -> pull.PullResult:
         tokens = StaticToken(self.box.accounts.issue_token(USER))
-        chosen = Limits(**{"attempts": 3, **limits})  # type: ignore[arg-type]
+        chosen = Limits(**{"attempts": 3, "post_changes": ANSWER_CHANGES, **limits})  # type: ignore[arg-type]
         with (
             Mirror(self.folder / "mirror.sqlite", sync_url=self.box.url, user_id=USER) as mirror,
             Transport(self.box.url, limits=chosen, sleep=lambda _: None) as transport,
@@ -95,7 +99,8 @@ def line() -> Line:
 
 @pytest.fixture(scope="module")
 def box(line: Line) -> Iterator[Sandbox]:
-    with Sandbox(middleware=[line]) as running:
+    with pytest.MonkeyPatch.context() as patch, Sandbox(middleware=[line]) as running:
+        patch.setattr("manabackup.sandbox.sync.ANSWER_CHANGES", ANSWER_CHANGES)
         running.accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
         yield running
 

@@ -115,3 +115,12 @@ def test_events_that_come_again_in_another_order_within_a_tie_stay_where_they_ar
 
 def mirror_in(folder: Path) -> Mirror:
     return Mirror(folder / "mirror.sqlite", sync_url="http://127.0.0.1:1", user_id="user")
+
+
+def test_S4_what_an_answer_holds_a_second_time_is_no_place_for_anything(tmp_path: Path) -> None:
+    with mirror_in(tmp_path) as mirror:
+        mirror.store("todo", {"tasks": Batch([change(n) for n in (1, 2, 3)], from_start=True)})
+        stretch = [change(n) for n in (2, 3, 4, 5)]
+        stored = mirror.store("todo", {"tasks": Batch([*stretch, *stretch])})
+        assert (stored.new, stored.held) == (2, 2)
+        assert held_numbers(mirror) == [1, 2, 3, 4, 5]

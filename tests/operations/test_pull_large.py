@@ -103,3 +103,14 @@ def test_an_app_that_was_not_searched_is_no_longer_missing_once_it_was(box: Box)
     assert read(box, Limits(attempts=2, answer_bytes=4 * MIB)).losses
     assert read(box, Limits(attempts=2)).losses == ()
     assert box.held("todo", "lists") == lists
+
+
+@pytest.mark.parametrize("count", [8, 16, 17, 24])
+def test_S2_as_many_changes_as_answers_hold_are_all_there_is(
+    box: Box, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("manabackup.sandbox.sync.ANSWER_CHANGES", 8)  # in place of 5,000
+    box.write([T0 + number for number in range(count)])
+    result = read(box, Limits(post_changes=8))
+    assert (result.losses, result.changes_held) == ((), count)
+    assert box.held() == box.stored()

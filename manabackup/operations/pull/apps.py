@@ -179,7 +179,7 @@ class AppReader:
             low, last = middle, following
             if self._is_worth(following, seen):
                 break
-        if last is not None and any(change.key not in seen.keys for change in last.raw):
+        if last is not None and (self._is_worth(last, seen) or any(change.key not in seen.keys for change in last.raw)):
             return self._store(low, last)
         if high == FAR_FUTURE:
             raise ServerError(f"the sync server gives the same changes of {one_line(self._app)} over and over")
