@@ -50,7 +50,7 @@ def test_lines_of_one_key_keep_their_order_where_runs_are_read_in_many_parts() -
     assert list(sorter.groups()) == sorted(expected.items())
 
 
-def test_nothing_that_is_sorted_reaches_the_disk_in_clear(tmp_path: Path) -> None:
+def test_L6_nothing_that_is_sorted_reaches_the_disk_in_clear(tmp_path: Path) -> None:
     files: list[Path] = []
 
     def make_file() -> BinaryIO:

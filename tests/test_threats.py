@@ -9,7 +9,8 @@ from pathlib import Path
 
 _TESTS = Path(__file__).parent
 _MODEL = _TESTS.parent / "docs" / "threat-model.md"
-_CARRIES = re.compile(r"test_([SALR][0-9]+)_")
+_CARRIES = re.compile(r"(?:(?<=^test_)|(?<=[0-9]_))([SALR][0-9]+)(?=_)")
+"""Directly behind ``test_``, or behind another one."""
 
 
 def _lines() -> list[str]:
@@ -21,8 +22,9 @@ def _carried() -> Iterator[tuple[str, str]]:
     """(id, test) of the tests that carry one."""
     for path in sorted(_TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and (found := _CARRIES.match(node.name)):
-                yield found[1], f"{path.relative_to(_TESTS)}::{node.name}"
+            if isinstance(node, ast.FunctionDef):
+                for found in _CARRIES.findall(node.name):
+                    yield found, f"{path.relative_to(_TESTS)}::{node.name}"
 
 
 def test_the_model_has_every_line_once_and_in_order() -> None:

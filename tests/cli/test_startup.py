@@ -50,7 +50,7 @@ def test_the_version_is_told_on_one_line() -> None:
     assert _main("--version")[0] == f"manabackup {__version__}\n"
 
 
-def test_no_file_is_open_to_others_and_no_core_is_dumped() -> None:
+def test_L5_no_file_is_open_to_others_and_no_core_is_dumped() -> None:
     assert _main("--version")[1] == "0 0o77 0"
 
 

@@ -393,7 +393,7 @@ def test_a_whole_account_is_mended_and_says_the_same_afterwards(own_box: Sandbox
     assert not list((computer.state / "restores").iterdir())
 
 
-def test_nothing_is_sent_before_somebody_said_yes(
+def test_R4_nothing_is_sent_before_somebody_said_yes(
     at_home: Computer, newcomer: Newcomer, home: str, box: Sandbox
 ) -> None:
     note(newcomer, "n", home, title="x")

@@ -62,7 +62,7 @@ def out(computer: Computer, name: str = "out.mana") -> Path:
 # --- rekey ------------------------------------------------------------------------------------------------------------
 
 
-def test_an_account_goes_to_another_one_and_says_nothing_of_whose_it_was(
+def test_R5_an_account_goes_to_another_one_and_says_nothing_of_whose_it_was(
     owner: Owner, newcomer: Newcomer, exported: Path, target: Computer
 ) -> None:
     done = target("rekey", str(exported), "-o", str(out(target)), "--json")

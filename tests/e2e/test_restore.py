@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from manabackup import jsontext, registry
+from manabackup.crypto.fields import FieldCipher
 from manabackup.operations.identity import CHANGED_BY, TOKEN
 from manabackup.sandbox import Sandbox, StoredChange
 from tests.formats.schemas import check
@@ -215,7 +216,7 @@ def test_every_client_of_the_target_shows_what_was_restored(
 # --- what is shown, and what is asked ---------------------------------------------------------------------------------
 
 
-def test_a_dry_run_shows_the_plan_and_sends_nothing(
+def test_R1_a_dry_run_shows_the_plan_and_sends_nothing(
     archive: Path, there: Computer, other: Newcomer, box: Sandbox
 ) -> None:
     count = box.log.count()
@@ -229,7 +230,9 @@ def test_a_dry_run_shows_the_plan_and_sends_nothing(
     assert not list((there.state / "restores").iterdir())
 
 
-def test_nothing_is_sent_before_somebody_said_yes(archive: Path, there: Computer, box: Sandbox) -> None:
+def test_R4_nothing_is_sent_before_somebody_said_yes(
+    archive: Path, there: Computer, other: Newcomer, box: Sandbox
+) -> None:
     count = box.log.count()
     done = there("restore", str(archive))
     assert done.code == 2
@@ -237,7 +240,8 @@ def test_nothing_is_sent_before_somebody_said_yes(archive: Path, there: Computer
     asked = there.at_terminal("restore", str(archive), "--space", "personal", typed=["no"])
     assert (asked.code, box.log.count()) == (2, count)
     assert "write" in asked.err
-    assert "into account" in asked.err
+    assert f"into account {other.id}" in asked.err
+    assert FieldCipher(other.key).fingerprint in asked.err
     agreed = there.at_terminal("restore", str(archive), "--space", "personal", "--table", "notes", typed=["yes"])
     assert agreed.code == 0, agreed.err
     assert box.log.count() > count
@@ -312,7 +316,7 @@ def club(box: Sandbox, other: Newcomer) -> str:
     return box.accounts.create_space(other.id, "Verein", "club")
 
 
-def test_rows_go_into_a_shared_space_only_in_clear_and_only_when_that_is_said(
+def test_R6_rows_go_into_a_shared_space_only_in_clear_and_only_when_that_is_said(
     owner: Owner, archive: Path, there: Computer, other: Newcomer, club: str, box: Sandbox, line: Line
 ) -> None:
     mapping = f"{owner.account.shared_spaces[0]}={club}"

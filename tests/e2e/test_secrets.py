@@ -76,7 +76,7 @@ class Watch:
                     self._look(int(child))
 
 
-def test_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: Traffic, tmp_path: Path) -> None:
+def test_L5_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: Traffic, tmp_path: Path) -> None:
     computer = Computer(tmp_path / "home", box.url)
     given = tmp_path / "given"
     given.mkdir(mode=0o700)
@@ -197,7 +197,7 @@ def _holds_any(phrases: Iterable[bytes], content: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("offline", [True, False], ids=["offline", "online"])
-def test_nothing_private_is_on_the_disk_while_a_sealed_export_runs(
+def test_L6_nothing_private_is_on_the_disk_while_a_sealed_export_runs(
     stocked: Computer, pulled: Computer, owner: Owner, box: Sandbox, offline: bool
 ) -> None:
     phrases = _private_phrases(owner, box)
@@ -239,7 +239,7 @@ def _content(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("command", ["seal", "unseal", "verify"])
-def test_nothing_private_of_a_sealed_archive_is_on_the_disk_but_where_it_was_asked_for(
+def test_L6_nothing_private_of_a_sealed_archive_is_on_the_disk_but_where_it_was_asked_for(
     stocked: Computer, pulled: Computer, owner: Owner, box: Sandbox, command: str, tmp_path: Path
 ) -> None:
     phrases = _private_phrases(owner, box)
@@ -266,7 +266,7 @@ def test_nothing_private_of_a_sealed_archive_is_on_the_disk_but_where_it_was_ask
     assert names == {"sealed.mana"} | ({"out.mana"} if command != "verify" else set())
 
 
-def test_a_crash_writes_no_core_and_no_names_of_values(stocked: Computer) -> None:
+def test_L5_a_crash_writes_no_core_and_no_names_of_values(stocked: Computer) -> None:
     process = stocked.start("export", "--offline", "-o", str(stocked.home / "a.mana"))
     limits = Path(f"/proc/{process.pid}/limits")
     deadline = time.monotonic() + PATIENCE

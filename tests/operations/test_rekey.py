@@ -131,7 +131,7 @@ def test_the_manifest_names_the_target_and_nobody_else(source: Path, out: Path) 
     assert "rekeyedFor" not in manifest(out)
 
 
-def test_identity_stays_behind(source: Path, out: Path) -> None:
+def test_R5_identity_stays_behind(source: Path, out: Path) -> None:
     rekeyed(source, out)
     content = entries(out)
     assert not any(name.startswith("account/") for name in content)

@@ -155,7 +155,7 @@ def test_archives_of_the_web_app_come_back_whole(tmp_path: Path) -> None:
     assert result.rows == 3
 
 
-def test_meanwhile_nothing_private_lies_on_the_disk_in_clear(tmp_path: Path, temporary: Path) -> None:
+def test_L6_meanwhile_nothing_private_lies_on_the_disk_in_clear(tmp_path: Path, temporary: Path) -> None:
     rows = [
         {"id": f"n{number:04}", "title": "streng geheim", "content": "x", "color": "sichtbar"} for number in range(500)
     ]

@@ -78,7 +78,7 @@ CELLS: list[tuple[str, list[JSON], dict[str, tuple[str, str]]]] = [
         for mode, expected in cells.items()
     ],
 )
-def test_each_state_of_the_target_has_one_answer(
+def test_R1_each_state_of_the_target_has_one_answer(
     target: list[JSON], on_conflict: str, expected: tuple[str, str]
 ) -> None:
     values = {"title": "A", "createdAt": T[1]}

@@ -46,7 +46,7 @@ def archive_of(
 # --- what reaches the target ------------------------------------------------------------------------------------------
 
 
-def test_nothing_of_the_source_account_but_its_data_reaches_the_target(bench: Bench, tmp_path: Path) -> None:
+def test_R5_nothing_of_the_source_account_but_its_data_reaches_the_target(bench: Bench, tmp_path: Path) -> None:
     task = {"id": "t", "title": "x", "spaceId": PERSONAL, "authorId": USER, "visibilityChangedBy": USER}
     task |= {"visibility": "unlisted", "unlistedToken": "tok_secret"}
     scene = {"id": f"seed-home-{PERSONAL}", "name": "y", "spaceId": PERSONAL}
@@ -157,7 +157,7 @@ def spaced(tmp_path: Path, *numbers: int | None, **more: Any) -> Path:
     return archive_of(tmp_path, "tasks", *rows, meta=meta, **more)
 
 
-def test_rows_of_the_personal_space_go_to_the_personal_space_and_others_are_reported(
+def test_R6_rows_of_the_personal_space_go_to_the_personal_space_and_others_are_reported(
     bench: Bench, tmp_path: Path
 ) -> None:
     result = bench.restore(spaced(tmp_path, 0, 1, 2, None))
@@ -199,7 +199,7 @@ def test_mappings_that_make_no_sense_are_refused(bench: Bench, tmp_path: Path, m
         bench.plan(spaced(tmp_path, 0, 1), map_space=(mapping,))
 
 
-def test_a_shared_space_needs_to_be_told_that_its_members_will_read(bench: Bench, tmp_path: Path) -> None:
+def test_R6_a_shared_space_needs_to_be_told_that_its_members_will_read(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="shared"):
         bench.plan(spaced(tmp_path, 0, 1), map_space=(f"#1={bench.club}",))
 
@@ -351,7 +351,7 @@ def test_a_rekeyed_archive_under_another_key_is_refused(bench: Bench, rekeyed: P
         bench.plan(rekeyed)
 
 
-def test_a_rekeyed_archive_does_not_go_into_a_shared_space(bench: Bench, rekeyed: Path) -> None:
+def test_R6_a_rekeyed_archive_does_not_go_into_a_shared_space(bench: Bench, rekeyed: Path) -> None:
     with pytest.raises(UsageError, match="encrypted archive"):
         bench.plan(rekeyed, map_space=(f"#1={bench.club}",), shared_plaintext=True)
 
