@@ -176,9 +176,10 @@ class TableWriter:
             self._meta.add(meta_line)
 
     def add_block(self, text: bytes, deflated: bytes, meta: bytes, rows: int) -> None:
-        """Several rows at once: their lines, what :func:`deflate.segment` made of these, and their meta lines."""
+        """Several rows at once: their lines, what :func:`deflate.segment` made of these, and meta lines, if any."""
         self._data.add_segment(text, deflated, rows)
-        self._meta.add_text(meta, rows)
+        if meta:
+            self._meta.add_text(meta, meta.count(b"\n"))
 
     def close(self) -> None:
         """End the table."""

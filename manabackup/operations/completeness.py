@@ -83,5 +83,20 @@ class Completeness:
         }
 
 
+class NotedProblems(list[tuple[str, str, str | None, str | None, str | None]]):
+    """Problems of a part of the whole, until they can be counted: the arguments of :meth:`Completeness.note`."""
+
+    def note(
+        self,
+        kind: str,
+        table: str,
+        record: str | None = None,
+        field_name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Keep a problem."""
+        self.append((kind, table, record, field_name, reason))
+
+
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -20,6 +20,7 @@ from ..crypto.fields import FieldCipher
 from ..jsontext import JSON
 from ..projection import fold, meta_line
 from ..registry import Table
+from .completeness import NotedProblems
 from .rowtext import RowText, Spaces
 
 PERSONAL = "personal"
@@ -97,20 +98,6 @@ def fold_block(terms: Terms, streams: Sequence[Stream], number: int, pairs: Iter
     return _Folding(terms, streams[number], Block(number)).run(pairs)
 
 
-class _Problems(list[tuple[str, str, str | None, str | None, str | None]]):
-    """Of one block, until they can be counted."""
-
-    def note(
-        self,
-        kind: str,
-        table: str,
-        record: str | None = None,
-        field_name: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        self.append((kind, table, record, field_name, reason))
-
-
 class _Folding:
     # What is large here goes as soon as the block is done: nothing it refers to refers back to it.
 
@@ -118,7 +105,7 @@ class _Folding:
         self._terms = terms
         self._stream = stream
         self._block = block
-        self.problems = _Problems()
+        self.problems = NotedProblems()
         self._spaces = Spaces(terms.space_types)
         self._text = RowText(terms.cipher, self._spaces, self.problems)
         self._actor_marks = _Marks[bytes]("a")

@@ -83,6 +83,12 @@ class ActorKinds:
         """The lines of an archive's ``meta/actors.jsonl``, of each nothing but the kind."""
         self.used = False
 
+    def fresh(self) -> ActorKinds:
+        """The same, not used yet."""
+        kinds = ActorKinds()
+        kinds.by_line = self.by_line
+        return kinds
+
     def __call__(self, actor: Mapping[str, JSON]) -> int:
         """The line number of an actor in the new archive."""
         self.used = True

@@ -1,33 +1,37 @@
 """Rekey: the same rows under another account's key, without a word of whose they were.
 
 What was ciphertext at its source is ciphertext afterwards, each value with a fresh random IV; what no key at hand opens
-stays behind and is reported. One pass, table by table, in constant memory. What leaves: ``identity``.
+stays behind and is reported. One pass, table by table, in constant memory, and on all cores. What leaves: ``identity``.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import jsontext, registry
 from ..archive import names
 from ..archive.reader import Archive
-from ..archive.writer import About, ArchiveWriter, Seal, Written
+from ..archive.writer import About, ArchiveWriter, Seal, TableWriter, Written
 from ..crypto.fields import FieldCipher
 from ..crypto.seal import SpoolFile
-from ..errors import DamagedArchiveError, UsageError, WrongKeyError
+from ..errors import UsageError, WrongKeyError
 from ..jsonmembers import writable_members
 from ..jsontext import JSON
 from ..limits import MIB
 from ..output import AtomicFile, writing_to
-from ..projection import MetaLineError, Stamp, meta_line, read_meta
+from ..projection import meta_line
 from ..registry import Table
 from ..sorting import LineSorter
 from .carried import carried_case, carried_completeness, carried_filter
 from .completeness import Completeness
-from .identity import ActorKinds, RowIds, SpaceNumbers, Traces
+from .identity import ActorKinds, RowIds, SpaceNumbers
+from .processes import InOrder, cores
+from .rekeyed_blocks import MOST_SPACES, Piece, RekeyedBlock, Terms, pieces, rekey_block, rekey_rows
 from .rekeyed_rows import RowMaker
 from .rows import clean_rows, is_ours
 from .side_by_side import MetaLines
@@ -37,6 +41,8 @@ NOBODY = "-"
 """Stands for the user id in the manifest of an archive that does not tell it."""
 _BREAK = b"\0"
 """Between a row and its meta line while they are sorted: no JSON text holds it."""
+_WORTH_PROCESSES = 16 * MIB
+"""Bytes; less is done before a second process has begun."""
 _GROWTH = 10
 """A short value grows as much when it is encrypted."""
 
@@ -87,12 +93,13 @@ def rekey(
     keep_visibility: bool = False,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    processes: int | None = None,
 ) -> RekeyResult:
     """Write an open archive to ``target``, its private fields encrypted under ``cipher``.
 
     ``opener`` opens what is encrypted in the archive: all private fields when it was rekeyed itself, else what was left
     encrypted when it was made. ``user_id`` is the target account's, for the manifest. ``progress`` is told (bytes read,
-    bytes in all).
+    bytes in all). ``processes`` is how many take part, this one included; without it, as many as a large archive needs.
 
     Raises :class:`WrongKeyError` when the archive is encrypted under another key than ``opener``'s,
     :class:`UsageError` when it is encrypted and there is no ``opener``, :class:`DamagedArchiveError`,
@@ -102,8 +109,19 @@ def rekey(
     size = sum(entry.size for entry in archive.container.entries.values())
     make_file = spool_files(target)
     known = registry.load()
+    if processes is None:
+        processes = cores() if size >= _WORTH_PROCESSES else 1
+    terms = Terms(
+        cipher,
+        opener,
+        archive.manifest.user_id,
+        keep_visibility,
+        list(archive.meta("spaces")),
+        ActorKinds(archive.meta("actors")),
+    )
     with (
         writing_to(target),
+        InOrder(partial(rekey_block, terms), processes) as blocks,
         AtomicFile(target, force=force) as file,
         ArchiveWriter(
             file,
@@ -115,30 +133,15 @@ def rekey(
     ):
         problem_lines = writer.spool(names.entry("meta", "problems"))
         problems = Completeness(problem_lines.add)
-        spaces = SpaceNumbers(archive.meta("spaces"))
-        actors = ActorKinds(archive.meta("actors"))
-        ids = RowIds(known, spaces)
-        maker = RowMaker(
-            known,
-            cipher,
-            opener,
-            spaces,
-            actors,
-            ids,
-            Traces(archive.manifest.user_id, spaces),
-            problems,
-            keep_visibility,
-        )
+        maker = terms.maker()
+        spaces, actors, ids = maker.spaces, maker.actors, maker.ids
         for line in _problem_lines(archive, ids):
             problem_lines.add(line)
-        source = _Source(archive, maker, make_file)
+        run = _Run(archive, maker, make_file, writer, problems, blocks)
         done = 0
         for name in archive.tables:
             entry = archive.container.entries[names.entry("data", name)]
-            table = writer.table(name, bound=entry.size * _GROWTH)
-            for row, meta in source.table(name, known.by_name.get(name)):
-                table.add(row, meta or None)
-            table.close()
+            run.table(name, known.by_name.get(name), entry.size * _GROWTH)
             done += entry.size
             if progress is not None:
                 progress(done, size)
@@ -155,7 +158,7 @@ def rekey(
         written=written,
         key_fingerprint=cipher.fingerprint,
         rekeyed_for=user_id,
-        encrypted_fields=maker.encrypted_fields,
+        encrypted_fields=run.encrypted_fields,
         status=problems.status if completeness is None else completeness["status"],
         losses=counts["losses"],
         notices=counts["notices"],
@@ -179,24 +182,73 @@ def check_opener(archive: Archive, opener: FieldCipher | None) -> None:
         )
 
 
-class _Source:
-    """The rows of the new archive, in order, from those of the old one."""
+class _Run:
+    """The tables of the new archive, in order, from those of the old one."""
 
-    def __init__(self, archive: Archive, maker: RowMaker, make_file: Callable[[], SpoolFile]) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        maker: RowMaker,
+        make_file: Callable[[], SpoolFile],
+        writer: ArchiveWriter,
+        problems: Completeness,
+        blocks: InOrder[Piece, RekeyedBlock | None],
+    ) -> None:
         self._archive = archive
         self._maker = maker
         self._make_file = make_file
+        self._writer = writer
+        self._problems = problems
+        self._blocks = blocks
+        self._ours = is_ours(archive)
+        self._in_blocks = self._ours and len(maker.spaces) <= MOST_SPACES
+        self._encrypted_in_blocks = 0
 
-    def table(self, name: str, table: Table | None) -> Iterator[tuple[bytes, bytes]]:
-        """(line, meta line) of each row of a table, ids ascending."""
-        if is_ours(self._archive):
-            rows = self._ours(name, table)
-            if not self._maker.ids.in_table(name):
-                for _, line, meta in rows:
-                    yield line, meta
-                return
+    @property
+    def encrypted_fields(self) -> int:
+        """Fields that are ciphertext now."""
+        return self._encrypted_in_blocks + self._maker.encrypted_fields
+
+    def table(self, name: str, table: Table | None, bound: int) -> None:
+        """Writes one table."""
+        target = self._writer.table(name, bound=bound)
+        if self._in_blocks and not self._maker.ids.in_table(name):
+            self._by_blocks(name, target)
         else:
-            rows = self._foreign(name, table)
+            self._maker.problems = self._problems
+            for row, meta in self._by_rows(name, table):
+                target.add(row, meta or None)
+        target.close()
+
+    def _by_blocks(self, name: str, target: TableWriter) -> None:
+        waiting: deque[Piece] = deque()
+        for piece in pieces(self._archive, name):
+            waiting.append(piece)
+            if not self._blocks.offer(piece):
+                self._blocks.do(piece)
+            for block in self._blocks.ready():
+                self._add(target, waiting.popleft(), block)
+        for block in self._blocks.rest():
+            self._add(target, waiting.popleft(), block)
+
+    def _add(self, target: TableWriter, piece: Piece, block: RekeyedBlock | None) -> None:
+        if block is None:
+            before = self._maker.encrypted_fields
+            block = rekey_rows(self._maker, piece)
+            self._maker.encrypted_fields = before
+        self._encrypted_in_blocks += block.encrypted_fields
+        self._maker.actors.used |= block.actors
+        for problem in block.problems:
+            self._problems.note(*problem)
+        target.add_block(block.text, block.deflated, block.meta, block.rows)
+
+    def _by_rows(self, name: str, table: Table | None) -> Iterator[tuple[bytes, bytes]]:
+        """(line, meta line) of each row of a table, ids ascending."""
+        rows = self._own_rows(name, table) if self._ours else self._foreign_rows(name, table)
+        if self._ours and not self._maker.ids.in_table(name):
+            for _, line, meta in rows:
+                yield line, meta
+            return
         sorter = LineSorter(self._make_file)
         sorter.add((identifier, line + _BREAK + meta) for identifier, line, meta in rows)
         for _, lines in sorter.groups():
@@ -204,41 +256,20 @@ class _Source:
                 line, _, meta = text.partition(_BREAK)
                 yield line, meta
 
-    def _ours(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
+    def _own_rows(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
         metas = MetaLines(self._archive, name)
         for row in self._archive.rows(name, loaded=True, ordered=True):
             meta = metas.of(row.id)
-            translated = None if meta is None else self._translated(meta, metas.where)
+            translated = None if meta is None else self._maker.translated(meta, metas.where)
             yield self._maker.make(name, table, row.id, writable_members(row.line, row.loaded), translated)
         metas.finish()
 
-    def _foreign(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
+    def _foreign_rows(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
         for row in clean_rows(self._archive, name):
             meta = None
             if row.record is not None and row.record.stamps:
                 meta = meta_line(row.record, table, self._maker.actors, self._maker.spaces)
             yield self._maker.make(name, table, row.id, writable_members(row.line), meta)
-
-    def _translated(self, line: dict[str, JSON], where: str) -> dict[str, JSON]:
-        """A meta line with the actors' new numbers."""
-        try:
-            meta = read_meta(line, self._maker.actors.by_line)
-        except MetaLineError as error:
-            raise DamagedArchiveError(error.message, code="line", where=where) from None
-        new: dict[str, JSON] = {
-            **self._triple(meta.common),
-            "fields": {name: self._triple(stamp) for name, stamp in meta.fields.items()},
-            "sealed": meta.sealed,
-        }
-        if meta.omitted:
-            new["omitted"] = meta.omitted
-        if "space" in line:
-            new["space"] = meta.space if meta.space is not None and meta.space < len(self._maker.spaces) else None
-        return new
-
-    def _triple(self, stamp: Stamp) -> dict[str, JSON]:
-        actor = None if stamp.actor is None else self._maker.actors(stamp.actor)
-        return {"at": stamp.at or None, "actor": actor, "origin": stamp.origin}
 
 
 def _problem_lines(archive: Archive, ids: RowIds) -> Iterator[bytes]:

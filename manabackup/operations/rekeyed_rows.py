@@ -9,13 +9,14 @@ import orjson
 
 from .. import jsontext
 from ..crypto.fields import PREFIX, FieldCipher, is_encrypted
-from ..errors import FieldDecryptionError
+from ..errors import DamagedArchiveError, FieldDecryptionError
 from ..jsonmembers import member_value
 from ..jsontext import JSON
+from ..projection import MetaLineError, Stamp, read_meta
 from ..registry import Registry, Table
-from .completeness import Completeness
 from .identity import CHANGED_BY, TOKEN, ActorKinds, RowIds, SpaceNumbers, Traces, columns
 from .rows import row_line
+from .rowtext import Problems
 
 _NONE: frozenset[str] = frozenset()
 _OPEN_TO_OTHERS = ("unlisted", "public")
@@ -33,7 +34,7 @@ class RowMaker:
     actors: ActorKinds
     ids: RowIds
     traces: Traces
-    problems: Completeness
+    problems: Problems
     keep_visibility: bool = False
     encrypted_fields: int = field(default=0, init=False)
     _leaving_of: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
@@ -80,6 +81,27 @@ class RowMaker:
             clear.pop(field_name, None)
         self._trace(name, new_id, clear)
         return new_id, _line(new_id, row), self._meta(new_id, table, meta, space, gone, sealed, omitted)
+
+    def translated(self, line: dict[str, JSON], where: str) -> dict[str, JSON]:
+        """The meta line of a row as it may leave the account. Raises :class:`DamagedArchiveError`."""
+        try:
+            meta = read_meta(line, self.actors.by_line)
+        except MetaLineError as error:
+            raise DamagedArchiveError(error.message, code="line", where=where) from None
+        new: dict[str, JSON] = {
+            **self._triple(meta.common),
+            "fields": {name: self._triple(stamp) for name, stamp in meta.fields.items()},
+            "sealed": meta.sealed,
+        }
+        if meta.omitted:
+            new["omitted"] = meta.omitted
+        if "space" in line:
+            new["space"] = meta.space if meta.space is not None and meta.space < len(self.spaces) else None
+        return new
+
+    def _triple(self, stamp: Stamp) -> dict[str, JSON]:
+        actor = None if stamp.actor is None else self.actors(stamp.actor)
+        return {"at": stamp.at or None, "actor": actor, "origin": stamp.origin}
 
     def _space(self, member: JSON) -> int | None:
         space = member_value(member)

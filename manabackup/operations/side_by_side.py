@@ -47,6 +47,8 @@ class MetaLines:
         self._number = 0
         self.line: dict[str, JSON] | None = None
         """The parsed line that comes next, None at the end."""
+        self.text = b""
+        """The same as it stands in the archive."""
         self.next()
 
     @property
@@ -73,14 +75,14 @@ class MetaLines:
     def next(self) -> None:
         """Go on to the next line. Raises :class:`DamagedArchiveError`."""
         try:
-            self._number, text = next(self._lines)
+            self._number, self.text = next(self._lines)
         except StopIteration:
             self.line = None
             return
         try:
-            line = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            line = _parsed_exactly(text)
+            line = parsed(self.text)
+        except JSONTextError:
+            line = None
         if type(line) is not dict or type(line.get("id")) is not str:
             raise DamagedArchiveError("not a JSON object with a string id", code="line", where=self.where)
         if self._last is not None and line["id"] <= self._last:
@@ -89,8 +91,9 @@ class MetaLines:
         self.line = line
 
 
-def _parsed_exactly(text: bytes) -> JSON:
+def parsed(text: bytes) -> JSON:
+    """A meta line's value; numbers as :meth:`MetaLines.of` says. Raises :class:`JSONTextError`."""
     try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
         return jsontext.parse(text)
-    except JSONTextError:
-        return None

@@ -579,3 +579,45 @@ def test_an_existing_output_stays_without_force(source: Path, out: Path) -> None
     with pytest.raises(OutputError):
         rekeyed(source, out)
     assert out.read_bytes() == b"precious"
+
+
+# --- on all cores -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_who_does_which_part_makes_no_difference(tmp_path: Path) -> None:
+    tasks: list[dict[str, Any]] = [
+        {"id": f"t-{number:03}", "title": f"{number} " * 8_000, "order": number, "spaceId": PERSONAL}
+        for number in range(200)
+    ]
+    tasks[60]["spaceId"] = tasks[150]["spaceId"] = "a space that only rows name"
+    tasks[90]["note"] = sealed_value("left behind", bytes(32))
+    metas = [
+        meta_of(task, at="2026-04-20T08:15:30.123Z", actor=number % 2, space=0) for number, task in enumerate(tasks)
+    ]
+    for number in (60, 150):
+        metas[number]["space"] = None
+    source = ours(tmp_path / "source.mana", {"tasks": tasks, "notes": []}, meta={"tasks": metas})
+    found = []
+    for processes in (1, 2, 3):
+        target = tmp_path / f"{processes}.mana"
+        result = rekeyed(source, target, processes=processes)
+        values = {
+            row: {
+                name: opened(value, KEY_B) if str(value).startswith("enc:1:") else value for name, value in of.items()
+            }
+            for row, of in rows(target, "tasks").items()
+        }
+        everything = {name: content for name, content in entries(target).items() if name.startswith("meta/")}
+        found.append((values, everything, result.encrypted_fields, result.losses, manifest(target)["completeness"]))
+    assert found[0] == found[1] == found[2]
+    assert found[0][2] == 200
+    assert found[0][3] == {"ciphertextLeftOut": 1}
+    spaces = [line["space"] for line in lines(tmp_path / "1.mana", "meta/tasks.jsonl")]
+    assert [number for number, space in enumerate(spaces) if space == 3] == [60, 150]
+    ivs = [
+        part[:16]
+        for path in tmp_path.glob("[123].mana")
+        for part in entries(path)["data/tasks.jsonl"].split(b"enc:1:")[1:]
+    ]
+    assert len(ivs) == len(set(ivs)) == 600

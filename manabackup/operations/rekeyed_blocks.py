@@ -1,0 +1,138 @@
+"""Rows under another account's key, a block at a time, each block by itself.
+
+What a block needs to know of the archive is known before the first one, but for a space that only a row names: such a
+block is left to whoever sees all of them in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .. import registry
+from ..archive import deflate
+from ..archive.reader import Archive
+from ..crypto.fields import FieldCipher
+from ..jsonmembers import writable_members
+from ..jsontext import JSON
+from ..limits import MIB
+from ..registry import Table
+from .completeness import NotedProblems
+from .identity import ActorKinds, RowIds, SpaceNumbers, Traces
+from .rekeyed_rows import RowMaker
+from .side_by_side import MetaLines, parsed
+
+_PIECE_BYTES = MIB
+MOST_SPACES = 1_000
+"""Blocks begin with all spaces that an archive lists: one that lists more is no archive of a person."""
+
+
+class Piece(NamedTuple):
+    """Some rows of a table of an archive of this tool."""
+
+    table: str
+    rows: list[tuple[str, bytes, bytes | None, str]]
+    """Id, line, and meta line, if there is one, with its place."""
+
+
+@dataclass(slots=True)
+class RekeyedBlock:
+    """What became of a piece."""
+
+    table: str
+    rows: int
+    text: bytes
+    """The rows' lines."""
+    deflated: bytes
+    """The same, as :func:`manabackup.archive.deflate.segment` gives it."""
+    meta: bytes
+    """The meta lines of those that have one."""
+    encrypted_fields: int
+    actors: bool
+    """Whether a meta line names one."""
+    problems: list[tuple[str, str, str | None, str | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides what becomes of a row."""
+
+    cipher: FieldCipher
+    opener: FieldCipher | None
+    user_id: str
+    keep_visibility: bool
+    spaces: Sequence[Mapping[str, JSON]]
+    """The lines of the archive's ``meta/spaces.jsonl``."""
+    actors: ActorKinds
+    """Those of ``meta/actors.jsonl``."""
+
+    def maker(self) -> RowMaker:
+        """One that has seen no row; its problems are :class:`NotedProblems`."""
+        known = registry.load()
+        spaces = SpaceNumbers(self.spaces)
+        return RowMaker(
+            known,
+            self.cipher,
+            self.opener,
+            spaces,
+            self.actors.fresh(),
+            RowIds(known, spaces),
+            Traces(self.user_id, spaces),
+            NotedProblems(),
+            self.keep_visibility,
+        )
+
+
+def pieces(archive: Archive, name: str) -> Iterator[Piece]:
+    """A table of an archive of this tool. Raises :class:`DamagedArchiveError`."""
+    metas = MetaLines(archive, name)
+    rows: list[tuple[str, bytes, bytes | None, str]] = []
+    room = _PIECE_BYTES
+    for row in archive.rows(name, ordered=True):
+        meta = metas.text if metas.of(row.id) is not None else None
+        rows.append((row.id, row.line, meta, metas.where))
+        room -= len(row.line)
+        if room <= 0:
+            yield Piece(name, rows)
+            rows, room = [], _PIECE_BYTES
+    metas.finish()
+    if rows:
+        yield Piece(name, rows)
+
+
+def rekey_block(terms: Terms, piece: Piece) -> RekeyedBlock | None:
+    """What becomes of a piece; None where it names a space that the archive does not list."""
+    maker = terms.maker()
+    block = rekey_rows(maker, piece)
+    return block if len(maker.spaces) == len(terms.spaces) else None
+
+
+def rekey_rows(maker: RowMaker, piece: Piece) -> RekeyedBlock:
+    """The same by a maker that has seen the pieces before. Raises :class:`DamagedArchiveError`."""
+    table: Table | None = registry.load().by_name.get(piece.table)
+    problems = maker.problems = NotedProblems()
+    encrypted_before = maker.encrypted_fields
+    lines: list[bytes] = []
+    metas: list[bytes] = []
+    for identifier, line, meta_text, where in piece.rows:
+        meta = None if meta_text is None else maker.translated(parsed(meta_text), where)
+        _, new_line, new_meta = maker.make(piece.table, table, identifier, writable_members(line), meta)
+        lines.append(new_line)
+        if new_meta:
+            metas.append(new_meta)
+    text = _joined(lines)
+    return RekeyedBlock(
+        piece.table,
+        len(lines),
+        text,
+        deflate.segment(text),
+        _joined(metas),
+        maker.encrypted_fields - encrypted_before,
+        maker.actors.used,
+        list(problems),
+    )
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    return b"\n".join([*lines, b""]) if lines else b""
