@@ -30,9 +30,10 @@ format: $(READY) ## put the sources into the house's form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-# SECONDS in all; every target gets an equal part. Needs the extra `fuzz`, and says so.
+# SECONDS in all; every target gets an equal part.
 SECONDS ?= $(or $(MANABACKUP_FUZZ_SECONDS),600)
 fuzz: $(READY) ## coverage-guided fuzzing, SECONDS=600
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
 	@MANABACKUP_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m tests.fuzz
 
 bench: $(READY) ## speed and memory at full size
