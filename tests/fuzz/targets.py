@@ -35,7 +35,7 @@ from manabackup.crypto.recovery import format_recovery_code, parse_recovery_code
 from manabackup.errors import DamagedArchiveError, JSONTextError, ManabackupError, UsageError, WrongSecretError
 from manabackup.jsonmembers import members
 from manabackup.limits import DEFAULT_LIMITS
-from manabackup.mirror.changes import pack, prepare, unpack
+from manabackup.mirror.changes import pack, unpack
 from manabackup.operations.convert import convert
 from manabackup.operations.diff import Side, diff
 from manabackup.operations.inspect import info
@@ -43,6 +43,7 @@ from manabackup.operations.rekey import rekey
 from manabackup.operations.reseal import rewrite
 from manabackup.operations.verify import verify
 from manabackup.projection import MetaLineError, accept, fold, from_field_meta, meta_line, read_meta
+from manabackup.rawchange import prepare
 from manabackup.remote.decoding import BrokenCodingError, TooLargeError, read_body
 from manabackup.remote.session import read_claims
 from manabackup.remote.sync import _page
