@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +53,12 @@ def manabackup(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixtu
     def command(*arguments: object, passphrase: str | None = None) -> Ended:
         if passphrase is not None:
             monkeypatch.setenv("MANABACKUP_PASSPHRASE", passphrase)
-        code = execute(list(map(str, arguments)))
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            code = execute(list(map(str, arguments)))
+        finally:  # a program leaves them as they are when it ends; the process of the tests goes on
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         captured = capfdbinary.readouterr()
         ended = Ended(code, captured.out, captured.err.decode())
         check(ended, arguments)

@@ -19,6 +19,7 @@ from uuid import uuid4
 from ... import registry
 from ...crypto.fields import FieldCipher
 from ...errors import ManabackupError, ServerError
+from ...interrupts import uninterrupted
 from ...mirror import Mirror
 from ...output import writing_to
 from ...printable import printable
@@ -229,10 +230,11 @@ class Job:
     # --- below
 
     def _begin_anew(self) -> None:
-        self._outbox.close()
-        for name in (_OUTBOX, _PLANNED, _VERIFIED):
-            self._remove(name)
-        self._outbox = Outbox(self._folder / _OUTBOX)
+        with uninterrupted():  # whoever ends this job looks into the outbox
+            self._outbox.close()
+            for name in (_OUTBOX, _PLANNED, _VERIFIED):
+                self._remove(name)
+            self._outbox = Outbox(self._folder / _OUTBOX)
 
     def _remove(self, name: str) -> None:
         with writing_to(self._folder):
