@@ -23,7 +23,7 @@ from ..crypto.fields import FieldCipher
 from ..crypto.seal import SpoolFile
 from ..errors import UsageError
 from ..jsontext import JSON
-from ..limits import DEFAULT_LIMITS, MIB, Limits
+from ..limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from ..mirror import HeldCollection, Loss, MirrorPage
 from ..output import AtomicFile, writing_to
 from ..printable import printable
@@ -40,11 +40,11 @@ from .spooling import spool_files
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
-_BLOCK_BYTES = MIB
+_BLOCK_BYTES = 512 * KIB
 """Of changes that are folded in one go."""
 _WORTH_PROCESSES = 16 * MIB
 """Bytes of changes; less is done before a second process has begun."""
-_SORT_BYTES = 16 * MIB
+_SORT_BYTES = 10 * MIB
 """Of a table that are brought together in memory; there may be two tables at a time."""
 
 

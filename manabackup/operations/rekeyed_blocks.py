@@ -16,14 +16,14 @@ from ..archive.reader import Archive
 from ..crypto.fields import FieldCipher
 from ..jsonmembers import writable_members
 from ..jsontext import JSON
-from ..limits import MIB
+from ..limits import KIB
 from ..registry import Table
 from .completeness import NotedProblems
 from .identity import ActorKinds, RowIds, SpaceNumbers, Traces
 from .rekeyed_rows import RowMaker
 from .side_by_side import MetaLines, parsed
 
-_PIECE_BYTES = MIB
+_PIECE_BYTES = 512 * KIB
 MOST_SPACES = 1_000
 """Blocks begin with all spaces that an archive lists: one that lists more is no archive of a person."""
 

@@ -21,7 +21,7 @@ from ..errors import DamagedArchiveError, OlderArchiveError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, Limits
 from ..printable import counted
-from ..projection import MetaLineError, read_meta
+from ..projection import MetaLineError, check_meta
 from .encrypted_fields import EncryptedFields
 from .problem import Problem as Problem
 from .rows import RESERVED_META, is_ours
@@ -181,7 +181,7 @@ class _Verification:
         lines = MetaLines(self._archive, subject)
         while lines.line is not None:
             try:
-                read_meta(lines.line, self._actors)
+                check_meta(lines.line, self._actors)
             except MetaLineError as error:
                 raise DamagedArchiveError(error.message, code="line", where=lines.where) from None
             lines.next()

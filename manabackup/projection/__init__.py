@@ -28,7 +28,7 @@ The rules, by the numbers that the code and the tests use:
 
 from .acceptance import MalformedReason, accept
 from .fold import fold
-from .meta import MetaLineError, RowMeta, from_field_meta, meta_line, read_meta
+from .meta import MetaLineError, RowMeta, check_meta, from_field_meta, meta_line, read_meta
 from .record import UNKNOWN, Oddity, OddityKind, Record, Stamp
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "RowMeta",
     "Stamp",
     "accept",
+    "check_meta",
     "fold",
     "from_field_meta",
     "meta_line",

@@ -21,6 +21,7 @@ from .record import UNKNOWN, Record, Stamp
 
 _Triple: TypeAlias = tuple[str | None, JSON, str | None]
 
+_TEXT_OR_NULL = (str, type(None))
 _UNKNOWN_TRIPLE: _Triple = (None, None, None)
 
 
@@ -156,6 +157,22 @@ def read_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> RowMeta:
         tuple(sealed),
         tuple(omitted),
     )
+
+
+def check_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> None:
+    """Whether :func:`read_meta` can read a line. Raises :class:`MetaLineError`."""
+    if type(line) is dict and line.get("fields") == {} and line.get("sealed") == []:  # as nearly all are
+        space, number = line.get("space", 0), line.get("actor", "")
+        if (
+            type(line.get("id")) is str
+            and (space is None or (type(space) is int and space >= 0))
+            and (number is None or (type(number) is int and 0 <= number < len(actors)))
+            and type(line.get("at", 0)) in _TEXT_OR_NULL
+            and type(line.get("origin", 0)) in _TEXT_OR_NULL
+            and "omitted" not in line
+        ):
+            return
+    read_meta(line, actors)
 
 
 def _read_stamp(triple: JSON, actors: Sequence[dict[str, JSON]]) -> Stamp:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,18 @@ from hypothesis import strategies as st
 
 from manabackup import jsontext
 from manabackup.errors import ManabackupError
-from manabackup.projection import UNKNOWN, MetaLineError, Record, Stamp, fold, from_field_meta, meta_line, read_meta
+from manabackup.jsontext import JSON
+from manabackup.projection import (
+    UNKNOWN,
+    MetaLineError,
+    Record,
+    Stamp,
+    check_meta,
+    fold,
+    from_field_meta,
+    meta_line,
+    read_meta,
+)
 
 from .changes import SETTINGS, TASKS, WATCHER, XENIA, T, delete, folded, insert, update
 from .test_projection_properties import streams
@@ -198,3 +210,31 @@ def test_a_row_of_the_web_app_gives_the_same_line_as_its_changes() -> None:
     clean, stamps = from_field_meta(row)
     again = Record(str(clean.pop("id")), values=clean, stamps=stamps, space="s1")
     assert line_of(again) == line_of(record)
+
+
+_SCALARS = st.none() | st.booleans() | st.integers(-2, 3) | st.floats(allow_nan=False) | st.text(max_size=3)
+_MEMBERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.just("a") | _SCALARS,
+        "space": _SCALARS,
+        "at": _SCALARS,
+        "actor": _SCALARS,
+        "origin": _SCALARS,
+        "fields": st.just({}) | _SCALARS | st.just({"x": {}}),
+        "sealed": st.just([]) | _SCALARS | st.just([1]),
+        "omitted": st.just([]) | _SCALARS,
+    },
+)
+
+
+@given(_MEMBERS | _SCALARS)
+def test_a_line_passes_the_check_when_it_can_be_read(line: JSON) -> None:
+    def refusal(read: Callable[[JSON, list[dict[str, JSON]]], object]) -> str | None:
+        try:
+            read(line, [{}, {}])
+        except MetaLineError as error:
+            return str(error)
+        return None
+
+    assert refusal(check_meta) == refusal(read_meta)
