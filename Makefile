@@ -14,8 +14,9 @@ help: ## this list
 demo: $(READY) ## the tour: what the program does, on an embedded server
 	@$(BIN)/manabackup demo
 
+# Three at a time: some tests wait for a deadline or a disk, and two cores have time for others meanwhile.
 test: $(READY) ## all tests, on two cores
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 crash: $(READY) ## kill and fail every file-system step of every command; takes hours
 	@MANABACKUP_CRASH_STEPS=all MANABACKUP_KILL_ROUNDS=200 $(BIN)/python -m pytest -n 2 --dist worksteal \
