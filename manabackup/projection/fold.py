@@ -34,7 +34,7 @@ def fold(table: Table | None, changes: Iterable[JSON], *, as_of: str | None = No
         reason = accept(change)
         if reason is not None:
             malformed.append(reason)
-            if record_id is None and type(change) is dict:
+            if type(record_id) is not str and type(change) is dict:
                 record_id = change.get("id")
             continue
         record_id = change["id"]
