@@ -349,7 +349,7 @@ class _Gathering:
 
     def __init__(self, mirror: Changes, stream: Stream, make_file: Callable[[], SpoolFile]) -> None:
         self.sorter = LineSorter(make_file, budget=_SORT_BYTES)
-        self.nameless: list[str | None] = []
+        self.nameless: list[str] = []
         """What is wrong with each change that has no record id."""
         self.changes = 0
         self._pages = (page for collection in stream.collections for page in mirror.read(stream.app, collection))

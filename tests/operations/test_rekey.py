@@ -621,3 +621,12 @@ def test_who_does_which_part_makes_no_difference(tmp_path: Path) -> None:
         for part in entries(path)["data/tasks.jsonl"].split(b"enc:1:")[1:]
     ]
     assert len(ivs) == len(set(ivs)) == 600
+
+
+def test_an_archive_with_more_spaces_than_a_person_has_is_rekeyed_all_the_same(tmp_path: Path, out: Path) -> None:
+    task = {"id": "t", "title": "Steuer", "spaceId": "s5"}
+    spaces = [{"id": f"s{number}"} for number in range(1_001)]
+    source = ours(tmp_path / "s.mana", {"tasks": [task]}, meta={"tasks": [meta_of(task, space=5)]}, spaces=spaces)
+    assert rekeyed(source, out).encrypted_fields == 1
+    assert opened(rows(out, "tasks")["t"]["title"], KEY_B) == b'"Steuer"'
+    assert [line["space"] for line in lines(out, "meta/tasks.jsonl")] == [5]
