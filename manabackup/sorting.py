@@ -1,4 +1,4 @@
-"""Brings lines together by the record they belong to, in constant memory.
+"""Brings lines together by the record they belong to, in constant memory. A line is any bytes.
 
 An external merge sort: what does not fit into the budget goes to disk in sorted runs. The runs are encrypted under a
 key that lives in memory alone, because what is sorted may be plaintext of a sealed archive.
@@ -10,7 +10,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from itertools import chain, groupby, islice
+from itertools import accumulate, chain, groupby, islice
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -19,14 +19,13 @@ from .crypto.seal import CipherSpool, SpoolFile
 from .limits import KIB, MIB
 
 _HEADER = struct.Struct("<QQ")
-"""Of a block in a run: the bytes of its keys, as a JSON array, and of its lines, which hold no line break."""
+"""Of a block in a run: the bytes of its index, as JSON — keys, and sizes of lines —, and of its lines."""
 _OVERHEAD = 250
 """Bytes that a line in memory costs besides its own."""
 _MOST_RUNS = 64
 _BATCH = 64
-_BLOCK_BYTES = 32 * KIB
+_BLOCK_BYTES = 64 * KIB
 """Of lines in a block of a run; all runs have one in memory when they are merged."""
-_CHUNK = 64 * KIB
 _first = itemgetter(0)
 
 _Pairs: TypeAlias = list[tuple[str, bytes]]
@@ -35,7 +34,7 @@ _Pairs: TypeAlias = list[tuple[str, bytes]]
 class LineSorter:
     """Takes (key, line) pairs in any order and gives them back grouped by key, keys ascending by code point.
 
-    A line holds no line break. Lines of one key keep the order in which they came. ``budget`` is in bytes.
+    Lines of one key keep the order in which they came. ``budget`` is in bytes.
     """
 
     def __init__(self, make_file: Callable[[], SpoolFile], *, budget: int = 24 * MIB) -> None:
@@ -103,10 +102,10 @@ class LineSorter:
     def _run(self, pairs: Iterable[tuple[str, bytes]]) -> CipherSpool:
         spool = CipherSpool(self._make_file)
         for some in _blocks(pairs):
-            keys = jsontext.dumps([key for key, _ in some])
-            lines = b"\n".join([line for _, line in some])
-            spool.write(_HEADER.pack(len(keys), len(lines)) + keys + lines)
-        spool.spill()
+            index = jsontext.dumps([[key for key, _ in some], [len(line) for _, line in some]])
+            lines = [line for _, line in some]
+            spool.write(b"".join([_HEADER.pack(len(index), sum(map(len, lines))), index, *lines]))
+        spool.rewind()
         return spool
 
 
@@ -160,17 +159,9 @@ def _blocks(pairs: Iterable[tuple[str, bytes]]) -> Iterator[_Pairs]:
 
 
 def _read_run(spool: CipherSpool) -> Iterator[_Pairs]:
-    read = bytearray()
-    for chunk in spool.chunks(_CHUNK):
-        read += chunk
-        at = 0
-        while at + _HEADER.size <= len(read):
-            key_bytes, line_bytes = _HEADER.unpack_from(read, at)
-            start = at + _HEADER.size
-            middle, end = start + key_bytes, start + key_bytes + line_bytes
-            if end > len(read):
-                break
-            lines = bytes(read[middle:end]).split(b"\n")
-            yield list(zip(jsontext.parse(bytes(read[start:middle])), lines, strict=True))
-            at = end
-        del read[:at]
+    while header := spool.read(_HEADER.size):
+        index_bytes, line_bytes = _HEADER.unpack(header)
+        keys, sizes = jsontext.parse(spool.read(index_bytes))
+        lines = spool.read(line_bytes)
+        yield [(key, lines[end - size : end]) for key, size, end in zip(keys, sizes, accumulate(sizes), strict=True)]
+    spool.close()

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from manabackup.sorting import LineSorter
 
-lines = st.binary(max_size=50).map(lambda line: line.replace(b"\n", b""))
+lines = st.binary(max_size=50)
 keys = st.text(st.characters(exclude_categories=()), max_size=3)
 
 
 @given(
-    st.lists(st.tuples(keys, st.binary(max_size=50).map(lambda line: line.replace(b"\n", b"")))),
+    st.lists(st.tuples(keys, lines)),
     st.sampled_from([1, 700, 3_000, 10**6]),
 )
 def test_groups_come_in_code_point_order_and_lines_in_the_order_they_came(

@@ -113,7 +113,7 @@ def bare_loop(meter: Meter, *, folder: str) -> dict[str, Any]:
             line
             for collection in snapshot.collections()
             for page in snapshot.read(collection.app, collection.name)
-            for line in page.lines
+            for line in page.lines()
         ]
     decrypt = AESGCM(bytes.fromhex(dataset.master_key)).decrypt
     deflate = isal_zlib.compressobj(2, isal_zlib.DEFLATED, -15)

@@ -12,10 +12,12 @@ from typing import Any
 
 from manabackup import jsontext
 from manabackup.archive.deflate import segment
-from manabackup.crypto.fields import FieldCipher, is_encrypted
+from manabackup.crypto.fields import IV_BYTES, FieldCipher
+from manabackup.detached import attach, parts, referred
+from manabackup.jsontext import JSON
 from manabackup.mirror import MirrorPage, Snapshot
 from manabackup.operations.completeness import Completeness
-from manabackup.operations.rowtext import Actors, RowText, Spaces
+from manabackup.operations.rowtext import Actors, RowText, Spaces, encrypted
 from manabackup.projection import Record, fold, meta_line
 from manabackup.registry import Table, load
 from manabackup.sorting import LineSorter
@@ -71,28 +73,41 @@ def _table(clock: _Clock, dataset: Dataset, snapshot: Snapshot, table: Table) ->
     with clock("bring together by record"):
         sorter = LineSorter(tempfile.TemporaryFile)
         for page in pages:
-            sorter.add(zip([record or "" for record in page.ids], page.lines, strict=True))
-        groups = [lines for _, lines in sorter.groups()]
+            sorter.add(zip([record or "" for record in page.ids], page.changes, strict=True))
+        groups = [changes for _, changes in sorter.groups()]
     clock.rows += len(groups)
     with clock("parse"):
-        changes = [[jsontext.parse_canonical(line) for line in lines] for lines in groups]
+        parsed = [_parsed(changes) for changes in groups]
     with clock("fold"):
-        records = [fold(table, some) for some in changes]
-    _lines(clock, dataset, table, records)
+        records = [fold(table, some) for some, _ in parsed]
+    _lines(clock, dataset, table, list(zip(records, [ciphertexts for _, ciphertexts in parsed], strict=True)))
 
 
-def _lines(clock: _Clock, dataset: Dataset, table: Table, records: list[Record]) -> None:
+def _parsed(changes: list[bytes]) -> tuple[list[JSON], bytes]:
+    """Values, and the ciphertexts that they refer to."""
+    if len(changes) > 1:
+        return [jsontext.parse_canonical(attach(change)) for change in changes], b""
+    text, ciphertexts = parts(changes[0])
+    return [jsontext.parse_canonical(text)], ciphertexts
+
+
+def _lines(clock: _Clock, dataset: Dataset, table: Table, records: list[tuple[Record, bytes]]) -> None:
     cipher = FieldCipher(bytes.fromhex(dataset.master_key))
-    sealed = [value for record in records for value in record.values.values() if is_encrypted(value)]
     with clock("of that, opening private fields"):
-        for value in sealed:
-            cipher.open(value)
+        for record, ciphertexts in records:
+            for name in encrypted(record.values):
+                value = record.values[name]
+                if ciphertexts:
+                    ciphertext = referred(value, ciphertexts)
+                    cipher.open_parts(ciphertext[:IV_BYTES], ciphertext[IV_BYTES:])
+                else:
+                    cipher.open(value)
     actors, spaces = Actors(), Spaces({})
     text = RowText(cipher, spaces, Completeness(lambda _: 0))
     with clock("write rows as text"):
-        lines = [text.line(table.name, table, record)[0] for record in records]
+        lines = [text.line(table.name, table, record, ciphertexts)[0] for record, ciphertexts in records]
     with clock("write meta as text"):
-        metas = [jsontext.dumps(meta_line(record, table, actors, spaces)) for record in records]
+        metas = [jsontext.dumps(meta_line(record, table, actors, spaces)) for record, _ in records]
     with clock("SHA-256"):
         _in_blocks(lines, hashlib.sha256().update)
         _in_blocks(metas, hashlib.sha256().update)

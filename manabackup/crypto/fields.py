@@ -70,6 +70,10 @@ class FieldCipher:
             sealed = pybase64.b64decode(value[_USUAL_DOT + 1 :], validate=True)
         except (ValueError, IndexError):
             iv, sealed = split(value)
+        return self.open_parts(iv, sealed)
+
+    def open_parts(self, iv: bytes, sealed: bytes) -> OpenedValue:
+        """:meth:`open` for a value that is taken apart: ``sealed`` is the ciphertext with its tag behind it."""
         if not iv or len(sealed) < TAG_BYTES:
             raise FieldDecryptionError("IV or ciphertext is too short", reason="malformed")
         try:

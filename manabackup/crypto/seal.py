@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from ..ahead import ahead
 from ..errors import DamagedArchiveError, UsageError, WrongPassphraseError
-from ..limits import DEFAULT_LIMITS, MIB, Limits
+from ..limits import DEFAULT_LIMITS, KIB, MIB, Limits
 
 KDF = "PBKDF2-SHA256"
 CIPHER = "AES-GCM-256"
@@ -260,10 +260,12 @@ class CipherSpool:
     """Bytes set aside until they are needed, in memory and beyond that in an anonymous file, encrypted.
 
     The key lives in this object alone (AES-256-CTR), so the disk sees no plaintext, and a killed run leaves nothing
-    that could be read. Write first, then read once through :meth:`chunks`.
+    that could be read. Write first, then read once, by :meth:`chunks` or, after :meth:`rewind`, :meth:`read`.
     """
 
     _IN_MEMORY = MIB
+    _WHOLE = 16 * KIB
+    """What is at least so large is not gathered first once there is a file."""
 
     def __init__(self, make_file: Callable[[], SpoolFile]) -> None:
         cipher = Cipher(AES(os.urandom(32)), CTR(os.urandom(16)))
@@ -277,6 +279,10 @@ class CipherSpool:
     def write(self, data: bytes) -> int:
         """Set some more bytes aside."""
         self.size += len(data)
+        if len(data) >= self._WHOLE and self._file is not None:
+            self.spill()
+            self._file.write(self._encryptor.update(data))
+            return len(data)
         self._memory += data
         if len(self._memory) >= self._IN_MEMORY:
             self.spill()
@@ -286,8 +292,20 @@ class CipherSpool:
         """Put on disk what is still in memory."""
         if self._file is None:
             self._file = self._make_file()
-        self._file.write(self._encryptor.update(bytes(self._memory)))
-        self._memory.clear()
+        if self._memory:
+            self._file.write(self._encryptor.update(bytes(self._memory)))
+            self._memory.clear()
+
+    def rewind(self) -> None:
+        """Nothing more is written: from here on :meth:`read` gives it from its beginning. It is all on disk then."""
+        self.spill()
+        assert self._file is not None
+        self._file.seek(0)
+
+    def read(self, count: int) -> bytes:
+        """The next ``count`` bytes, fewer at the end."""
+        assert self._file is not None
+        return self._decryptor.update(self._file.read(count))
 
     def chunks(self, count: int = BLOCK_BYTES) -> Iterator[bytes]:
         """What was written, in order, about ``count`` bytes at a time; ends the spool."""

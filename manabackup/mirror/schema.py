@@ -18,7 +18,8 @@ from ..database import storage_error
 from ..errors import MirrorError, NotFoundError, OutputError
 from ..printable import printable
 
-VERSION = 1
+VERSION = 2
+"""Of the file. Version 1 had pages of another form (``changes``), which are read like those of today."""
 _APPLICATION = 0x6D616E61
 _BUSY_SECONDS = 5.0
 _CHECKPOINT_PAGES = 65_536
@@ -119,6 +120,8 @@ def _prepare_file(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    if objects and version < VERSION:  # from here on a program that knows the older form alone is to say so
+        connection.execute(f"PRAGMA user_version = {VERSION}")
     if not objects:
         connection.executescript(
             f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION};"

@@ -21,6 +21,7 @@ from ..archive import names
 from ..archive.writer import About, ArchiveWriter, Seal, TableWriter
 from ..crypto.fields import FieldCipher
 from ..crypto.seal import SpoolFile
+from ..detached import attach
 from ..errors import UsageError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, KIB, MIB, Limits
@@ -359,16 +360,16 @@ class _Gathering:
         page = next(self._pages, None)
         if page is None:
             return None
-        named = [(record, line) for record, line in zip(page.ids, page.lines, strict=True) if record is not None]
+        named = [(record, change) for record, change in zip(page.ids, page.changes, strict=True) if record is not None]
         self.sorter.add(named)
-        if len(named) < len(page.lines):
+        if len(named) < len(page.changes):
             self.nameless += [
-                accept(jsontext.parse_canonical(line)) or "id is missing"
-                for record, line in zip(page.ids, page.lines, strict=True)
+                accept(jsontext.parse_canonical(attach(change))) or "id is missing"
+                for record, change in zip(page.ids, page.changes, strict=True)
                 if record is None
             ]
-        self.changes += len(page.lines)
-        return len(page.lines)
+        self.changes += len(page.changes)
+        return len(page.changes)
 
 
 _Task: TypeAlias = tuple[int, list[tuple[str, bytes]]]

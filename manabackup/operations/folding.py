@@ -17,11 +17,12 @@ import orjson
 from .. import jsontext
 from ..archive import deflate
 from ..crypto.fields import FieldCipher
+from ..detached import attach, parts, references
 from ..jsontext import JSON
-from ..projection import fold, meta_line
+from ..projection import Record, fold, meta_line
 from ..registry import Table
 from .completeness import NotedProblems
-from .rowtext import RowText, Spaces
+from .rowtext import RowText, Spaces, encrypted
 
 PERSONAL = "personal"
 """What ``spaces`` may name in place of an id: the personal space, its sentinels, what names no space, and the tables of
@@ -94,7 +95,10 @@ def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes
 
 
 def fold_block(terms: Terms, streams: Sequence[Stream], number: int, pairs: Iterable[tuple[str, bytes]]) -> Block:
-    """Folds all changes of some records of a stream: (record id, change), those of a record together and in order."""
+    """Folds all changes of some records of a stream: (record id, change), those of a record together and in order.
+
+    Changes as :func:`manabackup.detached.detach` gives them.
+    """
     return _Folding(terms, streams[number], Block(number)).run(pairs)
 
 
@@ -114,8 +118,8 @@ class _Folding:
         self._metas: list[bytes] = []
 
     def run(self, pairs: Iterable[tuple[str, bytes]]) -> Block:
-        for _, lines in groupby(pairs, key=_first):
-            self._record([line for _, line in lines])
+        for _, changes in groupby(pairs, key=_first):
+            self._record([change for _, change in changes])
         block = self._block
         block.rows = len(self._lines)
         block.problems = list(self.problems)
@@ -127,9 +131,9 @@ class _Folding:
             block.spaces = list(self._space_marks.keys)
         return block
 
-    def _record(self, lines: list[bytes]) -> None:
+    def _record(self, changes: list[bytes]) -> None:
         terms, stream, block = self._terms, self._stream, self._block
-        record = fold(stream.table, map(jsontext.parse_canonical, lines), as_of=terms.as_of)
+        record, ciphertexts = self._folded(changes)
         for reason in record.malformed:
             self.problems.note("malformedChange", stream.name, record.id, reason=reason)
         names: set[str] = set()
@@ -150,13 +154,24 @@ class _Folding:
         else:
             block.live += 1
         block.named |= names
-        line, sealed = self._text.line(stream.name, stream.table, record)
+        line, sealed = self._text.line(stream.name, stream.table, record, ciphertexts)
         if len(line) > terms.line_bytes:
             self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
             return
         meta = meta_line(record, stream.table, self._actor, self._space_marks, sealed=sealed)
         self._lines.append(line)
         self._metas.append(jsontext.dumps(meta))
+
+    def _folded(self, changes: list[bytes]) -> tuple[Record, bytes]:
+        """The record, and the ciphertexts that its values refer to."""
+        table, as_of = self._stream.table, self._terms.as_of
+        if len(changes) == 1:
+            text, ciphertexts = parts(changes[0])
+            record = fold(table, (jsontext.parse_canonical(text),), as_of=as_of)
+            # Nearly always so. Else there are ciphertexts in other places, where nobody looks for what stands for them.
+            if not ciphertexts or references(text) == len(encrypted(record.values)):
+                return record, ciphertexts
+        return fold(table, map(jsontext.parse_canonical, map(attach, changes)), as_of=as_of), b""
 
     def _actor(self, actor: dict[str, JSON]) -> orjson.Fragment:
         return self._actor_marks(jsontext.dumps(actor))

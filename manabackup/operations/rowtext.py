@@ -14,7 +14,8 @@ from typing import Protocol
 import orjson
 
 from .. import jsontext
-from ..crypto.fields import PREFIX, FieldCipher
+from ..crypto.fields import IV_BYTES, PREFIX, FieldCipher
+from ..detached import encrypted_value, referred
 from ..errors import FieldDecryptionError
 from ..jsontext import JSON
 from ..projection import Record
@@ -110,19 +111,26 @@ class RowText:
     spaces: Spaces
     problems: Problems
 
-    def line(self, name: str, table: Table | None, record: Record) -> tuple[bytes, list[str]]:
-        """The row's line, and the unregistered fields that were ciphertext."""
+    def line(self, name: str, table: Table | None, record: Record, ciphertexts: bytes = b"") -> tuple[bytes, list[str]]:
+        """The row's line, and the unregistered fields that were ciphertext.
+
+        With ``ciphertexts``, every encrypted value of the row is a reference into them (:mod:`manabackup.detached`).
+        """
         registered = table.encrypted if table is not None else _NONE
         values = dict(record.values)
-        encrypted = [field for field, value in values.items() if type(value) is str and value.startswith(PREFIX)]
+        fields = encrypted(values)
         sealed: list[str] = []
-        for field_name in encrypted:
-            opened = self._open(name, record, field_name, values[field_name])
+        for field_name in fields:
+            value = values[field_name]
+            ciphertext = referred(value, ciphertexts) if ciphertexts else None
+            opened = self._open(name, record, field_name, value if ciphertext is None else ciphertext)
             if opened is not None:
                 values[field_name] = opened
                 if field_name not in registered:
                     sealed.append(field_name)
-        for field_name in sorted(registered.difference(encrypted)):
+            elif ciphertext is not None:
+                values[field_name] = encrypted_value(ciphertext)
+        for field_name in sorted(registered.difference(fields)):
             if values.get(field_name) is not None:
                 self.problems.note("plaintextField", name, record.id, field_name)
         identifier = b'{"id":' + jsontext.dumps(record.id)
@@ -130,11 +138,14 @@ class RowText:
             return identifier + b"}", sealed
         return identifier + b"," + jsontext.dumps(values)[1:], sealed
 
-    def _open(self, name: str, record: Record, field_name: str, value: str) -> orjson.Fragment | None:
+    def _open(self, name: str, record: Record, field_name: str, value: str | bytes) -> orjson.Fragment | None:
         try:
             if self.cipher is None:
                 raise FieldDecryptionError("the account has no vault", reason="noKey")
-            opened = self.cipher.open(value)
+            if isinstance(value, bytes):
+                opened = self.cipher.open_parts(value[:IV_BYTES], value[IV_BYTES:])
+            else:
+                opened = self.cipher.open(value)
         except FieldDecryptionError as error:
             # A shared space holds what its other members wrote under keys of their own: not this account's loss.
             foreign = error.reason == "key" and self.spaces.is_shared(record.space)
@@ -144,3 +155,8 @@ class RowText:
         if opened.repaired:
             self.problems.note("repairedText", name, record.id, field_name)
         return orjson.Fragment(opened.text)
+
+
+def encrypted(values: Mapping[str, JSON]) -> list[str]:
+    """The fields of a row whose values have the form of an encrypted one."""
+    return [name for name, value in values.items() if type(value) is str and value.startswith(PREFIX)]

@@ -206,7 +206,7 @@ def test_pages_that_were_set_aside_come_back_in_order_and_tell_nothing_on_disk(
         for app, collection in held:
             for _ in range(2):  # a reading leaves everything in place
                 numbers = [
-                    jsontext.parse(line)["data"]["n"] for page in log.read(app, collection) for line in page.lines
+                    jsontext.parse(line)["data"]["n"] for page in log.read(app, collection) for line in page.lines()
                 ]
                 assert numbers == sorted(numbers)
                 assert len(numbers) == held[app, collection]

@@ -168,7 +168,7 @@ def changes_of(path: Path, home: Path) -> dict[tuple[str, str], list[bytes]]:
             return {}
         with Snapshot(copy) as snapshot:
             return {
-                (one.app, one.name): [line for page in snapshot.read(one.app, one.name) for line in page.lines]
+                (one.app, one.name): [line for page in snapshot.read(one.app, one.name) for line in page.lines()]
                 for one in snapshot.collections()
             }
 

@@ -75,7 +75,7 @@ class Desk:
         """Event ids in the mirror's order, of whatever has one."""
         path = self.folder / "mirror.sqlite"
         with Mirror(path, sync_url=self.box.url, user_id=USER) as mirror, mirror.snapshot() as snapshot:
-            lines = [line for page in snapshot.read(app, collection) for line in page.lines]
+            lines = [line for page in snapshot.read(app, collection) for line in page.lines()]
         changes = [jsontext.parse(line) for line in lines]
         return [change.get("eventId") for change in changes if isinstance(change, dict)]
 

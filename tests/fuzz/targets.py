@@ -388,7 +388,7 @@ def page(data: bytes) -> None:
     if found.changes:
         raw = prepare(found.changes)
         ids, body, _ = pack(raw)
-        assert unpack(ids, body).lines == [change.text for change in raw]
+        assert unpack(ids, body).lines() == [change.text for change in raw]
         _fold([jsontext.parse(change.text) for change in raw])
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +59,7 @@ def test_changes_come_back_as_canonical_text_with_their_record_ids(path: Path) -
         mirror.store("todo", {"tasks": Batch(prepare(jsontext.parse(raw)))})
         (page,) = pages(mirror)
     assert page.ids == ["\ud83d", None, None, None, "x"]
-    assert page.lines == [
+    assert page.lines() == [
         b'{"data":{"a":1e400,"b":1.5},"id":"\\ud83d","op":"insert"}',
         b"7",
         b'{"id":3}',
@@ -157,7 +158,7 @@ def test_L1_after_a_kill_every_cursor_has_its_page_and_every_page_its_events(pat
         cursor = mirror.cursor("todo", "tasks")
         assert cursor is not None
         assert cursor >= last
-        lines = [line for page in pages(mirror) for line in page.lines]
+        lines = [line for page in pages(mirror) for line in page.lines()]
         assert len(lines) == mirror.changes("todo", "tasks") == 50 * (cursor + 1)
         everything = prepare([jsontext.parse(line) for line in lines])
         assert mirror.store("todo", {"tasks": Batch(everything)}).new == 0
@@ -219,7 +220,7 @@ def test_without_a_mirror_there_is_nothing_to_export(path: Path) -> None:
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     open_mirror(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
     before = path.read_bytes()
     with pytest.raises(MirrorError, match="newer version"):
@@ -296,7 +297,7 @@ def test_a_changed_event_is_reported_once_and_the_held_one_stays(path: Path) -> 
             (loss,) = snapshot.losses()
             (page,) = snapshot.read("todo", "tasks")
     assert (loss.kind, loss.app, loss.collection, loss.count) == (LossKind.EVENT_CHANGED, "todo", "tasks", 1)
-    assert b"other" not in page.lines[0]
+    assert b"other" not in page.lines()[0]
 
 
 def test_a_full_pull_reports_what_is_gone_and_takes_it_back_when_it_returns(path: Path) -> None:
@@ -364,6 +365,57 @@ def test_any_record_ids_come_back_beside_their_lines(
     with open_mirror(tmp_path_factory.mktemp("mirror") / "mirror.sqlite") as mirror:
         mirror.store("todo", {"tasks": Batch(prepare(values))})
         held = [record for page in pages(mirror) for record in page.ids]
-        lines = [line for page in pages(mirror) for line in page.lines]
+        lines = [line for page in pages(mirror) for line in page.lines()]
     assert held == ids
     assert [jsontext.parse(line) for line in lines] == values
+
+
+SECRET = "enc:1:AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA=="
+PRIVATE = prepare(
+    [{"eventId": str(n), "id": str(n), "op": "insert", "data": {"t": SECRET, "n": n}} for n in range(3)]
+    + [{"eventId": "last", "id": "last", "op": "delete"}]
+)
+
+
+def test_ciphertexts_come_back_as_they_were_written(path: Path) -> None:
+    with open_mirror(path) as mirror:
+        mirror.store("todo", {"tasks": Batch(PRIVATE)})
+        (page,) = pages(mirror)
+    assert page.lines() == [change.text for change in PRIVATE]
+    assert [b"AAAA" in change for change in page.changes] == [False] * 4
+    assert [change.count(b"\n") for change in page.changes] == [1, 1, 1, 0]
+
+
+def test_a_mirror_of_version_1_is_read_and_goes_on(path: Path) -> None:
+    """Its pages are frames of texts with the ciphertexts in them."""
+    with open_mirror(path) as mirror:
+        mirror.store("todo", {"tasks": Batch(PRIVATE[:3])})
+        (expected,) = pages(mirror)
+    with sqlite3.connect(path) as connection:
+        body = zstandard.ZstdCompressor(write_checksum=True).compress(b"\n".join(c.text for c in PRIVATE[:3]))
+        connection.execute("UPDATE page SET body = ?", (body,))
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with open_mirror(path) as mirror:
+        assert pages(mirror) == [expected]
+        stored = mirror.store("todo", {"tasks": Batch(PRIVATE[2:], after=PRIVATE[1].key)})
+        assert (stored.new, stored.held) == (1, 1)
+        assert [line for page in pages(mirror) for line in page.lines()] == [change.text for change in PRIVATE]
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)  # programs of before say that it is newer
+    connection.close()
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 9, 15, 40, -1])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_damaged_page_is_not_taken_for_another(path: Path, at: int, cut: bool) -> None:
+    with open_mirror(path) as mirror:
+        mirror.store("todo", {"tasks": Batch(PRIVATE)})
+    with sqlite3.connect(path) as connection:
+        (body,) = connection.execute("SELECT body FROM page").fetchone()
+        damaged = bytearray(body)
+        damaged[at] ^= 4
+        connection.execute("UPDATE page SET body = ?", (body[:at] if cut else bytes(damaged),))
+    connection.close()
+    with open_mirror(path) as mirror, pytest.raises(MirrorError, match="damaged"):
+        pages(mirror)

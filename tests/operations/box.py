@@ -93,7 +93,7 @@ class Box:
     def held(self, app: str = "todo", collection: str = "tasks", user: str = USER) -> list[str]:
         """Event ids in the mirror's order."""
         with self.mirror(user) as mirror, mirror.snapshot() as snapshot:
-            lines = [line for page in snapshot.read(app, collection) for line in page.lines]
+            lines = [line for page in snapshot.read(app, collection) for line in page.lines()]
         return [jsontext.parse(line)["eventId"] for line in lines]
 
     def losses(self) -> list[Loss]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from manabackup import jsontext, registry
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
+from manabackup.detached import detach
 from manabackup.mirror import Mirror
 from manabackup.operations import pull
 from manabackup.operations.export import Selection, Source, export
-from manabackup.operations.folding import numbered
+from manabackup.operations.folding import Stream, Terms, fold_block, numbered
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
@@ -73,3 +75,47 @@ def test_marks_become_numbers_and_nothing_else_changes(lines: list[tuple[int, in
     marked = b"".join(text(b"\0a%d\0" % actor, b"\0s%d\0" % space, word) for actor, space, word in lines)
     expected = b"".join(text(b"%d" % (actor + shift), b"%d" % (space * 2), word) for actor, space, word in lines)
     assert numbered(marked, range(shift, shift + 6), range(0, 12, 2)) == expected
+
+
+CIPHER, OTHER = FieldCipher(bytes(32)), FieldCipher(bytes([1] * 32))
+AT = "2026-04-01T12:00:00.000Z"
+contents = st.one_of(
+    st.sampled_from([b'"text"', b"7", b'{"a":[1.5]}', b"no JSON", b'"\xff"', b"\n[ 1,\n2]"]).map(CIPHER.encrypt),
+    st.just(b'"theirs"').map(OTHER.encrypt),
+    st.sampled_from(["plain", "enc:1:0:28", "enc:1:0:1", "enc:2:x", 3, 1.5, None, ["enc:1:0:28"]]),
+)
+members: Any = st.one_of(contents, st.lists(contents, max_size=2), st.dictionaries(st.just("in"), contents))
+rows: Any = st.dictionaries(
+    st.sampled_from(["title", "content", "color", "_updatedAtIndex", "x", "updatedAt", "deletedAt"]), members
+)
+envelopes: Any = st.fixed_dictionaries(
+    {"id": st.sampled_from("abc"), "table": st.just("notes"), "spaceId": st.sampled_from(["s", "t"])},
+    optional={"actor": st.dictionaries(st.just("displayName"), contents), "origin": st.one_of(contents)},
+)
+operations: Any = st.one_of(
+    st.fixed_dictionaries({"op": st.just("insert"), "data": rows.map(lambda row: {"updatedAt": AT, **row})}),
+    st.fixed_dictionaries(
+        {"op": st.just("update"), "fields": rows.map(lambda row: {n: {"value": v, "at": AT} for n, v in row.items()})}
+    ),
+    st.fixed_dictionaries({"op": st.just("delete"), "deletedAt": st.one_of(st.just(AT), contents)}),
+)
+
+
+@given(
+    changes=st.lists(st.builds(dict.__or__, envelopes, operations), max_size=6),
+    cipher=st.sampled_from([CIPHER, None]),
+    include_deleted=st.booleans(),
+    as_of=st.sampled_from([None, "2026-03-01T00:00:00Z", "2026-05-01T00:00:00Z"]),
+    table=st.sampled_from(["notes", None]),
+)
+def test_it_does_not_matter_where_ciphertexts_stand(
+    changes: list[dict[str, Any]], cipher: FieldCipher | None, include_deleted: bool, as_of: str | None, table: str
+) -> None:
+    """They stand beside the changes where they can, wherever in a change they were."""
+    terms = Terms(cipher, {"t": "team"}, (), include_deleted, as_of, "2026-05-02", 1 << 20)
+    stream = Stream("notes", registry.load().by_name.get(table), "notes", ("notes",), 0, 0)
+    texts = [jsontext.dumps(change) for change in sorted(changes, key=lambda change: str(change["id"]))]
+    ids = sorted(change["id"] for change in changes)
+    with_texts = fold_block(terms, [stream], 0, list(zip(ids, texts, strict=True)))
+    detached = fold_block(terms, [stream], 0, list(zip(ids, map(detach, texts), strict=True)))
+    assert detached == with_texts

@@ -187,8 +187,8 @@ def test_S4_odd_changes_are_kept_as_they_came(box: Box) -> None:
     assert result.changes_new == len(odd) + 1
     assert box.pull().changes_new == 0
     with box.mirror() as mirror, mirror.snapshot() as snapshot:
-        tasks = [line for one in snapshot.read("todo", "tasks") for line in one.lines]
-        nameless = [line for one in snapshot.read("todo", "") for line in one.lines]
+        tasks = [line for one in snapshot.read("todo", "tasks") for line in one.lines()]
+        nameless = [line for one in snapshot.read("todo", "") for line in one.lines()]
     assert number in tasks[0]
     assert nested in tasks[0]
     assert (len(tasks), nameless) == (4, [b"7", b"null", b"[]", b"{}"])

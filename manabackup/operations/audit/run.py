@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from ... import jsontext
 from ...archive import names
 from ...crypto.seal import SpoolFile
-from ...mirror import LossKind, MirrorPage
+from ...mirror import LossKind
 from ...projection import accept, fold
 from ...registry import Table
 from ...sorting import LineSorter
@@ -172,10 +172,11 @@ class _Audit:
         sorter = LineSorter(self._make_file)
         for collection in collections:
             for page in self._source.mirror.read(app, collection):
-                sorter.add((record, line) for record, line in zip(page.ids, page.lines, strict=True) if record)
-                self._nameless(name, page)
-                self._changes += len(page.lines)
-                yield len(page.lines)
+                pairs = list(zip(page.ids, page.lines(), strict=True))
+                sorter.add((record, line) for record, line in pairs if record)
+                self._nameless(name, pairs)
+                self._changes += len(pairs)
+                yield len(pairs)
         for _, lines in sorter.groups():
             changes = [jsontext.parse_canonical(line) for line in lines]
             record = fold(table, changes)
@@ -183,9 +184,9 @@ class _Audit:
             self._deleted += record.state == "tombstone"
             self._rows.check(name, table, record, changes)
 
-    def _nameless(self, name: str, page: MirrorPage) -> None:
+    def _nameless(self, name: str, pairs: Iterable[tuple[str | None, bytes]]) -> None:
         """Changes without a record id belong to no row."""
-        for record, line in zip(page.ids, page.lines, strict=True):
+        for record, line in pairs:
             if not record:
                 reason = accept(jsontext.parse_canonical(line))
                 self._findings.of("malformedChange").add(name, reason=reason or "badId")

@@ -32,7 +32,7 @@ class Target:
         for collection in table.collections:
             for page in self.mirror.read(table.app, collection):
                 sorter.add(
-                    (record, line) for record, line in zip(page.ids, page.lines, strict=True) if record is not None
+                    (record, line) for record, line in zip(page.ids, page.lines(), strict=True) if record is not None
                 )
         return sorter.groups()
 
