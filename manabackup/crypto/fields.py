@@ -70,10 +70,13 @@ class FieldCipher:
             sealed = pybase64.b64decode(value[_USUAL_DOT + 1 :], validate=True)
         except (ValueError, IndexError):
             iv, sealed = split(value)
-        return self.open_parts(iv, sealed)
+        return OpenedValue(*self.open_parts(iv, sealed))
 
-    def open_parts(self, iv: bytes, sealed: bytes) -> OpenedValue:
-        """:meth:`open` for a value that is taken apart: ``sealed`` is the ciphertext with its tag behind it."""
+    def open_parts(self, iv: bytes, sealed: bytes) -> tuple[bytes, bool]:
+        """:meth:`open` for a value that is taken apart: ``sealed`` is the ciphertext with its tag behind it.
+
+        Text and ``repaired``, for those who open many, in a plain tuple.
+        """
         if not iv or len(sealed) < TAG_BYTES:
             raise FieldDecryptionError("IV or ciphertext is too short", reason="malformed")
         try:
@@ -83,7 +86,7 @@ class FieldCipher:
         except ValueError:  # a length that no writer uses and the library refuses
             raise FieldDecryptionError("IV of an unusual length", reason="malformed") from None
         try:
-            return OpenedValue(*jsontext.value_text(plaintext))
+            return jsontext.value_text(plaintext)
         except JSONTextError:
             raise FieldDecryptionError("the plaintext is not JSON", reason="json") from None
 

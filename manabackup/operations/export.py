@@ -43,8 +43,8 @@ _SLACK = 1.1
 _ROW_SLACK = 1024
 _BLOCK_BYTES = 512 * KIB
 """Of changes that are folded in one go."""
-_WORTH_PROCESSES = 16 * MIB
-"""Bytes of changes; less is done before a second process has begun."""
+_LARGE = 16 * MIB
+"""Bytes of changes of an account that several processes are worth; less is done before a second one has begun."""
 _SORT_BYTES = 10 * MIB
 """Of a table that are brought together in memory; there may be two tables at a time."""
 
@@ -152,9 +152,12 @@ def export(
     now = now or datetime.now(UTC)
     streams = _streams(source, selection)
     size = sum(stream.bytes for stream in streams)
+    if size >= _LARGE:
+        # While a table is gathered, all others have that before it to do: a small one does not keep them waiting.
+        streams.sort(key=lambda stream: stream.bytes)
     bound = int(size * _SLACK) + MIB
     if processes is None:
-        processes = cores() if size >= _WORTH_PROCESSES else 1
+        processes = cores() if size >= _LARGE else 1
     terms = Terms(
         cipher=source.cipher,
         space_types=source.space_types,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Generic, TypeVar
@@ -23,12 +24,15 @@ from ..projection import Record, fold, meta_line
 from ..registry import Table
 from .completeness import NotedProblems
 from .rowtext import RowText, Spaces, encrypted
+from .usual import UsualRows
 
 PERSONAL = "personal"
 """What ``spaces`` may name in place of an id: the personal space, its sentinels, what names no space, and the tables of
 the user."""
 _MARK = b"\0"
 """Around what stands for a number in a meta line: no text of JSON holds one."""
+_COPIED = frozenset(("updatedAt", "createdAt", "deletedAt", "spaceId"))
+"""Fields whose values also become times and spaces."""
 _Key = TypeVar("_Key", bytes, str)
 _first = itemgetter(0)
 
@@ -113,14 +117,32 @@ class _Folding:
         self._spaces = Spaces(terms.space_types)
         self._text = RowText(terms.cipher, self._spaces, self.problems)
         self._actor_marks = _Marks[bytes]("a")
+        self._actor_mark = partial(_mark_of, self._actor_marks)
         self._space_marks = _Marks[str]("s")
         self._lines: list[bytes] = []
         self._metas: list[bytes] = []
+        self._usual = UsualRows(
+            terms.cipher,
+            stream.table,
+            tomorrow=terms.tomorrow,
+            line_bytes=terms.line_bytes,
+            actor=self._actor_mark,
+            space=self._space_marks,
+        )
+        self._all_count = terms.as_of is None and not terms.spaces
 
     def run(self, pairs: Iterable[tuple[str, bytes]]) -> Block:
-        for _, changes in groupby(pairs, key=_first):
-            self._record([change for _, change in changes])
         block = self._block
+        for _, group in groupby(pairs, key=_first):
+            changes = [change for _, change in group]
+            usual = self._usual.lines(changes[0]) if len(changes) == 1 and self._all_count else None
+            if usual is None:
+                self._record(changes)
+            else:
+                line, meta = usual
+                self._lines.append(line)
+                self._metas.append(meta)
+                block.live += 1
         block.rows = len(self._lines)
         block.problems = list(self.problems)
         if self._lines:
@@ -158,7 +180,7 @@ class _Folding:
         if len(line) > terms.line_bytes:
             self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
             return
-        meta = meta_line(record, stream.table, self._actor, self._space_marks, sealed=sealed)
+        meta = meta_line(record, stream.table, self._actor_mark, self._space_marks, sealed=sealed)
         self._lines.append(line)
         self._metas.append(jsontext.dumps(meta))
 
@@ -168,13 +190,11 @@ class _Folding:
         if len(changes) == 1:
             text, ciphertexts = parts(changes[0])
             record = fold(table, (jsontext.parse_canonical(text),), as_of=as_of)
-            # Nearly always so. Else there are ciphertexts in other places, where nobody looks for what stands for them.
-            if not ciphertexts or references(text) == len(encrypted(record.values)):
+            names = encrypted(record.values)
+            # Nearly always so. Else there are ciphertexts where nobody looks for what stands for them.
+            if not ciphertexts or (references(text) == len(names) and _COPIED.isdisjoint(names)):
                 return record, ciphertexts
         return fold(table, map(jsontext.parse_canonical, map(attach, changes)), as_of=as_of), b""
-
-    def _actor(self, actor: dict[str, JSON]) -> orjson.Fragment:
-        return self._actor_marks(jsontext.dumps(actor))
 
     def _names(self, space: str | None) -> set[str]:
         """What a row's space may be called in a selection."""
@@ -196,6 +216,10 @@ class _Marks(Generic[_Key]):
         if mark is None:
             mark = self.keys[key] = orjson.Fragment(_MARK + b"%b%d" % (self._letter, len(self.keys)) + _MARK)
         return mark
+
+
+def _mark_of(marks: _Marks[bytes], actor: dict[str, JSON]) -> orjson.Fragment:
+    return marks(jsontext.dumps(actor))
 
 
 def _joined(lines: list[bytes]) -> bytes:

@@ -143,18 +143,18 @@ class RowText:
             if self.cipher is None:
                 raise FieldDecryptionError("the account has no vault", reason="noKey")
             if isinstance(value, bytes):
-                opened = self.cipher.open_parts(value[:IV_BYTES], value[IV_BYTES:])
+                opened, repaired = self.cipher.open_parts(value[:IV_BYTES], value[IV_BYTES:])
             else:
-                opened = self.cipher.open(value)
+                opened, repaired = self.cipher.open(value)
         except FieldDecryptionError as error:
             # A shared space holds what its other members wrote under keys of their own: not this account's loss.
             foreign = error.reason == "key" and self.spaces.is_shared(record.space)
             kind = "foreignCiphertext" if foreign else "undecryptable"
             self.problems.note(kind, name, record.id, field_name, error.reason)
             return None
-        if opened.repaired:
+        if repaired:
             self.problems.note("repairedText", name, record.id, field_name)
-        return orjson.Fragment(opened.text)
+        return orjson.Fragment(opened)
 
 
 def encrypted(values: Mapping[str, JSON]) -> list[str]:
