@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from .. import jsontext
 from ..crypto.fields import IV_BYTES, PREFIX, FieldCipher
 from ..detached import parts, references
 from ..errors import FieldDecryptionError
@@ -21,7 +22,6 @@ from ..projection.change import is_data
 from ..registry import Table
 
 _MOST_SHAPES = 1_000
-_SORTED = orjson.OPT_SORT_KEYS
 _TIMES = ("updatedAt", "createdAt")
 
 _Key: TypeAlias = tuple[Any, ...]
@@ -71,12 +71,7 @@ class UsualRows:
         ``change`` as :func:`manabackup.detached.detach` gives it.
         """
         text, ciphertexts = parts(change)
-        try:
-            value = orjson.loads(text)
-            if orjson.dumps(value, option=_SORTED) != text:  # as in jsontext.parse_canonical
-                return None
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-            return None
+        value = jsontext.parse_canonical(text)
         if type(value) is not dict or value.get("op") != "insert" or not value.get("id") or not value.get("table"):
             return None
         data = value.get("data")
@@ -94,8 +89,8 @@ class UsualRows:
             return None
         for name in shape.dropped:
             del data[name]
-        identifier = orjson.dumps(value["id"])
-        line = b'{"id":%b,%b' % (identifier, orjson.dumps(data)[1:])  # its names are in order
+        identifier = jsontext.dumps(value["id"])
+        line = b'{"id":%b,%b' % (identifier, jsontext.dumps(data)[1:])
         if not data or len(line) > self._line_bytes:
             return None
         # Nothing is numbered before it is certain to be written.
@@ -110,7 +105,7 @@ class UsualRows:
         }
         if self._has_spaces:
             meta["space"] = self._space(space)
-        return line, orjson.dumps(meta, option=_SORTED)
+        return line, jsontext.dumps(meta)
 
     def _open(self, data: dict[str, JSON], private: tuple[str, ...], encrypted: int, ciphertexts: bytes) -> bool:
         """Puts the text of every encrypted value in its place. Whether there was nothing else to do or say."""
