@@ -8,6 +8,7 @@ against the outer one. No row is given out before all of that held. Rows are che
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from itertools import chain, islice
 from operator import lt
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, NoReturn
 
 import orjson
 
@@ -41,6 +42,10 @@ _BOM = b"\xef\xbb\xbf"
 # What ECMAScript's String.prototype.trim cuts, besides what bytes.strip() would.
 _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 _ECMASCRIPT_BLANKS += "\u2028\u2029\u202f\u205f\u3000\ufeff"
+
+
+_ID_MEMBER = re.compile(rb'\{"id":"([ !#-\[\]-~]+)"[,}]')
+"""At the beginning of a row; ids of ASCII characters that stand for themselves."""
 
 
 class Row(NamedTuple):
@@ -101,14 +106,30 @@ class Archive:
         """
         return chain.from_iterable(self.row_blocks(table, loaded=loaded, ordered=ordered))
 
-    def row_blocks(self, table: str, *, loaded: bool = False, ordered: bool = False) -> Iterator[list[Row]]:
-        """:meth:`rows`, some at a time."""
+    def unread_rows(self, table: str) -> Iterator[Row]:
+        """:meth:`rows` in order, for those who have each line parsed anyway: here that is done only where it must be.
+
+        They compare the parsed ``id`` with the row's, and where it is another one or the line is no JSON object, they
+        call :meth:`refuse_misread`.
+        """
+        return chain.from_iterable(self.row_blocks(table, ordered=True, unread=True))
+
+    def refuse_misread(self, table: str) -> NoReturn:
+        """Raises :class:`DamagedArchiveError` for a table that :meth:`unread_rows` gave a row of that is none."""
+        for _ in self.rows(table, ordered=True):
+            pass
+        raise DamagedArchiveError("a row with more than one id", code="line", where=names.entry("data", table))
+
+    def row_blocks(
+        self, table: str, *, loaded: bool = False, ordered: bool = False, unread: bool = False
+    ) -> Iterator[list[Row]]:
+        """:meth:`rows`, or :meth:`unread_rows`, some at a time."""
         name = names.entry("data", table)
         last: str | None = None
         ascending = True
         number = count = 0
         for lines in self._line_blocks(name):
-            usual = _usual_rows(lines, loaded)
+            usual = (_unread_rows(lines) if unread else None) or _usual_rows(lines, loaded)
             blocks = _rows_one_by_one(lines, name, number) if usual is None else iter([usual])
             number += len(lines)
             for block in blocks:
@@ -398,6 +419,20 @@ def _usual_rows(lines: list[bytes], keep_loaded: bool) -> list[Row] | None:
     if not all(type(identifier) is str for identifier in ids):
         return None
     return list(map(Row, ids, lines, kept) if keep_loaded else map(Row, ids, lines))
+
+
+def _unread_rows(lines: list[bytes]) -> list[Row] | None:
+    """The rows in lines that tell their ids at their beginnings; None where there is one that does not.
+
+    A second ``id`` would be the one that counts; it is a member of the row or of something in it.
+    """
+    rows: list[Row] = []
+    for line in lines:
+        id_member = _ID_MEMBER.match(line)
+        if id_member is None or line[-1:] != b"}" or line.count(b'"id":') != 1:
+            return None
+        rows.append(Row(id_member[1].decode(), line))
+    return rows
 
 
 def _rows_one_by_one(lines: list[bytes], name: str, before: int) -> Iterator[list[Row]]:

@@ -31,7 +31,16 @@ from .carried import carried_case, carried_completeness, carried_filter
 from .completeness import Completeness
 from .identity import ActorKinds, RowIds, SpaceNumbers
 from .processes import InOrder, cores
-from .rekeyed_blocks import MOST_SPACES, Piece, RekeyedBlock, Terms, pieces, rekey_block, rekey_rows
+from .rekeyed_blocks import (
+    MOST_SPACES,
+    MisreadRowError,
+    Piece,
+    RekeyedBlock,
+    Terms,
+    pieces,
+    rekey_block,
+    rekey_rows,
+)
 from .rekeyed_rows import RowMaker
 from .rows import clean_rows, is_ours
 from .side_by_side import MetaLines
@@ -213,7 +222,10 @@ class _Run:
         """Writes one table."""
         target = self._writer.table(name, bound=bound)
         if self._in_blocks and not self._maker.ids.in_table(name):
-            self._by_blocks(name, target)
+            try:
+                self._by_blocks(name, target)
+            except MisreadRowError:
+                self._archive.refuse_misread(name)
         else:
             self._maker.problems = self._problems
             for row, meta in self._by_rows(name, table):

@@ -14,6 +14,7 @@ from .. import registry
 from ..archive import deflate
 from ..archive.reader import Archive
 from ..crypto.fields import FieldCipher
+from ..errors import JSONTextError, ManabackupError
 from ..jsonmembers import writable_members
 from ..jsontext import JSON
 from ..limits import KIB
@@ -23,9 +24,13 @@ from .identity import ActorKinds, RowIds, SpaceNumbers, Traces
 from .rekeyed_rows import RowMaker
 from .side_by_side import MetaLines, parsed
 
-_PIECE_BYTES = 512 * KIB
+_PIECE_BYTES = 384 * KIB
 MOST_SPACES = 1_000
 """Blocks begin with all spaces that an archive lists: one that lists more is no archive of a person."""
+
+
+class MisreadRowError(ManabackupError):
+    """A line is not the row that its beginning says: see :meth:`~manabackup.archive.reader.Archive.unread_rows`."""
 
 
 class Piece(NamedTuple):
@@ -85,11 +90,11 @@ class Terms:
 
 
 def pieces(archive: Archive, name: str) -> Iterator[Piece]:
-    """A table of an archive of this tool. Raises :class:`DamagedArchiveError`."""
+    """A table of an archive of this tool; its lines are still to be parsed. Raises :class:`DamagedArchiveError`."""
     metas = MetaLines(archive, name)
     rows: list[tuple[str, bytes, bytes | None, str]] = []
     room = _PIECE_BYTES
-    for row in archive.rows(name, ordered=True):
+    for row in archive.unread_rows(name):
         meta = metas.text if metas.of(row.id) is not None else None
         rows.append((row.id, row.line, meta, metas.where))
         room -= len(row.line)
@@ -109,7 +114,10 @@ def rekey_block(terms: Terms, piece: Piece) -> RekeyedBlock | None:
 
 
 def rekey_rows(maker: RowMaker, piece: Piece) -> RekeyedBlock:
-    """The same by a maker that has seen the pieces before. Raises :class:`DamagedArchiveError`."""
+    """The same by a maker that has seen the pieces before.
+
+    Raises :class:`DamagedArchiveError`, and :class:`MisreadRowError` where the archive is to be asked what is wrong.
+    """
     table: Table | None = registry.load().by_name.get(piece.table)
     problems = maker.problems = NotedProblems()
     encrypted_before = maker.encrypted_fields
@@ -117,7 +125,7 @@ def rekey_rows(maker: RowMaker, piece: Piece) -> RekeyedBlock:
     metas: list[bytes] = []
     for identifier, line, meta_text, where in piece.rows:
         meta = None if meta_text is None else maker.translated(parsed(meta_text), where)
-        _, new_line, new_meta = maker.make(piece.table, table, identifier, writable_members(line), meta)
+        _, new_line, new_meta = maker.make(piece.table, table, identifier, _members(identifier, line), meta)
         lines.append(new_line)
         if new_meta:
             metas.append(new_meta)
@@ -132,6 +140,16 @@ def rekey_rows(maker: RowMaker, piece: Piece) -> RekeyedBlock:
         maker.actors.used,
         list(problems),
     )
+
+
+def _members(identifier: str, line: bytes) -> dict[str, JSON]:
+    try:
+        row = writable_members(line)
+    except JSONTextError:
+        raise MisreadRowError("not a JSON object") from None
+    if row.get("id") != identifier:
+        raise MisreadRowError("has another id")
+    return row
 
 
 def _joined(lines: list[bytes]) -> bytes:

@@ -59,7 +59,7 @@ class RowMaker:
         self._narrow(row)
         clear: dict[str, JSON] = {}
         for field_name, member in row.items():
-            value = member if type(member) is str else member_value(member)
+            value = member_value(member) if type(member) is orjson.Fragment else member
             if value is None:
                 continue
             if type(value) is str and value.startswith(PREFIX):

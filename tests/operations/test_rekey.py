@@ -561,6 +561,36 @@ def test_a_meta_line_that_is_none_is_refused_by_place(tmp_path: Path, out: Path)
     assert caught.value.where == "meta/notes.jsonl:1"
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        (b'{"id":"b",}', "data/notes.jsonl:2"),
+        (b'{"id":"b","text":"\xff"}', "data/notes.jsonl:2"),
+        (b'{"id":"b"}{"id":"b"}', "data/notes.jsonl:2"),
+        (b'{"id":"b","x":"\t"}', "data/notes.jsonl:2"),
+        (b'{"id":"b","id":7}', "data/notes.jsonl:2"),
+        (b'{"id":"b","\\u0069d":7}', "data/notes.jsonl:2"),
+        (b'{"id":"b","\\u0069d":"bb"}', "data/notes.jsonl"),  # nobody else minds
+        (b'["id"]', "data/notes.jsonl:2"),
+    ],
+)
+def test_a_row_that_is_none_is_refused_by_place(
+    tmp_path: Path, out: Path, line: bytes, where: str, processes: int
+) -> None:
+    path = ours(tmp_path / "a.mana", {"notes": [b'{"id":"a"}', line, b'{"id":"c"}']})
+    with pytest.raises(DamagedArchiveError) as caught:
+        rekeyed(path, out, processes=processes)
+    assert (caught.value.code, caught.value.where) == ("line", where)
+    assert not out.exists()
+
+
+def test_an_id_is_told_from_one_that_is_inside_a_row(tmp_path: Path, out: Path) -> None:
+    content = [{"id": "a", "list": [{"id": "z"}]}, {"id": "b", "text": '"id":'}, {"id": "c \\"}, {"id": "é"}]
+    rekeyed(ours(tmp_path / "a.mana", {"notes": content}), out)
+    assert list(rows(out, "notes").values()) == content
+
+
 def test_a_damaged_source_leaves_the_old_output_whole(source: Path, out: Path) -> None:
     rekeyed(source, out)
     before = out.read_bytes()
