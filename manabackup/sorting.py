@@ -22,7 +22,7 @@ _HEADER = struct.Struct("<QQ")
 """Of a block in a run: the bytes of its index, as JSON — keys, and sizes of lines —, and of its lines."""
 _OVERHEAD = 250
 """Bytes that a line in memory costs besides its own."""
-_MOST_RUNS = 64
+_MOST_RUNS = 128
 _BATCH = 64
 _BLOCK_BYTES = 64 * KIB
 """Of lines in a block of a run; all runs have one in memory when they are merged."""

@@ -45,7 +45,7 @@ _BLOCK_BYTES = 512 * KIB
 """Of changes that are folded in one go."""
 _LARGE = 16 * MIB
 """Bytes of changes of an account that several processes are worth; less is done before a second one has begun."""
-_SORT_BYTES = 10 * MIB
+_SORT_BYTES = 14 * MIB
 """Of a table that are brought together in memory; there may be two tables at a time."""
 
 
