@@ -15,7 +15,7 @@ from ..archive import deflate
 from ..archive.reader import Archive
 from ..crypto.fields import FieldCipher
 from ..errors import JSONTextError, ManabackupError
-from ..jsonmembers import writable_members
+from ..jsonmembers import member_value, writable_members
 from ..jsontext import JSON
 from ..limits import KIB
 from ..registry import Table
@@ -147,7 +147,7 @@ def _members(identifier: str, line: bytes) -> dict[str, JSON]:
         row = writable_members(line)
     except JSONTextError:
         raise MisreadRowError("not a JSON object") from None
-    if row.get("id") != identifier:
+    if member_value(row.get("id")) != identifier:
         raise MisreadRowError("has another id")
     return row
 

@@ -586,7 +586,8 @@ def test_a_row_that_is_none_is_refused_by_place(
 
 
 def test_an_id_is_told_from_one_that_is_inside_a_row(tmp_path: Path, out: Path) -> None:
-    content = [{"id": "a", "list": [{"id": "z"}]}, {"id": "b", "text": '"id":'}, {"id": "c \\"}, {"id": "é"}]
+    content = [{"id": "a", "list": [{"id": "z"}]}, {"id": "b", "text": '"id":'}, {"id": "c \\"}]
+    content += [{"id": "é"}, {"id": "\ud83d"}]
     rekeyed(ours(tmp_path / "a.mana", {"notes": content}), out)
     assert list(rows(out, "notes").values()) == content
 
