@@ -16,6 +16,7 @@ import zstandard
 
 from .. import jsontext
 from ..detached import attach, detach, parts
+from ..errors import JSONTextError
 from ..rawchange import RawChange, event_key
 
 _LEVEL = 1
@@ -23,6 +24,8 @@ _HEADER = struct.Struct("<BQ")
 """The mark of this form, and the bytes of the first frame."""
 _MARK = 2
 """A frame begins with another byte."""
+_MOST_OF_A_BYTE = (128 << 10) // 4
+"""Bytes of content: a frame's blocks hold up to 128 KiB and take 4 bytes at least (RFC 8878, 3.1.1.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +57,43 @@ def pack(changes: Sequence[RawChange]) -> tuple[bytes, bytes, int]:
 def unpack(ids: bytes, body: bytes) -> MirrorPage:
     """The page that :func:`pack` made. Raises :class:`zstandard.ZstdError` when it is damaged."""
     decompressor = zstandard.ZstdDecompressor()
-    records = jsontext.parse(decompressor.decompress(ids))
-    if body[:1] != bytes([_MARK]):
-        return MirrorPage(records, [detach(line) for line in decompressor.decompress(body).split(b"\n")])
     try:
-        return MirrorPage(records, _detached(decompressor, body, len(records)))
-    except (ValueError, struct.error):  # each part is what it was: they do not belong together
+        records = jsontext.parse(_content(decompressor, ids))
+        if body[:1] == bytes([_MARK]):
+            return MirrorPage(records, _detached(decompressor, body, len(records)))
+        changes = [detach(line) for line in _content(decompressor, body).split(b"\n")]
+        _require_fit(len(changes), len(records))
+        return MirrorPage(records, changes)
+    except (ValueError, struct.error, JSONTextError):  # each part is what it was: they do not belong together
         raise zstandard.ZstdError("the parts of a page do not fit") from None
 
 
 def _detached(decompressor: zstandard.ZstdDecompressor, body: bytes, count: int) -> list[bytes]:
     _, size_of_texts = _HEADER.unpack_from(body)
     middle = _HEADER.size + size_of_texts
-    frame = decompressor.decompress(body[_HEADER.size : middle])
+    frame = _content(decompressor, body[_HEADER.size : middle])
     sizes = struct.unpack_from(f"<{count}I", frame)
     texts = frame[4 * count :].split(b"\n")
-    ciphertexts = decompressor.decompress(body[middle:])
+    ciphertexts = _content(decompressor, body[middle:])
+    _require_fit(len(ciphertexts), sum(sizes))
     return [
         b"%b\n%b" % (text, ciphertexts[end - size : end]) if size else text
         for text, size, end in zip(texts, sizes, accumulate(sizes), strict=True)
     ]
+
+
+def _content(decompressor: zstandard.ZstdDecompressor, frame: bytes) -> bytes:
+    # The checksum is of the content alone. With one bit flipped, a frame's head may say that there is neither, or more
+    # content than there is memory.
+    head = zstandard.get_frame_parameters(frame)
+    if head.dict_id or not head.has_checksum or head.content_size > len(frame) * _MOST_OF_A_BYTE:
+        raise zstandard.ZstdError("not the frame of a page")
+    return decompressor.decompress(frame)
+
+
+def _require_fit(size: int, expected: int) -> None:
+    if size != expected:
+        raise ValueError
 
 
 def changes_of(page: MirrorPage) -> list[RawChange]:

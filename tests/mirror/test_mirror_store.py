@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from manabackup import jsontext
 from manabackup.errors import LockedError, MirrorError, NotFoundError, OutputError
 from manabackup.mirror import Batch, LossKind, Mirror, MirrorPage, RawChange, event_key, prepare
+from manabackup.mirror.changes import pack, unpack
 
 URL = "https://sync.example"
 
@@ -419,3 +420,30 @@ def test_a_damaged_page_is_not_taken_for_another(path: Path, at: int, cut: bool)
     connection.close()
     with open_mirror(path) as mirror, pytest.raises(MirrorError, match="damaged"):
         pages(mirror)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("held", [PRIVATE, PRIVATE[:1], PRIVATE[3:]])
+def test_no_flipped_bit_makes_another_page(held: list[RawChange], version: int) -> None:
+    """Nor one without its ciphertexts: a frame's head can say that it is empty, and what is empty has no checksum."""
+    ids, body, _ = pack(held)
+    if version == 1:
+        body = zstandard.ZstdCompressor(write_checksum=True).compress(b"\n".join(change.text for change in held))
+    whole = unpack(ids, body)
+    for at in range(len(ids + body) * 8):
+        damaged = bytearray(ids + body)
+        damaged[at // 8] ^= 1 << at % 8
+        try:
+            found = unpack(bytes(damaged[: len(ids)]), bytes(damaged[len(ids) :]))
+        except zstandard.ZstdError:
+            continue
+        assert found == whole, at  # a bit that says nothing
+
+
+def test_parts_of_two_pages_make_none() -> None:
+    (ids, body, _), (few, other, _) = pack(PRIVATE), pack(PRIVATE[1:])
+    frame = zstandard.ZstdCompressor(write_checksum=True).compress(b"\n".join(change.text for change in PRIVATE))
+    middle = 9 + int.from_bytes(body[1:9], "little")
+    for pair in [(ids, other), (few, body), (few, frame), (other[9:], body), (ids, body[:middle] + other[-40:])]:
+        with pytest.raises(zstandard.ZstdError):
+            unpack(*pair)
