@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,3 +87,29 @@ def test_blocks_hold_whole_keys_and_end_where_the_pairs_say(
     keys = [{key for key, _ in block} for block in found]
     assert sum(map(len, keys)) == len({key for key, _ in pairs})
     assert all(sum(len(line) for _, line in block) >= size for block in found[:-1])
+
+
+@given(budget=st.integers(20_000, 100_000), share=st.floats(0, 1, exclude_max=True))
+def test_rows_that_the_disk_lost_are_missed(budget: int, share: float) -> None:
+    cut_shorter(budget, lambda size: int(size * share))
+
+
+def test_a_file_that_ends_between_two_blocks_is_missed_as_well() -> None:
+    cut_shorter(60_000, lambda size: size // 2)
+
+
+def cut_shorter(budget: int, left: Callable[[int], int]) -> None:
+    """The first run, of two equal blocks, keeps so many bytes."""
+    with ExitStack() as files:
+        made: list[BinaryIO] = []
+
+        def make_file() -> BinaryIO:
+            made.append(files.enter_context(tempfile.TemporaryFile()))
+            return made[-1]
+
+        sorter = LineSorter(make_file, budget=budget)
+        sorter.add((f"{number:04}", bytes(200)) for number in range(256))
+        made[0].truncate(left(made[0].seek(0, os.SEEK_END)))
+        made[0].seek(0)
+        with pytest.raises(OSError, match="cut off"):
+            list(sorter.groups())

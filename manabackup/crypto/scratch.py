@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from .seal import SpoolFile
+from .seal import SpoolFile, cut_off
 
 _AES_BLOCK = 16
 
@@ -45,11 +45,14 @@ class ScratchFile:
         return place
 
     def read(self, place: Place) -> bytes:
-        """The block that :meth:`append` put there."""
+        """The block that :meth:`append` put there. Raises :class:`OSError` where the file ends before it does."""
         if self._file is None:
             raise RuntimeError("nothing was set aside")
         self._file.seek(place.offset)
-        return self._encrypted(place, self._file.read(place.size))
+        block = self._file.read(place.size)
+        if len(block) < place.size:
+            raise cut_off()
+        return self._encrypted(place, block)
 
     def close(self) -> None:
         """Forget everything."""

@@ -11,6 +11,7 @@ tampered with, which the archive reader finds.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import OrderedDict
@@ -274,6 +275,7 @@ class CipherSpool:
         self._make_file = make_file
         self._file: SpoolFile | None = None
         self._memory = bytearray()
+        self._read = 0
         self.size = 0
 
     def write(self, data: bytes) -> int:
@@ -303,16 +305,23 @@ class CipherSpool:
         self._file.seek(0)
 
     def read(self, count: int) -> bytes:
-        """The next ``count`` bytes, fewer at the end."""
+        """The next ``count`` bytes, fewer at the end of all. Raises :class:`OSError` where the file ends before."""
         assert self._file is not None
-        return self._decryptor.update(self._file.read(count))
+        piece = self._file.read(count)
+        self._read += len(piece)
+        if len(piece) < count and self._read < self.size:
+            raise cut_off()
+        return self._decryptor.update(piece)
 
     def chunks(self, count: int = BLOCK_BYTES) -> Iterator[bytes]:
         """What was written, in order, about ``count`` bytes at a time; ends the spool."""
         if self._file is not None:
             self._file.seek(0)
             while chunk := self._file.read(count):
+                self._read += len(chunk)
                 yield self._decryptor.update(chunk)
+            if self._read + len(self._memory) < self.size:
+                raise cut_off()
         if self._memory:
             yield bytes(self._memory)
         self.close()
@@ -323,6 +332,11 @@ class CipherSpool:
             self._file.close()
             self._file = None
         self._memory.clear()
+
+
+def cut_off() -> OSError:
+    """What a temporary file is that holds less than was written to it: nobody may take that for all there was."""
+    return OSError(errno.EIO, "a temporary file was cut off: the disk may be failing")
 
 
 class SpoolFile(Protocol):
