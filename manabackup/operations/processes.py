@@ -57,15 +57,16 @@ class InOrder(Generic[_Piece, _Result]):
     """Does ``work`` on every piece it is given, on up to ``processes`` processes, the caller's included.
 
     ``work`` depends on its argument alone. Pieces and results are pickled on their way. A context manager, for one
-    thread; at the end of the block the processes are gone. A piece that another process fails at is done again by the
-    caller, where the error can be seen as it is.
+    thread; at the end of the block the processes are gone. What failed is done again by the caller when its turn comes:
+    there the error can be seen as it is, and of several it is the first, whoever met another one before.
     """
 
     def __init__(self, work: Callable[[_Piece], _Result], processes: int) -> None:
         self._work = work
         self._children: list[_Child] = []
         self._given = self._taken = 0
-        self._results: dict[int, _Result] = {}
+        self._results: dict[int, _Result | _Failed] = {}
+        self._failed: dict[int, _Piece] = {}
         try:
             for _ in range(processes - 1):
                 with uninterrupted():
@@ -106,14 +107,18 @@ class InOrder(Generic[_Piece, _Result]):
         """Does a piece here and now."""
         number = self._given
         self._given += 1
-        self._results[number] = self._work(piece)
+        try:
+            self._results[number] = self._work(piece)
+        except Exception:  # noqa: BLE001 # it is met again
+            self._take(number, piece, _Failed())
 
     def ready(self) -> Iterator[_Result]:
         """The results that are there, as far as none before them is missing."""
         while self._taken in self._results:
-            result = self._results.pop(self._taken)
+            number = self._taken
             self._taken += 1
-            yield result
+            result = self._results.pop(number)
+            yield self._work(self._failed.pop(number)) if isinstance(result, _Failed) else result
 
     def rest(self) -> Iterator[_Result]:
         """All results that were not given yet; waits for them."""
@@ -146,7 +151,12 @@ class InOrder(Generic[_Piece, _Result]):
                 child.send()
             else:
                 for number, piece, result in child.receive():
-                    self._results[number] = self._work(piece) if isinstance(result, _Failed) else result
+                    self._take(number, piece, result)
+
+    def _take(self, number: int, piece: _Piece, result: _Result | _Failed) -> None:
+        self._results[number] = result
+        if isinstance(result, _Failed):
+            self._failed[number] = piece
 
 
 class _Failed:

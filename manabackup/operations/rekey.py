@@ -19,7 +19,7 @@ from ..archive.reader import Archive
 from ..archive.writer import About, ArchiveWriter, Seal, TableWriter, Written
 from ..crypto.fields import FieldCipher
 from ..crypto.seal import SpoolFile
-from ..errors import UsageError, WrongKeyError
+from ..errors import DamagedArchiveError, UsageError, WrongKeyError
 from ..jsonmembers import writable_members
 from ..jsontext import JSON
 from ..limits import MIB
@@ -234,7 +234,7 @@ class _Run:
 
     def _by_blocks(self, name: str, target: TableWriter) -> None:
         waiting: deque[Piece] = deque()
-        for piece in pieces(self._archive, name):
+        for piece in self._pieces(name):
             waiting.append(piece)
             if not self._blocks.offer(piece):
                 self._blocks.do(piece)
@@ -242,6 +242,14 @@ class _Run:
                 self._add(target, waiting.popleft(), block)
         for block in self._blocks.rest():
             self._add(target, waiting.popleft(), block)
+
+    def _pieces(self, name: str) -> Iterator[Piece]:
+        try:
+            yield from pieces(self._archive, name)
+        except DamagedArchiveError:
+            for _ in self._blocks.rest():  # what is wrong before is said first, however far behind the others are
+                pass
+            raise
 
     def _add(self, target: TableWriter, piece: Piece, block: RekeyedBlock | None) -> None:
         if block is None:

@@ -585,6 +585,21 @@ def test_a_row_that_is_none_is_refused_by_place(
     assert not out.exists()
 
 
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("faulty", [1, 3])
+def test_of_two_faults_the_first_is_named_whoever_reads_the_rows(
+    tmp_path: Path, out: Path, processes: int, faulty: int
+) -> None:
+    """Each row is a piece of its own; meta lines are looked at while pieces are cut."""
+    text = b'","text":[' + b'"x",' * 100_000 + b'"x"]'
+    content = [b'{"id":"%d%b%b}' % (number, text, b"," if number == faulty else b"") for number in range(1, 5)]
+    sound = {"id": "3", "at": None, "actor": None, "origin": None, "fields": {}, "sealed": []}
+    path = ours(tmp_path / "a.mana", {"notes": content}, meta={"notes": [sound, {"id": 7}]})
+    with pytest.raises(DamagedArchiveError) as caught:
+        rekeyed(path, out, processes=processes)
+    assert (caught.value.code, caught.value.where) == ("line", f"data/notes.jsonl:{faulty}")
+
+
 def test_an_id_is_told_from_one_that_is_inside_a_row(tmp_path: Path, out: Path) -> None:
     content = [{"id": "a", "list": [{"id": "z"}]}, {"id": "b", "text": '"id":'}, {"id": "c \\"}]
     content += [{"id": "é"}, {"id": "\ud83d"}]
