@@ -344,7 +344,9 @@ class _Export:
         if self._selection.apps:
             return {"type": "filtered", "appIds": list(dict.fromkeys(self._selection.apps))}
         if self._selection.tables:
-            return {"type": "filtered", "appIds": list(dict.fromkeys(stream.app for stream in self._streams))}
+            apps, known = {stream.app for stream in self._streams}, self._source.registry.apps
+            # In the registry's order, whichever of the tables came first.
+            return {"type": "filtered", "appIds": [*filter(apps.__contains__, known), *sorted(apps.difference(known))]}
         return {"type": "full"}
 
 
