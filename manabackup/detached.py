@@ -5,8 +5,8 @@ behind the text, after a line break, decoded, and the text only says where: ``"e
 ``"enc:1:<IV>.<ciphertext>"``. What is found there is the IV and, behind it, the ciphertext with its tag.
 
 Only values of an object's members are taken out, in the spelling that every writer uses, and either all of a change or
-none: then a change keeps its own text, which has no line break. So :func:`attach` always gives the text back, byte for
-byte.
+none: such a change, and a short one, keeps its own text, which has no line break. So :func:`attach` always gives the
+text back, byte for byte.
 """
 
 from __future__ import annotations
@@ -17,34 +17,51 @@ import pybase64
 
 from .crypto.fields import IV_BYTES, TAG_BYTES
 
+LEAST = 1024
+"""Bytes of a text; in a shorter one there is less to gain than it costs."""
 _BEGIN = b':"enc:1:'
 """Begins such a member's value, and nothing else: in a string the quotation mark would be escaped."""
 _IV_CHARS = IV_BYTES * 4 // 3
-_POINT = ord(".")
-_FEWEST_CHARS = _IV_CHARS + 1 + -(-TAG_BYTES // 3) * 4
+_FEWEST_BYTES = IV_BYTES + TAG_BYTES
 _REFERENCE = re.compile(_BEGIN + b'([0-9]+):([0-9]+)"')
 
 
-def detach(text: bytes) -> bytes:
-    """A change by its canonical text, on one line."""
-    found = text.find(_BEGIN)
+def detach(text: bytes, *, least: int = LEAST) -> bytes:
+    """A change by its canonical text, on one line. One of fewer than ``least`` bytes stays as it is."""
+    short, ciphertexts = separated(text, least=least)
+    return short + b"\n" + ciphertexts if ciphertexts else text
+
+
+def separated(text: bytes, *, least: int = LEAST) -> tuple[bytes, bytes]:
+    """The :func:`parts` of what :func:`detach` gives."""
+    find = text.find
+    found = find(_BEGIN) if len(text) >= least else -1
     if found < 0:
-        return text
+        return text, b""
     pieces: list[bytes] = []
     ciphertexts: list[bytes] = []
     copied = size = 0
     while found >= 0:
         begin = found + len(_BEGIN)
-        end = text.find(b'"', begin)
-        ciphertext = _decoded(text[begin:end])
-        if ciphertext is None:
-            return text
-        pieces += (text[copied:begin], b"%d:%d" % (size, len(ciphertext)))
+        point = begin + _IV_CHARS
+        end = find(b'"', begin)
+        # The IV fills its characters, so that what is behind the point follows on it in base64 as well.
+        value = text[begin:point] + text[point + 1 : end]
+        try:
+            ciphertext = pybase64.b64decode(value)
+        except ValueError:
+            return text, b""
+        count = len(ciphertext)
+        # What would be written in another way than it is, or could be taken for a reference, stays.
+        if count < _FEWEST_BYTES or text[point : point + 1] != b"." or pybase64.b64encode(ciphertext) != value:
+            return text, b""
+        pieces += (text[copied:begin], b"%d:%d" % (size, count))
         ciphertexts.append(ciphertext)
-        size += len(ciphertext)
+        size += count
         copied = end
-        found = text.find(_BEGIN, end)
-    return b"".join([*pieces, text[copied:], b"\n", *ciphertexts])
+        found = find(_BEGIN, end)
+    pieces.append(text[copied:])
+    return b"".join(pieces), b"".join(ciphertexts)
 
 
 def attach(change: bytes) -> bytes:
@@ -82,19 +99,6 @@ def referred(reference: str, ciphertexts: bytes) -> bytes:
 def encrypted_value(ciphertext: bytes) -> str:
     """IV and ciphertext as the encrypted value that they came from."""
     return "enc:1:" + _encoded(ciphertext).decode()
-
-
-def _decoded(value: bytes) -> bytes | None:
-    """IV and ciphertext; None where the same bytes would be written in another way."""
-    # The IV fills its characters, so that what is behind the point follows on it in base64 as well.
-    if len(value) < _FEWEST_CHARS or value[_IV_CHARS] != _POINT:
-        return None
-    joined = value[:_IV_CHARS] + value[_IV_CHARS + 1 :]
-    try:
-        ciphertext = pybase64.b64decode(joined, validate=True)
-    except ValueError:
-        return None
-    return ciphertext if pybase64.b64encode(ciphertext) == joined else None
 
 
 def _encoded(ciphertext: bytes) -> bytes:

@@ -15,7 +15,7 @@ from itertools import accumulate
 import zstandard
 
 from .. import jsontext
-from ..detached import attach, detach, parts
+from ..detached import attach, detach, separated
 from ..errors import JSONTextError
 from ..rawchange import RawChange, event_key
 
@@ -46,7 +46,7 @@ def pack(changes: Sequence[RawChange]) -> tuple[bytes, bytes, int]:
     """Ids and body, compressed under checksums, and the size of the texts in bytes, line breaks included."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     ids = jsontext.dumps([change.id for change in changes])
-    detached = [parts(detach(change.text)) for change in changes]
+    detached = [separated(change.text) for change in changes]
     sizes = struct.pack(f"<{len(changes)}I", *[len(ciphertexts) for _, ciphertexts in detached])
     texts = compressor.compress(sizes + b"\n".join([text for text, _ in detached]))
     ciphertexts = compressor.compress(b"".join([ciphertexts for _, ciphertexts in detached]))

@@ -115,17 +115,20 @@ class UsualRows:
             value = data[name]
             if value is None:
                 continue
-            if type(value) is not str or not value.startswith(PREFIX) or not ciphertexts or cipher is None:
+            if type(value) is not str or not value.startswith(PREFIX) or cipher is None:
                 return False
-            middle, end = begin + IV_BYTES, begin + int(value[value.rindex(":") + 1 :])
             try:
-                opened, repaired = cipher.open_parts(ciphertexts[begin:middle], ciphertexts[middle:end])
+                if ciphertexts:
+                    middle, end = begin + IV_BYTES, begin + int(value[value.rindex(":") + 1 :])
+                    opened, repaired = cipher.open_parts(ciphertexts[begin:middle], ciphertexts[middle:end])
+                    begin = end
+                else:
+                    opened, repaired = cipher.open(value)
             except FieldDecryptionError:
                 return False
             if repaired:
                 return False
             data[name] = orjson.Fragment(opened)
-            begin = end
             left -= 1
         return not left  # any other would be somewhere else
 

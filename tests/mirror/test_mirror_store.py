@@ -371,7 +371,7 @@ def test_any_record_ids_come_back_beside_their_lines(
     assert [jsontext.parse(line) for line in lines] == values
 
 
-SECRET = "enc:1:AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA=="
+SECRET = f"enc:1:AAAAAAAAAAAAAAAA.{'AAAA' * 300}"
 PRIVATE = prepare(
     [{"eventId": str(n), "id": str(n), "op": "insert", "data": {"t": SECRET, "n": n}} for n in range(3)]
     + [{"eventId": "last", "id": "last", "op": "delete"}]
