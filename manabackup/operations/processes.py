@@ -35,8 +35,8 @@ _MOST_PROCESSES = 4
 """The caller included; with more, it is the caller that the others wait for."""
 _QUEUED = 3
 """Pieces that a process is given before it has done the first."""
-_MOST_PENDING = 16
-"""Pieces between the first that is not done and the last that was given away."""
+_PENDING = 4
+"""For each process: pieces between the first that is not done and the last that was given away. They are in memory."""
 _PIPE_BYTES = MIB
 _FIRST_DESCRIPTOR = 3
 """Behind the standard ones."""
@@ -93,7 +93,8 @@ class InOrder(Generic[_Piece, _Result]):
         if self.alone:
             return False
         self._exchange(0)
-        while self._given - self._taken >= _MOST_PENDING and self._taken not in self._results:
+        most = _PENDING * (len(self._children) + 1)
+        while self._given - self._taken >= most and self._taken not in self._results:
             self._exchange(None)
         child = min(self._children, key=_Child.load)
         if child.load() >= _QUEUED:
