@@ -422,14 +422,11 @@ def _usual_rows(lines: list[bytes], keep_loaded: bool) -> list[Row] | None:
 
 
 def _unread_rows(lines: list[bytes]) -> list[Row] | None:
-    """The rows in lines that tell their ids at their beginnings; None where there is one that does not.
-
-    A second ``id`` would be the one that counts; it is a member of the row or of something in it.
-    """
+    """The rows in lines that tell their ids at their beginnings; None where there is one that does not."""
     rows: list[Row] = []
     for line in lines:
         id_member = _ID_MEMBER.match(line)
-        if id_member is None or line[-1:] != b"}" or line.count(b'"id":') != 1:
+        if id_member is None or line[-1:] != b"}":
             return None
         rows.append(Row(id_member[1].decode(), line))
     return rows
