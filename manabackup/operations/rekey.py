@@ -154,6 +154,7 @@ def rekey(
             done += entry.size
             if progress is not None:
                 progress(done, size)
+        run.finish()
         problem_lines.close()
         if actors.used:
             writer.add(names.entry("meta", "actors"), _text(actors.lines()))
@@ -212,6 +213,12 @@ class _Run:
         self._ours = is_ours(archive)
         self._in_blocks = self._ours and len(maker.spaces) <= MOST_SPACES
         self._encrypted_in_blocks = 0
+        self._tables: deque[tuple[str, int]] = deque()
+        """Those that are read and not begun to be written: name, and bound of their bytes."""
+        self._given: deque[Piece] = deque()
+        """Those whose blocks are not written yet."""
+        self._target: TableWriter | None = None
+        self._opened = ""
 
     @property
     def encrypted_fields(self) -> int:
@@ -219,39 +226,57 @@ class _Run:
         return self._encrypted_in_blocks + self._maker.encrypted_fields
 
     def table(self, name: str, table: Table | None, bound: int) -> None:
-        """Writes one table."""
-        target = self._writer.table(name, bound=bound)
+        """Writes a table, or reads it and has it written while the next ones are read."""
+        self._tables.append((name, bound))
         if self._in_blocks and not self._maker.ids.in_table(name):
-            try:
-                self._by_blocks(name, target)
-            except MisreadRowError:
-                self._archive.refuse_misread(name)
+            for piece in self._pieces(name):
+                self._given.append(piece)
+                if not self._blocks.offer(piece):
+                    self._blocks.do(piece)
+                self._take(self._blocks.ready())
         else:
+            self._take(self._blocks.rest())
             self._maker.problems = self._problems
+            target = self._open(name)
             for row, meta in self._by_rows(name, table):
                 target.add(row, meta or None)
-        target.close()
 
-    def _by_blocks(self, name: str, target: TableWriter) -> None:
-        waiting: deque[Piece] = deque()
-        for piece in self._pieces(name):
-            waiting.append(piece)
-            if not self._blocks.offer(piece):
-                self._blocks.do(piece)
-            for block in self._blocks.ready():
-                self._add(target, waiting.popleft(), block)
-        for block in self._blocks.rest():
-            self._add(target, waiting.popleft(), block)
+    def finish(self) -> None:
+        """Writes what is still to be written."""
+        self._take(self._blocks.rest())
+        while self._tables:
+            self._open(self._tables[0][0])
+        self._close()
+
+    def _take(self, blocks: Iterator[RekeyedBlock | None]) -> None:
+        try:
+            for block in blocks:
+                self._add(self._given[0], block)
+                self._given.popleft()
+        except MisreadRowError:
+            self._archive.refuse_misread(self._given[0].table)
+
+    def _open(self, name: str) -> TableWriter:
+        """The open table; those before it end, as they have all their rows."""
+        while self._target is None or self._opened != name:
+            self._close()
+            self._opened, bound = self._tables.popleft()
+            self._target = self._writer.table(self._opened, bound=bound)
+        return self._target
+
+    def _close(self) -> None:
+        if self._target is not None:
+            self._target.close()
+            self._target = None
 
     def _pieces(self, name: str) -> Iterator[Piece]:
         try:
             yield from pieces(self._archive, name)
         except DamagedArchiveError:
-            for _ in self._blocks.rest():  # what is wrong before is said first, however far behind the others are
-                pass
+            self._take(self._blocks.rest())  # what is wrong before is said first, however far behind the others are
             raise
 
-    def _add(self, target: TableWriter, piece: Piece, block: RekeyedBlock | None) -> None:
+    def _add(self, piece: Piece, block: RekeyedBlock | None) -> None:
         if block is None:
             before = self._maker.encrypted_fields
             block = rekey_rows(self._maker, piece)
@@ -260,7 +285,7 @@ class _Run:
         self._maker.actors.used |= block.actors
         for problem in block.problems:
             self._problems.note(*problem)
-        target.add_block(block.text, block.deflated, block.meta, block.rows)
+        self._open(piece.table).add_block(block.text, block.deflated, block.meta, block.rows)
 
     def _by_rows(self, name: str, table: Table | None) -> Iterator[tuple[bytes, bytes]]:
         """(line, meta line) of each row of a table, ids ascending."""
