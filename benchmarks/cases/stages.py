@@ -16,7 +16,7 @@ from manabackup.crypto.fields import IV_BYTES, FieldCipher, is_encrypted
 from manabackup.detached import parts, referred
 from manabackup.limits import DEFAULT_LIMITS, KIB, MIB
 from manabackup.mirror import Snapshot
-from manabackup.operations.folding import Stream, Terms, fold_block
+from manabackup.operations.export.folding import Stream, Terms, fold_block
 from manabackup.registry import Table, load
 from manabackup.sorting import LineSorter
 

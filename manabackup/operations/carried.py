@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..archive.manifest import Manifest
 from ..jsontext import JSON
 from .completeness import MOST_CASES, Completeness
-from .folding import PERSONAL
+from .export import PERSONAL
 from .identity import RowIds, SpaceNumbers
 
 _COUNTS = ("changes", "rows", "live", "deleted")

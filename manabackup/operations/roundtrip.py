@@ -31,8 +31,7 @@ from ..remote.transport import Transport
 from ..sandbox import Sandbox
 from . import backup
 from .diff import Diff, Side, diff
-from .export import Selection
-from .folding import PERSONAL
+from .export import PERSONAL, Selection
 from .live import live_archive
 from .rekey import check_opener, rekey
 from .restore.job import Account, target_spaces

@@ -17,8 +17,7 @@ from ...projection import accept, fold
 from ...registry import Table
 from ...sorting import LineSorter
 from ...timestamps import format_timestamp
-from ..export import Source
-from ..folding import PERSONAL
+from ..export import PERSONAL, Source
 from ..restore.changes import timestamp
 from ..rowtext import Spaces
 from ..spooling import spool_files

@@ -14,7 +14,7 @@ from ...errors import DamagedArchiveError, UsageError
 from ...jsontext import JSON
 from ...printable import printable
 from ...registry import Table
-from ..folding import PERSONAL
+from ..export import PERSONAL
 from .plan import Reason
 
 SENTINEL = "_personal:"

@@ -29,7 +29,7 @@ from ...remote.connection import Connection
 from ...remote.sync import PushClient, SyncClient
 from ...timestamps import SECOND, parse_timestamp
 from .. import pull as pulling
-from ..folding import PERSONAL
+from ..export import PERSONAL
 from ..pull.reading import Progress as PullProgress
 from ..spooling import spool_files
 from .changes import timestamp

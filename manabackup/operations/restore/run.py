@@ -12,7 +12,7 @@ from ... import jsontext
 from ...archive.names import entry
 from ...archive.reader import Archive
 from ...errors import UsageError, WrongKeyError
-from ..folding import PERSONAL
+from ..export import PERSONAL
 from ..pull.reading import Progress as PullProgress
 from ..rows import is_ours
 from .archive_rows import ArchiveRows, RowOptions

@@ -15,15 +15,15 @@ from typing import Generic, TypeVar
 
 import orjson
 
-from .. import jsontext
-from ..archive import deflate
-from ..crypto.fields import FieldCipher
-from ..detached import attach, parts, references
-from ..jsontext import JSON
-from ..projection import Record, fold, meta_line
-from ..registry import Table
-from .completeness import NotedProblems
-from .rowtext import RowText, Spaces, encrypted
+from ... import jsontext
+from ...archive import deflate
+from ...crypto.fields import FieldCipher
+from ...detached import attach, parts, references
+from ...jsontext import JSON
+from ...projection import Record, fold, meta_line
+from ...registry import Table
+from ..completeness import NotedProblems
+from ..rowtext import RowText, Spaces, encrypted
 from .usual import UsualRows
 
 PERSONAL = "personal"

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from .. import jsontext
-from ..crypto.fields import PREFIX, FieldCipher, is_encrypted
-from ..errors import DamagedArchiveError, FieldDecryptionError
-from ..jsonmembers import member_value
-from ..jsontext import JSON
-from ..projection import MetaLineError, Stamp, check_meta, read_meta
-from ..registry import Registry, Table
-from .identity import CHANGED_BY, TOKEN, ActorKinds, RowIds, SpaceNumbers, Traces, columns
-from .rows import row_line
-from .rowtext import Problems
+from ... import jsontext
+from ...crypto.fields import PREFIX, FieldCipher, is_encrypted
+from ...errors import DamagedArchiveError, FieldDecryptionError
+from ...jsonmembers import member_value
+from ...jsontext import JSON
+from ...projection import MetaLineError, Stamp, check_meta, read_meta
+from ...registry import Registry, Table
+from ..identity import CHANGED_BY, TOKEN, ActorKinds, RowIds, SpaceNumbers, Traces, columns
+from ..rows import row_line
+from ..rowtext import Problems
 
 _NONE: frozenset[str] = frozenset()
 _OPEN_TO_OTHERS = ("unlisted", "public")

@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .. import registry
-from ..archive import deflate
-from ..archive.reader import Archive
-from ..crypto.fields import FieldCipher
-from ..errors import JSONTextError, ManabackupError
-from ..jsonmembers import member_value, writable_members
-from ..jsontext import JSON
-from ..limits import KIB
-from ..registry import Table
-from .completeness import NotedProblems
-from .identity import ActorKinds, RowIds, SpaceNumbers, Traces
-from .rekeyed_rows import RowMaker
-from .side_by_side import MetaLines, parsed
+from ... import registry
+from ...archive import deflate
+from ...archive.reader import Archive
+from ...crypto.fields import FieldCipher
+from ...errors import JSONTextError, ManabackupError
+from ...jsonmembers import member_value, writable_members
+from ...jsontext import JSON
+from ...limits import KIB
+from ...registry import Table
+from ..completeness import NotedProblems
+from ..identity import ActorKinds, RowIds, SpaceNumbers, Traces
+from ..side_by_side import MetaLines, parsed
+from .rows import RowMaker
 
 _PIECE_BYTES = 384 * KIB
 MOST_SPACES = 1_000

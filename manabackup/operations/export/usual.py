@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from .. import jsontext
-from ..crypto.fields import IV_BYTES, PREFIX, FieldCipher
-from ..detached import parts, references
-from ..errors import FieldDecryptionError
-from ..jsontext import JSON
-from ..projection import accept
-from ..projection.change import is_data
-from ..registry import Table
+from ... import jsontext
+from ...crypto.fields import IV_BYTES, PREFIX, FieldCipher
+from ...detached import parts, references
+from ...errors import FieldDecryptionError
+from ...jsontext import JSON
+from ...projection import accept
+from ...projection.change import is_data
+from ...registry import Table
 
 _MOST_SHAPES = 1_000
 _TIMES = ("updatedAt", "createdAt")

@@ -1,4 +1,4 @@
-"""Rekey: the same rows under another account's key, without a word of whose they were.
+"""A rekeying on its way: the tables of the new archive, in order, from those of the old one.
 
 What was ciphertext at its source is ciphertext afterwards, each value with a fresh random IV; what no key at hand opens
 stays behind and is reported. One pass, table by table, in constant memory, and on all cores. What leaves: ``identity``.
@@ -13,25 +13,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import jsontext, registry
-from ..archive import names
-from ..archive.reader import Archive
-from ..archive.writer import About, ArchiveWriter, Seal, TableWriter, Written
-from ..crypto.fields import FieldCipher
-from ..crypto.seal import SpoolFile
-from ..errors import DamagedArchiveError, UsageError, WrongKeyError
-from ..jsonmembers import writable_members
-from ..jsontext import JSON
-from ..limits import MIB
-from ..output import AtomicFile, writing_to
-from ..projection import meta_line
-from ..registry import Table
-from ..sorting import LineSorter
-from .carried import carried_case, carried_completeness, carried_filter
-from .completeness import Completeness
-from .identity import ActorKinds, RowIds, SpaceNumbers
-from .processes import InOrder, cores
-from .rekeyed_blocks import (
+from ... import jsontext, registry
+from ...archive import names
+from ...archive.reader import Archive
+from ...archive.writer import About, ArchiveWriter, Seal, TableWriter, Written
+from ...crypto.fields import FieldCipher
+from ...crypto.seal import SpoolFile
+from ...errors import DamagedArchiveError, UsageError, WrongKeyError
+from ...jsonmembers import writable_members
+from ...jsontext import JSON
+from ...limits import MIB
+from ...output import AtomicFile, writing_to
+from ...projection import meta_line
+from ...registry import Table
+from ...sorting import LineSorter
+from ..carried import carried_case, carried_completeness, carried_filter
+from ..completeness import Completeness
+from ..identity import ActorKinds, RowIds, SpaceNumbers
+from ..processes import InOrder, cores
+from ..rows import clean_rows, is_ours
+from ..side_by_side import MetaLines
+from ..spooling import spool_files
+from .blocks import (
     MOST_SPACES,
     MisreadRowError,
     Piece,
@@ -41,10 +44,7 @@ from .rekeyed_blocks import (
     rekey_block,
     rekey_rows,
 )
-from .rekeyed_rows import RowMaker
-from .rows import clean_rows, is_ours
-from .side_by_side import MetaLines
-from .spooling import spool_files
+from .rows import RowMaker
 
 NOBODY = "-"
 """Stands for the user id in the manifest of an archive that does not tell it."""

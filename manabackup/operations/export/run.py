@@ -1,4 +1,4 @@
-"""Export: the mirror's changes, folded into rows and decrypted, as a ``.mana`` archive.
+"""An export on its way: tables brought together by record, their blocks on all cores, and the archive that they fill.
 
 One pass over each table. Changes are brought together by record (``sorting``), folded and written as text a block of
 records at a time, on all cores (``folding``, ``processes``), and handed to the archive in order. While the blocks of
@@ -16,27 +16,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from .. import jsontext
-from ..archive import names
-from ..archive.writer import About, ArchiveWriter, Seal, TableWriter
-from ..crypto.fields import FieldCipher
-from ..crypto.seal import SpoolFile
-from ..detached import attach
-from ..errors import UsageError
-from ..jsontext import JSON
-from ..limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from ..mirror import HeldCollection, Loss, MirrorPage
-from ..output import AtomicFile, writing_to
-from ..printable import printable
-from ..projection import accept
-from ..registry import Registry, Table
-from ..sorting import LineSorter
-from ..timestamps import format_timestamp
-from .completeness import Completeness
+from ... import jsontext
+from ...archive import names
+from ...archive.writer import About, ArchiveWriter, Seal, TableWriter
+from ...crypto.fields import FieldCipher
+from ...crypto.seal import SpoolFile
+from ...detached import attach
+from ...errors import UsageError
+from ...jsontext import JSON
+from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
+from ...mirror import HeldCollection, Loss, MirrorPage
+from ...output import AtomicFile, writing_to
+from ...printable import printable
+from ...projection import accept
+from ...registry import Registry, Table
+from ...sorting import LineSorter
+from ...timestamps import format_timestamp
+from ..completeness import Completeness
+from ..processes import InOrder, cores
+from ..rowtext import Actors, Spaces
+from ..spooling import spool_files
 from .folding import Block, Stream, Terms, fold_block, numbered
-from .processes import InOrder, cores
-from .rowtext import Actors, Spaces
-from .spooling import spool_files
 
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""

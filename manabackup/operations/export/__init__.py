@@ -1,0 +1,10 @@
+"""Export: the mirror's changes, folded into rows and decrypted, as a ``.mana`` archive.
+
+``run`` brings the changes of each table together by record and hands blocks of them to all cores. ``folding`` makes
+the lines of a block: usual records the short way (``usual``), all others by a fold. The blocks come back in order.
+"""
+
+from .folding import PERSONAL
+from .run import Changes, ExportResult, Selection, Source, export
+
+__all__ = ["PERSONAL", "Changes", "ExportResult", "Selection", "Source", "export"]
