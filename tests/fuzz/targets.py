@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from manabackup import jsontext, registry
 from manabackup.archive import names
@@ -30,14 +33,17 @@ from manabackup.archive.sums import parse_sums, write_sums
 from manabackup.archive.v1 import open_events
 from manabackup.cli.terminal import for_terminal
 from manabackup.crypto import keys
-from manabackup.crypto.fields import FieldCipher
+from manabackup.crypto.fields import FieldCipher, seal_value
 from manabackup.crypto.recovery import format_recovery_code, parse_recovery_code, unwrap_master_key
+from manabackup.detached import attach, detach
 from manabackup.errors import DamagedArchiveError, JSONTextError, ManabackupError, UsageError, WrongSecretError
 from manabackup.jsonmembers import members
 from manabackup.limits import DEFAULT_LIMITS
 from manabackup.mirror.changes import pack, unpack
 from manabackup.operations.convert import convert
 from manabackup.operations.diff import Side, diff
+from manabackup.operations.export.folding import Stream, Terms, fold_block
+from manabackup.operations.export.usual import UsualRows
 from manabackup.operations.inspect import info
 from manabackup.operations.rekey import rekey
 from manabackup.operations.reseal import rewrite
@@ -393,11 +399,26 @@ def page(data: bytes) -> None:
 
 
 def changes(data: bytes) -> None:
-    """Any JSON values as changes of one record."""
+    """Any JSON values as changes of one record, and as an export's: wherever their ciphertexts stand."""
     with suppress(JSONTextError):
         given = jsontext.parse(data)
         if type(given) is list:
             _fold(given)
+            _export(given)
+
+
+def _export(given: list[Any]) -> None:
+    named = [change for change in given if type(change) is dict and type(change.get("id")) is str]
+    texts = [(change["id"], jsontext.dumps(change)) for change in sorted(named, key=lambda change: change["id"])]
+    detached = [(record, detach(text, least=0)) for record, text in texts]
+    assert [attach(change) for _, change in detached] == [text for _, text in texts]
+    for name in ("tasks", "nothing that anybody knows"):
+        stream = Stream(name, registry.load().by_name.get(name), "todo", (name,), 0, 0)
+        terms = Terms(FieldCipher(KEY), {}, (), False, None, "2026-05-01T12:00:00.000Z", MOST)
+        with patch.object(UsualRows, "lines", lambda *_: None):
+            expected = fold_block(terms, [stream], 0, texts)
+        assert fold_block(terms, [stream], 0, texts) == expected
+        assert fold_block(terms, [stream], 0, detached) == expected
 
 
 def _fold(given: list[Any]) -> None:
@@ -486,7 +507,18 @@ _UPDATE = {
     "fields": {"title": {"value": "y", "at": "2026-05-02"}, "a.b": {"value": 1, "updatedAt": "2027"}},
 }
 _DELETE = {"table": "tasks", "id": "t-1", "op": "delete", "deletedAt": "2026-05-03T10:00:00.000Z"}
-_CHANGES = [json.dumps(some).encode() for some in ([_CHANGE], [_CHANGE, _UPDATE, _DELETE], [_DELETE, _CHANGE, {}, []])]
+_SECRET = seal_value(AESGCM(KEY), bytes(12), b'"Liebes Tagebuch"')
+_PRIVATE = {**_CHANGE, "data": {"title": _SECRET, "spaceId": "s", "x": [_SECRET, {"y": _SECRET}]}}
+_CHANGES = [
+    json.dumps(some).encode()
+    for some in (
+        [_CHANGE],
+        [_CHANGE, _UPDATE, _DELETE],
+        [_DELETE, _CHANGE, {}, []],
+        [{**_CHANGE, "data": {"title": _SECRET, "spaceId": "s"}}],
+        [_PRIVATE, {**_UPDATE, "fields": {"title": {"value": _SECRET, "at": _SECRET}}}],
+    )
+]
 _JSON = [
     b'{"a":1.50,"b":[true,false,null,-0,1e400,12345678901234567890123],"c":"\\ud83d\\u0041\xc3\xa4"}',
     b' [1e5, 1E-7 ,{"":{}}]\n',
