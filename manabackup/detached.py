@@ -15,11 +15,11 @@ import re
 
 import pybase64
 
-from .crypto.fields import IV_BYTES, TAG_BYTES
+from .crypto.fields import IV_BYTES, PREFIX, TAG_BYTES
 
 LEAST = 1024
 """Bytes of a text; in a shorter one there is less to gain than it costs."""
-_BEGIN = b':"enc:1:'
+_BEGIN = b':"' + PREFIX.encode()
 """Begins such a member's value, and nothing else: in a string the quotation mark would be escaped."""
 _IV_CHARS = IV_BYTES * 4 // 3
 _FEWEST_BYTES = IV_BYTES + TAG_BYTES
@@ -84,21 +84,16 @@ def parts(change: bytes) -> tuple[bytes, bytes]:
 
 
 def references(text: bytes) -> int:
-    """How many ciphertexts the text of a change with ciphertexts refers to."""
+    """How many members of a text have the form of an encrypted value: all refer, where the change has ciphertexts."""
     return text.count(_BEGIN)
 
 
-def referred(reference: str, ciphertexts: bytes) -> bytes:
-    """IV and ciphertext of a value that stands for one, ``enc:1:`` included."""
-    _, _, place = reference.rpartition("enc:1:")
-    begin, _, size = place.partition(":")
-    start = int(begin)
-    return ciphertexts[start : start + int(size)]
-
-
-def encrypted_value(ciphertext: bytes) -> str:
-    """IV and ciphertext as the encrypted value that they came from."""
-    return "enc:1:" + _encoded(ciphertext).decode()
+def referred(reference: str, ciphertexts: bytes) -> tuple[bytes, bytes]:
+    """IV, and ciphertext with its tag, of a value that stands for them, its prefix included."""
+    place, _, size = reference.rpartition(":")
+    begin = int(place[len(PREFIX) :])
+    middle = begin + IV_BYTES
+    return ciphertexts[begin:middle], ciphertexts[middle : begin + int(size)]
 
 
 def _encoded(ciphertext: bytes) -> bytes:

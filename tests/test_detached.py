@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from manabackup import jsontext
-from manabackup.detached import attach, detach, encrypted_value, parts, references, referred
+from manabackup.crypto.fields import encrypted_value
+from manabackup.detached import attach, detach, parts, references, referred
 
 
 def encrypted(iv: bytes, sealed: bytes) -> str:
@@ -70,12 +71,12 @@ def test_each_value_finds_its_ciphertext(fields: dict[str, str]) -> None:
     found = jsontext.parse(short)
     assert references(short) == len(fields)
     for name, value in fields.items():
-        ciphertext = referred(found["data"][name], ciphertexts)
-        assert encrypted_value(ciphertext) == value
-        assert ciphertext[:12] == base64.b64decode(value[6:22])
-        assert ciphertext[12:] == base64.b64decode(value[23:])
+        iv, sealed = referred(found["data"][name], ciphertexts)
+        assert encrypted_value(iv, sealed) == value
+        assert iv == base64.b64decode(value[6:22])
+        assert sealed == base64.b64decode(value[23:])
     assert found["list"] == [A]
-    assert len(ciphertexts) == sum(len(referred(value, ciphertexts)) for value in found["data"].values())
+    assert len(ciphertexts) == sum(len(b"".join(referred(value, ciphertexts))) for value in found["data"].values())
 
 
 @pytest.mark.parametrize("odd", ["enc:1:0:28", "enc:1:Zm9v.Zm9v", "enc:1:nothing at all"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from manabackup import jsontext
 from manabackup.archive.deflate import segment
-from manabackup.crypto.fields import IV_BYTES, FieldCipher, is_encrypted
+from manabackup.crypto.fields import FieldCipher, is_encrypted
 from manabackup.detached import parts, referred
 from manabackup.limits import DEFAULT_LIMITS, KIB, MIB
 from manabackup.mirror import Snapshot
@@ -114,8 +114,8 @@ def _parts(clock: _Clock, cipher: FieldCipher, pairs: list[tuple[str, bytes]]) -
         if beside and is_encrypted(value)
     ]
     with clock(_OPEN):
-        for ciphertext in ciphertexts:
-            cipher.open_parts(ciphertext[:IV_BYTES], ciphertext[IV_BYTES:])
+        for iv, sealed in ciphertexts:
+            cipher.open_parts(iv, sealed)
 
 
 def _microseconds(measurement: Measurement, name: str) -> float:

@@ -125,5 +125,9 @@ def split(value: str) -> tuple[bytes, bytes]:
 
 def seal_value(aead: AESGCM, iv: bytes, json_text: bytes) -> str:
     """One encrypted value. An IV must never serve twice under one key; :meth:`FieldCipher.encrypt` sees to that."""
-    sealed = pybase64.b64encode_as_string(aead.encrypt(iv, json_text, None))
-    return f"{PREFIX}{pybase64.b64encode_as_string(iv)}.{sealed}"
+    return encrypted_value(iv, aead.encrypt(iv, json_text, None))
+
+
+def encrypted_value(iv: bytes, sealed: bytes) -> str:
+    """The value that :func:`split` takes apart, in the spelling that every writer uses."""
+    return f"{PREFIX}{pybase64.b64encode_as_string(iv)}.{pybase64.b64encode_as_string(sealed)}"

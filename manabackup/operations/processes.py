@@ -30,6 +30,8 @@ from ..limits import MIB
 _Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
 
+LARGE = 16 * MIB
+"""Bytes that several processes are worth; less is done before a second one has begun."""
 _LENGTH = struct.Struct("<Q")
 _MOST_PROCESSES = 4
 """The caller included; with more, it is the caller that the others wait for."""
@@ -51,6 +53,11 @@ def cores() -> int:
     if sys.platform != "linux" or threading.active_count() > 1:
         return 1
     return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+
+
+def cores_for(size: int) -> int:
+    """How many processes can be of use for work on so many bytes."""
+    return cores() if size >= LARGE else 1
 
 
 class InOrder(Generic[_Piece, _Result]):

@@ -14,8 +14,8 @@ from typing import Protocol
 import orjson
 
 from .. import jsontext
-from ..crypto.fields import IV_BYTES, PREFIX, FieldCipher
-from ..detached import encrypted_value, referred
+from ..crypto.fields import PREFIX, FieldCipher, encrypted_value
+from ..detached import referred
 from ..errors import FieldDecryptionError
 from ..jsontext import JSON
 from ..projection import Record
@@ -122,14 +122,14 @@ class RowText:
         sealed: list[str] = []
         for field_name in fields:
             value = values[field_name]
-            ciphertext = referred(value, ciphertexts) if ciphertexts else None
-            opened = self._open(name, record, field_name, value if ciphertext is None else ciphertext)
+            taken_out = referred(value, ciphertexts) if ciphertexts else None
+            opened = self._open(name, record, field_name, taken_out or value)
             if opened is not None:
                 values[field_name] = opened
                 if field_name not in registered:
                     sealed.append(field_name)
-            elif ciphertext is not None:
-                values[field_name] = encrypted_value(ciphertext)
+            elif taken_out is not None:
+                values[field_name] = encrypted_value(*taken_out)
         for field_name in sorted(registered.difference(fields)):
             if values.get(field_name) is not None:
                 self.problems.note("plaintextField", name, record.id, field_name)
@@ -138,14 +138,16 @@ class RowText:
             return identifier + b"}", sealed
         return identifier + b"," + jsontext.dumps(values)[1:], sealed
 
-    def _open(self, name: str, record: Record, field_name: str, value: str | bytes) -> orjson.Fragment | None:
+    def _open(
+        self, name: str, record: Record, field_name: str, value: str | tuple[bytes, bytes]
+    ) -> orjson.Fragment | None:
         try:
             if self.cipher is None:
                 raise FieldDecryptionError("the account has no vault", reason="noKey")
-            if isinstance(value, bytes):
-                opened, repaired = self.cipher.open_parts(value[:IV_BYTES], value[IV_BYTES:])
-            else:
+            if isinstance(value, str):
                 opened, repaired = self.cipher.open(value)
+            else:
+                opened, repaired = self.cipher.open_parts(*value)
         except FieldDecryptionError as error:
             # A shared space holds what its other members wrote under keys of their own: not this account's loss.
             foreign = error.reason == "key" and self.spaces.is_shared(record.space)

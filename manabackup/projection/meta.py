@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ..errors import ManabackupError
 from ..jsontext import JSON
@@ -29,8 +28,7 @@ class MetaLineError(ManabackupError, ValueError):
     """A line of ``meta/`` is not what this format says. The message names the member, never its content."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RowMeta:
+class RowMeta(NamedTuple):
     """One line of ``meta/``, with the actors looked up."""
 
     id: str
@@ -134,6 +132,10 @@ def read_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> RowMeta:
 
     Members that this version does not know are ignored. Raises :class:`MetaLineError`.
     """
+    if _is_usual(line, actors):
+        number = line["actor"]
+        common = Stamp(line["at"] or "", None if number is None else actors[number], line["origin"])
+        return RowMeta(line["id"], line.get("space"), common, {}, ())
     if type(line) is not dict:
         raise MetaLineError("a line of meta is not an object")
     record_id, fields, sealed = line.get("id"), line.get("fields"), line.get("sealed")
@@ -161,18 +163,22 @@ def read_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> RowMeta:
 
 def check_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> None:
     """Whether :func:`read_meta` can read a line. Raises :class:`MetaLineError`."""
-    if type(line) is dict and line.get("fields") == {} and line.get("sealed") == []:  # as nearly all are
-        space, number = line.get("space", 0), line.get("actor", "")
-        if (
-            type(line.get("id")) is str
-            and (space is None or (type(space) is int and space >= 0))
-            and (number is None or (type(number) is int and 0 <= number < len(actors)))
-            and type(line.get("at", 0)) in _TEXT_OR_NULL
-            and type(line.get("origin", 0)) in _TEXT_OR_NULL
-            and "omitted" not in line
-        ):
-            return
-    read_meta(line, actors)
+    if not _is_usual(line, actors):
+        read_meta(line, actors)
+
+
+def _is_usual(line: JSON, actors: Sequence[dict[str, JSON]]) -> bool:
+    """Whether a line is a sound one of a row with one stamp and nothing else to say, as nearly all are."""
+    if type(line) is not dict or line.get("fields") != {} or line.get("sealed") != [] or "omitted" in line:
+        return False
+    space, number = line.get("space"), line.get("actor", "")
+    return (
+        type(line.get("id")) is str
+        and (space is None or (type(space) is int and space >= 0))
+        and (number is None or (type(number) is int and 0 <= number < len(actors)))
+        and type(line.get("at", 0)) in _TEXT_OR_NULL
+        and type(line.get("origin", 0)) in _TEXT_OR_NULL
+    )
 
 
 def _read_stamp(triple: JSON, actors: Sequence[dict[str, JSON]]) -> Stamp:

@@ -33,7 +33,7 @@ from ...registry import Registry, Table
 from ...sorting import LineSorter
 from ...timestamps import format_timestamp
 from ..completeness import Completeness
-from ..processes import InOrder, cores
+from ..processes import LARGE, InOrder, cores_for
 from ..rowtext import Actors, Spaces
 from ..spooling import spool_files
 from .folding import Block, Stream, Terms, fold_block, numbered
@@ -43,8 +43,6 @@ _SLACK = 1.1
 _ROW_SLACK = 1024
 _BLOCK_BYTES = 512 * KIB
 """Of changes that are folded in one go."""
-_LARGE = 16 * MIB
-"""Bytes of changes of an account that several processes are worth; less is done before a second one has begun."""
 _SORT_BYTES = 14 * MIB
 """Of a table that are brought together in memory; there may be two tables at a time."""
 
@@ -152,12 +150,12 @@ def export(
     now = now or datetime.now(UTC)
     streams = _streams(source, selection)
     size = sum(stream.bytes for stream in streams)
-    if size >= _LARGE:
+    if size >= LARGE:
         # While a table is gathered, all others have that before it to do: a small one does not keep them waiting.
         streams.sort(key=lambda stream: stream.bytes)
     bound = int(size * _SLACK) + MIB
     if processes is None:
-        processes = cores() if size >= _LARGE else 1
+        processes = cores_for(size)
     terms = Terms(
         cipher=source.cipher,
         space_types=source.space_types,

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import orjson
 
 from ... import jsontext
-from ...crypto.fields import IV_BYTES, PREFIX, FieldCipher
-from ...detached import parts, references
+from ...crypto.fields import PREFIX, FieldCipher
+from ...detached import parts, references, referred
 from ...errors import FieldDecryptionError
 from ...jsontext import JSON
 from ...projection import accept
@@ -110,7 +110,6 @@ class UsualRows:
     def _open(self, data: dict[str, JSON], private: tuple[str, ...], encrypted: int, ciphertexts: bytes) -> bool:
         """Puts the text of every encrypted value in its place. Whether there was nothing else to do or say."""
         cipher, left = self._cipher, encrypted
-        begin = 0
         for name in private:
             value = data[name]
             if value is None:
@@ -119,9 +118,7 @@ class UsualRows:
                 return False
             try:
                 if ciphertexts:
-                    middle, end = begin + IV_BYTES, begin + int(value[value.rindex(":") + 1 :])
-                    opened, repaired = cipher.open_parts(ciphertexts[begin:middle], ciphertexts[middle:end])
-                    begin = end
+                    opened, repaired = cipher.open_parts(*referred(value, ciphertexts))
                 else:
                     opened, repaired = cipher.open(value)
             except FieldDecryptionError:

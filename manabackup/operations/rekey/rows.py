@@ -12,7 +12,7 @@ from ...crypto.fields import PREFIX, FieldCipher, is_encrypted
 from ...errors import DamagedArchiveError, FieldDecryptionError
 from ...jsonmembers import member_value
 from ...jsontext import JSON
-from ...projection import MetaLineError, Stamp, check_meta, read_meta
+from ...projection import MetaLineError, Stamp, read_meta
 from ...registry import Registry, Table
 from ..identity import CHANGED_BY, TOKEN, ActorKinds, RowIds, SpaceNumbers, Traces, columns
 from ..rows import row_line
@@ -85,38 +85,17 @@ class RowMaker:
     def translated(self, line: dict[str, JSON], where: str) -> dict[str, JSON]:
         """The meta line of a row as it may leave the account. Raises :class:`DamagedArchiveError`."""
         try:
-            if line.get("fields") == {} and line.get("sealed") == [] and "omitted" not in line:  # as nearly all are
-                check_meta(line, self.actors.by_line)
-                return self._translated_usual(line)
             meta = read_meta(line, self.actors.by_line)
         except MetaLineError as error:
             raise DamagedArchiveError(error.message, code="line", where=where) from None
-        new: dict[str, JSON] = {
-            **self._triple(meta.common),
-            "fields": {name: self._triple(stamp) for name, stamp in meta.fields.items()},
-            "sealed": meta.sealed,
-        }
+        new = self._triple(meta.common)
+        new["fields"] = {name: self._triple(stamp) for name, stamp in meta.fields.items()}
+        new["sealed"] = meta.sealed
         if meta.omitted:
             new["omitted"] = meta.omitted
         if "space" in line:
-            new["space"] = self._known(meta.space)
+            new["space"] = meta.space if meta.space is not None and meta.space < len(self.spaces) else None
         return new
-
-    def _translated_usual(self, line: dict[str, JSON]) -> dict[str, JSON]:
-        actor = line["actor"]
-        new: dict[str, JSON] = {
-            "at": line["at"] or None,
-            "actor": None if actor is None else self.actors(self.actors.by_line[actor]),
-            "origin": line["origin"],
-            "fields": {},
-            "sealed": (),
-        }
-        if "space" in line:
-            new["space"] = self._known(line["space"])
-        return new
-
-    def _known(self, space: int | None) -> int | None:
-        return space if space is not None and space < len(self.spaces) else None
 
     def _triple(self, stamp: Stamp) -> dict[str, JSON]:
         actor = None if stamp.actor is None else self.actors(stamp.actor)
@@ -195,9 +174,6 @@ class RowMaker:
 def _line(identifier: str, row: Mapping[str, JSON]) -> bytes:
     """A row's text: each member with its own."""
     try:
-        names = sorted(row)
-        if names != list(row):
-            row = {name: row[name] for name in names}
-        return orjson.dumps({"id": identifier, **row})
+        return orjson.dumps({"id": identifier, **{name: row[name] for name in sorted(row)}})
     except orjson.JSONEncodeError:  # a lone surrogate in a name or the id
         return row_line({"id": identifier, **{name: orjson.Fragment(orjson.dumps(row[name])) for name in row}})

@@ -30,7 +30,7 @@ from ...sorting import LineSorter
 from ..carried import carried_case, carried_completeness, carried_filter
 from ..completeness import Completeness
 from ..identity import ActorKinds, RowIds, SpaceNumbers
-from ..processes import InOrder, cores
+from ..processes import InOrder, cores_for
 from ..rows import clean_rows, is_ours
 from ..side_by_side import MetaLines
 from ..spooling import spool_files
@@ -50,8 +50,6 @@ NOBODY = "-"
 """Stands for the user id in the manifest of an archive that does not tell it."""
 _BREAK = b"\0"
 """Between a row and its meta line while they are sorted: no JSON text holds it."""
-_WORTH_PROCESSES = 16 * MIB
-"""Bytes; less is done before a second process has begun."""
 _GROWTH = 10
 """A short value grows as much when it is encrypted."""
 
@@ -119,7 +117,7 @@ def rekey(
     make_file = spool_files(target)
     known = registry.load()
     if processes is None:
-        processes = cores() if size >= _WORTH_PROCESSES else 1
+        processes = cores_for(size)
     terms = Terms(
         cipher,
         opener,
