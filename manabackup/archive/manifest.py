@@ -52,8 +52,13 @@ class Manifest:
 
     @property
     def fields_plaintext(self) -> bool:
-        """Whether private fields were decrypted. Not to be trusted: look for ``enc:1:`` in the rows."""
+        """Whether private fields were decrypted, but for those that did not open: :attr:`ciphertext_marked`."""
         return bool(self.raw["fieldsPlaintext"])
+
+    @property
+    def ciphertext_marked(self) -> bool:
+        """Whether ``meta/`` tells of every value that begins like ciphertext what it is; only this tool writes it."""
+        return self.raw.get("ciphertextMarked") is True
 
     @property
     def key_fingerprint(self) -> str | None:

@@ -13,6 +13,8 @@ MEANINGS: Final = {
     "rowSetAside": "rows that cannot be written into an archive",
     "ciphertextLeftOut": "fields that no key at hand opens; they are not in the new archive",
     # notices
+    "capabilityLeftOut": "secrets and links of the account that the rows come from; they stay there",
+    "likeCiphertext": "values that begin like ciphertext and are none; they are in the archive as they stand",
     "identityInData": "fields that still name the old account; see meta/problems.jsonl in the archive",
     "plaintextField": "private fields that the server holds in clear",
     "foreignCiphertext": "fields of other members of shared spaces, under their keys",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,11 +12,12 @@ import click
 from ..archive.reader import Archive, open_archive
 from ..archive.writer import Seal
 from ..crypto.fields import FieldCipher
-from ..errors import UsageError
+from ..errors import ServerError, UsageError
 from ..mirror import Mirror
 from ..operations.account_key import ask_vault, open_vault, pin
 from ..operations.rekey import RekeyResult, check_opener
 from ..operations.rekey import rekey as rekey_archive
+from ..operations.restore.job import target_spaces
 from ..output import refuse_existing
 from ..remote.connection import Connection
 from ..settings import TARGET
@@ -67,21 +69,22 @@ def rekey(
     refuse_existing(path, force=force)
     with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
         opener = _opener(run, archive)
-        cipher, user_id = _target(run, accept_new_key)
+        target = _target(run, accept_new_key)
         passphrase = run.secret(f"{TARGET}passphrase", confirm=True) if seal else None
         with run.terminal.progress("encrypting", unit="B") as bar:
             result = rekey_archive(
                 archive,
                 path,
-                cipher,
+                target.cipher,
                 opener=opener,
-                user_id=user_id,
+                user_id=target.user_id,
+                home=target.home,
                 seal=Seal(passphrase, private=private) if passphrase is not None else None,
                 keep_visibility=keep_visibility,
                 force=force,
                 progress=bar.reach,
             )
-    if opener is not None and opener.fingerprint == cipher.fingerprint:
+    if opener is not None and opener.fingerprint == target.cipher.fingerprint:
         run.terminal.note("the archive was under this key before: it has fresh ciphertext, and no identity any more")
     _report(run, result)
     if opener is None and result.losses.get("ciphertextLeftOut"):
@@ -100,12 +103,22 @@ def _opener(run: Run, archive: Archive) -> FieldCipher | None:
     return opener
 
 
-def _target(run: Run, accept_new_key: bool) -> tuple[FieldCipher, str | None]:
-    """The target account's key, and its user id where it is known."""
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The account that an archive is made for."""
+
+    cipher: FieldCipher
+    user_id: str | None = None
+    home: str | None = None
+    """Its personal space."""
+
+
+def _target(run: Run, accept_new_key: bool) -> _Target:
+    """The target account's key, and what is known of it besides."""
     account = target_account(run)
     given = run.master_key(TARGET)
     if given is not None and not account.prefix:
-        return FieldCipher(given), None
+        return _Target(FieldCipher(given))
     # The account that is signed in has one recovery code, whatever it is called here.
     code = f"{TARGET}recovery-code"
     if not account.prefix and run.source(code) is None:
@@ -119,7 +132,16 @@ def _target(run: Run, accept_new_key: bool) -> tuple[FieldCipher, str | None]:
         hold_against_known(run, connection, key.cipher, accept_new_key)
         whose = "account" if account.prefix else "the account that is signed in,"
         run.terminal.note(f"for {whose} {connection.user_id}, key {key.cipher.fingerprint}")
-        return key.cipher, connection.user_id
+        return _Target(key.cipher, connection.user_id, _home(run, connection))
+
+
+def _home(run: Run, connection: Connection) -> str | None:
+    """The account's personal space, where it can be asked for. The archive can do without."""
+    try:
+        return target_spaces(connection).personal
+    except ServerError as error:
+        run.terminal.note(f"the target's personal space could not be asked for: {error.message}")
+        return None
 
 
 def hold_against_known(run: Run, connection: Connection, cipher: FieldCipher, accept_new_key: bool) -> None:

@@ -234,6 +234,9 @@ def _plan_lines(report: Report, account: Account, archive: Archive) -> Iterator[
         yield f"  {count:,} of them in space {space}"
     if report.left_out:
         yield f"left out: {report.left_out:,} fields that the target's key does not open"
+    if report.withheld:
+        fields = ", ".join(f"{name} {count:,}" for name, count in sorted(report.withheld.items()))
+        yield f"left behind: secrets and links of the account that the archive is from ({printable(fields)})"
     if account.cipher is None and account.has_vault:
         yield "compared without key: a private field counts as equal only where its ciphertext is the same"
     if report.typed_over:

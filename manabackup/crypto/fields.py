@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import binascii
 import os
+import re
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import pybase64
 from cryptography.exceptions import InvalidTag
@@ -24,6 +25,8 @@ PREFIX = "enc:1:"
 IV_BYTES = 12
 TAG_BYTES = 16
 _USUAL_DOT = len(PREFIX) + IV_BYTES * 4 // 3
+_FORM = re.compile(f"{PREFIX}[A-Za-z0-9+/]{{{IV_BYTES * 4 // 3}}}\\.([A-Za-z0-9+/]{{23,}})(={{0,2}})")
+"""No plaintext has fewer than one byte, which is 17 with the tag: 23 characters without the padding."""
 _DRAWN = 512
 """IVs that are drawn at a time: asking the system for one takes longer than to encrypt a short value."""
 _ivs: deque[bytes] = deque()
@@ -40,9 +43,22 @@ class OpenedValue(NamedTuple):
     """Bytes that are not UTF-8 became U+FFFD, as in the web app."""
 
 
-def is_encrypted(value: object) -> bool:
-    """Whether a value has the form of an encrypted one. Other version prefixes count as plaintext."""
+def may_be_encrypted(value: object) -> TypeGuard[str]:
+    """Whether a value begins like an encrypted one, as the web app tells them apart. Text may begin so, too."""
     return type(value) is str and value.startswith(PREFIX)
+
+
+def is_encrypted(value: object) -> TypeGuard[str]:
+    """Whether a value has the whole form of an encrypted one, in a spelling that some writer uses.
+
+    What has it may still be text that somebody typed; what has it not is text, unless a key opens it: readers take
+    other spellings, too. Other version prefixes count as plaintext.
+    """
+    form = _FORM.fullmatch(value) if may_be_encrypted(value) else None
+    if form is None:
+        return False
+    over = len(form[1]) % 4
+    return over != 1 and len(form[2]) in (0, -over % 4)
 
 
 class FieldCipher:

@@ -55,7 +55,7 @@ def carried_case(case: Mapping[str, JSON], ids: RowIds) -> dict[str, JSON]:
     table, identifier = case.get("table"), case.get("id")
     carried = dict(case)
     if isinstance(table, str) and isinstance(identifier, str):
-        carried["id"] = ids.rewritten(table, identifier)
+        carried["id"] = ids.rewritten(table, identifier).id
     if table == _OF_ACCOUNT:
         carried.pop("reason", None)
     return carried

@@ -6,23 +6,22 @@ it is known that everything can be read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from .. import registry
 from ..archive import names
 from ..archive.container import printable
 from ..archive.reader import Archive, Row
-from ..crypto.fields import FieldCipher, is_encrypted
+from ..crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ..errors import FieldDecryptionError, WrongKeyError
 from ..jsontext import JSON
+from .marks import Listed, Marks, listed_in
 from .problem import Problem
 from .rows import is_ours
 from .side_by_side import MetaLines
 
 MOST_PROBLEMS = 1_000
 """Fields that are named; the others are counted."""
-_CIPHERTEXT = re.compile(r"enc:1:[A-Za-z0-9+/]{16}\.[A-Za-z0-9+/]{22,}={0,2}", re.ASCII)
 _NONE: frozenset[str] = frozenset()
 
 
@@ -39,6 +38,7 @@ class EncryptedFields:
                 f"the archive is encrypted under another key ({stated}) than the one given ({cipher.fingerprint})"
             )
         self._archive = archive
+        self._marks = Marks.of(archive)
         self._cipher = cipher
         self.fields = 0
         """Fields that are ciphertext as they should be."""
@@ -55,14 +55,15 @@ class EncryptedFields:
         before = 0
         for block in self._archive.row_blocks(table, ordered=ours):
             for number, row in enumerate(block, before + 1):
-                private = registered if metas is None else registered.union(_sealed(metas.of(row.id)))
-                self._check(row, private, f"{names.entry('data', table)}:{number}")
+                meta = metas.of(row.id) if metas is not None else None
+                private = registered.union(_sealed(meta))
+                self._check(row, private, listed_in(meta), f"{names.entry('data', table)}:{number}")
             before += len(block)
             yield block
 
-    def _check(self, row: Row, private: frozenset[str], where: str) -> None:
+    def _check(self, row: Row, private: frozenset[str], listed: Listed, where: str) -> None:
         for name, value in row.values().items():
-            if is_encrypted(value):
+            if may_be_encrypted(value) and self._marks.is_ciphertext(name, listed):
                 reason = self._reason(value)
                 if reason is None:
                     self.fields += 1
@@ -74,7 +75,7 @@ class EncryptedFields:
     def _reason(self, value: str) -> str | None:
         """Why a value is no good ciphertext."""
         if self._cipher is None:
-            return None if _CIPHERTEXT.fullmatch(value) else "is no ciphertext that any key opens"
+            return None if is_encrypted(value) else "is no ciphertext that any key opens"
         try:
             self._cipher.open(value)
         except FieldDecryptionError as error:

@@ -1,13 +1,16 @@
 """Whose data it was: what tells it in rows, ids and ``meta/``, and how an archive is freed of it.
 
-Identity are the columns of scope and authorship, the names of actors, the ids of spaces (also where they are part of a
-row's id), and capabilities: a token of an unlisted row opens that row of the account that it was made in.
+Identity are the columns of scope and authorship, the names of actors, and the ids of spaces, also where they are part
+of a row's id. Secrets and capabilities, which do not leave an account either: ``capabilities``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+from uuid import UUID
 
 from .. import jsontext
 from ..jsontext import JSON
@@ -16,9 +19,11 @@ from ..registry import Registry
 COLUMNS = frozenset({"userId", "spaceId", "authorId"})
 """Set by the app on every row, and by ``restore`` for the account that it writes for."""
 TOKEN = "unlistedToken"  # noqa: S105 - a field's name
+"""Opens a row to everybody who knows it."""
 CHANGED_BY = "visibilityChangedBy"
 _KINDS: tuple[dict[str, JSON], ...] = ({"kind": "user"}, {"kind": "ai"}, {"kind": "system"}, {})
 _PERSONAL = "_personal:"
+_PERSONAL_TYPE = "personal"
 _SPACE_ID = "<spaceId>"
 _NUMBER = re.compile("#(0|[1-9][0-9]{0,8})")
 _SHORTEST_NAME = 8
@@ -63,12 +68,26 @@ class SpaceNumbers:
         """The spaces that are known by their ids."""
         return self._numbers
 
-    def label(self, space: str) -> str:
-        """What stands for a space's id: ``#`` and its number. A label out of an archive without ids stays."""
+    def number(self, space: str) -> int:
+        """The line number of a space by its id, or by its label in an archive without ids."""
         known = _NUMBER.fullmatch(space)
         if known is not None and int(known[1]) in self._nameless:
-            return space
-        return f"#{self(space)}"
+            return int(known[1])
+        return self(space)
+
+    def label(self, space: str) -> str:
+        """What stands for a space's id: ``#`` and its number. A label out of an archive without ids stays."""
+        return f"#{self.number(space)}"
+
+    @property
+    def home(self) -> int | None:
+        """The number of the account's personal space; of several the first, and a stand-in's only if there is no other.
+
+        None where nobody knows.
+        """
+        stand_ins = {number for space, number in self._numbers.items() if space.startswith(_PERSONAL)}
+        found = [number for number, kind in enumerate(self._types) if kind == _PERSONAL_TYPE]
+        return min(found, key=lambda number: (number in stand_ins, number), default=None)
 
     def lines(self) -> list[bytes]:
         """The lines of ``meta/spaces.jsonl`` without ids."""
@@ -100,29 +119,59 @@ class ActorKinds:
         return [jsontext.dumps(kind) for kind in _KINDS]
 
 
-class RowIds:
-    """The ids of rows that hold a space's id (registry, ``wellKnownIds``), with its label in the place."""
+class NewId(NamedTuple):
+    """A row's id as it may leave the account."""
 
-    def __init__(self, registry: Registry, spaces: SpaceNumbers) -> None:
+    id: str
+    well_known: str | None = None
+    """The one of the registry's ``wellKnownIds`` that it stands for, where that does not show any more."""
+
+
+class RowIds:
+    """The ids of rows that hold a space's id (registry, ``wellKnownIds``).
+
+    Where they go, the row of the personal space has the id of the new account's ``home`` in it, if that is known, so
+    that it is that account's own row. All others get an id of their own, which is one among many there. It is made of
+    the old one, from which there is no way back, so that an archive that is made later has the same.
+    """
+
+    def __init__(self, registry: Registry, spaces: SpaceNumbers, home: str | None = None) -> None:
         self._spaces = spaces
+        self._home = home
         self._patterns = {
             table: id_.partition(_SPACE_ID)[::2]
             for table, ids in registry.well_known_ids.items()
             for id_ in ids
             if _SPACE_ID in id_
         }
+        self._at_home: dict[str, str] = {}
+        """Table → the id that was given the one of the new account."""
 
     def in_table(self, table: str) -> bool:
         """Whether a table has such ids."""
         return table in self._patterns
 
-    def rewritten(self, table: str, identifier: str) -> str:
-        """A row's id as it may leave the account."""
+    def rewritten(
+        self, table: str, identifier: str, *, well_known: str | None = None, space: int | None = None
+    ) -> NewId:
+        """A row's new id. ``well_known`` and ``space``, a number, are what the meta line of a rekeyed one says."""
         before, after = self._patterns.get(table, ("", ""))
-        if not before or not identifier.startswith(before) or not identifier.endswith(after):
-            return identifier
-        space = identifier[len(before) : len(identifier) - len(after)]
-        return f"{before}{self._spaces.label(space)}{after}" if space else identifier
+        if not before:
+            return NewId(identifier)
+        pattern = f"{before}{_SPACE_ID}{after}"
+        if well_known == pattern:
+            own = identifier
+        else:
+            held = identifier[len(before) : len(identifier) - len(after)]
+            if not held or identifier != f"{before}{held}{after}":
+                return NewId(identifier)
+            space = self._spaces.number(held)
+            own = _own_id(f"{table}/{identifier}")
+        at_home = self._home is not None and space is not None and space == self._spaces.home
+        # No two rows become one, whatever an archive calls them.
+        if at_home and self._at_home.setdefault(table, identifier) == identifier:
+            return NewId(f"{before}{self._home}{after}")
+        return NewId(own, pattern)
 
 
 class Traces:
@@ -145,7 +194,13 @@ class Traces:
 
 
 def _own_type(space: JSON) -> str | None:
-    return "personal" if isinstance(space, str) and space.startswith(_PERSONAL) else None
+    return _PERSONAL_TYPE if isinstance(space, str) and space.startswith(_PERSONAL) else None
+
+
+def _own_id(old: str) -> str:
+    """An id as the app makes them, always the same for the same old one."""
+    digest = hashlib.sha256(b"manabackup row id\0" + old.encode("utf-8", "surrogatepass")).digest()
+    return str(UUID(bytes=digest[:16], version=5))
 
 
 def _kind(actor: Mapping[str, JSON]) -> int:

@@ -99,6 +99,8 @@ def rewrite(archive: Archive, target: Path, *, seal: Seal | None, force: bool) -
             schema_version=schema_version if isinstance(schema_version, int) else 0,
         )
         carried: dict[str, JSON] = {key: value for key, value in manifest.raw.items() if key not in _OWN_KEYS}
+        if not is_ours(archive):
+            carried.pop("ciphertextMarked", None)  # nobody has marked anything
         return writer.finish(about, carried)
 
 

@@ -1,20 +1,20 @@
 """From a folded record to its lines: fields decrypted, text canonical, everything odd noted.
 
 The plaintext of an encrypted value *is* JSON text, so it is spliced into the line unparsed: nothing in it can change on
-the way.
+the way. What begins like ciphertext, has not the form of one and is opened by no key is text, as it stands.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
 from .. import jsontext
-from ..crypto.fields import PREFIX, FieldCipher, encrypted_value
+from ..crypto.fields import FieldCipher, encrypted_value, is_encrypted, may_be_encrypted
 from ..detached import referred
 from ..errors import FieldDecryptionError
 from ..jsontext import JSON
@@ -103,6 +103,16 @@ class Spaces:
         ]
 
 
+class RowLine(NamedTuple):
+    """A row as text, and what its meta line must tell besides."""
+
+    text: bytes
+    sealed: Sequence[str]
+    """Unregistered fields that were ciphertext."""
+    ciphertext: Sequence[str]
+    """Fields that still are."""
+
+
 @dataclass(slots=True)
 class RowText:
     """Writes the rows of an export as text. ``cipher`` is None for an account that has no vault."""
@@ -111,36 +121,44 @@ class RowText:
     spaces: Spaces
     problems: Problems
 
-    def line(self, name: str, table: Table | None, record: Record, ciphertexts: bytes = b"") -> tuple[bytes, list[str]]:
-        """The row's line, and the unregistered fields that were ciphertext.
+    def line(self, name: str, table: Table | None, record: Record, ciphertexts: bytes = b"") -> RowLine:
+        """The row's line.
 
         With ``ciphertexts``, every encrypted value of the row is a reference into them (:mod:`manabackup.detached`).
         """
         registered = table.encrypted if table is not None else _NONE
         values = dict(record.values)
-        fields = encrypted(values)
+        clear = set(registered)
         sealed: list[str] = []
-        for field_name in fields:
+        closed: list[str] = []
+        for field_name in encrypted(values):
             value = values[field_name]
             taken_out = referred(value, ciphertexts) if ciphertexts else None
             opened = self._open(name, record, field_name, taken_out or value)
-            if opened is not None:
+            if isinstance(opened, orjson.Fragment):
                 values[field_name] = opened
+                clear.discard(field_name)
                 if field_name not in registered:
                     sealed.append(field_name)
-            elif taken_out is not None:
-                values[field_name] = encrypted_value(*taken_out)
-        for field_name in sorted(registered.difference(fields)):
+                continue
+            values[field_name] = value if taken_out is None else encrypted_value(*taken_out)
+            if is_encrypted(values[field_name]):
+                self._note_closed(name, record, field_name, opened)
+                clear.discard(field_name)
+                closed.append(field_name)
+            else:
+                self.problems.note("likeCiphertext", name, record.id, field_name)
+        for field_name in sorted(clear):
             if values.get(field_name) is not None:
                 self.problems.note("plaintextField", name, record.id, field_name)
         identifier = b'{"id":' + jsontext.dumps(record.id)
-        if not values:
-            return identifier + b"}", sealed
-        return identifier + b"," + jsontext.dumps(values)[1:], sealed
+        text = identifier + (b"," + jsontext.dumps(values)[1:] if values else b"}")
+        return RowLine(text, sealed, closed)
 
     def _open(
         self, name: str, record: Record, field_name: str, value: str | tuple[bytes, bytes]
-    ) -> orjson.Fragment | None:
+    ) -> orjson.Fragment | FieldDecryptionError:
+        """What stands in a value, or what keeps it from being opened."""
         try:
             if self.cipher is None:
                 raise FieldDecryptionError("the account has no vault", reason="noKey")
@@ -149,16 +167,18 @@ class RowText:
             else:
                 opened, repaired = self.cipher.open_parts(*value)
         except FieldDecryptionError as error:
-            # A shared space holds what its other members wrote under keys of their own: not this account's loss.
-            foreign = error.reason == "key" and self.spaces.is_shared(record.space)
-            kind = "foreignCiphertext" if foreign else "undecryptable"
-            self.problems.note(kind, name, record.id, field_name, error.reason)
-            return None
+            return error
         if repaired:
             self.problems.note("repairedText", name, record.id, field_name)
         return orjson.Fragment(opened)
 
+    def _note_closed(self, name: str, record: Record, field_name: str, error: FieldDecryptionError) -> None:
+        # A shared space holds what its other members wrote under keys of their own: not this account's loss.
+        foreign = error.reason == "key" and self.spaces.is_shared(record.space)
+        kind = "foreignCiphertext" if foreign else "undecryptable"
+        self.problems.note(kind, name, record.id, field_name, error.reason)
+
 
 def encrypted(values: Mapping[str, JSON]) -> list[str]:
-    """The fields of a row whose values have the form of an encrypted one."""
-    return [name for name, value in values.items() if type(value) is str and value.startswith(PREFIX)]
+    """The fields of a row whose values begin like encrypted ones."""
+    return [name for name, value in values.items() if may_be_encrypted(value)]

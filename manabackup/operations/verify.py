@@ -13,22 +13,24 @@ from typing import Any
 
 from ..archive import names
 from ..archive.container import printable
-from ..archive.reader import Archive, open_archive
+from ..archive.reader import Archive, Row, open_archive
 from ..archive.sums import data_sha256
 from ..archive.v1 import open_events
-from ..crypto.fields import FieldCipher
+from ..crypto.fields import PREFIX, FieldCipher, is_encrypted
 from ..errors import DamagedArchiveError, OlderArchiveError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, Limits
 from ..printable import counted
 from ..projection import MetaLineError, check_meta
 from .encrypted_fields import EncryptedFields
+from .marks import Marks, listed_in
 from .problem import Problem as Problem
 from .rows import RESERVED_META, is_ours
 from .side_by_side import MetaLines
 
 UNAUTHENTICATED = "not sealed: its checksums find damage, not somebody who changed it and computed them anew"
-_ENCRYPTED = b'"enc:1:'
+_MAY_BE_ENCRYPTED = (PREFIX.encode(), b"\\u")
+"""What a row's text holds if a value begins like ciphertext; JSON may spell any character by its number."""
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class VerifyReport:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     encrypted_rows: int = 0
-    """Rows that hold ``enc:1:`` strings."""
+    """Rows with fields that still are ciphertext."""
     encrypted_fields: int | None = None
     """Of an encrypted archive: the fields that are ciphertext as they should be."""
     opened: bool = False
@@ -120,6 +122,7 @@ class _Verification:
             report.notes.append("the archive is not encrypted for an account: the key was not needed")
         self._progress = progress
         self._ours = is_ours(archive)
+        self._marked = Marks.of(archive).complete
         self._total = sum(entry.size for entry in archive.container.entries.values())
         self._done = 0
 
@@ -169,7 +172,8 @@ class _Verification:
             blocks = self._archive.row_blocks(table, ordered=self._ours)
         for block in blocks:
             rows += len(block)
-            self._report.encrypted_rows += sum(_ENCRYPTED in row.line for row in block)
+            if not self._marked:
+                self._report.encrypted_rows += sum(map(_looks_encrypted, block))
         return rows
 
     def _meta(self, subject: str) -> None:
@@ -184,6 +188,7 @@ class _Verification:
                 check_meta(lines.line, self._actors)
             except MetaLineError as error:
                 raise DamagedArchiveError(error.message, code="line", where=lines.where) from None
+            self._report.encrypted_rows += self._marked and bool(listed_in(lines.line))
             lines.next()
 
     @cached_property
@@ -203,6 +208,11 @@ class _Verification:
                 self._report.problems.append(Problem("counts", names.MANIFEST, message))
             else:
                 self._report.notes.append(message)
+
+
+def _looks_encrypted(row: Row) -> bool:
+    """Whether a value of a row has the form of ciphertext, which is all that can be told where nothing is marked."""
+    return any(part in row.line for part in _MAY_BE_ENCRYPTED) and any(map(is_encrypted, row.values().values()))
 
 
 def _verify_events(report: VerifyReport, limits: Limits) -> None:

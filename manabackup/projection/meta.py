@@ -4,6 +4,7 @@ A line is ``{"id", "space", "at", "actor", "origin", "fields", "sealed"}``. ``at
 that most of the row's fields share; ``fields`` names those that differ, each with its whole triple; ``null`` is
 unknown. ``actor`` is a line number, from 0, of ``meta/actors.jsonl``; ``space``, in space-scoped tables only, one of
 ``meta/spaces.jsonl``. ``sealed`` lists fields that were ciphertext at the source without being registered as such.
+What few lines have besides stands in :class:`RowMeta`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .record import UNKNOWN, Record, Stamp
 _Triple: TypeAlias = tuple[str | None, JSON, str | None]
 
 _TEXT_OR_NULL = (str, type(None))
+_RARE = ("omitted", "ciphertext", "wellKnownId")
 _UNKNOWN_TRIPLE: _Triple = (None, None, None)
 
 
@@ -39,7 +41,11 @@ class RowMeta(NamedTuple):
     fields: Mapping[str, Stamp]
     sealed: tuple[str, ...]
     omitted: tuple[str, ...] = ()
-    """Fields that the row has and the archive has not, because nothing opened them when it was rekeyed."""
+    """Fields that the row has and a rekeyed archive has not: nothing opened them, or they were to stay behind."""
+    ciphertext: tuple[str, ...] | None = None
+    """The fields whose value in the archive is ciphertext; None where the line does not say."""
+    well_known_id: str | None = None
+    """Of the registry's ids that hold a space's, the one that the row's id stands for."""
 
     def stamp(self, name: str) -> Stamp:
         """The stamp of one field."""
@@ -62,11 +68,13 @@ def meta_line(
     spaces: Callable[[str], JSON],
     *,
     sealed: Sequence[str] = (),
+    ciphertext: Sequence[str] = (),
 ) -> dict[str, JSON]:
     """The line of ``meta/`` for ``record``.
 
-    ``actors`` and ``spaces`` number what they are given, equal ones equally; ``sealed`` is what the caller found when
-    it decrypted. A field without a stamp counts as one of which nothing is known.
+    ``actors`` and ``spaces`` number what they are given, equal ones equally; ``sealed`` and ``ciphertext``, which did
+    not open, are what the caller found when it decrypted. A field without a stamp counts as one of which nothing is
+    known.
     """
     line: dict[str, JSON] = {"id": record.id}
     if table is not None and table.scope == "space":
@@ -79,6 +87,8 @@ def meta_line(
     line["at"], line["actor"], line["origin"] = common
     line["fields"] = fields
     line["sealed"] = sorted(sealed)
+    if ciphertext:
+        line["ciphertext"] = sorted(ciphertext)
     return line
 
 
@@ -138,7 +148,7 @@ def read_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> RowMeta:
         return RowMeta(line["id"], line.get("space"), common, {}, ())
     if type(line) is not dict:
         raise MetaLineError("a line of meta is not an object")
-    record_id, fields, sealed = line.get("id"), line.get("fields"), line.get("sealed")
+    record_id, fields = line.get("id"), line.get("fields")
     if type(record_id) is not str:
         raise MetaLineError("id is not a string")
     space = line.get("space")
@@ -146,19 +156,26 @@ def read_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> RowMeta:
         raise MetaLineError("space is not a line number")
     if type(fields) is not dict:
         raise MetaLineError("fields is not an object")
-    if type(sealed) is not list or any(type(name) is not str for name in sealed):
-        raise MetaLineError("sealed is not a list of strings")
-    omitted = line.get("omitted", [])
-    if type(omitted) is not list or any(type(name) is not str for name in omitted):
-        raise MetaLineError("omitted is not a list of strings")
+    well_known_id = line.get("wellKnownId")
+    if well_known_id is not None and type(well_known_id) is not str:
+        raise MetaLineError("wellKnownId is not a string")
     return RowMeta(
         record_id,
         space,
         _read_stamp(line, actors),
         {name: _read_stamp(field, actors) for name, field in fields.items()},
-        tuple(sealed),
-        tuple(omitted),
+        _names(line, "sealed"),
+        _names(line, "omitted") if "omitted" in line else (),
+        _names(line, "ciphertext") if "ciphertext" in line else None,
+        well_known_id,
     )
+
+
+def _names(line: Mapping[str, JSON], member: str) -> tuple[str, ...]:
+    names = line.get(member)
+    if type(names) is not list or any(type(name) is not str for name in names):
+        raise MetaLineError(f"{member} is not a list of strings")
+    return tuple(names)
 
 
 def check_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> None:
@@ -169,7 +186,9 @@ def check_meta(line: JSON, actors: Sequence[dict[str, JSON]]) -> None:
 
 def _is_usual(line: JSON, actors: Sequence[dict[str, JSON]]) -> bool:
     """Whether a line is a sound one of a row with one stamp and nothing else to say, as nearly all are."""
-    if type(line) is not dict or line.get("fields") != {} or line.get("sealed") != [] or "omitted" in line:
+    if type(line) is not dict or line.get("fields") != {} or line.get("sealed") != []:
+        return False
+    if not line.keys().isdisjoint(_RARE):
         return False
     space, number = line.get("space"), line.get("actor", "")
     return (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from manabackup import jsontext
 from manabackup.crypto import recovery
-from manabackup.crypto.fields import FieldCipher, is_encrypted
+from manabackup.crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from manabackup.crypto.keys import fingerprint, parse_master_key
 from manabackup.errors import FieldDecryptionError, JSONTextError, WrongKeyError, WrongRecoveryCodeError
 
@@ -55,7 +55,7 @@ def test_opens_what_other_writers_could_have_encrypted(case: dict) -> None:
 
 @pytest.mark.parametrize("case", by_name(ENC["negative"]))
 def test_treats_broken_values_as_the_web_app_does(case: dict) -> None:
-    assert is_encrypted(case["blob"]) == case["is_encrypted"]
+    assert may_be_encrypted(case["blob"]) == case["is_encrypted"]
     if not case["is_encrypted"] or case["name"] in ENGINE_SPECIFIC:
         return
     cipher = FieldCipher(base64.b64decode(case["key_b64"])) if "key_b64" in case else CIPHER
@@ -64,6 +64,39 @@ def test_treats_broken_values_as_the_web_app_does(case: dict) -> None:
     else:
         with pytest.raises(FieldDecryptionError):
             cipher.decrypt(case["blob"])
+
+
+@pytest.mark.parametrize("case", by_name(ENC["vectors"]))
+def test_what_the_web_app_encrypted_has_the_form_of_it(case: dict) -> None:
+    assert is_encrypted(case["enc"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "enc:1:",
+        "enc:1: is how it begins",
+        "enc:1:AAAAAAAAAAAAAAAA.",
+        "enc:1:AAAAAAAAAAAAAAAA." + "A" * 22 + "==",  # a tag, and nothing that it is of
+        "enc:1:AAAAAAAAAAAAAAAA." + "A" * 25,
+        "enc:1:AAAAAAAAAAAAAAAA." + "A" * 24 + "=",
+        "enc:1:AAAAAAAAAAAAAAAA." + "A" * 24 + "\n",
+        "enc:1:AAAAAAAAAAAAAAA=." + "A" * 24,
+        "enc:1:AAAAAAAAAAAAAAAAAAAA." + "A" * 24,
+        "enc:1:AAAAAAAAAAAAAAAA." + "A" * 23 + "é",
+        "enc:2:AAAAAAAAAAAAAAAA." + "A" * 24,
+        " enc:1:AAAAAAAAAAAAAAAA." + "A" * 24,
+        7,
+        None,
+    ],
+)
+def test_what_only_begins_like_ciphertext_has_not_the_form_of_it(value: object) -> None:
+    assert not is_encrypted(value)
+
+
+@pytest.mark.parametrize("rest", ["A" * 23, "A" * 23 + "=", "A" * 24, "A" * 26, "A" * 26 + "=="])
+def test_padding_may_be_missing(rest: str) -> None:
+    assert is_encrypted(f"enc:1:AAAAAAAAAAAAAAAA.{rest}")
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=9))

@@ -236,7 +236,7 @@ def test_losses_end_with_3_and_stand_in_the_archive(newcomer: Newcomer, theirs: 
     newcomer.write(
         {"id": "n1", "data": {"title": newcomer.sealed("x", key=bytes(32)), "content": newcomer.sealed("y")}}
     )
-    newcomer.write({"id": "n2", "data": {"title": "enc:1:nonsense"}})
+    newcomer.write({"id": "n2", "data": {"title": newcomer.sealed("x", key=bytes(32)), "content": "enc:1:typed"}})
     newcomer.write(
         {"id": "n3", "op": "update", "fields": {"title": {"value": newcomer.sealed("z"), "at": "2026-02-01"}}}
     )
@@ -253,6 +253,8 @@ def test_losses_end_with_3_and_stand_in_the_archive(newcomer: Newcomer, theirs: 
     }
     rows = rows_of(theirs.archive)["notes"]
     assert rows["n1"]["content"] == "y"
+    assert rows["n2"]["content"] == "enc:1:typed"
+    assert "noted: likeCiphertext: 1" in done.err
     assert rows["n1"]["title"].startswith("enc:1:")
     assert rows["n3"]["title"] == "z"
     assert len(entry(theirs.archive, "meta/problems.jsonl").splitlines()) >= 3

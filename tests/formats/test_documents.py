@@ -23,7 +23,7 @@ from manabackup.archive.manifest import SealParameters
 from manabackup.archive.reader import open_archive
 from manabackup.archive.v1 import open_events
 from manabackup.crypto import keys
-from manabackup.crypto.fields import FieldCipher
+from manabackup.crypto.fields import FieldCipher, is_encrypted
 from manabackup.crypto.recovery import format_recovery_code, parse_recovery_code, unwrap_master_key
 from manabackup.crypto.seal import derive_key
 from manabackup.errors import DamagedArchiveError, TamperedArchiveError, WrongPassphraseError
@@ -85,6 +85,8 @@ def test_keys_and_values_are_what_the_page_says() -> None:
     case = example("encrypted-value")
     cipher = FieldCipher(base64.b64decode(case["masterKeyBase64"]))
     assert cipher.decrypt(case["value"]) == case["plaintext"].encode()
+    for case in example("ciphertext-or-text"):
+        assert is_encrypted(case["value"]) == case["form"], case
     case = example("fingerprint")
     assert keys.fingerprint(base64.b64decode(case["masterKeyBase64"])) == case["keyFingerprint"]
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import strategies as st
 
 from manabackup import jsontext
 from manabackup.archive.writer import About, ArchiveWriter, Seal
+from manabackup.crypto.fields import FieldCipher
 from manabackup.operations.rows import row_line
 
 Row = Mapping[str, Any]
@@ -23,6 +25,23 @@ TEAM = "T9eAmZq4WsXcRfVbGyHnUjMkLpOiQwEr"
 SPACES = ({"id": PERSONAL, "type": "personal"}, {"id": TEAM, "type": "team"}, {"id": f"_personal:{USER}"})
 ANNA = {"kind": "user", "principalId": USER, "displayName": "Anna Beispiel"}
 ACTORS = (ANNA, {"kind": "ai", "principalId": "agent-7", "displayName": "Mana", "missionId": "m-1"})
+
+
+def _base64(size: int) -> st.SearchStrategy[str]:
+    return st.binary(min_size=size, max_size=size + 40).map(lambda data: base64.b64encode(data).decode())
+
+
+LIKE_CIPHERTEXT = st.one_of(
+    st.text(max_size=60).map("enc:1:{}".format),
+    st.builds(
+        "enc:1:{}.{}".format,
+        st.binary(min_size=12, max_size=12).map(lambda iv: base64.b64encode(iv).decode()),
+        _base64(17),
+    ),
+    st.just("enc:1:AAECAwQFBgcICQoL.ZUWk2HMmXX63YXULL9wkGOfutFAS+8NeTKy/wGDhuDel/x5c9OAeBA=="),
+    st.builds(lambda text: FieldCipher(bytes(range(32))).encrypt(jsontext.dumps(text)), st.text(max_size=20)),
+)
+"""Texts that begin like ciphertext; some have the whole form of it, and some open under a key that tests use."""
 
 
 def meta_of(row: Row, **more: Any) -> dict[str, Any]:

@@ -156,11 +156,13 @@ def test_fields_that_the_key_does_not_open_are_errors_where_they_are_the_users_o
             insert("notes", "mine", {"title": foreign[0]}),
             insert("notes", "theirs", {"title": foreign[1], "spaceId": TEAM}),
             insert("notes", "whose", {"title": foreign[2], "spaceId": ELSEWHERE}),
-            insert("notes", "broken", {"title": "enc:1:nonsense", "spaceId": TEAM}),
+            insert("notes", "text", {"title": "enc:1:nonsense", "color": "enc:1:", "spaceId": TEAM}),
         ],
     )
     assert cases(found) == {
-        ("undecryptable", "notes", "broken", "title"),
+        ("plaintextShared", "notes", "text", "title"),
+        ("likeCiphertext", "notes", "text", "title"),
+        ("likeCiphertext", "notes", "text", "color"),
         ("undecryptable", "notes", "mine", "title"),
         ("foreignCiphertext", "notes", "theirs", "title"),
         ("undecryptableUnknownSpace", "notes", "whose", "title"),
@@ -551,6 +553,9 @@ FAULTS: dict[str, Fault] = {
     "no tag": _row("danglingTag", "noteTags", {"tagId": "nowhere"}, "tagId"),
     "in the bin": _leads_into_the_bin,
     "unknown": _unknown,
+    "capability": _row("capability", "links", {"password": "x", "shortCode": "public"}, "password"),
+    "token": _row("capability", "tasks", {"unlistedToken": "x"}, "unlistedToken"),
+    "text like ciphertext": _row("likeCiphertext", "tasks", {"note": "enc:1: it begins"}, "note"),
 }
 
 

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -181,38 +182,74 @@ def test_an_actor_of_a_kind_that_nobody_knows_keeps_nothing(tmp_path: Path, out:
     assert lines(out, "meta/actors.jsonl")[line["actor"]] == {}
 
 
-def test_an_id_that_holds_a_space_holds_its_number_and_rows_stay_sorted(source: Path, out: Path) -> None:
+def test_an_id_that_holds_a_space_becomes_one_of_its_own_and_says_what_it_stood_for(source: Path, out: Path) -> None:
     rekeyed(source, out)
     scenes = rows(out, "workbenchScenes")
-    assert list(scenes) == ["seed-home-#0", "seed-home-#1", "seed-home-#3"]  # 2 is the sentinel's
-    assert _text(scenes["seed-home-#1"]["name"]) == TEAM[:3]
-    assert [line["space"] for line in lines(out, "meta/workbenchScenes.jsonl")] == [0, 1, 3]
+    assert all(str(UUID(identifier)) == identifier for identifier in scenes)
+    assert list(scenes) == sorted(scenes)
+    metas = lines(out, "meta/workbenchScenes.jsonl")
+    assert {(_text(scenes[line["id"]]["name"]), line["space"], line["wellKnownId"]) for line in metas} == {
+        (PERSONAL[:3], 0, "seed-home-<spaceId>"),
+        (TEAM[:3], 1, "seed-home-<spaceId>"),
+        ("non", 3, "seed-home-<spaceId>"),  # 2 is the sentinel's
+    }
     assert len(lines(out, "meta/spaces.jsonl")) == 4
+    first = list(scenes)
+    rekeyed(source, out, force=True)
+    assert list(rows(out, "workbenchScenes")) == first, "an archive that is made later means the same rows"
 
 
-def test_an_id_out_of_a_rekeyed_archive_keeps_its_number(tmp_path: Path, out: Path) -> None:
+def test_where_the_targets_personal_space_is_known_its_own_row_is_meant(source: Path, out: Path) -> None:
+    home = "the-targets-own-space"
+    rekeyed(source, out, home=home)
+    scenes = rows(out, "workbenchScenes")
+    assert _text(scenes[f"seed-home-{home}"]["name"]) == PERSONAL[:3]
+    assert len(scenes) == 3
+    assert sum(identifier.startswith("seed-home-") for identifier in scenes) == 1
+    by_id = {line["id"]: line for line in lines(out, "meta/workbenchScenes.jsonl")}
+    assert "wellKnownId" not in by_id[f"seed-home-{home}"]
+
+
+def test_an_id_out_of_a_rekeyed_archive_stays_unless_the_target_is_known_now(
+    source: Path, out: Path, tmp_path: Path
+) -> None:
+    rekeyed(source, out)
+    again, home = tmp_path / "again.mana", tmp_path / "home.mana"
+    rekeyed(out, again, KEY_A, opener=FieldCipher(KEY_B))
+    assert list(rows(again, "workbenchScenes")) == list(rows(out, "workbenchScenes"))
+    assert lines(again, "meta/workbenchScenes.jsonl") == lines(out, "meta/workbenchScenes.jsonl")
+    rekeyed(out, home, KEY_A, opener=FieldCipher(KEY_B), home="h")
+    assert "seed-home-h" in rows(home, "workbenchScenes")
+
+
+def test_an_id_of_an_earlier_version_with_the_number_of_a_space_is_one_of_its_own(tmp_path: Path, out: Path) -> None:
     source = ours(
         tmp_path / "a.mana",
         {"workbenchScenes": [{"id": "seed-home-#0"}, {"id": "seed-home-#1"}]},
         spaces=[{"type": "personal"}, {}],
     )
-    rekeyed(source, out)
-    assert list(rows(out, "workbenchScenes")) == ["seed-home-#0", "seed-home-#1"]
+    rekeyed(source, out, home="h")
+    scenes = list(rows(out, "workbenchScenes"))
+    assert "seed-home-h" in scenes
+    assert not any("#" in identifier for identifier in scenes)
     assert lines(out, "meta/spaces.jsonl") == [{"type": "personal"}, {}]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.sampled_from([None, "x", "#0", "#1", "#2", "#00", PERSONAL]), max_size=4),
-    st.sets(st.sampled_from(["x", "y", "#0", "#1", "#2", "#00", "#9999999999", PERSONAL, ""])),
+    st.lists(st.sampled_from([None, "x", "#0", "#1", "#2", "#00", PERSONAL, "_personal:x"]), max_size=4),
+    st.sets(st.sampled_from(["x", "y", "#0", "#1", "#2", "#00", "#9999999999", PERSONAL, "_personal:x", "home", ""])),
+    st.sampled_from([None, "home", "x"]),
 )
-def test_no_two_ids_become_one(known: list[str | None], named: set[str]) -> None:
+def test_no_two_ids_become_one(known: list[str | None], named: set[str], home: str | None) -> None:
     """However spaces are called, and whatever an earlier rekey left behind."""
-    ids = RowIds(registry.load(), SpaceNumbers({"id": space} if space is not None else {} for space in known))
+    spaces = SpaceNumbers({"type": "personal", **({"id": space} if space is not None else {})} for space in known)
+    ids = RowIds(registry.load(), spaces, home)
     before = [f"seed-home-{space}" for space in sorted(named)]
-    after = [ids.rewritten("workbenchScenes", identifier) for identifier in before]
+    after = [ids.rewritten("workbenchScenes", identifier).id for identifier in before]
     assert len(set(after)) == len(before)
-    assert [ids.rewritten("notes", identifier) for identifier in before] == before
+    assert after == [ids.rewritten("workbenchScenes", identifier).id for identifier in before]
+    assert [ids.rewritten("notes", identifier).id for identifier in before] == before
 
 
 # --- what does not open -----------------------------------------------------------------------------------------------
@@ -220,7 +257,7 @@ def test_no_two_ids_become_one(known: list[str | None], named: set[str]) -> None
 
 def test_ciphertext_that_nothing_opens_stays_behind_and_is_named(tmp_path: Path, out: Path) -> None:
     foreign = sealed_value("not ours", bytes(32))
-    row = {"id": "n-1", "title": foreign, "content": "ours", "pinned": "enc:1:mine", "color": "\\u0065nc:1:x"}
+    row = {"id": "n-1", "title": foreign, "content": "ours", "pinned": foreign, "color": "\\u0065nc:1:x"}
     stamp = {"at": "2026-04-20T08:15:30.123Z", "actor": None, "origin": None}
     source = ours(
         tmp_path / "a.mana",
@@ -304,9 +341,9 @@ def test_problems_of_the_source_are_carried_without_the_id_of_a_space(tmp_path: 
     result = rekeyed(source, out)
     assert (result.status, result.losses) == ("partial", {})  # nothing new was lost
     (line,) = lines(out, "meta/problems.jsonl")
-    assert line["id"] == "seed-home-#1"
+    assert str(UUID(line["id"])) == line["id"]
     completeness = manifest(out)["completeness"]
-    assert completeness["losses"]["undecryptable"]["cases"][0]["id"] == "seed-home-#1"
+    assert completeness["losses"]["undecryptable"]["cases"][0]["id"] == line["id"]
     assert completeness["notices"]["spaceWithoutRows"]["cases"] == [{"table": "account"}]
     assert completeness["changes"] == 9
 
@@ -689,9 +726,9 @@ def test_tables_follow_each_other_whoever_does_their_rows(tmp_path: Path, out: P
     source = ours(
         tmp_path / "source.mana", tables, meta={name: [meta_of(r) for r in of] for name, of in tables.items()}
     )
-    rekeyed(source, out, processes=processes)
+    rekeyed(source, out, processes=processes, home="home")
     expected = {name: [row["id"] for row in content] for name, content in tables.items()}
-    expected["workbenchScenes"] = ["seed-home-#0"]
+    expected["workbenchScenes"] = ["seed-home-home"]
     assert {name: list(of) for name, of in tables_of(out)} == expected
     assert manifest(out)["rowCounts"] == {name: len(ids) for name, ids in expected.items()}
     for name, ids in expected.items():

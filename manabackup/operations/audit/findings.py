@@ -215,6 +215,23 @@ KINDS: Final = {
             "Nothing.",
         ),
         FindingKind(
+            "capability",
+            _N,
+            "secrets and links in clear: whoever holds one can use it",
+            "Passwords of short links, tokens of unlisted rows and of invitations, key grants of missions: Mana keeps "
+            "them in clear. The server knows them, and so does whoever reads a plain archive.",
+            "Seal your archives. Take back in the app what nobody needs any more; `rekey` and restores into another "
+            "account leave them behind.",
+        ),
+        FindingKind(
+            "likeCiphertext",
+            _N,
+            "values that begin like ciphertext and are none",
+            "Text that somebody typed, which the app never encrypts when it begins so, or ciphertext that was damaged. "
+            "They are archived and restored as they stand.",
+            "Look at these rows in the app.",
+        ),
+        FindingKind(
             "unknownCollection",
             _N,
             "collections that this version does not know",

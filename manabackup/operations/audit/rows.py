@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from ... import jsontext
-from ...crypto.fields import FieldCipher, is_encrypted
+from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import FieldDecryptionError
 from ...jsontext import JSON
 from ...projection import Record
 from ...projection.change import field_time, insert_time
 from ...registry import Registry, Table
+from ..capabilities import capability_fields, held
 from ..private_fields import fields_in_clear, is_clear, is_of_other_version
 from ..rowtext import Spaces
 from .ciphertexts import Ciphertexts
@@ -75,6 +76,8 @@ class RowChecks:
             self._check_clear(name, table, record, writes, standing)
         opened = self._check_encrypted(name, record, writes, standing)
         self._check_identity(name, record, standing)
+        for field in held(record.values, capability_fields(name, known=table is not None)):
+            self._findings.of("capability").add(name, record.id, field)
         if record.latest_time > self._tomorrow:
             self._findings.of("futureTime").add(name, record.id)
         if table is not None:
@@ -90,7 +93,7 @@ class RowChecks:
 
     def _check_clear(self, name: str, table: Table, record: Record, writes: Writes, standing: Standing) -> None:
         kinds = {"personal": "plaintextField", "shared": "plaintextShared", "unknown": "plaintextUnknownSpace"}
-        for field in fields_in_clear(table, record.values):
+        for field in fields_in_clear(table, record.values, self._cipher):
             reason = None
             if is_of_other_version(record.values[field]):
                 reason = "otherVersion"
@@ -102,9 +105,9 @@ class RowChecks:
         """Private fields that are ciphertext now, or gone, and were not always."""
         present = record.state != "absent"
         for field in sorted(writes.keys() & table.encrypted):
-            if present and is_clear(record.values.get(field)):
+            if present and is_clear(record.values.get(field), self._cipher):
                 continue
-            if any(is_clear(value) for _, value in writes[field]):
+            if any(is_clear(value, self._cipher) for _, value in writes[field]):
                 self._findings.of("historyInClear").add(name, record.id, field)
 
     def _check_encrypted(self, name: str, record: Record, writes: Writes, standing: Standing) -> dict[str, JSON]:
@@ -112,7 +115,10 @@ class RowChecks:
         opened: dict[str, JSON] = {}
         referring = self._registry.by_name[name].references if name in self._registry.by_name else {}
         for field, value in sorted(record.values.items()):
-            if not is_encrypted(value):
+            if not may_be_encrypted(value):
+                continue
+            if is_clear(value, self._cipher):
+                self._findings.of("likeCiphertext").add(name, record.id, field)
                 continue
             if _came_back(value, record.stamps[field].at if field in record.stamps else "", writes.get(field, ())):
                 self._findings.of("ciphertextReplayed").add(name, record.id, field)
@@ -144,7 +150,7 @@ class RowChecks:
         for field, written in writes.items():
             held = _at(record.values, field) if record.state != "absent" else None
             for _, value in written:
-                if is_encrypted(value):
+                if may_be_encrypted(value):
                     found[field, value] = value == held
         self._ciphertexts.add(name, record.id, ((field, value, held) for (field, value), held in found.items()))
 
@@ -165,7 +171,7 @@ def _writes(changes: Iterable[JSON], private: frozenset[str]) -> dict[str, list[
     found: dict[str, list[tuple[str, JSON]]] = {}
     for change in changes:
         for field, time, value in _written(change):
-            if field in private or is_encrypted(value):
+            if field in private or may_be_encrypted(value):
                 found.setdefault(field, []).append((time, value))
     return found
 

@@ -176,12 +176,19 @@ class _Folding:
         else:
             block.live += 1
         block.named |= names
-        line, sealed = self._text.line(stream.name, stream.table, record, ciphertexts)
-        if len(line) > terms.line_bytes:
+        line = self._text.line(stream.name, stream.table, record, ciphertexts)
+        if len(line.text) > terms.line_bytes:
             self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
             return
-        meta = meta_line(record, stream.table, self._actor_mark, self._space_marks, sealed=sealed)
-        self._lines.append(line)
+        meta = meta_line(
+            record,
+            stream.table,
+            self._actor_mark,
+            self._space_marks,
+            sealed=line.sealed,
+            ciphertext=line.ciphertext,
+        )
+        self._lines.append(line.text)
         self._metas.append(jsontext.dumps(meta))
 
     def _folded(self, changes: list[bytes]) -> tuple[Record, bytes]:

@@ -323,7 +323,11 @@ class _Export:
     def additions(self) -> dict[str, JSON]:
         """The manifest's keys that only this tool knows, but for ``completeness``."""
         stated = self._selection.filter()
-        return {"registryVersion": self._source.registry.version, **({"filter": stated} if stated else {})}
+        return {
+            "registryVersion": self._source.registry.version,
+            "ciphertextMarked": True,
+            **({"filter": stated} if stated else {}),
+        }
 
     def completeness(self) -> dict[str, JSON]:
         """The manifest's ``completeness``."""

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from ... import jsontext
-from ...crypto.fields import PREFIX, FieldCipher
+from ...crypto.fields import FieldCipher, may_be_encrypted
 from ...detached import parts, references, referred
 from ...errors import FieldDecryptionError
 from ...jsontext import JSON
@@ -114,7 +114,7 @@ class UsualRows:
             value = data[name]
             if value is None:
                 continue
-            if type(value) is not str or not value.startswith(PREFIX) or cipher is None:
+            if not may_be_encrypted(value) or cipher is None:
                 return False
             try:
                 if ciphertexts:

@@ -21,6 +21,7 @@ from ...limits import KIB
 from ...registry import Table
 from ..completeness import NotedProblems
 from ..identity import ActorKinds, RowIds, SpaceNumbers, Traces
+from ..marks import Marks
 from ..side_by_side import MetaLines, parsed
 from .rows import RowMaker
 
@@ -66,6 +67,9 @@ class Terms:
     cipher: FieldCipher
     opener: FieldCipher | None
     user_id: str
+    home: str | None
+    """The target account's personal space, where it is known."""
+    marks: Marks
     keep_visibility: bool
     spaces: Sequence[Mapping[str, JSON]]
     """The lines of the archive's ``meta/spaces.jsonl``."""
@@ -80,9 +84,10 @@ class Terms:
             known,
             self.cipher,
             self.opener,
+            self.marks,
             spaces,
             self.actors.fresh(),
-            RowIds(known, spaces),
+            RowIds(known, spaces, self.home),
             Traces(self.user_id, spaces),
             NotedProblems(),
             self.keep_visibility,

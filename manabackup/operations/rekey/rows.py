@@ -4,23 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 
 from ... import jsontext
-from ...crypto.fields import PREFIX, FieldCipher, is_encrypted
+from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import DamagedArchiveError, FieldDecryptionError
 from ...jsonmembers import member_value
 from ...jsontext import JSON
 from ...projection import MetaLineError, Stamp, read_meta
 from ...registry import Registry, Table
-from ..identity import CHANGED_BY, TOKEN, ActorKinds, RowIds, SpaceNumbers, Traces, columns
+from ..capabilities import capability_fields, held, within
+from ..identity import CHANGED_BY, TOKEN, ActorKinds, NewId, RowIds, SpaceNumbers, Traces, columns
+from ..marks import Listed, Marks, listed_in
 from ..rows import row_line
 from ..rowtext import Problems
 
 _NONE: frozenset[str] = frozenset()
 _OPEN_TO_OTHERS = ("unlisted", "public")
 _WITHIN_SPACE = "space"
+_WRITTEN_ANEW = frozenset({"omitted", "ciphertext", "wellKnownId"})
+
+
+class _Staying(NamedTuple):
+    """The fields of a table that do not leave the account."""
+
+    identity: frozenset[str]
+    capabilities: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Said:
+    """What the meta line of a row says of its fields, and is to say in the new archive."""
+
+    sealed: set[str]
+    omitted: set[str]
+    listed: Listed
+    """Ciphertext in the source."""
+    ciphertext: list[str] = field(default_factory=list)
+    """In the new archive."""
+    alike: bool = False
+    """Something begins like ciphertext and is none."""
 
 
 @dataclass(slots=True)
@@ -30,6 +55,7 @@ class RowMaker:
     registry: Registry
     cipher: FieldCipher
     opener: FieldCipher | None
+    marks: Marks
     spaces: SpaceNumbers
     actors: ActorKinds
     ids: RowIds
@@ -37,7 +63,7 @@ class RowMaker:
     problems: Problems
     keep_visibility: bool = False
     encrypted_fields: int = field(default=0, init=False)
-    _leaving_of: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
+    _staying_of: dict[str, _Staying] = field(default_factory=dict, init=False)
 
     def make(
         self, name: str, table: Table | None, identifier: str, row: dict[str, JSON], meta: Mapping[str, JSON] | None
@@ -47,40 +73,55 @@ class RowMaker:
         ``meta`` is the row's meta line with actors and spaces numbered as in the new archive; where the row had none
         and needs none, the meta line is empty.
         """
-        new_id = self.ids.rewritten(name, identifier)
+        known: Mapping[str, JSON] = meta or {}
+        new = self.ids.rewritten(name, identifier, well_known=known.get("wellKnownId"), space=known.get("space"))
         del row["id"]
         space = self._space(row.get("spaceId"))
-        sealed: set[str] = set() if meta is None else set(meta["sealed"])
-        omitted: set[str] = set() if meta is None else set(meta.get("omitted", ()))
-        encrypted = table.encrypted if table is not None else _NONE
-        gone = self._leaving(name)
-        for field_name in gone.intersection(row):
+        said = _Said(set(known.get("sealed", ())), set(known.get("omitted", ())), listed_in(meta))
+        staying = self._staying(name, table)
+        for field_name in held(row, staying.capabilities):
+            self.problems.note("capabilityLeftOut", name, new.id, field_name)
+            said.omitted.add(field_name)
+        for field_name in [*staying.identity.intersection(row), *within(row, staying.capabilities)]:
             del row[field_name]
-        self._narrow(row)
+        self._narrow(row, said.listed)
+        clear = self._encrypt(name, new.id, row, table.encrypted if table is not None else _NONE, said)
+        for field_name in said.omitted.intersection(row):
+            del row[field_name]
+            clear.pop(field_name, None)
+        self._trace(name, new.id, clear)
+        return new.id, _line(new.id, row), self._meta(new, table, meta, space, staying, said)
+
+    def _encrypt(
+        self, name: str, identifier: str, row: dict[str, JSON], registered: frozenset[str], said: _Said
+    ) -> dict[str, JSON]:
+        """Puts ciphertext under the new key into its places, and gives the members that are in clear."""
         clear: dict[str, JSON] = {}
         for field_name, member in row.items():
             value = member_value(member) if type(member) is orjson.Fragment else member
             if value is None:
                 continue
-            if type(value) is str and value.startswith(PREFIX):
-                text = self._open(value, name, new_id, field_name)
-                if text is None:
-                    omitted.add(field_name)
+            private = field_name in registered or field_name in said.sealed
+            text: bytes | None = None
+            if may_be_encrypted(value):
+                try:
+                    text = self.marks.opened(field_name, value, said.listed, self.opener)
+                except FieldDecryptionError as error:
+                    self.problems.note("ciphertextLeftOut", name, identifier, field_name, error.reason)
+                    said.omitted.add(field_name)
                     continue
-                if field_name not in encrypted:
-                    sealed.add(field_name)
-            elif field_name in encrypted or field_name in sealed:
-                text = orjson.dumps(member)
-            else:
+                if not private and (text is not None or is_encrypted(value)):
+                    # Text of this form would in clear be taken for ciphertext by whoever reads it from a server.
+                    said.sealed.add(field_name)
+                    private = True
+                said.alike = said.alike or not private
+            if not private:
                 clear[field_name] = member
                 continue
-            row[field_name] = self.cipher.encrypt(text)
+            row[field_name] = self.cipher.encrypt(orjson.dumps(member) if text is None else text)
+            said.ciphertext.append(field_name)
             self.encrypted_fields += 1
-        for field_name in omitted.intersection(row):
-            del row[field_name]
-            clear.pop(field_name, None)
-        self._trace(name, new_id, clear)
-        return new_id, _line(new_id, row), self._meta(new_id, table, meta, space, gone, sealed, omitted)
+        return clear
 
     def translated(self, line: dict[str, JSON], where: str) -> dict[str, JSON]:
         """The meta line of a row as it may leave the account. Raises :class:`DamagedArchiveError`."""
@@ -93,6 +134,10 @@ class RowMaker:
         new["sealed"] = meta.sealed
         if meta.omitted:
             new["omitted"] = meta.omitted
+        if meta.ciphertext is not None:
+            new["ciphertext"] = list(meta.ciphertext)
+        if meta.well_known_id is not None:
+            new["wellKnownId"] = meta.well_known_id
         if "space" in line:
             new["space"] = meta.space if meta.space is not None and meta.space < len(self.spaces) else None
         return new
@@ -105,34 +150,28 @@ class RowMaker:
         space = member_value(member)
         return self.spaces(space) if type(space) is str and space else None
 
-    def _leaving(self, name: str) -> frozenset[str]:
-        """The fields that tell whose a row was."""
-        leaving = self._leaving_of.get(name)
-        if leaving is None:
-            leaving = columns(self.registry, name) | ({CHANGED_BY} if self.keep_visibility else {CHANGED_BY, TOKEN})
-            self._leaving_of[name] = leaving
-        return leaving
+    def _staying(self, name: str, table: Table | None) -> _Staying:
+        staying = self._staying_of.get(name)
+        if staying is None:
+            capabilities = capability_fields(name, known=table is not None)
+            if self.keep_visibility:
+                capabilities -= {TOKEN}
+            staying = _Staying(columns(self.registry, name) | {CHANGED_BY}, capabilities)
+            self._staying_of[name] = staying
+        return staying
 
-    def _narrow(self, row: dict[str, JSON]) -> None:
+    def _narrow(self, row: dict[str, JSON], listed: Listed) -> None:
         """Nobody outside the new account sees a row because somebody saw it in the old one."""
         if not self.keep_visibility and "visibility" in row:
             value = member_value(row["visibility"])
-            if is_encrypted(value) and self.opener is not None:
+            if may_be_encrypted(value):
                 try:
-                    value = jsontext.parse(self.opener.decrypt(value))
+                    opened = self.marks.opened("visibility", value, listed, self.opener)
                 except FieldDecryptionError:
                     return  # it is left out, and reported, with the others
+                value = value if opened is None else jsontext.parse(opened)
             if value in _OPEN_TO_OTHERS:
                 row["visibility"] = _WITHIN_SPACE
-
-    def _open(self, value: str, name: str, identifier: str, field_name: str) -> bytes | None:
-        try:
-            if self.opener is None:
-                raise FieldDecryptionError("no key was given", reason="noKey")
-            return self.opener.decrypt(value)
-        except FieldDecryptionError as error:
-            self.problems.note("ciphertextLeftOut", name, identifier, field_name, error.reason)
-            return None
 
     def _trace(self, name: str, identifier: str, clear: Mapping[str, JSON]) -> None:
         """Notes what still names the account: nested values, or fields of apps that nobody here knows."""
@@ -145,29 +184,32 @@ class RowMaker:
 
     def _meta(
         self,
-        identifier: str,
+        new: NewId,
         table: Table | None,
         meta: Mapping[str, JSON] | None,
         space: int | None,
-        gone: frozenset[str],
-        sealed: set[str],
-        omitted: set[str],
+        staying: _Staying,
+        said: _Said,
     ) -> bytes:
         if meta is None:
-            if space is None and not sealed and not omitted:
+            if space is None and not said.sealed and not said.omitted and not said.alike and new.well_known is None:
                 return b""
             meta = {"at": None, "actor": None, "origin": None, "fields": {}}
-        gone = gone | omitted
-        line: dict[str, JSON] = {**meta, "id": identifier, "sealed": sorted(sealed.difference(gone))}
-        line["fields"] = {
-            name: stamp
-            for name, stamp in meta["fields"].items()
-            if name not in gone and name.partition(".")[0] not in gone
-        }
+        gone = staying.identity | staying.capabilities | said.omitted
+        line: dict[str, JSON] = {name: value for name, value in meta.items() if name not in _WRITTEN_ANEW}
+        line["id"] = new.id
+        line["sealed"] = sorted(said.sealed.difference(gone))
+        stamps = meta["fields"]
+        left = set(within(stamps, gone))
+        line["fields"] = {name: stamp for name, stamp in stamps.items() if name not in left}
         if line.get("space") is None and (space is not None or (table is not None and table.scope == "space")):
             line["space"] = space
-        if omitted:
-            line["omitted"] = sorted(omitted)
+        if said.omitted:
+            line["omitted"] = sorted(said.omitted)
+        if said.alike:
+            line["ciphertext"] = sorted(set(said.ciphertext).difference(gone))
+        if new.well_known is not None:
+            line["wellKnownId"] = new.well_known
         return jsontext.dumps(line)
 
 

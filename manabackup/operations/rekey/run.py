@@ -30,6 +30,7 @@ from ...sorting import LineSorter
 from ..carried import carried_case, carried_completeness, carried_filter
 from ..completeness import Completeness
 from ..identity import ActorKinds, RowIds, SpaceNumbers
+from ..marks import Marks
 from ..processes import InOrder, cores_for
 from ..rows import clean_rows, is_ours
 from ..side_by_side import MetaLines
@@ -96,6 +97,7 @@ def rekey(
     *,
     opener: FieldCipher | None = None,
     user_id: str | None = None,
+    home: str | None = None,
     seal: Seal | None = None,
     keep_visibility: bool = False,
     force: bool = False,
@@ -105,8 +107,9 @@ def rekey(
     """Write an open archive to ``target``, its private fields encrypted under ``cipher``.
 
     ``opener`` opens what is encrypted in the archive: all private fields when it was rekeyed itself, else what was left
-    encrypted when it was made. ``user_id`` is the target account's, for the manifest. ``progress`` is told (bytes read,
-    bytes in all). ``processes`` is how many take part, this one included; without it, as many as a large archive needs.
+    encrypted when it was made. ``user_id`` is the target account's, for the manifest, and ``home`` its personal space,
+    by which the web app's import finds the rows that it has one of. ``progress`` is told (bytes read, bytes in all).
+    ``processes`` is how many take part, this one included; without it, as many as a large archive needs.
 
     Raises :class:`WrongKeyError` when the archive is encrypted under another key than ``opener``'s,
     :class:`UsageError` when it is encrypted and there is no ``opener``, :class:`DamagedArchiveError`,
@@ -122,6 +125,8 @@ def rekey(
         cipher,
         opener,
         archive.manifest.user_id,
+        home,
+        Marks.of(archive),
         keep_visibility,
         list(archive.meta("spaces")),
         ActorKinds(archive.meta("actors")),
@@ -344,6 +349,7 @@ def _additions(
     stated = carried_filter(archive.manifest, spaces)
     return {
         "registryVersion": registry.load().version,
+        "ciphertextMarked": True,
         **({"filter": stated} if stated else {}),
         **({"completeness": completeness} if completeness is not None else {}),
         "keyFingerprint": cipher.fingerprint,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ... import jsontext
 from ...archive.reader import Archive
-from ...crypto.fields import FieldCipher, is_encrypted
+from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...crypto.seal import SpoolFile
 from ...errors import DamagedArchiveError, FieldDecryptionError
 from ...jsonmembers import members
@@ -16,7 +17,9 @@ from ...projection import MetaLineError, read_meta
 from ...projection.change import data_of
 from ...registry import Registry, Table
 from ...sorting import LineSorter
+from ..capabilities import capability_fields, held, within
 from ..identity import CHANGED_BY, TOKEN, ActorKinds, columns
+from ..marks import Listed, Marks
 from ..rows import clean_rows, is_ours
 from ..side_by_side import MetaLines, sorted_rows
 from .archived import ArchivedRow
@@ -56,6 +59,8 @@ class Incoming:
     """Its space's number in the archive."""
     left_out: Sequence[str] = ()
     """Fields that no key at hand opens."""
+    withheld: Sequence[str] = ()
+    """Secrets and capabilities of the account that the archive was made in, which is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,20 @@ class _Raw:
     sealed: Collection[str] = ()
     omitted: Collection[str] = ()
     space: int | None = None
+    ciphertext: Listed = None
+    well_known_id: str | None = None
 
     def packed(self) -> bytes:
-        known = [self.id, self.common, dict(self.times), list(self.sealed), list(self.omitted), self.space]
+        known = [
+            self.id,
+            self.common,
+            dict(self.times),
+            list(self.sealed),
+            list(self.omitted),
+            self.space,
+            None if self.ciphertext is None else list(self.ciphertext),
+            self.well_known_id,
+        ]
         return self.line + _BREAK + jsontext.dumps(known)
 
     @classmethod
@@ -77,6 +93,17 @@ class _Raw:
         line, _, known = packed.partition(_BREAK)
         identifier, *rest = jsontext.parse(known)
         return cls(identifier, line, *rest)
+
+
+class _Private(NamedTuple):
+    """What is known of a row's fields that are not for everybody."""
+
+    private: frozenset[str]
+    """Those that are ciphertext in the target."""
+    ciphertext: frozenset[str]
+    """Those that are ciphertext already, under the target's key."""
+    lost: frozenset[str]
+    """Those that nothing opens, so that they cannot go there."""
 
 
 class ArchiveRows:
@@ -105,6 +132,8 @@ class ArchiveRows:
         self._make_file = make_file
         self._homes = homes
         self._ours = is_ours(archive)
+        self._marks = Marks.of(archive)
+        self._same_account = archive.manifest.user_id == spaces.target.user_id
         self._actors = ActorKinds(archive.meta("actors")).by_line
         self._patterns = {
             table: id_.partition(_SPACE_ID)[::2]
@@ -159,15 +188,16 @@ class ArchiveRows:
                 meta = read_meta(found, self._actors)
             except MetaLineError as error:
                 raise DamagedArchiveError(error.message, code="line", where=lines.where) from None
-            omitted = found.get("omitted")
             yield _Raw(
                 identifier,
                 line,
                 meta.common.at,
                 {name: stamp.at for name, stamp in meta.fields.items()},
                 meta.sealed,
-                [name for name in omitted if type(name) is str] if type(omitted) is list else (),
+                meta.omitted,
                 meta.space,
+                meta.ciphertext,
+                meta.well_known_id,
             )
         lines.finish()
 
@@ -194,13 +224,13 @@ class ArchiveRows:
         named = columns(self._registry, table.name)
         for name in named & values.keys():
             del values[name]
-        unknown = {*raw.omitted, *self._withheld(values)} - values.keys()
-        private = table.encrypted.union(raw.sealed)
+        withheld = self._withhold_capabilities(table, values)
+        unknown = {*raw.omitted, *withheld, *self._withhold_visibility(values)} - values.keys()
         in_clear = self._options.in_clear or (isinstance(destination, Destination) and destination.shared)
-        sealed_now, lost = self._check_private(values, private, in_clear)
-        unknown.update(lost)
+        fields = self._check_private(values, table.encrypted.union(raw.sealed), raw.ciphertext, in_clear)
+        unknown.update(fields.lost)
         if b"\\ud" in raw.line:
-            for name in values.keys() - private:
+            for name in values.keys() - fields.private:
                 values[name] = jsontext.parse(as_stored(jsontext.dumps(values[name])))
         texts: dict[str, bytes] = {}
 
@@ -210,35 +240,50 @@ class ArchiveRows:
             return texts[name]
 
         row = ArchivedRow(
-            self._id(table, raw.id, destination, latest),
+            self._id(table, raw, destination, latest),
             values,
             raw.times,
             raw.common,
-            private.union(sealed_now),
+            fields.private,
             frozenset(unknown),
             named,
             in_clear,
             self._cipher,
             own_text,
+            fields.ciphertext,
         )
         if table.name == ONE_PER_SPACE and latest and isinstance(destination, Destination):
             assert destination.space is not None
             if latest.get(destination.space) != raw.id:
                 destination = Reason.SUPERSEDED
-        return Incoming(raw.id, row, destination, space, sorted(lost))
+        return Incoming(raw.id, row, destination, space, sorted(fields.lost), withheld)
 
-    def _id(self, table: Table, identifier: str, destination: Destination | Reason, latest: Mapping[str, str]) -> str:
+    def _id(self, table: Table, raw: _Raw, destination: Destination | Reason, latest: Mapping[str, str]) -> str:
+        identifier = raw.id
         if not isinstance(destination, Destination) or destination.space is None:
             return identifier
         if latest.get(destination.space) == identifier:
             return self._homes.get(destination.space, identifier)
         before, after = self._patterns.get(table.name, ("", ""))
-        if before and identifier.startswith(before) and identifier.endswith(after) and identifier != before + after:
+        if not before:
+            return identifier
+        held = identifier[len(before) : len(identifier) - len(after)]
+        if raw.well_known_id == f"{before}{_SPACE_ID}{after}" or (held and identifier == f"{before}{held}{after}"):
             return f"{before}{destination.space}{after}"
         return identifier
 
-    def _withheld(self, values: dict[str, JSON]) -> list[str]:
-        """Takes out what belongs to the account that the archive was made in, and gives the names."""
+    def _withhold_capabilities(self, table: Table, values: dict[str, JSON]) -> list[str]:
+        """Takes secrets and capabilities of another account out, and gives the names of those that it had."""
+        if self._same_account:
+            return []
+        staying = capability_fields(table.name) - {TOKEN}
+        names = held(values, staying)
+        for name in within(list(values), staying):
+            del values[name]
+        return names
+
+    def _withhold_visibility(self, values: dict[str, JSON]) -> list[str]:
+        """Takes out what shows rows to others, and gives the names."""
         leaving = {CHANGED_BY} if self._options.keep_visibility else {CHANGED_BY, TOKEN}
         if not self._options.keep_visibility and values.get("visibility") in _OPEN_TO_OTHERS:
             leaving.add("visibility")
@@ -248,28 +293,29 @@ class ArchiveRows:
         return list(leaving)
 
     def _check_private(
-        self, values: dict[str, JSON], private: frozenset[str], in_clear: bool
-    ) -> tuple[list[str], list[str]]:
-        """Fields that are ciphertext of the target's, and fields that cannot go there; these are taken out."""
-        sealed, lost = [], []
+        self, values: dict[str, JSON], private: frozenset[str], listed: Listed, in_clear: bool
+    ) -> _Private:
+        """Looks at the fields that are, or are to be, ciphertext. Those that cannot go there are taken out."""
+        ciphertext, alike, lost = set[str](), set[str](), set[str]()
         for name, value in values.items():
-            if is_encrypted(value):
-                opened = self._opened(value)
-                if opened is None and (self._cipher is not None or self._archive.manifest.fields_plaintext or in_clear):
-                    lost.append(name)
-                elif in_clear:
-                    assert opened is not None
-                    values[name] = jsontext.parse(opened)
-                else:
-                    sealed.append(name)
-            elif name in private and value is not None and self._cipher is None and not in_clear:
-                lost.append(name)
+            if may_be_encrypted(value):
+                try:
+                    opened = self._marks.opened(name, value, listed, self._cipher)
+                except FieldDecryptionError:
+                    # Without the target's key nobody knows whether it opens there: so it goes as it is.
+                    unopened = self._cipher is not None or self._marks.fields_plaintext or in_clear
+                    (lost if unopened else ciphertext).add(name)
+                    continue
+                if opened is not None:
+                    if in_clear:
+                        values[name] = jsontext.parse(opened)
+                    else:
+                        ciphertext.add(name)
+                    continue
+                if is_encrypted(value) and not in_clear:
+                    alike.add(name)  # in clear it would be taken for ciphertext
+            if (name in private or name in alike) and value is not None and self._cipher is None and not in_clear:
+                lost.add(name)
         for name in lost:
             del values[name]
-        return sealed, lost
-
-    def _opened(self, value: str) -> bytes | None:
-        try:
-            return None if self._cipher is None else self._cipher.decrypt(value)
-        except FieldDecryptionError:
-            return None
+        return _Private(private.union(ciphertext, alike), frozenset(ciphertext), frozenset(lost))

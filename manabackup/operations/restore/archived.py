@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ... import jsontext
-from ...crypto.fields import FieldCipher, is_encrypted
+from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import FieldDecryptionError
 from ...jsontext import JSON
 from ...projection.record import is_deleted as deleted
@@ -44,6 +44,8 @@ class ArchivedRow:
     """Of the target. Without it a ciphertext equals only itself, and nothing can be sealed."""
     text: Callable[[str], bytes] | None = None
     """The own text of a field's value; by default the canonical one."""
+    ciphertext: frozenset[str] = _NONE
+    """Fields whose value is ciphertext as it stands here. What else begins like ciphertext is text."""
 
     @property
     def is_deleted(self) -> bool:
@@ -64,30 +66,41 @@ class ArchivedRow:
 
     def is_same(self, name: str, theirs: JSON) -> bool:
         """Whether the target's value of a field equals the archive's. Null and absent are the same."""
-        ours = self.values.get(name)
-        if type(ours) is type(theirs) is str and ours == theirs:
-            return True
-        was_encrypted = is_encrypted(theirs) or is_encrypted(ours)
-        if not was_encrypted:
+        ours, sealed = self.values.get(name), name in self.ciphertext
+        if not sealed and not may_be_encrypted(theirs):
             return equal_values(ours, theirs)
+        if type(theirs) is str and ours == theirs and (sealed or self.cipher is None):
+            return True
         if self.cipher is None:
             return False
         try:
-            return equal_values(_opened(self.cipher, ours), _opened(self.cipher, theirs), exact=True)
+            return equal_values(
+                jsontext.parse(self.cipher.decrypt(str(ours))) if sealed else ours,
+                _opened(self.cipher, theirs),
+                exact=True,
+            )
         except FieldDecryptionError:
             return False
 
     def wire(self, name: str) -> JSON:
         """A field's value as it goes to the server; each call seals anew."""
         value = self.values[name]
-        if value is None or self.in_clear or name not in self.private or is_encrypted(value):
+        if value is None or self.in_clear or name not in self.private or name in self.ciphertext:
             return value
         assert self.cipher is not None
         return self.cipher.encrypt(self.text(name) if self.text is not None else jsontext.dumps(value))
 
     def keeps(self, name: str, theirs: JSON) -> bool:
         """Whether the target's form of an equal value may stay: private values sealed, where they are to be."""
-        return not self.in_clear if is_encrypted(theirs) else self.in_clear or name not in self.private
+        if may_be_encrypted(theirs) and (is_encrypted(theirs) or self._opens(theirs)):
+            return not self.in_clear
+        return self.in_clear or name not in self.private
+
+    def _opens(self, value: str) -> bool:
+        try:
+            return self.cipher is not None and bool(self.cipher.decrypt(value))
+        except FieldDecryptionError:
+            return False
 
     def wire_values(self) -> dict[str, JSON]:
         """All fields as they go to the server."""
@@ -95,4 +108,12 @@ class ArchivedRow:
 
 
 def _opened(cipher: FieldCipher, value: JSON) -> JSON:
-    return jsontext.parse(cipher.decrypt(value)) if is_encrypted(value) else value
+    """What the server's value says. What has not the form of ciphertext and does not open is text."""
+    if not may_be_encrypted(value):
+        return value
+    try:
+        return jsontext.parse(cipher.decrypt(value))
+    except FieldDecryptionError:
+        if is_encrypted(value):
+            raise
+        return value

@@ -84,6 +84,8 @@ class Planner:
                 self.report.add(table.name, one.archive_id, work, app=table.app, space=space)
                 for name in one.left_out if work.decision.kind is not Kind.SKIPPED else ():
                     self.report.leave_out(table.name, one.archive_id, name)
+                for name in one.withheld if work.decision.kind is not Kind.SKIPPED else ():
+                    self.report.withhold(table.name, one.archive_id, name)
                 if work.changes:
                     items.append(_item(table, one, work))
             if len(items) >= _BATCH:

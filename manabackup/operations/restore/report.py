@@ -31,6 +31,9 @@ class Report:
     left_out: int = 0
     """Fields that no key at hand opens."""
     left_out_cases: list[dict[str, JSON]] = field(default_factory=list)
+    withheld: Counter[str] = field(default_factory=Counter)
+    """``table.field`` of secrets and capabilities of another account, which stay behind → how many."""
+    withheld_cases: list[dict[str, JSON]] = field(default_factory=list)
     typed_over: int = 0
     replaced: int = 0
     nested: int = 0
@@ -60,6 +63,12 @@ class Report:
         self.left_out += 1
         if len(self.left_out_cases) < MOST_CASES:
             self.left_out_cases.append({"table": table, "id": archive_id, "field": name})
+
+    def withhold(self, table: str, archive_id: str, name: str) -> None:
+        """A field that belongs to the account that the archive was made in."""
+        self.withheld[f"{table}.{name}"] += 1
+        if len(self.withheld_cases) < MOST_CASES:
+            self.withheld_cases.append({"table": table, "id": archive_id, "field": name})
 
     def _count(self, decision: Decision, work: Work, app: str) -> None:
         self.changes[app] += len(work.changes)
@@ -100,6 +109,8 @@ class Report:
             "spaces": dict(self.spaces),
             "leftOut": self.left_out,
             "leftOutCases": self.left_out_cases,
+            "withheld": dict(self.withheld),
+            "withheldCases": self.withheld_cases,
             "typedOver": self.typed_over,
             "replaced": self.replaced,
             "nested": self.nested,
@@ -116,6 +127,8 @@ class Report:
             Counter(record["spaces"]),
             record["leftOut"],
             record["leftOutCases"],
+            Counter(record.get("withheld", {})),  # an outbox of an earlier version has none
+            record.get("withheldCases", []),
             record["typedOver"],
             record["replaced"],
             record["nested"],

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ... import jsontext
+from ...crypto.fields import may_be_encrypted
 from ...errors import UsageError
 from ...jsontext import JSON
 from ...registry import Table
@@ -78,7 +79,7 @@ class Sealing(Job):
         for record_id, lines in target.records(table):
             held = target.row(table, lines)
             values = held.record.values
-            clear = fields_in_clear(table, values) if held.record.state != "absent" else []
+            clear = fields_in_clear(table, values, self._account.cipher) if held.record.state != "absent" else []
             known = [name for name in clear if not is_of_other_version(values[name])]
             if not clear or self._is_shared(held.record.space):
                 continue
@@ -103,6 +104,7 @@ class Sealing(Job):
             {name: value for name, value in record.values.items() if name not in held.columns},
             {name: stamp.at for name, stamp in record.stamps.items()},
             private=frozenset(private),
+            ciphertext=frozenset(name for name, value in record.values.items() if may_be_encrypted(value)) - {*private},
             columns=columns(self._registry, table.name),
             cipher=self._account.cipher,
         )

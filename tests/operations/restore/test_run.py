@@ -99,6 +99,51 @@ def test_what_no_key_opens_is_left_out_and_reported_and_stays_in_the_target(benc
     assert result.losses == 2
 
 
+SECRETS: dict[str, dict[str, JSON]] = {
+    "links": {"id": "l", "shortCode": "abc", "password": "sesam"},
+    "socialEvents": {"id": "e", "color": "red", "publicToken": "tok"},
+    "eventInvitations": {"id": "i", "channel": "link", "token": "tok"},
+    "aiMissions": {"id": "m", "state": "active", "grant": {"wrappedKey": "k"}},
+}
+
+
+def with_secrets(path: Path, user: str) -> Path:
+    meta = {table: [meta_of(row, **at(), space=0)] for table, row in SECRETS.items()}
+    return ours(path, {table: [row] for table, row in SECRETS.items()}, meta=meta, user_id=user)
+
+
+@pytest.mark.parametrize("by_rekey", [False, True])
+def test_R5_secrets_of_another_account_do_not_reach_the_target_and_are_named(
+    bench: Bench, tmp_path: Path, by_rekey: bool
+) -> None:
+    bench.write({"id": "l", "data": {"shortCode": "old", "password": "the target's", "createdAt": THEN}}, "links")
+    path = with_secrets(tmp_path / "a.mana", USER)
+    if by_rekey:
+        source, path = path, tmp_path / "b.mana"
+        with open_archive(source) as archive:
+            rekey(archive, path, CIPHER)
+    result = bench.restore(path)
+    fields = {f"{table}.{[*row][-1]}": 1 for table, row in SECRETS.items()}
+    assert result.report.withheld == ({} if by_rekey else fields)
+    assert {(case["table"], case["id"]) for case in result.report.withheld_cases} == (
+        set() if by_rekey else {(table, row["id"]) for table, row in SECRETS.items()}
+    )
+    assert (result.losses, Report.of_json(result.report.to_json())) == (0, result.report)
+    for table in SECRETS.keys() - {"links"}:
+        assert [*SECRETS[table]][-1] not in bench.row(table, SECRETS[table]["id"]).values
+    values = bench.row("links", "l").values
+    assert (values["shortCode"], values["password"]) == ("abc", "the target's")
+    assert b"sesam" not in jsontext.dumps([pushed.body for pushed in bench.line.pushed])
+
+
+def test_secrets_come_back_into_the_account_that_they_are_of(bench: Bench, tmp_path: Path) -> None:
+    result = bench.restore(with_secrets(tmp_path / "a.mana", bench.user))
+    assert not result.report.withheld
+    for table, row in SECRETS.items():
+        name = [*row][-1]
+        assert bench.row(table, row["id"]).values[name] == row[name]
+
+
 def test_a_value_that_was_exported_locked_and_is_the_targets_own_travels_as_it_is(bench: Bench, tmp_path: Path) -> None:
     own = CIPHER.encrypt(b'"mine"')
     bench.restore(archive_of(tmp_path, "notes", {"id": "n", "title": own}))
@@ -469,3 +514,23 @@ def test_apps_of_which_a_device_could_miss_changes_are_named() -> None:
 def test_a_plan_is_read_back_as_it_was_written(bench: Bench, tmp_path: Path) -> None:
     report = bench.plan(spaced(tmp_path, 0, 1, 2))
     assert Report.of_json(jsontext.parse(jsontext.dumps(report.to_json()))) == report
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_scene_out_of_a_rekeyed_archive_is_the_home_of_the_space_that_it_goes_to(
+    bench: Bench, tmp_path: Path, known: bool
+) -> None:
+    scenes = [{"id": f"seed-home-{space}", "name": space} for space in (PERSONAL, TEAM)]
+    path, encrypted = tmp_path / "a.mana", tmp_path / "b.mana"
+    ours(
+        path,
+        {"workbenchScenes": scenes},
+        meta={"workbenchScenes": [meta_of(s, **at(), space=n) for n, s in enumerate(scenes)]},
+    )
+    with open_archive(path) as archive:
+        rekey(archive, encrypted, CIPHER, home="another-one" if known else None)
+    other = bench.box.accounts.create_space(bench.user, "zweiter", "personal", bootstrap=False)
+    bench.types = {**(bench.types or {}), other: "personal"}
+    bench.restore(encrypted, map_space=(f"#1={other}",))
+    for space, name in ((bench.home, PERSONAL), (other, TEAM)):
+        assert CIPHER.decrypt(bench.row("workbenchScenes", f"seed-home-{space}").values["name"]) == jsontext.dumps(name)
