@@ -17,7 +17,7 @@ from ..errors import ManabackupError
 from ..operations.diff import TableDiff
 from ..operations.roundtrip import RoundtripResult
 from ..operations.roundtrip import roundtrip as try_out
-from ..operations.roundtrip_rules import KINDS
+from ..operations.roundtrip_rules import EXPECTED, LEFT_BEHIND, LEFT_FIELDS, LEFT_ROWS
 from ..output import AtomicFile
 from ..printable import counted, printable
 from .archives import weak_kdf_option
@@ -26,6 +26,7 @@ from .frame import command, secret_options
 from .junit import Case, report
 from .run import Exit, Run
 
+_MEANINGS = {**EXPECTED, **LEFT_BEHIND}
 _SHOWN = 20
 """Rows of one kind that are named for a table."""
 
@@ -50,14 +51,26 @@ class _Outcome:
 @secret_options("passphrase", "key")
 @click.option("--junit", metavar="FILE", help="Also write the results as JUnit XML, one test case for each file.")
 @click.option("--force", is_flag=True, help="Replace the JUnit file if it exists.")
+@click.option(
+    "--expect",
+    "accepted",
+    multiple=True,
+    metavar="KIND",
+    type=click.Choice(sorted(LEFT_BEHIND)),
+    help="Take what stays behind for this reason as expected, such as ciphertextLeftOut; may be given several times.",
+)
 @weak_kdf_option
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def roundtrip(run: Run, files: tuple[str, ...], junit: str | None, force: bool, allow_weak_kdf: bool) -> Exit | None:
+def roundtrip(
+    run: Run, files: tuple[str, ...], junit: str | None, force: bool, accepted: tuple[str, ...], allow_weak_kdf: bool
+) -> Exit | None:
     """Try out whether archives can be restored.
 
     No account and no network is needed: for each file the embedded server gets a fresh account under a random key. The
     archive is encrypted for it, restored, and exported again, and both are compared. What restoring changes on purpose
-    is counted, and is no difference. Exit code 4 when anything else differs.
+    is counted, and is no difference. Exit code 4 when anything else differs, or stays behind: rows that the server
+    would refuse, tables that this version does not know, fields that did not open. --expect says of such a kind that it
+    is known.
 
     Archives that were encrypted for an account (rekey) open with --key-file. Meanwhile the folder for temporary files
     (TMPDIR) holds what a server would: private fields encrypted, all else in clear.
@@ -68,7 +81,7 @@ def roundtrip(run: Run, files: tuple[str, ...], junit: str | None, force: bool, 
         key = run.master_key()
         opener = FieldCipher(key) if key is not None else None
         for file in files:
-            outcomes.append(_outcome(run, file, opener, allow_weak_kdf))
+            outcomes.append(_outcome(run, file, opener, accepted, allow_weak_kdf))
             _tell(run, outcomes[-1], alone=len(files) == 1)
         if document is not None:
             document.write(report("manabackup.roundtrip", [_case(outcome) for outcome in outcomes]))
@@ -88,14 +101,16 @@ def roundtrip(run: Run, files: tuple[str, ...], junit: str | None, force: bool, 
     )
 
 
-def _outcome(run: Run, file: str, opener: FieldCipher | None, allow_weak_kdf: bool) -> _Outcome:
+def _outcome(
+    run: Run, file: str, opener: FieldCipher | None, accepted: Sequence[str], allow_weak_kdf: bool
+) -> _Outcome:
     begun = time.monotonic()
     try:
         with (
             open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
             run.terminal.progress(f"trying {printable(Path(file).name)}", unit="steps") as bar,
         ):
-            result = try_out(archive, opener=opener, progress=bar.reach)
+            result = try_out(archive, opener=opener, accepted=accepted, progress=bar.reach)
     except ManabackupError as error:
         return _Outcome(file, time.monotonic() - begun, error=error)
     return _Outcome(file, time.monotonic() - begun, result)
@@ -115,14 +130,45 @@ def _tell(run: Run, outcome: _Outcome, *, alone: bool) -> None:
 
 
 def _lines(result: RoundtripResult) -> Iterator[str]:
-    verdict = "comes back whole" if result.equal else "DOES NOT COME BACK WHOLE"
-    yield f"{printable(str(result.archive))}: {verdict}, {counted(result.rows, 'row')}"
+    yield f"{printable(str(result.archive))}: {_verdict(result)}"
     for kind, count in result.expected.items():
-        yield f"  expected: {kind}: {count:,} ({KINDS[kind]})"
+        yield f"  expected: {kind}: {count:,} ({_MEANINGS[kind]})"
     yield from (f"  {line}" for line in _differences(result))
 
 
+def _verdict(result: RoundtripResult) -> str:
+    if result.equal:
+        return f"comes back whole, {counted(result.rows, 'row')}"
+    return f"does not come back whole: {'; '.join(_reasons(result))}"
+
+
+def _reasons(result: RoundtripResult) -> Iterator[str]:
+    """Why an archive does not come back whole, in few words."""
+    of_rows = {kind: count for kind, count in result.left_behind.items() if kind in LEFT_ROWS}
+    of_fields = {kind: count for kind, count in result.left_behind.items() if kind in LEFT_FIELDS}
+    if of_rows:
+        yield f"{sum(of_rows.values()):,} of {result.rows:,} rows stay behind ({', '.join(of_rows)})"
+    if of_fields:
+        count = sum(of_fields.values())
+        yield f"{counted(count, 'field')} {'stays' if count == 1 else 'stay'} behind ({', '.join(of_fields)})"
+    tables = result.diff.tables.values()
+    differing = sum(table.added + table.removed + table.changed for table in tables)
+    if differing:
+        yield f"{counted(differing, 'row')} of {result.rows:,} {'differs' if differing == 1 else 'differ'}"
+    if result.refused:
+        yield f"{counted(result.refused, 'row')} refused by the server"
+    if result.not_as_planned:
+        yield f"{counted(result.not_as_planned, 'row')} not as planned after the restore"
+
+
 def _differences(result: RoundtripResult) -> Iterator[str]:
+    for kind, count in result.left_behind.items():
+        yield f"left behind: {kind}: {count:,} ({_MEANINGS[kind]})"
+        cases = [case for case in result.left_behind_cases if case["reason"] == kind]
+        for case in cases[:_SHOWN]:
+            yield f"  - {' '.join(printable(str(case[name])) for name in ('table', 'id', 'field') if name in case)}"
+        if count > len(cases[:_SHOWN]):
+            yield f"  … and {count - len(cases[:_SHOWN]):,} more"
     tables: dict[str, TableDiff] = result.diff.tables
     for name, table in tables.items():
         yield from table_lines(name, table, _SHOWN)
@@ -141,4 +187,6 @@ def _case(outcome: _Outcome) -> Case:
     properties = [*properties, *((f"expected.{kind}", str(count)) for kind, count in result.expected.items())]
     if result.equal:
         return Case(outcome.file, outcome.seconds, properties=properties)
-    return Case(outcome.file, outcome.seconds, failure=list(_differences(result)), properties=properties)
+    properties = [*properties, *((f"leftBehind.{kind}", str(count)) for kind, count in result.left_behind.items())]
+    failure = [_verdict(result), *_differences(result)]
+    return Case(outcome.file, outcome.seconds, failure=failure, properties=properties)

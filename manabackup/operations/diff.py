@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from tempfile import TemporaryFile
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from .. import jsontext, registry
 from ..archive.reader import Archive
-from ..crypto.fields import FieldCipher, is_encrypted
+from ..crypto.fields import FieldCipher, may_be_encrypted
 from ..crypto.seal import SpoolFile
 from ..errors import FieldDecryptionError, UsageError
 from ..jsontext import JSON
@@ -21,6 +22,7 @@ from ..limits import MIB
 from ..printable import printable
 from .equality import changed_fields, equal_values
 from .identity import columns
+from .marks import Listed, Marks, listed_in
 from .side_by_side import MetaLines, sorted_rows
 
 MOST_CASES = 1_000
@@ -40,17 +42,27 @@ class Side:
     """Opens its encrypted fields. Without it a ciphertext equals nothing but itself."""
 
 
+class FieldState(Enum):
+    """What a field was before it was compared."""
+
+    CLEAR = "clear"
+    PRIVATE = "private"
+    """Ciphertext at its source, and open now."""
+    CLOSED = "closed"
+    """Ciphertext of the first side that nothing opened."""
+
+
 class Expectation(Protocol):
     """What may differ, because somebody meant it to: such differences are not counted."""
 
-    def takes_field(self, table: str, name: str, one: JSON, other: JSON, *, private: bool) -> bool:
-        """A field of a row of both sides; null stands for an absent one too. ``private`` ones were ciphertext.
+    def takes_field(self, table: str, identifier: str, name: str, one: JSON, other: JSON, state: FieldState) -> bool:
+        """A field of a row of both sides; null stands for an absent one too.
 
         It is also told numbers that are equal for a server and are written differently.
         """
 
-    def takes_removed(self, table: str, identifier: str, values: dict[str, JSON]) -> bool:
-        """A row that the first side alone has."""
+    def takes_removed(self, table: str, identifier: str, values: dict[str, JSON], closed: Collection[str]) -> bool:
+        """A row that the first side alone has; ``closed`` are its fields that are ciphertext and did not open."""
 
     def takes_added(self, table: str, identifier: str, values: dict[str, JSON]) -> bool:
         """A row that the second side alone has."""
@@ -196,12 +208,22 @@ class _Budget:
         return True
 
 
+class _Opened(NamedTuple):
+    """A row, decrypted as far as possible."""
+
+    values: dict[str, JSON]
+    opened: set[str]
+    closed: set[str]
+    """The names of the fields that still are ciphertext."""
+
+
 class _OpenSide:
     """A table of one side while it is read."""
 
     def __init__(self, side: Side, table: str) -> None:
         self._side = side
         self._table = table
+        self._marks = Marks.of(side.archive)
         self._meta: MetaLines | None = None
         self.rows = 0
         self.unopened = 0
@@ -212,37 +234,34 @@ class _OpenSide:
             self.rows += 1
             yield row
 
-    def values(self, line: bytes) -> tuple[dict[str, JSON], set[str]]:
-        """A row's values, decrypted as far as possible, and the names of those that were ciphertext."""
+    def values(self, identifier: str, line: bytes) -> _Opened:
+        """A row. Asked for in the order of the rows, as :meth:`sealed` is."""
         values: dict[str, JSON] = jsontext.parse(line)
-        opened = set()
-        unopened = False
-        for name, value in values.items():
-            if is_encrypted(value):
-                text = self._open(value)
-                if text is None:
-                    unopened = True
-                else:
-                    values[name] = jsontext.parse(text)
-                    opened.add(name)
-        self.unopened += unopened
-        return values, opened
+        found = _Opened(values, set(), set())
+        candidates = [name for name, value in values.items() if may_be_encrypted(value)]
+        listed: Listed = listed_in(self._meta_of(identifier)) if candidates and self._marks.complete else None
+        for name in candidates:
+            try:
+                text = self._marks.opened(name, values[name], listed, self._side.cipher)
+            except FieldDecryptionError:
+                found.closed.add(name)
+                continue
+            if text is not None:
+                values[name] = jsontext.parse(text)
+                found.opened.add(name)
+        self.unopened += bool(found.closed)
+        return found
 
     def sealed(self, identifier: str) -> Collection[str]:
-        """The fields of a row that were ciphertext without being registered. Asked for in the order of the rows."""
-        if self._meta is None:
-            self._meta = MetaLines(self._side.archive, self._table)
-        line = self._meta.of(identifier)
+        """The fields of a row that were ciphertext without being registered."""
+        line = self._meta_of(identifier)
         names_ = line.get("sealed") if line is not None else None
         return names_ if isinstance(names_, list) else ()
 
-    def _open(self, value: str) -> bytes | None:
-        if self._side.cipher is None:
-            return None
-        try:
-            return self._side.cipher.decrypt(value)
-        except FieldDecryptionError:
-            return None
+    def _meta_of(self, identifier: str) -> dict[str, JSON] | None:
+        if self._meta is None:
+            self._meta = MetaLines(self._side.archive, self._table)
+        return self._meta.of(identifier)
 
 
 class _Comparison:
@@ -293,22 +312,23 @@ class _Comparison:
         yield count
 
     def _removed(self, identifier: str, line: bytes) -> None:
-        if self._expected is None or not self._expected.takes_removed(
-            self._table, identifier, self.one.values(line)[0]
-        ):
-            self.found.removed += 1
-            self._name(self.found.removed_ids, identifier)
+        if self._expected is not None:
+            row = self.one.values(identifier, line)
+            if self._expected.takes_removed(self._table, identifier, row.values, row.closed):
+                return
+        self.found.removed += 1
+        self._name(self.found.removed_ids, identifier)
 
     def _added(self, identifier: str, line: bytes) -> None:
         if self._expected is None or not self._expected.takes_added(
-            self._table, identifier, self.other.values(line)[0]
+            self._table, identifier, self.other.values(identifier, line).values
         ):
             self.found.added += 1
             self._name(self.found.added_ids, identifier)
 
     def _compare(self, identifier: str, one: bytes, other: bytes) -> None:
-        a, opened_a = self.one.values(one)
-        b, opened_b = self.other.values(other)
+        a, opened_a, closed = self.one.values(identifier, one)
+        b, opened_b, _ = self.other.values(identifier, other)
         exact = self._encrypted | opened_a | opened_b
         changed = changed_fields(a, b, exact=exact, ignored=self._ignored)
         close = [
@@ -322,26 +342,18 @@ class _Comparison:
             changed = sorted({*changed, *sealed.intersection(close)})
             exact |= sealed
         if self._expected is not None:
-            changed = self._unexpected(self._expected, changed, close, exact, a, b)
+            states = dict.fromkeys(exact, FieldState.PRIVATE) | dict.fromkeys(closed, FieldState.CLOSED)
+            taken = {
+                name
+                for name in dict.fromkeys([*changed, *close])
+                if self._expected.takes_field(
+                    self._table, identifier, name, a.get(name), b.get(name), states.get(name, FieldState.CLEAR)
+                )
+            }
+            changed = [name for name in changed if name not in taken]
         if changed:
             self.found.changed += 1
             self._keep(identifier, changed, a, b, len(one) + len(other))
-
-    def _unexpected(
-        self,
-        expected: Expectation,
-        changed: list[str],
-        close: list[str],
-        exact: Collection[str],
-        a: dict[str, JSON],
-        b: dict[str, JSON],
-    ) -> list[str]:
-        taken = {
-            name
-            for name in dict.fromkeys([*changed, *close])
-            if expected.takes_field(self._table, name, a.get(name), b.get(name), private=name in exact)
-        }
-        return [name for name in changed if name not in taken]
 
     def _keep(self, identifier: str, changed: list[str], a: dict[str, JSON], b: dict[str, JSON], size: int) -> None:
         kept = self.found.changed_rows

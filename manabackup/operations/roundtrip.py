@@ -2,7 +2,8 @@
 
 A fresh account on the embedded server, under a key that is made for it, gets the archive's rows by the same way as a
 real one: ``rekey``, ``restore``, ``export``. Then both archives are compared. What the rules of restoring change on
-purpose is counted by kind (:mod:`.roundtrip_rules`); anything else is a difference.
+purpose is counted by kind (:mod:`.roundtrip_rules`), and so is what stays behind; anything else is a difference. Only
+with neither of the latter two has the archive come back whole.
 
 No network is used but the loopback interface. What lies on the disk meanwhile is what a server would hold, with private
 fields under a key that is in memory only; both archives in between are sealed and have no name while they are read.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from ..archive.reader import Archive, open_archive
 from ..archive.writer import Seal
 from ..crypto.fields import FieldCipher
 from ..errors import OutputError
+from ..jsontext import JSON
 from ..mirror import Mirror
 from ..printable import printable
 from ..remote.connection import Connection, connect
@@ -60,7 +62,11 @@ class RoundtripResult:
     diff: Diff
     """What differs and was not expected."""
     expected: dict[str, int]
-    """What the rules change on purpose, kind → fields or rows (:data:`.roundtrip_rules.KINDS`)."""
+    """What the rules change on purpose, kind → fields or rows (:data:`.roundtrip_rules.EXPECTED`)."""
+    left_behind: dict[str, int]
+    """What the archive has and the account has not, kind → fields or rows (:data:`.roundtrip_rules.LEFT_BEHIND`)."""
+    left_behind_cases: list[dict[str, JSON]]
+    """The first of it, by table, id, field and reason."""
     refused: int
     """Rows that the server did not take."""
     not_as_planned: int
@@ -68,8 +74,8 @@ class RoundtripResult:
 
     @property
     def equal(self) -> bool:
-        """Whether everything came back that should."""
-        return self.diff.equal and not self.refused and not self.not_as_planned
+        """Whether everything came back."""
+        return self.diff.equal and not self.left_behind and not self.refused and not self.not_as_planned
 
     @property
     def rows(self) -> int:
@@ -83,6 +89,8 @@ class RoundtripResult:
             "equal": self.equal,
             "rows": self.rows,
             "expected": self.expected,
+            "leftBehind": self.left_behind,
+            "leftBehindCases": self.left_behind_cases,
             "differences": {name: table.to_json() for name, table in self.diff.tables.items()},
             "refused": self.refused,
             "notAsPlanned": self.not_as_planned,
@@ -90,12 +98,17 @@ class RoundtripResult:
 
 
 def roundtrip(
-    archive: Archive, *, opener: FieldCipher | None = None, progress: Callable[[int, int, str], None] | None = None
+    archive: Archive,
+    *,
+    opener: FieldCipher | None = None,
+    accepted: Collection[str] = (),
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> RoundtripResult:
     """Restores an open archive into an account that is made for it, exports that, and compares.
 
-    ``opener`` opens what is encrypted in the archive. ``progress`` is told (steps done, steps in all, the next step).
-    Folders for temporary files must have room for several times the archive's rows.
+    ``opener`` opens what is encrypted in the archive. What stays behind for one of the reasons ``accepted``
+    (:data:`.roundtrip_rules.LEFT_BEHIND`) counts as expected. ``progress`` is told (steps done, steps in all, the next
+    step). Folders for temporary files must have room for several times the archive's rows.
 
     Raises :class:`DamagedArchiveError`, :class:`WrongKeyError` and :class:`UsageError` as ``rekey`` does, and
     :class:`OutputError`.
@@ -121,13 +134,21 @@ def roundtrip(
         ):
             reach("compare")
             spaces = {space.id for space, _ in box.accounts.spaces.of_user(connection.user_id)}
-            rules = Rules(registry.load(), connection.user_id, spaces, there_before, done.report)
+            rules = Rules(registry.load(), connection.user_id, spaces, there_before, done.report, accepted)
             one = Side(archive, opener)
             make_file = spool_files(folder / "sorted")
             found = diff(one, Side(copy), make_file=make_file, with_identity=True, expected=rules)
             rules.settle(found)
     failed = done.verification.differing if done.verification is not None else 0
-    return RoundtripResult(archive.path, found, dict(sorted(rules.counts.items())), done.failed, failed)
+    return RoundtripResult(
+        archive.path,
+        found,
+        expected=dict(sorted(rules.counts.items())),
+        left_behind=dict(sorted(rules.left.items())),
+        left_behind_cases=rules.left_cases,
+        refused=done.failed,
+        not_as_planned=failed,
+    )
 
 
 @contextmanager

@@ -1,38 +1,44 @@
-"""What restoring an archive into another account changes on purpose, told from what went wrong.
+"""What restoring an archive into another account changes on purpose, and leaves behind, told from what went wrong.
 
-Every exception stands here, each as narrow as it can be, because whatever it takes is no difference any more.
+Every exception stands here, each as narrow as it can be, because whatever it takes is no difference any more. What
+stays behind is never expected, unless somebody says by its kind that it is.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
-from typing import Final
+from collections.abc import Collection, Container, Mapping
+from typing import Final, NamedTuple
 
 from .. import jsontext
-from ..crypto.fields import is_encrypted
 from ..jsontext import JSON
 from ..limits import MIB
 from ..registry import Registry
-from .diff import Diff, TableDiff
+from .capabilities import capability_fields, within
+from .diff import MOST_CASES, Diff, FieldState, TableDiff
 from .equality import changed_fields, equal_values
-from .identity import CHANGED_BY, COLUMNS, TOKEN, columns
+from .identity import CHANGED_BY, COLUMNS, columns
 from .restore.archive_rows import ONE_PER_SPACE
 from .restore.changes import as_stored, refusal
 from .restore.plan import Reason
 from .restore.report import Report
 
-KINDS: Final = {
+EXPECTED: Final = {
     # fields
-    "identity": "fields that say whose a row is, and links that open it: the new account's in place of the old one's",
+    "identity": "fields that say whose a row is, and the secrets and links that go with it: the new account's in place "
+    "of the old one's",
     "visibility": "fields that say who sees a row: never more people than the new space has",
     "addedTimes": "times that rows without any get, so that every device shows them alike",
     "numbers": "numbers beyond 64-bit floating point, which the server rounds",
     "surrogates": "texts with halves of characters, which the server replaces by U+FFFD",
-    "ciphertextLeftOut": "fields that no key at hand opens",
     # rows
     "rowIds": "rows whose id holds a space's, or that are one in each space: under the id that they have there",
     "bootstrapped": "rows that every new account begins with",
+}
+"""What restoring changes on purpose, in words; nothing of the archive is missing."""
+
+LEFT_FIELDS: Final = {"ciphertextLeftOut": "fields that no key at hand opens"}
+LEFT_ROWS: Final = {
     "superseded": "rows of which a space takes one, and a later one was restored",
     "unknownTable": "rows of tables that this version knows nothing of",
     "nul": "rows with a NUL character, which the server refuses",
@@ -41,7 +47,8 @@ KINDS: Final = {
     "tooLarge": "rows larger than a request may be",
     "badId": "rows with an id that the server would change",
 }
-"""What is expected, in words."""
+LEFT_BEHIND: Final = {**LEFT_ROWS, **LEFT_FIELDS}
+"""What the archive has and a restore leaves behind, for a reason that is known, in words."""
 
 _TIMES = frozenset({"createdAt", "updatedAt"})
 _OPEN_TO_OTHERS = ("unlisted", "public")
@@ -54,11 +61,22 @@ _BUDGET = 16 * MIB
 _MOST_MOVED = 1_000
 """Rows of one table on one side that may have another id; an account has one of each in a space."""
 
-_Rows = dict[str, dict[str, JSON]]
+
+class _Row(NamedTuple):
+    """A row that may be there under another id."""
+
+    values: Mapping[str, JSON]
+    closed: Collection[str] = ()
+
+
+_Rows = dict[str, _Row]
 
 
 class Rules:
-    """The expectation of one round trip. ``spaces`` and ``there_before`` are the new account's."""
+    """The expectation of one round trip. ``spaces`` and ``there_before`` are the new account's.
+
+    What stays behind for one of the reasons ``accepted`` (:data:`LEFT_BEHIND`) counts as expected.
+    """
 
     def __init__(
         self,
@@ -67,9 +85,15 @@ class Rules:
         spaces: Container[str],
         there_before: Container[tuple[str, str]],
         report: Report,
+        accepted: Collection[str] = (),
     ) -> None:
         self.counts: Counter[str] = Counter()
-        """Kind → fields or rows; whole after :meth:`settle`."""
+        """What is expected, kind → fields or rows; whole after :meth:`settle`."""
+        self.left: Counter[str] = Counter()
+        """What stays behind, likewise."""
+        self.left_cases: list[dict[str, JSON]] = []
+        """Table, id, field and reason of the first of it."""
+        self._accepted = accepted
         self._registry = registry
         self._user_id = user_id
         self._spaces = spaces
@@ -86,35 +110,38 @@ class Rules:
 
     # --- what diff asks
 
-    def takes_field(self, table: str, name: str, one: JSON, other: JSON, *, private: bool) -> bool:
-        """Whether a field's change is one of the rules'."""
-        kind = self._kind(table, name, one, other, private=private)
-        if kind is None:
-            return False
-        self.counts[kind] += 1
-        return True
+    def takes_field(self, table: str, identifier: str, name: str, one: JSON, other: JSON, state: FieldState) -> bool:
+        """Whether a field's change is one of the rules', or it is known why it stays behind."""
+        kind = self._kind(table, name, one, other, private=state is FieldState.PRIVATE)
+        if kind is not None:
+            self.counts[kind] += 1
+            return True
+        if state is FieldState.CLOSED and other is None:
+            self._leave("ciphertextLeftOut", table, identifier, name)
+            return True
+        return False
 
-    def takes_removed(self, table: str, identifier: str, values: dict[str, JSON]) -> bool:
-        """Whether a row was to stay behind."""
+    def takes_removed(self, table: str, identifier: str, values: dict[str, JSON], closed: Collection[str]) -> bool:
+        """Whether it is known why a row stays behind, or it may be there under another id."""
         known = self._registry.by_name.get(table)
         if known is None:
-            self.counts["unknownTable"] += 1
+            self._leave("unknownTable", table, identifier)
             return True
         readable = {name: value for name, value in values.items() if name not in known.encrypted}
         reason = refusal([jsontext.dumps(readable)], identifier)
         if reason in _LAWFUL:
-            self.counts[reason.value] += 1
+            self._leave(reason.value, table, identifier)
             return True
         told = self._told.get((table, identifier))
         if told in _TOLD:
-            self.counts[str(told)] += 1
+            self._leave(str(told), table, identifier)
             return True
-        return table in self._moving and self._keep(self._removed, table, identifier, values)
+        return table in self._moving and self._keep(self._removed, table, identifier, _Row(values, closed))
 
     def takes_added(self, table: str, identifier: str, values: dict[str, JSON]) -> bool:
         """Whether the account had a row before, or has it for one of the archive's under another id."""
         if table in self._moving:
-            return self._keep(self._added, table, identifier, values)
+            return self._keep(self._added, table, identifier, _Row(values))
         if (table, identifier) in self._there_before:
             self.counts["bootstrapped"] += 1
             return True
@@ -129,14 +156,14 @@ class Rules:
             for gone in list(removed):
                 there = next((new for new in added if self._is_same(table, removed[gone], added[new])), None)
                 if there is not None:
-                    self._count_fields(table, removed.pop(gone), added.pop(there))
+                    self._count_fields(table, gone, removed.pop(gone), added.pop(there))
                     self.counts["rowIds"] += 1
             for new in [new for new in added if (table, new) in self._there_before]:
                 del added[new]
                 self.counts["bootstrapped"] += 1
             for gone in list(removed)[: self._superseded[table]]:
                 del removed[gone]
-                self.counts["superseded"] += 1
+                self._leave("superseded", table, gone)
             if removed or added:
                 differing = found.tables.setdefault(table, TableDiff())
                 differing.removed += len(removed)
@@ -144,42 +171,55 @@ class Rules:
                 differing.removed_ids += removed
                 differing.added_ids += added
 
-    def _keep(self, kept: dict[str, _Rows], table: str, identifier: str, values: dict[str, JSON]) -> bool:
+    def _leave(self, kind: str, table: str, identifier: str, field: str | None = None) -> None:
+        if kind in self._accepted:
+            self.counts[kind] += 1
+            return
+        self.left[kind] += 1
+        if len(self.left_cases) < MOST_CASES:
+            named = {} if field is None else {"field": field}
+            self.left_cases.append({"table": table, "id": identifier, **named, "reason": kind})
+
+    def _keep(self, kept: dict[str, _Rows], table: str, identifier: str, row: _Row) -> bool:
         rows = kept.setdefault(table, {})
-        size = len(jsontext.dumps(values))
+        size = len(jsontext.dumps(row.values))
         if len(rows) >= _MOST_MOVED or size > self._left:
             return False
         self._left -= size
-        rows[identifier] = values
+        rows[identifier] = row
         return True
 
-    def _changes(self, table: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> list[str | None]:
-        """The kind of each change between two rows."""
+    def _changes(self, table: str, one: _Row, other: _Row) -> dict[str, str | None]:
+        """The kind of each change between two rows, field → kind."""
         private = self._registry.by_name[table].encrypted
-        return [
-            self._kind(table, name, one.get(name), other.get(name), private=name in private)
-            for name in changed_fields(one, other, exact=private, ignored=("id",))
-        ]
+        return {
+            name: "ciphertextLeftOut"
+            if name in one.closed and other.values.get(name) is None
+            else self._kind(table, name, one.values.get(name), other.values.get(name), private=name in private)
+            for name in changed_fields(one.values, other.values, exact=private, ignored=("id",))
+        }
 
-    def _is_same(self, table: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> bool:
-        return None not in self._changes(table, one, other)
+    def _is_same(self, table: str, one: _Row, other: _Row) -> bool:
+        return None not in self._changes(table, one, other).values()
 
-    def _count_fields(self, table: str, one: Mapping[str, JSON], other: Mapping[str, JSON]) -> None:
-        self.counts.update(kind for kind in self._changes(table, one, other) if kind is not None)
+    def _count_fields(self, table: str, identifier: str, one: _Row, other: _Row) -> None:
+        for name, kind in self._changes(table, one, other).items():
+            if kind in LEFT_FIELDS:
+                self._leave(kind, table, identifier, name)
+            elif kind is not None:
+                self.counts[kind] += 1
 
     # --- one field
 
     def _kind(self, table: str, name: str, one: JSON, other: JSON, *, private: bool) -> str | None:
         if name in columns(self._registry, table):
             return "identity" if self._is_ours(table, name, other) else None
-        if name in (CHANGED_BY, TOKEN):
+        if name == CHANGED_BY or within([name], capability_fields(table)):
             return "identity" if other is None else None
         if name == "visibility" and other == _WITHIN_SPACE and (one is None or one in _OPEN_TO_OTHERS):
             return "visibility"
         if name in _TIMES and one is None and type(other) is str:
             return "addedTimes"
-        if is_encrypted(one) and other is None:
-            return "ciphertextLeftOut"
         if not private and equal_values(one, other):
             return "numbers"
         if not private and equal_values(jsontext.parse(as_stored(jsontext.dumps(one))), other):

@@ -35,7 +35,13 @@ def ci(tmp_path: Path) -> Computer:
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    return ours(tmp_path / "good.mana", {"notes": [NOTE], "mystery.things": [{"id": "q"}]})
+    return ours(tmp_path / "good.mana", {"notes": [NOTE], "tasks": [{"id": "t", "order": 1}]})
+
+
+@pytest.fixture
+def unknown(tmp_path: Path) -> Path:
+    """Whole as an archive, and of it one row cannot be restored."""
+    return ours(tmp_path / "unknown.mana", {"notes": [NOTE], "mystery.things": [{"id": "q\x1b[31m"}]})
 
 
 @pytest.fixture
@@ -55,25 +61,65 @@ def tried(ci: Computer, *arguments: object) -> Finished:
     return ci("roundtrip", *map(str, arguments), env={"MANABACKUP_PASSPHRASE": PASSPHRASE})
 
 
-def test_an_export_of_a_whole_account_comes_back_whole(owner: Owner, stocked: Computer, ci: Computer) -> None:
-    assert stocked.export("--offline", "--include-deleted").code == 0
+def test_an_export_of_a_whole_account_comes_back_but_for_what_is_not_its_own(
+    owner: Owner, stocked: Computer, ci: Computer
+) -> None:
+    exported = stocked.export("--offline", "--include-deleted")
+    assert exported.code == 0
     done = tried(ci, stocked.archive, "--json")
-    assert (done.code, done.err) == (0, ""), done.out
+    assert (done.code, done.err) == (4, ""), done.out
     check("roundtrip", done.record)
     (file,) = done.record["files"]
     assert file["archive"] == str(stocked.archive)
-    assert (file["equal"], file["differences"]) == (True, {})
+    assert (file["equal"], file["differences"]) == (False, {})
     assert file["rows"] >= sum(map(len, owner.live.values()))
-    assert {"identity", "addedTimes", "ciphertextLeftOut", "rowIds", "unknownTable"} <= file["expected"].keys()
-
-
-def test_archives_of_the_web_app_come_back_whole(ci: Computer) -> None:
-    names = ("all-tables-sealed", "tombstones-and-corrupt")
-    done = tried(ci, *(VECTORS / f"{name}.mana" for name in names), "--json")
-    assert done.code == 0, done.out + done.err
+    assert {"identity", "addedTimes", "rowIds"} <= file["expected"].keys()
+    # Other members' fields, under their keys, and the table of a newer app.
+    assert file["leftBehind"].keys() == {"ciphertextLeftOut", "unknownTable"}
+    assert file["leftBehind"]["ciphertextLeftOut"] == exported.record["completeness"]["notices"]["foreignCiphertext"]
+    kinds = [word for kind in file["leftBehind"] for word in ("--expect", kind)]
+    done = tried(ci, stocked.archive, "--json", *kinds)
+    assert (done.code, done.err) == (0, ""), done.out
     check("roundtrip", done.record)
-    rows = [file["rows"] for file in done.record["files"]]
-    assert rows == [203, 14]
+    (told,) = done.record["files"]
+    assert (told["equal"], told["leftBehind"], told["leftBehindCases"]) == (True, {}, [])
+    assert told["expected"] == file["expected"] | file["leftBehind"]
+
+
+def test_archives_of_the_web_app_come_back_whole_but_for_what_does_not_open(ci: Computer) -> None:
+    files = [VECTORS / f"{name}.mana" for name in ("all-tables-sealed", "tombstones-and-corrupt")]
+    done = tried(ci, *files, "--json")
+    assert done.code == 4, done.out + done.err
+    check("roundtrip", done.record)
+    assert [(file["rows"], file["leftBehind"]) for file in done.record["files"]] == [
+        (203, {}),
+        (14, {"ciphertextLeftOut": 2}),
+    ]
+    done = tried(ci, *files, "--json", "--expect", "ciphertextLeftOut")
+    assert done.code == 0, done.out + done.err
+
+
+def test_what_stays_behind_ends_with_4_and_is_counted_and_named(ci: Computer, unknown: Path) -> None:
+    report = ci.home / "report.xml"
+    done = tried(ci, unknown, "--junit", report)
+    assert (done.code, done.err) == (4, "")
+    head, *rest = done.out.splitlines()
+    assert head == f"{unknown}: does not come back whole: 1 of 2 rows stay behind (unknownTable)"
+    assert rest[-2:] == [
+        "  left behind: unknownTable: 1 (rows of tables that this version knows nothing of)",
+        "    - mystery.things q\\x1b[31m",
+    ]
+    (failure,) = ET.parse(report).getroot().iter("failure")
+    assert failure.get("message") == head.removeprefix(f"{unknown}: ")
+    assert "mystery.things q" in (failure.text or "")
+    properties = {item.get("name"): item.get("value") for item in ET.parse(report).getroot().iter("property")}
+    assert properties["leftBehind.unknownTable"] == "1"
+    done = tried(ci, unknown, "--expect", "unknownTable", "--junit", report, "--force")
+    assert (done.code, done.out.splitlines()[0]) == (0, f"{unknown}: comes back whole, 2 rows")
+    assert ET.parse(report).getroot().get("failures") == "0"
+    assert tried(ci, unknown, "--expect", "nul").code == 4
+    refused = tried(ci, unknown, "--expect", "everything")
+    assert (refused.code, refused.out) == (2, "")
 
 
 def test_it_needs_nothing_and_leaves_nothing(ci: Computer, good: Path) -> None:
@@ -81,7 +127,7 @@ def test_it_needs_nothing_and_leaves_nothing(ci: Computer, good: Path) -> None:
     done = tried(ci, good)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[0] == f"{good}: comes back whole, 2 rows"
-    assert "  expected: unknownTable: 1 (rows of tables that this version knows nothing of)" in done.out.splitlines()
+    assert "  expected: bootstrapped: 3 (rows that every new account begins with)" in done.out.splitlines()
     assert set(ci.files()) == before
     assert list(ci.temporary.iterdir()) == []
 
@@ -107,7 +153,7 @@ def test_a_difference_ends_with_4_and_is_told_without_values(ci: Computer, good:
     done = tried(ci, good, odd)
     assert (done.code, done.err) == (4, "")
     lines = done.out.splitlines()
-    assert any(line.endswith("odd\\x1b[31m.mana: DOES NOT COME BACK WHOLE, 1 row") for line in lines)
+    assert any(line.endswith("odd\\x1b[31m.mana: does not come back whole: 1 row of 1 differs") for line in lines)
     assert lines[-2:] == ["  notes: 0 added, 0 removed, 1 changed", "    ~ n: __odd\\x1b[31m"]
     assert "geheim" not in done.out
 
@@ -148,10 +194,10 @@ def test_junit_has_a_test_case_for_each_file(ci: Computer, good: Path, odd: Path
     assert all(float(case.get("time", "")) >= 0 for case in suite)
     assert [child.tag for child in passed] == ["properties"]
     properties = {item.get("name"): item.get("value") for item in passed.iter("property")}
-    assert (properties["rows"], properties["expected.unknownTable"]) == ("2", "1")
+    assert (properties["rows"], properties["expected.bootstrapped"]) == ("2", "3")
     (failure,) = failed.findall("failure")
-    assert failure.get("message") == "notes: 0 added, 0 removed, 1 changed"
-    assert (failure.text or "").splitlines()[1] == "  ~ n: __odd\\x1b[31m"
+    assert failure.get("message") == "does not come back whole: 1 row of 1 differs"
+    assert (failure.text or "").splitlines()[1:] == ["notes: 0 added, 0 removed, 1 changed", "  ~ n: __odd\\x1b[31m"]
     (error,) = broken.findall("error")
     assert error.get("type") == "DamagedArchiveError"
     assert report.stat().st_mode & 0o777 == 0o600
