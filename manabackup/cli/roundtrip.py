@@ -57,7 +57,7 @@ class _Outcome:
     multiple=True,
     metavar="KIND",
     type=click.Choice(sorted(LEFT_BEHIND)),
-    help="Take what stays behind for this reason as expected, such as ciphertextLeftOut; may be given several times.",
+    help=f"Take what stays behind for this reason as expected; one or more of {', '.join(sorted(LEFT_BEHIND))}.",
 )
 @weak_kdf_option
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
