@@ -57,7 +57,8 @@ def rekey(
     """Encrypt an archive for another account.
 
     Private fields come under the target account's key, and what tells whose they were is left out: ids of user and
-    spaces, names, links. The target's web app imports such a file as it is; nobody else can read its private fields.
+    spaces, names, links and secrets. The target's web app imports such a file as it is; nobody else can read its
+    private fields.
 
     The target's key comes from --to-key-file, or from the vault of the account that --to-profile or --to-token names;
     without any of these the target is the account that is signed in. An encrypted archive is itself opened with

@@ -31,7 +31,7 @@ def capability_fields(table: str, *, known: bool = True) -> frozenset[str]:
 
 def within(names: Iterable[str], fields: frozenset[str]) -> list[str]:
     """The names of fields, or of paths into them, that are among ``fields``."""
-    return [name for name in names if name in fields or name.partition(".")[0] in fields]
+    return [name for name in names if name in fields or ("." in name and name.partition(".")[0] in fields)]
 
 
 def held(values: Mapping[str, JSON], fields: frozenset[str]) -> list[str]:

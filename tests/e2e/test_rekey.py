@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import time_ns
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from manabackup import jsontext, registry
 from manabackup.sandbox import Sandbox
 from tests.formats.schemas import check
-from tests.operations.archives import entries, opened
+from tests.operations.archives import PERSONAL, entries, opened, ours
 
 from .homes import PASSPHRASE, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
 
@@ -311,3 +312,25 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_left(command: str, exported:
     assert done.stderr.splitlines()[-2 if "hint" in done.stderr else -1].startswith("error: ")
     assert not out(stocked).exists()
     assert not [path for path in stocked.files() if path.name.endswith(".part") or "live" in path.name]
+
+
+def test_the_scene_of_the_personal_space_becomes_the_targets_own(
+    newcomer: Newcomer, stocked: Computer, tmp_path: Path
+) -> None:
+    """So the web app's import puts it over the one that is there. A token does not tell which space is the target's."""
+    archive = ours(tmp_path / "a.mana", {"workbenchScenes": [{"id": f"seed-home-{PERSONAL}", "name": "Home"}]})
+    email = f"{newcomer.name}@example.org"
+    stocked.environ["MANABACKUP_TO_RECOVERY_CODE"] = newcomer.recovery_code
+    signed_in = stocked(
+        "--profile", "new", "login", "--email", email, env={"MANABACKUP_PASSWORD": "Straße-nach-Süden-7"}
+    )
+    assert signed_in.code == 0, signed_in.err
+    done = stocked("rekey", str(archive), "-o", str(out(stocked)), "--to-profile", "new", "--json")
+    assert done.code == 0, done.err
+    home = next(space.id for space, _ in newcomer.box.accounts.spaces.of_user(newcomer.id))
+    assert list(rows_of(out(stocked))["workbenchScenes"]) == [f"seed-home-{home}"]
+    stocked.environ["MANABACKUP_TO_TOKEN"] = newcomer.box.accounts.issue_token(newcomer.id)
+    done = stocked("rekey", str(archive), "-o", str(out(stocked)), "--force", "--json")
+    assert done.code == 0, done.err
+    (identifier,) = rows_of(out(stocked))["workbenchScenes"]
+    assert str(UUID(identifier)) == identifier

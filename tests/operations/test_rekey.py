@@ -222,6 +222,16 @@ def test_an_id_out_of_a_rekeyed_archive_stays_unless_the_target_is_known_now(
     assert "seed-home-h" in rows(home, "workbenchScenes")
 
 
+def test_a_row_that_is_called_as_another_one_is_to_be_called_is_refused(tmp_path: Path, out: Path) -> None:
+    scene = {"id": f"seed-home-{TEAM}"}
+    rekeyed(ours(tmp_path / "a.mana", {"workbenchScenes": [scene]}), out)
+    (taken,) = rows(out, "workbenchScenes")
+    source = ours(tmp_path / "b.mana", {"workbenchScenes": sorted([scene, {"id": taken}], key=lambda row: row["id"])})
+    with pytest.raises(DamagedArchiveError, match="one id"):
+        rekeyed(source, tmp_path / "c.mana")
+    assert not (tmp_path / "c.mana").exists()
+
+
 def test_an_id_of_an_earlier_version_with_the_number_of_a_space_is_one_of_its_own(tmp_path: Path, out: Path) -> None:
     source = ours(
         tmp_path / "a.mana",

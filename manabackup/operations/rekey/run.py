@@ -300,9 +300,10 @@ class _Run:
         sorter = LineSorter(self._make_file)
         sorter.add((identifier, line + _BREAK + meta) for identifier, line, meta in rows)
         for _, lines in sorter.groups():
-            for text in lines:
-                line, _, meta = text.partition(_BREAK)
-                yield line, meta
+            if len(lines) > 1:  # somebody has called a row what another one is to be called
+                raise DamagedArchiveError("two rows would have one id", code="line", where=names.entry("data", name))
+            line, _, meta = lines[0].partition(_BREAK)
+            yield line, meta
 
     def _own_rows(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
         metas = MetaLines(self._archive, name)
