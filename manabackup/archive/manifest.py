@@ -87,6 +87,12 @@ class Manifest:
         completeness = self.raw.get("completeness")
         return completeness if isinstance(completeness, dict) else None
 
+    @property
+    def status(self) -> str | None:
+        """``complete`` or ``partial`` as the writer knew it, None where the archive does not say."""
+        status = (self.completeness or {}).get("status")
+        return status if status in ("complete", "partial") else None
+
     def seal_parameters(self, limits: Limits = DEFAULT_LIMITS, *, allow_weak: bool = False) -> SealParameters:
         """How to derive the key. Raises :class:`DamagedArchiveError` for everything that the format does not allow.
 

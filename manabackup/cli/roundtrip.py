@@ -134,6 +134,8 @@ def _lines(result: RoundtripResult) -> Iterator[str]:
     for kind, count in result.expected.items():
         yield f"  expected: {kind}: {count:,} ({_MEANINGS[kind]})"
     yield from (f"  {line}" for line in _differences(result))
+    if result.status == "partial":
+        yield "  its writer could not read everything: see `completeness` in its manifest (manabackup info)"
 
 
 def _verdict(result: RoundtripResult) -> str:

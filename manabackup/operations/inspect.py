@@ -54,8 +54,8 @@ class Info:
                 described[key] = manifest.raw[key]
         completeness = manifest.completeness
         if completeness is not None:
-            if completeness.get("status") in ("complete", "partial"):
-                described["status"] = completeness["status"]
+            if manifest.status is not None:
+                described["status"] = manifest.status
             described["completeness"] = _counts(completeness)
         return described
 

@@ -71,6 +71,8 @@ class RoundtripResult:
     """Rows that the server did not take."""
     not_as_planned: int
     """Rows that the account did not show as planned when it was read again."""
+    status: str | None = None
+    """``complete`` or ``partial`` as the archive's writer knew it, None where the archive does not say."""
 
     @property
     def equal(self) -> bool:
@@ -94,6 +96,7 @@ class RoundtripResult:
             "differences": {name: table.to_json() for name, table in self.diff.tables.items()},
             "refused": self.refused,
             "notAsPlanned": self.not_as_planned,
+            "status": self.status,
         }
 
 
@@ -148,6 +151,7 @@ def roundtrip(
         left_behind_cases=rules.left_cases,
         refused=done.failed,
         not_as_planned=failed,
+        status=archive.manifest.status,
     )
 
 

@@ -132,9 +132,7 @@ class _Verification:
         report.notes += archive.notes
         if not archive.sealed:
             report.notes.append(UNAUTHENTICATED)
-        completeness = archive.manifest.completeness
-        status = completeness.get("status") if completeness is not None else None
-        report.status = status if isinstance(status, str) else None
+        report.status = archive.manifest.status
         counts: dict[str, int] = {}
         for entry in archive.container.entries.values():
             try:

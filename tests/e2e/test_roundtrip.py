@@ -122,6 +122,13 @@ def test_what_stays_behind_ends_with_4_and_is_counted_and_named(ci: Computer, un
     assert (refused.code, refused.out) == (2, "")
 
 
+def test_that_an_archive_was_partial_before_is_said(ci: Computer, tmp_path: Path) -> None:
+    lost = {"undecryptable": {"count": 1, "cases": []}}
+    additions = {"completeness": {"status": "partial", "losses": lost, "notices": {}}}
+    done = tried(ci, ours(tmp_path / "partial.mana", {"notes": [NOTE]}, additions=additions))
+    assert (done.code, done.out.splitlines()[-1].split(":")[0]) == (0, "  its writer could not read everything")
+
+
 def test_it_needs_nothing_and_leaves_nothing(ci: Computer, good: Path) -> None:
     before = set(ci.files())
     done = tried(ci, good)
