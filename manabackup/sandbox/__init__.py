@@ -33,7 +33,8 @@ class Sandbox:
     """Both servers. A context manager: requests are answered inside it.
 
     ``folder`` keeps the databases between runs, readable for their owner alone; without it they are in memory.
-    ``clock`` gives nanoseconds since the epoch. ``production`` switches the account service's rate limits on. The other
+    ``clock`` gives nanoseconds since the epoch. ``production`` switches the account service's rate limits on.
+    ``foreign_rows`` of other users make the sync server's table larger, as :attr:`ChangeLog.foreign_rows`. The other
     times are in seconds and default to what was measured. Raises ``OSError`` when ``port`` is taken.
     """
 
@@ -45,12 +46,14 @@ class Sandbox:
         clock: Callable[[], int] = time.time_ns,
         production: bool = False,
         middleware: Sequence[Middleware] = (),
+        foreign_rows: int = 0,
         upload_seconds: float = 15.0,
         heartbeat_seconds: float = 30.0,
         membership_seconds: float = 300.0,
     ) -> None:
         self.faults = Faults()
         self.log = ChangeLog(_database(folder, "changes.sqlite3"), clock=clock)
+        self.log.foreign_rows = foreign_rows
         self.accounts = Accounts(
             _database(folder, "accounts.sqlite3"),
             clock=clock,

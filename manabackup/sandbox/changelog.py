@@ -51,6 +51,9 @@ AND (user_id = ? OR space_id IN (SELECT value FROM json_each(?))) ORDER BY creat
 _PULL = _READ.format(index="by_collection", collection="AND collection = ?")
 _READ_APP = _READ.format(index="by_app", collection="")
 _BULK_ROWS = 2_000
+SECONDS_A_ROW = 93e-9
+"""Of the server's time, for each row of the table that a look at a whole app reads: 5.9 s for 63 of them over 1,010,000
+rows. A look at one collection is served by an index; what it takes beyond its rows is not to be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,11 @@ class ChangeLog:
         self._database.executescript(_SCHEMA)
         self._last_us: int = self._database.execute("SELECT coalesce(max(created_at), 0) FROM changes").fetchone()[0]
         self._last_us = min(self._last_us, clock() // 1_000)
+        self._rows = self.count()
+        self.foreign_rows = 0
+        """So many rows of other users, which nobody here can see, lie in the table besides."""
+        self.rows_read = 0
+        """How many rows the server has looked at for its answers."""
 
     def close(self) -> None:
         """Closes the database; what was in memory is gone."""
@@ -150,6 +158,7 @@ class ChangeLog:
                 self._database.execute("BEGIN")
                 self._database.executemany(_INSERT, batch)
                 self._database.execute("COMMIT")
+                self._rows += len(batch)
             count += len(batch)
         return count
 
@@ -163,6 +172,7 @@ class ChangeLog:
         with self._lock:
             row = self._columns(event_id, user_id, client_id, app, record, self._stamp() - lag_us, poisoned=False)
             self._database.execute(_INSERT, row)
+            self._rows += 1
         return event_id
 
     def pull(
@@ -178,13 +188,21 @@ class ChangeLog:
         """Changes of one collection after ``since_us``, oldest first, that ``user_id`` wrote or that lie in ``spaces``,
         without those of ``client_id``.
         """
-        return self._read(_PULL, (app, collection), user_id, spaces, client_id, since_us, limit)
+        rows = self._read(_PULL, (app, collection), user_id, spaces, client_id, since_us, limit)
+        self.rows_read += len(rows)
+        return rows
 
     def read_app(
         self, user_id: str, spaces: Collection[str], app: str, client_id: str, since_us: int, limit: int
     ) -> list[Row]:
-        """As :meth:`pull`, over all collections of the app."""
+        """As :meth:`pull`, over all collections of the app, for which the real server reads its whole table."""
+        self.rows_read += self.table_rows
         return self._read(_READ_APP, (app,), user_id, spaces, client_id, since_us, limit)
+
+    @property
+    def table_rows(self) -> int:
+        """All rows of the table, :attr:`foreign_rows` among them: what a look at a whole app reads."""
+        return self._rows + self.foreign_rows
 
     def poison(self, event_id: str) -> None:
         """Makes a stored change unreadable for the server."""
@@ -194,7 +212,7 @@ class ChangeLog:
     def forget(self, event_id: str) -> None:
         """Removes a change, which no real server does: a history that was rewritten."""
         with self._lock:
-            self._database.execute("DELETE FROM changes WHERE event_id = ?", (event_id,))
+            self._rows -= self._database.execute("DELETE FROM changes WHERE event_id = ?", (event_id,)).rowcount
 
     def count(self, app: str | None = None) -> int:
         """Changes in the log, of one app or of all."""
@@ -214,7 +232,9 @@ class ChangeLog:
     def erase(self, user_id: str) -> int:
         """Removes all changes that a user wrote, as the deletion of the account does, and gives their number."""
         with self._lock:
-            return self._database.execute("DELETE FROM changes WHERE user_id = ?", (user_id,)).rowcount
+            erased = self._database.execute("DELETE FROM changes WHERE user_id = ?", (user_id,)).rowcount
+            self._rows -= erased
+            return erased
 
     def _read(
         self,

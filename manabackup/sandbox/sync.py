@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import time
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -24,7 +25,7 @@ from .answers import (
     send_answer,
     vanish,
 )
-from .changelog import ChangeLog, Row
+from .changelog import SECONDS_A_ROW, ChangeLog, Row
 from .changeset import OPERATIONS, Changeset, decode
 from .faults import Faults
 from .gojson import GoJSONError, quote
@@ -178,6 +179,7 @@ class SyncApp:
             return error(500, f"failed to record change: {refused}")
         collections = dict.fromkeys(change.table for change in changeset.changes)
         self.streams.notify(user_id, client_id, app, collections)
+        time.sleep(self._log.table_rows * SECONDS_A_ROW)  # the database is busy, and so is the server
         try:
             rows = self._log.read_app(
                 user_id,
