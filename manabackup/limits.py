@@ -55,6 +55,10 @@ class Limits:
     request_seconds: float = 120.0
     """From sending a request to the last byte of its answer."""
     connect_seconds: float = 15.0
+    search_seconds: float = 120.0
+    """Of a pull, for collections that nobody told of."""
+    search_answer_seconds: float = 30.0
+    """From sending one question of that search to the last byte of its answer."""
     attempts: int = 5
     """Of one request, the first included."""
 

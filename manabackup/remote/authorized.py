@@ -30,6 +30,7 @@ class Authorized:
         body: bytes | None = None,
         attempts: int | None = None,
         room: Room | None = None,
+        seconds: float | None = None,
     ) -> Answer:
         """As :meth:`Transport.request`; a 401 stores nothing and is always worth another attempt.
 
@@ -46,6 +47,7 @@ class Authorized:
                 body=body,
                 attempts=attempts,
                 room=room,
+                seconds=seconds,
             )
             if answer.status != 401:
                 return _admitted(answer)

@@ -81,10 +81,11 @@ class SyncClient:
         )
         return _page(answer, f"{app}/{collection}")
 
-    def read_app(self, app: str, since: str, *, attempts: int | None = None, room: Room | None = None) -> Page:
+    def read_app(self, app: str, since: str, *, attempts: int | None = None, seconds: float | None = None) -> Page:
         """The first changes of all collections of an app after ``since``, 5,000 at most, by a push of no changes.
 
-        ``has_more`` is always false: an answer of 5,000 may be cut. Raises also :class:`UnwieldyAnswerError`.
+        ``has_more`` is always false: an answer of 5,000 may be cut. The server looks at the changes of all its users
+        for it; ``seconds`` is how long it may take. Raises also :class:`UnwieldyAnswerError`.
         """
         changeset = {"clientId": self._client_id, "since": since, "schemaVersion": _SCHEMA_VERSION, "changes": []}
         for attempt in range(1, (attempts or self._transport.limits.attempts) + 1):
@@ -96,7 +97,7 @@ class SyncClient:
                 headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
                 body=jsontext.dumps(changeset),
                 attempts=attempts,
-                room=room,
+                seconds=seconds,
             )
             if not came_too_slowly(answer):
                 break

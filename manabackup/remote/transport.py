@@ -183,12 +183,14 @@ class Transport:
         body: bytes | None = None,
         attempts: int | None = None,
         room: Room | None = None,
+        seconds: float | None = None,
     ) -> Answer:
         """Sends a request, again where that may help, and gives the last answer whatever its status.
 
         ``path`` begins with ``/`` and is percent-encoded by the caller where it holds names. ``attempts`` is 1 for a
-        request that must not be repeated; ``room`` says how large the answer may be, and is asked again while it comes.
-        Without them the limits hold.
+        request that must not be repeated; ``room`` says how large the answer may be, and is asked again while it comes;
+        ``seconds`` is how long an answer may take, and one that takes longer is not asked for again. Without them the
+        limits hold.
 
         Raises :class:`ServerError` when there was no answer, or one that cannot be used: a redirect, cut, and as
         :class:`UnwieldyAnswerError` too large or too late.
@@ -200,7 +202,7 @@ class Transport:
         for attempt in range(1, allowed + 1):
             answer: Answer | None = None
             try:
-                answer = self._exchange(method, url, source, headers or {}, body, room)
+                answer = self._exchange(method, url, source, headers or {}, body, room, seconds)
                 reason = str(answer.status)
                 if attempt == allowed or not _is_passing(answer.status):
                     return answer
@@ -208,7 +210,7 @@ class Transport:
                 reason = str(failure)
                 if self._closed.is_set():
                     raise ServerError(f"{source}: the connection was closed here") from None
-                if attempt == allowed:
+                if attempt == allowed or (failure.late and seconds is not None):
                     kind = UnwieldyAnswerError if failure.late else ServerError
                     raise kind(f"{source}: {reason}") from None
             _log.info("%s: %s (attempt %d of %d)", source, reason, attempt, allowed)
@@ -230,7 +232,14 @@ class Transport:
         return True
 
     def _exchange(
-        self, method: str, url: str, source: str, headers: Mapping[str, str], body: bytes | None, room: Room | None
+        self,
+        method: str,
+        url: str,
+        source: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        room: Room | None,
+        seconds: float | None,
     ) -> Answer:
         sent = {
             "User-Agent": f"manabackup/{__version__}",
@@ -239,7 +248,7 @@ class Transport:
             **headers,
         }
         now = time.monotonic()
-        deadline = now + self.limits.request_seconds
+        deadline = now + (seconds or self.limits.request_seconds)
         timeouts = {
             "connect": min(deadline, now + self.limits.connect_seconds),
             "write": deadline,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -50,6 +52,8 @@ class Box:
     url: str
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     before: Callable[[str, str, str], tuple[int, bytes] | None] = lambda *_: None
+    ahead: timedelta = timedelta()
+    """So far the server's clock is ahead of this computer's."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def write(
@@ -67,6 +71,11 @@ class Box:
             changes.append(StoredChange(USER, "another device", app, change, instant, events[-1], **more))
         self.log.append_many(changes)
         return events
+
+    @property
+    def asked_whole(self) -> list[str]:
+        """The apps that were asked for as a whole, in the order of the requests."""
+        return [path.removeprefix("/sync/") for method, path, _ in self.requests if method == "POST"]
 
     @contextmanager
     def mirror(self, user: str = USER) -> Iterator[Mirror]:
@@ -110,6 +119,7 @@ class Box:
 def running(folder: Path) -> Iterator[Box]:
     def watch(application: ASGIApp) -> ASGIApp:
         async def watched(scope: Any, receive: Receive, send: Send) -> None:
+            assert box is not None
             method, path, query = scope["method"], scope["path"], scope["query_string"].decode()
             box.requests.append((method, path, query))
             instead = box.before(method, path, query)
@@ -123,7 +133,11 @@ def running(folder: Path) -> Iterator[Box]:
 
         return watched
 
-    with Sandbox(middleware=[watch]) as sandbox:
+    def clock() -> int:
+        return time.time_ns() + (box.ahead // timedelta(microseconds=1) * 1_000 if box else 0)
+
+    box: Box | None = None
+    with Sandbox(middleware=[watch], clock=clock) as sandbox:
         sandbox.accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
         box = Box(folder, sandbox.log, sandbox.accounts, sandbox.faults, sandbox.url)
         yield box

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -32,12 +33,27 @@ def test_a_first_pull_brings_every_page_of_every_collection(box: Box) -> None:
     assert progress == sorted(progress)
 
 
-def test_a_pull_of_nothing_new_asks_each_app_twice(box: Box) -> None:
+def test_a_pull_of_nothing_new_asks_each_collection_once_and_looks_at_nobody_elses_rows(box: Box) -> None:
     box.write([T0 + n for n in range(10)])
     box.pull()
+    box.log.foreign_rows, box.log.rows_read = 1_000_000, 0
     result = box.pull()
     assert (result.changes_new, result.changes_held) == (0, 10)
-    assert len(box.requests) == 2 * len(REGISTRY.apps) + 1  # and the server's clock
+    assert {method for method, *_ in box.requests} == {"GET"}
+    assert len(box.requests) == len(REGISTRY.tables) + 1  # and the server's clock
+    assert box.log.rows_read == 0
+
+
+def test_a_first_pull_reads_every_change_once_and_the_table_of_all_users_once_for_each_app(box: Box) -> None:
+    box.log.foreign_rows = 1_000_000
+    box.write([T0 + n * SECOND for n in range(2_500)])
+    box.write([T0 + n * SECOND for n in range(30)], "notes", "notes")
+    box.pull()
+    table = box.log.foreign_rows + 2_530
+    # A page begins with the last change of the one before, and is asked for one more than fits it.
+    assert box.log.rows_read <= 2_530 + 2 * 3 + table * len(REGISTRY.apps)
+    asked = [method for method, *_ in box.requests]
+    assert asked.index("POST") == len(asked) - len(REGISTRY.apps)  # nothing waits for it
 
 
 def test_later_pulls_bring_what_came_since(box: Box) -> None:
@@ -61,15 +77,9 @@ def test_an_app_of_many_pages_is_read_to_its_end(box: Box, told: bool) -> None:
         assert box.held("todo", collection) == box.stored("todo", collection)
 
 
-def test_an_app_whose_changes_tell_their_times_is_read_in_few_large_answers(box: Box) -> None:
-    box.write([T0 + n * SECOND for n in range(12_345)], told=True)
-    box.pull()
-    assert len(box.requests) <= 8
-
-
 @pytest.mark.parametrize("count", [999, 1_000, 1_001, 1_500])
 def test_S2_a_tie_of_more_than_a_page_is_read(box: Box, count: int) -> None:
-    many = [T0 - 6_000 + n for n in range(6_000)]  # so that the app is read collection by collection
+    many = [T0 - 6_000 + n for n in range(6_000)]
     box.write([*many, *[T0] * count, *[T0 + SECOND + n for n in range(5)]])
     result = box.pull()
     assert (result.changes_new, result.losses) == (6_005 + count, ())
@@ -86,14 +96,17 @@ def test_S2_a_tie_that_no_call_can_read_is_a_loss_and_the_rest_is_read(box: Box)
     box.write([*[T0 + n for n in range(10)], *[T0 + 100] * 6_000, *[T0 + 200 + n for n in range(10)]])
     box.write([T0 + 300 + n for n in range(10)], collection="lists")
     result = box.pull()
-    (loss,) = result.losses
+    unsearched, loss = result.losses
     assert (loss.kind, loss.app, loss.collection, loss.count) == (LossKind.UNREADABLE_TIE, "todo", "tasks", 1)
     assert (loss.since, loss.until) == (T0 + 99, T0 + 100)
+    # Nor could anybody see there whether something stands in collections that are not known.
+    assert (unsearched.kind, unsearched.collection) == (LossKind.UNSEARCHED, None)
+    assert (unsearched.since, unsearched.until) == (T0 + 99, T0 + 100)
     held, stored = box.held(), box.stored()
     assert (held[:10], held[-10:]) == (stored[:10], stored[-10:])
     assert len(held) == 5_020
     assert box.held("todo", "lists") == box.stored("todo", "lists")
-    assert box.pull().losses == (loss,)
+    assert box.pull().losses == result.losses
     for event in stored[10:2_000]:
         box.log.forget(event)
     assert [loss.kind for loss in box.pull(full=True).losses] == [LossKind.EVENT_GONE]
@@ -152,26 +165,47 @@ def test_S2_a_change_that_commits_late_is_found_in_its_place(box: Box) -> None:
 
 
 def before_the_last_questions(box: Box, happen: Callable[[], object]) -> None:
-    """Lets something happen when every app was read once, by one answer each, and the server's clock."""
+    """Lets something happen when the server's clock and every collection was asked for once, by one question each."""
 
     def before(*_: str) -> None:
-        if len(box.requests) == len(REGISTRY.apps) + 2:
+        if len(box.requests) == 1 + len(REGISTRY.tables) + 1:
             happen()
 
     box.before = before
 
 
-def test_S2_what_commits_during_a_run_is_found_by_its_last_questions_in_whatever_collection(box: Box) -> None:
+def test_S2_what_commits_during_a_run_is_found_by_its_last_questions_where_something_was_written(box: Box) -> None:
     now = box.log.now_ns() // 1_000
     box.write([T0, now - 50 * SECOND])
     box.write([T0, now - 50 * SECOND], "notes", "notes")
-    places = (("todo", "tasks"), ("todo", "lists"), ("todo", "unheard of"), ("notes", "notes"))
+    active, new = [("todo", "tasks"), ("notes", "notes")], [("todo", "lists"), ("todo", "unheard of")]
     before_the_last_questions(
-        box, lambda: [box.write([now - 90 * SECOND, now - 10 * SECOND], *place) for place in places]
+        box, lambda: [box.write([now - 90 * SECOND, now - 10 * SECOND], *place) for place in [*active, *new]]
     )
-    assert box.pull().changes_new == 4 + 8
-    for place in places:
+    assert box.pull().changes_new == 4 + 2 * 2 + 2  # and what the search finds
+    for place in [*active, new[1]]:
         assert box.held(*place) == box.stored(*place)
+    assert box.held(*new[0]) == []
+    box.before = lambda *_: None
+    assert box.pull().changes_new == 2
+    assert box.held(*new[0]) == box.stored(*new[0])
+
+
+def test_S2_a_long_run_asks_again_for_what_it_read_at_its_beginning(box: Box) -> None:
+    now = box.log.now_ns() // 1_000
+    asked: list[str] = []
+
+    def before(_: str, path: str, query: str) -> None:
+        asked.append(f"{path}?{query}")
+        if len(asked) == 1 + len(REGISTRY.tables):  # the last of the first questions takes its time
+            box.ahead = timedelta(seconds=121)
+            box.write([now])
+            box.write([now + SECOND], "notes", "notes")
+
+    box.before = before
+    assert box.pull(connections=1).changes_new == 2
+    assert box.held() == box.stored()
+    assert box.held("notes", "notes") == box.stored("notes", "notes")
 
 
 def test_S2_what_commits_during_a_run_is_found_when_it_is_more_than_an_answer_holds(box: Box) -> None:
@@ -183,20 +217,28 @@ def test_S2_what_commits_during_a_run_is_found_when_it_is_more_than_an_answer_ho
     assert box.held() == box.stored()
 
 
-def test_S2_last_questions_leave_no_gap_behind_a_collection_that_nobody_knew_of(box: Box) -> None:
+@pytest.mark.parametrize("seconds", [1, 60, 119])
+@pytest.mark.parametrize("moment", range(1, 15))
+def test_S2_what_commits_late_at_any_moment_is_held_by_the_next_run_at_the_latest(
+    box: Box, moment: int, seconds: int
+) -> None:
+    places = [*((table.app, table.collection) for table in REGISTRY.tables), ("todo", "unheard of")]
     now = box.log.now_ns() // 1_000
-    early, late = now - 90 * SECOND, now - 60 * SECOND
+    for place in places[1:]:
+        box.write([T0, now - 100 * SECOND], *place)
 
-    def happen() -> None:
-        box.write([early], collection="unheard of")
-        box.write([late + n for n in range(5_000)])
+    def commit() -> None:
+        for place in places:
+            box.write([box.log.now_ns() // 1_000 - seconds * SECOND], *place)
 
-    before_the_last_questions(box, happen)
+    box.before = lambda *_: commit() if len(box.requests) == moment else None  # type: ignore[func-returns-value]
     box.pull()
+    if len(box.requests) < moment:
+        commit()
     box.before = lambda *_: None
     box.pull()
-    for collection in ("tasks", "unheard of"):
-        assert box.held("todo", collection) == box.stored("todo", collection)
+    for place in places:
+        assert box.held(*place) == box.stored(*place)
     assert box.losses() == []
 
 

@@ -17,26 +17,20 @@ class CollectionReader:
     """Reads one collection from an instant to its end and stores it.
 
     Each page after the first is asked for from a microsecond before the end of the last one, so that changes of the
-    same instant on both sides of the boundary are seen. ``after`` and ``from_start`` are those of
-    :class:`~manabackup.mirror.Batch`.
+    same instant on both sides of the boundary are seen. ``from_start`` is that of :class:`~manabackup.mirror.Batch`.
     """
 
-    def __init__(
-        self,
-        reading: Reading,
-        app: str,
-        collection: str,
-        *,
-        after: bytes | None = None,
-        from_start: bool = False,
-        answer_bytes: int | None = None,
-    ) -> None:
+    def __init__(self, reading: Reading, app: str, collection: str, *, from_start: bool = False) -> None:
         self._reading = reading
         self._app = app
         self._collection = collection
-        self._after = after
         self._from_start = from_start
-        self._answer_bytes = answer_bytes
+        self._room = reading.room()
+        self.brought = False
+        """Whether anything came, held before or not."""
+        self.read_at = 0
+        """The server's clock at the end; microseconds since 1970."""
+        self._after: bytes | None = None
         self._stored: Future[Stored] | None = None
         self._previous: set[bytes] = set()
         self._overlap = 0
@@ -45,8 +39,14 @@ class CollectionReader:
     def read(self, since: int) -> None:
         """Raises :class:`ServerError` for answers that lead nowhere; what came before them is stored.
 
-        Also :class:`UnwieldyAnswerError` for one that is larger than ``answer_bytes``, or does not come in time.
+        Also :class:`UnwieldyAnswerError` for one that is too large, or does not come in time.
         """
+        try:
+            self._read(since)
+        finally:
+            self._room.leave()
+
+    def _read(self, since: int) -> None:
         while True:
             answered_from, page = ask_past_failures(self._pull, since)
             if answered_from != since:
@@ -62,13 +62,16 @@ class CollectionReader:
             else:
                 since = until - 1
         self._settle()
+        self.read_at = until
 
     def _pull(self, since: int, attempts: int | None) -> Page:
-        return self._reading.pull(
-            self._app, self._collection, since, attempts=attempts, answer_bytes=self._answer_bytes
-        )
+        return self._reading.pull(self._app, self._collection, since, attempts=attempts, room=self._room)
 
     def _store(self, page: Page, since: int) -> None:
+        if not page.raw and not page.has_more:
+            self._reading.move_cursor(self._app, self._collection, page.until)
+            return
+        self.brought = True
         keys = [change.key for change in page.raw]
         distinct = set(keys)
         if page.has_more:
@@ -79,7 +82,10 @@ class CollectionReader:
         self._overlap = len(distinct & self._previous)
         self._stored = self._reading.store(self._app, {self._collection: batch})
         self._previous = distinct
-        self._after = keys[-1] if keys else self._after
+        self._after = keys[-1]
+        if self._room.is_scarce:
+            self._settle()
+            self._room.leave()
 
     def _check_advance(self, page: Page, since: int, keys: set[bytes]) -> None:
         if not keys:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ...errors import ServerError
 from ...limits import Limits
@@ -16,18 +16,6 @@ from .room import Room, Rooms
 
 Progress = Callable[[int, int, int], None]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""
-
-
-@dataclass(slots=True)
-class Reached:
-    """How far an app was read as a whole in this run."""
-
-    since: int
-    """Every change up to here was seen, or was held before the run; microseconds since 1970."""
-    from_start: bool
-    """The reading began at the server's first change."""
-    after: dict[str, bytes] = field(default_factory=dict)
-    """The last event that the reading saw of each collection."""
 
 
 class Reading:
@@ -46,47 +34,49 @@ class Reading:
         self._lock = threading.Lock()
         self._done = self._steps = self.new = 0
         self._rooms = Rooms()
-        self._cursors: dict[str, int] = {}
+        self._whole = threading.Lock()
+        self._cursors: dict[str, dict[str, int]] = {}
         self._losses: dict[str, list[int]] = {}
         self._page_ends: dict[str, list[tuple[int, bytes]]] = {}
         self.latest = FAR_FUTURE
         """No cursor goes beyond this instant: one answer whose clock is ahead would hide what comes before it."""
 
-    def room(self, largest: int) -> Room:
-        """Where one answer at a time finds room in memory, of at most ``largest`` bytes."""
-        return self._rooms.one(min(largest, self.limits.answer_bytes))
+    def room(self) -> Room:
+        """Where one answer at a time finds room in memory."""
+        return self._rooms.one(self.limits.answer_bytes)
 
     def pull(
-        self, app: str, collection: str, since: int, *, attempts: int | None = None, answer_bytes: int | None = None
+        self, app: str, collection: str, since: int, *, attempts: int | None = None, room: Room | None = None
     ) -> Page:
         """One page of a collection."""
-        self._go_on()
-        room = None if answer_bytes is None else lambda _: answer_bytes
-        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, room=room)
-
-    def read_app(self, app: str, since: int, *, attempts: int | None = None, room: Room | None = None) -> Page:
-        """What an app has since an instant, perhaps cut."""
-        self._go_on()
+        self.go_on()
         grow = None if room is None else room.grow
-        return self.client.read_app(app, format_timestamp(since), attempts=attempts, room=grow)
+        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, room=grow)
+
+    def read_app(self, app: str, since: int, *, attempts: int | None = None, seconds: float | None = None) -> Page:
+        """What an app has since an instant, perhaps cut. One such question at a time: see :mod:`.apps`."""
+        with self._whole:
+            self.go_on()
+            return self.client.read_app(app, format_timestamp(since), attempts=attempts, seconds=seconds)
 
     def may_be_cut(self, page: Page) -> bool:
         """Whether an answer to :meth:`read_app` has as many changes as fit into one, or says itself that it is cut."""
         return len(page.raw) >= self.limits.post_changes or page.has_more
 
-    def store(self, app: str, batches: Mapping[str, Batch], *, cursor: int | None = None) -> Future[Stored]:
+    def store(self, app: str, batches: Mapping[str, Batch]) -> Future[Stored]:
         """Has an answer stored. The caller waits for it at the latest before it counts on what was stored."""
-        return self._writer.submit(self._store, app, batches, cursor)
+        return self._writer.submit(self._store, app, batches)
 
-    def move_cursor(self, app: str, cursor: int) -> None:
-        """Notes that nothing new lies before an instant; :meth:`move_cursors` stores it, with others."""
-        self._cursors[app] = min(cursor, self.latest)
+    def move_cursor(self, app: str, collection: str, cursor: int) -> None:
+        """Notes that a collection has nothing new before an instant; :meth:`move_cursors` stores it, with others."""
+        with self._lock:
+            self._cursors.setdefault(app, {})[collection] = cursor
 
     def move_cursors(self) -> None:
         """Stores the cursors that moved past nothing."""
         cursors, self._cursors = self._cursors, {}
-        if cursors:
-            self.mirror.move_cursors(cursors)
+        for app, moved in cursors.items():
+            self._store(app, {name: Batch((), cursor=cursor) for name, cursor in moved.items()})
 
     def add_loss(self, kind: LossKind, app: str, collection: str | None, *, since: int, until: int) -> None:
         """Notes a stretch of time that cannot be read."""
@@ -113,6 +103,15 @@ class Reading:
         """Tells progress of a step that is done."""
         self._advance(1, 0, 0)
 
+    def sound(self, cursor: int) -> int:
+        """The cursor, or :attr:`latest` where that is earlier."""
+        return min(cursor, self.latest)
+
+    def go_on(self) -> None:
+        """Raises :class:`ServerError` when the run is to end."""
+        if self._stopping.is_set():
+            raise ServerError("the pull was stopped")
+
     def stop(self) -> None:
         """Makes every reading end at its next question, or at once when it waits for an answer."""
         self._stopping.set()
@@ -122,14 +121,16 @@ class Reading:
         """Waits until everything handed over is stored."""
         self._writer.shutdown()
 
-    def _store(self, app: str, batches: Mapping[str, Batch], cursor: int | None) -> Stored:
-        sound = {name: replace(batch, cursor=self._sound(batch.cursor)) for name, batch in batches.items()}
-        stored = self.mirror.store(app, sound, cursor=self._sound(cursor))
+    def _store(self, app: str, batches: Mapping[str, Batch]) -> Stored:
+        stored = self.mirror.store(
+            app,
+            {
+                name: batch if batch.cursor is None else replace(batch, cursor=self.sound(batch.cursor))
+                for name, batch in batches.items()
+            },
+        )
         self._advance(0, 0, stored.new)
         return stored
-
-    def _sound(self, cursor: int | None) -> int | None:
-        return None if cursor is None else min(cursor, self.latest)
 
     def _advance(self, done: int, steps: int, new: int) -> None:
         with self._lock:
@@ -138,7 +139,3 @@ class Reading:
             self.new += new
             if self._progress is not None:
                 self._progress(self._done, self._steps, self.new)
-
-    def _go_on(self) -> None:
-        if self._stopping.is_set():
-            raise ServerError("the pull was stopped")

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any, TypeVar
 
 from ...errors import ServerError, UsageError
-from ...limits import DEFAULT_LIMITS, MIB, Limits
+from ...limits import DEFAULT_LIMITS, Limits
 from ...mirror import Loss, Mirror
 from ...printable import printable
 from ...registry import Registry
 from ...remote.sync import SyncClient
 from ...remote.transport import UnwieldyAnswerError
 from ...timestamps import EPOCH, FAR_FUTURE, SECOND, format_timestamp
-from .apps import AppReader
+from .apps import can_be_asked_for
 from .collections import CollectionReader
-from .reading import Progress, Reached, Reading
-from .room import AT_MOST, AT_ONCE, LARGE
+from .reading import Progress, Reading
+from .searching import Searching, searched_at, unsearched_apps
 
 OVERLAP_SECONDS = 120.0
 """A change is stamped when its transaction begins and seen when it ends; so long a transaction may take."""
-_ANSWER_BYTES = 24 * MIB
-"""Of an answer for a whole app. An app whose answers are larger is read by its collections one after the other, whose
-pages are a fifth as large."""
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -48,6 +43,10 @@ class PullResult:
     full: bool
     started_at: str
     """RFC 3339, by the server's clock."""
+    searched_at: str | None
+    """When the server was last searched for collections that nobody told of, RFC 3339; None before the first time."""
+    unsearched_apps: tuple[str, ...]
+    """Apps that were given up on then, or that were searched in parts only."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``pull --json`` prints."""
@@ -70,6 +69,8 @@ class PullResult:
             ],
             "full": self.full,
             "startedAt": self.started_at,
+            "searchedAt": self.searched_at,
+            "unsearchedApps": list(self.unsearched_apps),
         }
 
 
@@ -98,83 +99,95 @@ def run(
             raise UsageError(f"not the name of an app: {printable(app) or 'the empty name'}")
     apps = list(dict.fromkeys([*registry.apps, *extra_apps, *mirror.discovered_apps]))
     reading = Reading(mirror, client, limits, progress)
+    overlap = int(overlap_seconds * SECOND)
+    rounds = _Rounds(reading, registry, full, overlap, connections)
     try:
-        started_at = _Rounds(reading, registry, apps, full, int(overlap_seconds * SECOND), connections).run()
+        started_at = rounds.run(apps)
+        mirror.end_pull(started_at)
+        Searching(reading, overlap, full=full).run(apps, rounds.read_found)
     except BaseException:
         reading.stop()
         raise
     finally:
         reading.close()
-    mirror.end_pull(started_at)
     return _result(mirror, registry, reading.new, full, started_at)
 
 
-_Task = tuple[str, Reached]
-"""An app, and how far it was read as a whole."""
+@dataclass(slots=True)
+class _Look:
+    """A collection, and what became of looking at it."""
 
-
-class _End(Enum):
-    """How a quick reading of an app ended."""
-
-    WHOLE = auto()
-    CUT = auto()
-    """There is more, and no cheap way to it."""
-    UNWIELDY = auto()
-    """An answer was too large."""
+    app: str
+    collection: str
+    since: int
+    """Where the reading begins; microseconds since 1970."""
+    brought: bool = False
+    """Whether anything came, held before or not."""
+    read_at: int = EPOCH
+    """The server's clock then."""
 
 
 class _Rounds:
-    def __init__(
-        self,
-        reading: Reading,
-        registry: Registry,
-        apps: Sequence[str],
-        full: bool,
-        overlap: int,
-        connections: int,
-    ) -> None:
+    """Who reads what.
+
+    A change is stamped when its transaction begins and seen when it ends, at most the overlap later. So what a reading
+    at an instant could not see yet is stamped after that instant less the overlap, and no cursor goes beyond the
+    beginning of its run: the next run, which begins the overlap before the cursor, gets it. That alone loses nothing.
+
+    The second look at the end of a run is for what a run shows together. It asks, from the overlap before the run
+    began, the collections that somebody may be writing to, which are those that brought anything, and those whose
+    reading is longer ago than the overlap. So an archive's tables are of about one time, however long the run was, and
+    a run that finds nothing asks each collection once.
+    """
+
+    def __init__(self, reading: Reading, registry: Registry, full: bool, overlap: int, connections: int) -> None:
         self._reading = reading
         self._mirror = reading.mirror
         self._registry = registry
-        self._apps = apps
         self._full = full
         self._overlap = overlap
         self._connections = connections
 
-    def run(self) -> int:
-        """Everything; the server's clock at the beginning."""
+    def run(self, apps: Sequence[str]) -> int:
+        """Reads all collections of ``apps`` that are known; gives the server's clock at the beginning."""
         started_at = self._reading.latest = self._server_clock()
+        looks = [look for app in apps for look in self._known(app)]
+        self._check_clock(started_at, apps, looks)
         self._mirror.begin_pull(compare=self._full)
-        self._reading.expect(len(self._apps))
-        cut: list[tuple[_Task, int]] = []
-        unwieldy = [self._beginning(app) for app in self._apps]
-        for at_once in (self._connections, 1):  # what did not come in time may do so when it has the line for itself
-            ends = list(zip(unwieldy, self._all(self._read_app, unwieldy, at_once), strict=True))
-            cut += [(task, weight) for task, (end, weight) in ends if end is _End.CUT]
-            unwieldy = [task for task, (end, _) in ends if end is _End.UNWIELDY]
-        cut += [(task, LARGE) for task in unwieldy]
-        self._reading.move_cursors()
-        for weight in range(LARGE + 1):
-            tasks = [task for task, their_weight in cut if their_weight == weight]
-            parts = [(app, name, reached) for app, reached in tasks for name in self._collections(app)]
-            self._all_or_alone(self._read_collection, parts, weight)
-        self._all(self._read_rest, [task for task, _ in cut], 1)
-        self._reading.move_cursors()
-        self._read_again(max(EPOCH, started_at - self._overlap))
+        self.read(looks)
         return started_at
 
-    def _read_again(self, late: int) -> None:
-        """Asks for what was committed late: each app as a whole, and by its collections where that is too much."""
-        self._reading.expect(len(self._apps))
-        whole = self._all(functools.partial(self._read_late, late), self._apps, self._connections)
-        parts = [
-            (app, name)
-            for app, was_whole in zip(self._apps, whole, strict=True)
-            if not was_whole
-            for name in self._collections(app)
-        ]
-        self._reading.expect(len(parts))
-        self._all_or_alone(functools.partial(self._read_late_collection, late), parts, 0)
+    def read(self, looks: Sequence[_Look]) -> None:
+        """Reads collections to their end, and those once more that may have something new already."""
+        self._read_all(looks)
+        late = max(EPOCH, self._reading.latest - self._overlap)
+        end = max((look.read_at for look in looks), default=EPOCH)
+        again = [look for look in looks if look.brought or look.read_at < end - self._overlap]
+        self._read_all([_Look(look.app, look.collection, late) for look in again])
+        self._reading.move_cursors()
+
+    def read_found(self, found: Sequence[tuple[str, str]]) -> None:
+        """Reads collections that nobody knew of, from their beginning."""
+        self.read([_Look(app, name, EPOCH) for app, name in found])
+
+    def _read_all(self, looks: Sequence[_Look]) -> None:
+        self._reading.expect(len(looks))
+        done = self._all(self._is_read, looks, self._connections)
+        # What did not come in time, or found no room in memory in time, may do so when it has the line for itself.
+        self._all(self._read, [look for look, is_done in zip(looks, done, strict=True) if not is_done], 1)
+
+    def _is_read(self, look: _Look) -> bool:
+        try:
+            self._read(look)
+        except UnwieldyAnswerError:
+            return False
+        return True
+
+    def _read(self, look: _Look) -> None:
+        reader = CollectionReader(self._reading, look.app, look.collection, from_start=look.since == EPOCH)
+        reader.read(look.since)
+        look.brought, look.read_at = reader.brought, reader.read_at
+        self._reading.step()
 
     def _all(self, work: Callable[[_Argument], _Result], tasks: Sequence[_Argument], at_once: int) -> list[_Result]:
         """The results in the tasks' order; the error of the first task that fails, when the others have stopped."""
@@ -189,98 +202,31 @@ class _Rounds:
                 raise
         return [future.result() for future in futures]
 
-    def _all_or_alone(
-        self, read: Callable[[int | None, _Argument], None], tasks: Sequence[_Argument], weight: int
-    ) -> None:
-        """Reads collections whose answers weigh so much; those that weigh more, one after the other."""
-
-        def is_done(task: _Argument) -> bool:
-            try:
-                read(AT_MOST[weight], task)
-            except UnwieldyAnswerError:
-                return False
-            return True
-
-        left = tasks
-        if weight < LARGE:
-            at_once = min(self._connections, (self._connections, *AT_ONCE)[weight])
-            done = self._all(is_done, tasks, at_once)
-            left = [task for task, read_whole in zip(tasks, done, strict=True) if not read_whole]
-        self._all(functools.partial(read, None), left, 1)
-
     def _server_clock(self) -> int:
         """Also the question whether this user may read at all."""
-        now = self._reading.read_app(self._apps[0], FAR_FUTURE).until
-        newest = max((self._mirror.app_cursor(app) or EPOCH for app in self._apps), default=EPOCH)
+        table = self._registry.tables[0]
+        return self._reading.pull(table.app, table.collection, FAR_FUTURE).until
+
+    def _check_clock(self, now: int, apps: Sequence[str], looks: Sequence[_Look]) -> None:
+        cursors = [self._mirror.app_cursor(app) for app in apps]
+        cursors += [self._mirror.cursor(look.app, look.collection) for look in looks]
+        newest = max((cursor for cursor in cursors if cursor is not None), default=EPOCH)
         if not self._full and now < newest - self._overlap:
             raise ServerError(
                 f"the server's clock went back: it says {format_timestamp(now)}, and said {format_timestamp(newest)}",
                 hint="changes may have been stored under times that were read before; `pull --full` finds them",
             )
-        return now
 
-    def _since(self, app: str) -> int:
-        cursor = None if self._full else self._mirror.app_cursor(app)
-        return EPOCH if cursor is None else max(EPOCH, cursor - self._overlap)
-
-    def _beginning(self, app: str) -> _Task:
-        since = self._since(app)
-        return app, Reached(since, from_start=since == EPOCH)
-
-    def _reader(self, app: str, reached: Reached) -> AppReader:
-        return AppReader(self._reading, app, reached, answer_bytes=_ANSWER_BYTES)
-
-    def _read_app(self, task: _Task) -> tuple[_End, int]:
-        """How it ended, and the weight of the heaviest answer."""
-        app, since = task[0], task[1].since
-        reader = self._reader(*task)
-        try:
-            whole = reader.read_quickly()
-        except UnwieldyAnswerError:
-            return _End.UNWIELDY, LARGE
-        if not whole:
-            return _End.CUT, reader.heaviest
-        self._mirror.searched(app, since)
-        self._reading.step()
-        return _End.WHOLE, reader.heaviest
-
-    def _read_collection(self, answer_bytes: int | None, task: tuple[str, str, Reached]) -> None:
-        app, name, reached = task
-        cursor = None if self._full else self._mirror.cursor(app, name)
-        if cursor is not None and cursor - self._overlap > reached.since:
-            # Read further by itself in an earlier run; what lies between is held, and no anchor.
-            CollectionReader(self._reading, app, name, answer_bytes=answer_bytes).read(cursor - self._overlap)
-        else:
-            CollectionReader(
-                self._reading,
-                app,
-                name,
-                after=reached.after.get(name),
-                from_start=reached.from_start,
-                answer_bytes=answer_bytes,
-            ).read(reached.since)
-
-    def _read_rest(self, task: tuple[str, Reached]) -> None:
-        AppReader(self._reading, *task).read_thoroughly()
-        self._reading.step()
-
-    def _read_late(self, late: int, app: str) -> bool:
-        try:
-            whole = self._reader(app, Reached(late, late == EPOCH)).read_once_more()
-        except UnwieldyAnswerError:
-            whole = False
-        self._reading.step()
-        return whole
-
-    def _read_late_collection(self, late: int, answer_bytes: int | None, task: tuple[str, str]) -> None:
-        CollectionReader(self._reading, *task, from_start=late == EPOCH, answer_bytes=answer_bytes).read(late)
-        self._reading.step()
-
-    def _collections(self, app: str) -> list[str]:
+    def _known(self, app: str) -> list[_Look]:
         """The registered collections of an app, and those that came to light and have a name that can be asked for."""
-        registered = [table.collection for table in self._registry.of_app(app)]
-        held = [name for name in self._mirror.collections(app) if name and name.isprintable()]
-        return list(dict.fromkeys([*registered, *held]))
+        seen = self._mirror.collections(app)
+        names = dict.fromkeys(table.collection for table in self._registry.of_app(app))
+        names.update(dict.fromkeys(name for name in seen if can_be_asked_for(name)))
+        return [_Look(app, name, self._since(app, name) if name in seen else EPOCH) for name in names]
+
+    def _since(self, app: str, name: str) -> int:
+        cursor = None if self._full else self._mirror.cursor(app, name)
+        return EPOCH if cursor is None else max(EPOCH, cursor - self._overlap)
 
 
 def _result(mirror: Mirror, registry: Registry, new: int, full: bool, started_at: int) -> PullResult:
@@ -299,4 +245,6 @@ def _result(mirror: Mirror, registry: Registry, new: int, full: bool, started_at
         losses=losses,
         full=full,
         started_at=format_timestamp(started_at),
+        searched_at=searched_at(mirror),
+        unsearched_apps=unsearched_apps(losses),
     )

@@ -1,0 +1,92 @@
+"""When the server is searched for collections that nobody told of, and what becomes of it.
+
+Each question of a search costs the server a look at the changes of all its users (:mod:`.apps`), and brings the
+account's changes once more. So the apps are searched when everything that is known has been read, at the first pull of
+a mirror, then once a week, and whenever everything is read again; one question at a time, and no longer than
+``Limits.search_seconds``. An app that is given up on has its turn first the next time.
+
+An app's cursor in the mirror says how far it was searched: everything up to there is held, in whatever collection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from ...errors import ServerError
+from ...mirror import Loss, LossKind, Mirror
+from ...timestamps import EPOCH, SECOND, format_timestamp, parse_timestamp
+from .apps import AppSearch
+from .reading import Reading
+
+SEARCH_DAYS = 7
+"""Between two searches."""
+_SEARCHED = "searchedAt"
+
+ReadFound = Callable[[Sequence[tuple[str, str]]], None]
+"""Reads collections, (app, collection), from their beginning to their end."""
+
+
+def searched_at(mirror: Mirror) -> str | None:
+    """When the server was last searched for unknown collections, RFC 3339 by its clock; None before the first time."""
+    return mirror.recall(_SEARCHED)
+
+
+def unsearched_apps(losses: Iterable[Loss]) -> tuple[str, ...]:
+    """The apps of which something was not searched, by name."""
+    return tuple(sorted({loss.app for loss in losses if loss.kind is LossKind.UNSEARCHED}))
+
+
+class Searching:
+    """The search at the end of a run."""
+
+    def __init__(self, reading: Reading, overlap: int, *, full: bool) -> None:
+        self._reading = reading
+        self._mirror = reading.mirror
+        self._overlap = overlap
+        self._full = full
+
+    def run(self, apps: Sequence[str], read_found: ReadFound) -> None:
+        """Searches those of ``apps`` that it is time for, and has read what is found."""
+        due = self._is_due()
+        chosen = apps if due else [app for app in apps if self._mirror.app_cursor(app) is None]
+        self._reading.expect(len(chosen))
+        deadline = time.monotonic() + self._reading.limits.search_seconds
+        searches = [
+            self._search(app, deadline) for app in sorted(chosen, key=lambda app: self._mirror.app_cursor(app) or EPOCH)
+        ]
+        read_found([(search.app, name) for search in searches for name in self._unknown(search)])
+        for search in searches:
+            self._record(search)
+        if due:
+            self._mirror.remember(_SEARCHED, format_timestamp(self._reading.latest))
+
+    def _is_due(self) -> bool:
+        last = searched_at(self._mirror)
+        if self._full or last is None:
+            return True
+        # A time ahead of the clock comes from a clock that was wrong.
+        return not 0 <= self._reading.latest - parse_timestamp(last) < SEARCH_DAYS * 86_400 * SECOND
+
+    def _search(self, app: str, deadline: float) -> AppSearch:
+        cursor = None if self._full else self._mirror.app_cursor(app)
+        search = AppSearch(
+            self._reading, app, EPOCH if cursor is None else max(EPOCH, cursor - self._overlap), deadline
+        )
+        try:
+            search.run()
+        except ServerError:
+            self._reading.go_on()  # stopped, and not given up on
+            search.give_up()
+        self._reading.step()
+        return search
+
+    def _unknown(self, search: AppSearch) -> list[str]:
+        return sorted(search.found.difference(self._mirror.collections(search.app)))
+
+    def _record(self, search: AppSearch) -> None:
+        """Once everything that was found is held."""
+        self._mirror.searched(search.app, search.since)
+        for gap in search.gaps:
+            self._reading.add_loss(gap.kind, search.app, None, since=gap.since, until=gap.until)
+        self._mirror.move_cursors({search.app: self._reading.sound(search.reached)})
