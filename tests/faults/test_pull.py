@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from manabackup import jsontext
-from manabackup.errors import ManabackupError, ServerError
+from manabackup.errors import ManabackupError, ServerError, SignInError, SubscriptionError
 from manabackup.limits import Limits
-from manabackup.mirror import Loss, Mirror
+from manabackup.mirror import Loss, LossKind, Mirror
 from manabackup.operations import pull
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox, StoredChange
+from tests.clock import Clock
 from tests.operations.box import REGISTRY, USER
 
 from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, Then, at_random
@@ -24,15 +26,13 @@ from .line import JSON, Line, Script
 
 COLLECTIONS = (("todo", "tasks"), ("todo", "lists"), ("notes", "notes"))
 CALLS = {
-    "the clock": {"method": "POST", "path": "/sync/"},
-    "an app": {"method": "POST", "path": "/sync/todo", "first": 2},
-    "a page": {"method": "GET", "path": "/sync/todo/pull.*tasks"},
+    "the clock": {"method": "GET", "path": "/sync/todo/pull"},
+    "a page": {"method": "GET", "path": "/sync/todo/pull.*tasks", "first": 2},
+    "a search": {"method": "POST", "path": "/sync/todo"},
 }
 """The requests of a pull, by what they ask for."""
-
-
 ANSWER_CHANGES = 8
-"""In place of 5,000: an app of few changes is read by its collections, as one of many is."""
+"""In place of 5,000: an app of few changes is searched in several steps, as one of many is."""
 
 
 class Desk:
@@ -98,34 +98,42 @@ def line() -> Line:
 
 
 @pytest.fixture(scope="module")
-def box(line: Line) -> Iterator[Sandbox]:
-    with pytest.MonkeyPatch.context() as patch, Sandbox(middleware=[line]) as running:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def box(line: Line, clock: Clock) -> Iterator[Sandbox]:
+    with pytest.MonkeyPatch.context() as patch, Sandbox(middleware=[line], clock=clock) as running:
         patch.setattr("manabackup.sandbox.sync.ANSWER_CHANGES", ANSWER_CHANGES)
         running.accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
         yield running
 
 
 @pytest.fixture(scope="module")
-def stocked(box: Sandbox, line: Line, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A mirror that was pulled some time ago, as a file."""
+def stocked(box: Sandbox, line: Line, clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, int]:
+    """A mirror that was pulled just before the last changes were written, as a file, and the moment after that."""
     desk = Desk(box, line, tmp_path_factory.mktemp("stocked"))
     desk.write(seconds_ago=3_600, count=20)
     desk.pull()
     desk.write(seconds_ago=0, count=5)
-    return (desk.folder / "mirror.sqlite").read_bytes()
+    return (desk.folder / "mirror.sqlite").read_bytes(), clock()
 
 
 @pytest.fixture
-def desk(box: Sandbox, line: Line, stocked: bytes, tmp_path: Path) -> Desk:
+def desk(box: Sandbox, line: Line, clock: Clock, stocked: tuple[bytes, int], tmp_path: Path) -> Desk:
+    """Each test begins at the same moment: what was written last is no older for the last test than for the first."""
     line.forget()
-    (tmp_path / "mirror.sqlite").write_bytes(stocked)
+    mirror, moment = stocked
+    clock.go_to(moment)
+    (tmp_path / "mirror.sqlite").write_bytes(mirror)
     return Desk(box, line, tmp_path)
 
 
 def cases() -> list[tuple[str, int | None, str]]:
     """What cannot be told apart is tried once: a fault that ends the command ends it the first time.
 
-    The clock is asked for in the same way as an app; only what a page says of the time makes a difference.
+    The clock is asked for in the same way as a page; only what a page says of the time makes a difference.
     """
     found: list[tuple[str, int | None, str]] = []
     for call in CALLS:
@@ -137,11 +145,13 @@ def cases() -> list[tuple[str, int | None, str]]:
 
 @pytest.mark.parametrize(("call", "times", "name"), cases())
 def test_S1_S3_S4_S8_S9_whatever_goes_wrong_a_pull_gets_all_or_says_what_it_was(
-    desk: Desk, call: str, times: int | None, name: str
+    desk: Desk, clock: Clock, call: str, times: int | None, name: str
 ) -> None:
     fault = FAULTS[name]
     script = Script(fault.act, **CALLS[call], times=times)  # type: ignore[arg-type]
     error: ManabackupError | None = None
+    if call == "a search":
+        clock.skip(timedelta(days=pull.SEARCH_DAYS))
     with desk.line.under(script):
         try:
             desk.pull(**fault.limits_of(times))
@@ -149,16 +159,21 @@ def test_S1_S3_S4_S8_S9_whatever_goes_wrong_a_pull_gets_all_or_says_what_it_was(
             error = raised
     assert script.met
     if error is None:
-        assert fault.then is not Then.ENDS or (fault.then is Then.UNWIELDY and call == "an app")
+        assert fault.then is not Then.ENDS or call == "a search"
     else:
         assert fault.then is not Then.SURVIVES, error
         assert fault.then is not Then.PASSES or times is None, error
+        assert call != "a search" or isinstance(error, SignInError | SubscriptionError), error
         assert error.message.isprintable()
     lied = fault.then is Then.LIES
     losses, full = desk.pull_again()
     assert not full or (lied and call == "the clock")
-    assert losses == () or lied
-    desk.assert_whole(in_order=not lied)
+    if call == "a search":
+        assert {loss.kind for loss in losses} <= {LossKind.UNSEARCHED}
+        desk.assert_whole()
+    else:
+        assert losses == () or lied
+        desk.assert_whole(in_order=not lied)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))

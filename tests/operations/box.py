@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +22,7 @@ from manabackup.remote.transport import Transport
 from manabackup.sandbox import Accounts, ChangeLog, Faults, Sandbox, StoredChange
 from manabackup.sandbox.answers import ASGIApp, Receive, Send
 from manabackup.timestamps import format_timestamp
+from tests.clock import Clock
 
 USER = "erna"
 T0 = 1_767_225_600_000_000
@@ -50,10 +49,9 @@ class Box:
     accounts: Accounts
     faults: Faults
     url: str
+    clock: Clock
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     before: Callable[[str, str, str], tuple[int, bytes] | None] = lambda *_: None
-    ahead: timedelta = timedelta()
-    """So far the server's clock is ahead of this computer's."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def write(
@@ -119,7 +117,6 @@ class Box:
 def running(folder: Path) -> Iterator[Box]:
     def watch(application: ASGIApp) -> ASGIApp:
         async def watched(scope: Any, receive: Receive, send: Send) -> None:
-            assert box is not None
             method, path, query = scope["method"], scope["path"], scope["query_string"].decode()
             box.requests.append((method, path, query))
             instead = box.before(method, path, query)
@@ -133,13 +130,10 @@ def running(folder: Path) -> Iterator[Box]:
 
         return watched
 
-    def clock() -> int:
-        return time.time_ns() + (box.ahead // timedelta(microseconds=1) * 1_000 if box else 0)
-
-    box: Box | None = None
+    clock = Clock()
     with Sandbox(middleware=[watch], clock=clock) as sandbox:
         sandbox.accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
-        box = Box(folder, sandbox.log, sandbox.accounts, sandbox.faults, sandbox.url)
+        box = Box(folder, sandbox.log, sandbox.accounts, sandbox.faults, sandbox.url, clock)
         yield box
 
 

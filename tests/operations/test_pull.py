@@ -198,7 +198,7 @@ def test_S2_a_long_run_asks_again_for_what_it_read_at_its_beginning(box: Box) ->
     def before(_: str, path: str, query: str) -> None:
         asked.append(f"{path}?{query}")
         if len(asked) == 1 + len(REGISTRY.tables):  # the last of the first questions takes its time
-            box.ahead = timedelta(seconds=121)
+            box.clock.skip(timedelta(seconds=121))
             box.write([now])
             box.write([now + SECOND], "notes", "notes")
 

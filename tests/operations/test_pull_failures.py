@@ -280,7 +280,7 @@ def test_S3_a_clock_that_jumps_ahead_for_one_answer_moves_no_cursor(box: Box, cl
     for place in (("notes", "notes"), ("todo", "lists"), ("notes", "unheard of")):
         box.write([box.log.now_ns() // 1_000], *place)
     assert box.pull().changes_held == 3
-    box.ahead = timedelta(days=7)
+    box.clock.skip(timedelta(days=7))
     assert box.pull().changes_held == 4
 
 

@@ -89,7 +89,7 @@ def test_an_app_that_was_not_searched_is_no_longer_missing_once_it_was(box: Box)
     write_large(box, "tasks", 5, 600_000)
     lists = write_large(box, "lists", 6, 600_000)
     assert read(box, Limits(attempts=2, answer_bytes=4 * MIB)).losses
-    box.ahead = timedelta(days=7)
+    box.clock.skip(timedelta(days=7))
     assert read(box, Limits(attempts=2)).losses == ()
     assert box.held("todo", "lists") == lists
 

@@ -35,10 +35,10 @@ def test_the_server_is_searched_at_the_first_pull_and_then_once_a_week(box: Box)
     box.write([T0 + n for n in range(10)])
     first = box.pull()
     assert (box.asked_whole, first.searched_at) == (list(REGISTRY.apps), first.started_at)  # one after the other
-    box.ahead = WEEK - timedelta(minutes=1)
+    box.clock.skip(WEEK - timedelta(minutes=1))
     later = box.pull()
     assert (box.asked_whole, later.searched_at) == ([], first.started_at)
-    box.ahead = WEEK
+    box.clock.skip(timedelta(minutes=1))
     due = box.pull()
     assert (sorted(box.asked_whole), due.searched_at) == (EVERY_APP, due.started_at)
     assert box.pull(full=True).searched_at != due.searched_at
@@ -48,7 +48,7 @@ def test_the_server_is_searched_at_the_first_pull_and_then_once_a_week(box: Box)
 def test_a_later_search_looks_at_what_came_since_the_one_before(box: Box) -> None:
     box.write([T0 + n for n in range(12_000)])
     box.pull()
-    box.ahead = WEEK
+    box.clock.skip(WEEK)
     box.write([now(box)], collection="unheard of")
     box.pull()
     assert len(box.asked_whole) == len(EVERY_APP)
@@ -58,7 +58,7 @@ def test_a_later_search_looks_at_what_came_since_the_one_before(box: Box) -> Non
 def test_what_a_search_finds_is_read_from_its_beginning(box: Box) -> None:
     box.pull()
     box.write([T0 + n * SECOND for n in range(1_200)], collection="unheard of")  # of a space that was joined
-    box.ahead = WEEK
+    box.clock.skip(WEEK)
     box.write([now(box)], collection="unheard of")
     assert box.pull().changes_new == 1_201
     assert box.held("todo", "unheard of") == box.stored("todo", "unheard of")
@@ -68,7 +68,7 @@ def test_S2_what_commits_late_in_an_unknown_collection_is_found_by_the_next_sear
     box.write([T0])
     box.pull()
     box.write([now(box) - 119 * SECOND], collection="unheard of")
-    box.ahead = WEEK
+    box.clock.skip(WEEK)
     assert box.pull().changes_new == 1
 
 
@@ -98,7 +98,7 @@ def test_an_app_that_was_given_up_on_has_its_turn_at_the_next_search_and_first(b
     box.before = lambda *_: None
     assert box.pull().unsearched_apps == ("todo",)
     assert box.asked_whole == []
-    box.ahead = WEEK
+    box.clock.skip(WEEK)
     result = box.pull()
     assert (box.asked_whole[0], result.unsearched_apps, result.losses) == ("todo", (), ())
     assert result.unknown_collections == (("todo", "unheard of"),)
@@ -111,7 +111,7 @@ def test_an_app_outside_the_registry_that_was_given_up_on_is_not_forgotten(box: 
     box.before = lambda *_: None
     box.pull()
     assert box.asked_whole == []
-    box.ahead = WEEK
+    box.clock.skip(WEEK)
     assert box.pull().changes_new == 1
 
 
@@ -132,7 +132,7 @@ def test_what_a_search_found_before_it_was_given_up_is_held_and_the_next_one_goe
     result = box.pull()
     assert (result.unknown_collections, result.unsearched_apps) == ((("todo", "unheard of"),), ("todo",))
     box.before = lambda *_: None
-    box.ahead = WEEK
+    box.clock.skip(WEEK)
     result = box.pull()
     assert result.unknown_collections == (("todo", "never seen"), ("todo", "unheard of"))
     assert result.losses == ()
