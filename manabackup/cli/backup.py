@@ -11,7 +11,7 @@ import click
 
 from ..archive.writer import Seal
 from ..errors import NotFoundError, SignInError, UsageError
-from ..mirror import Mirror
+from ..mirror import LossKind, Mirror
 from ..operations import backup
 from ..operations.account_key import AccountKey
 from ..operations.export import Selection, Source
@@ -23,6 +23,7 @@ from ..remote.session import StaticToken, user_id
 from ..secret_sources import secret_text
 from ..state import StateFolder
 from ..timestamps import parse_timestamp
+from .ages import search_words
 from .archives import force_option, new_passphrase, output_option
 from .connection import connect, tell_origin
 from .exported import EPOCH, now, report
@@ -49,6 +50,9 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
 
     Only what is new is read. An interrupted run goes on where it stopped. The mirror holds what the server sends:
     private fields stay encrypted.
+
+    When a mirror is pulled first, then once a week and with --full, the server is searched for collections that nobody
+    told of. That is slow where many people use the server, and is given up on after two minutes.
     """
     share_one_heap()
     with connect(run) as connection, open_mirror(run, connection.sync.base_url, connection.user_id) as mirror:
@@ -59,8 +63,13 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
     lines = [
         f"{result.changes_new:,} new changes, {result.changes_held:,} in all in {result.collections:,} collections"
     ]
+    lines += [search_words(result.searched_at, result.unsearched_apps)]
     lines += [f"unknown collection: {app}/{name}" for app, name in result.unknown_collections]
-    lines += [f"{loss.kind.value}: {loss.app}/{loss.collection or '*'} ({loss.count:,})" for loss in result.losses]
+    lines += [
+        f"{loss.kind.value}: {loss.app}/{loss.collection or '*'} ({loss.count:,})"
+        for loss in result.losses
+        if loss.kind is not LossKind.UNSEARCHED  # said already
+    ]
     run.terminal.result(result.to_json(), lines)
     return outcome(losses=lost, notices=rewritten + len(result.unknown_collections), strict=strict)
 

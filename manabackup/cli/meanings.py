@@ -23,7 +23,7 @@ MEANINGS: Final = {
     "futureTime": "rows with times in the future",
     "eventGone": "changes that the server has lost since; they are in the archive",
     "eventChanged": "changes that the server gives differently now; the first ones are in the archive",
-    "unsearchedApp": "apps too large to be searched for collections that nobody told of",
+    "unsearchedApp": "apps that could not be searched for collections that nobody told of",
     "spaceWithoutRows": "spaces that were asked for and have no rows",
     "spaceTypesUnknown": "which spaces are shared could not be asked",
     "accountDataMissing": "the account service's own data could not be had",

@@ -6,16 +6,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
+from uuid import uuid4
 
-from ..errors import ManabackupError, NotFoundError, ServerError, SignInError
+from .. import registry
+from ..errors import ManabackupError, NotFoundError, ServerError, SignInError, SubscriptionError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB
 from ..mirror import Mirror
+from ..operations import pull
+from ..printable import one_line
 from ..remote.account import Subscription, subscription
 from ..remote.connection import Connection
+from ..remote.sync import SyncClient
 from ..remote.transport import Transport
 from ..remote.vault import VaultClient, VaultStatus
 from ..state import SessionStore, StateFolder
+from ..timestamps import FAR_FUTURE, format_timestamp
+from .ages import age, search_words
 from .connection import connect
 from .frame import command, secret_options
 from .run import Run
@@ -127,19 +134,56 @@ def _vault_words(vault: VaultStatus | None) -> str:
 
 
 def _report_subscription(report: _Report, connection: Connection, url: str | None) -> None:
-    found: Subscription | None = None
-    if url is not None and not isinstance(report.problem, SignInError):
-        with Transport(url, limits=_IMPATIENT) as credits_server:
-            try:
-                found = subscription(credits_server, connection.tokens)
-            except (ServerError, SignInError):
-                found = None  # the backup works without it
-    if found is None:
+    if isinstance(report.problem, SignInError):
         report.add("subscription", None, "unknown")
         return
-    record = {"active": found.active, "gifted": found.gifted, "interval": found.interval}
-    record |= {"nextChargeAt": found.next_charge_at, "pausedAt": found.paused_at}
-    report.add("subscription", record, "active" if found.active else "inactive: the server refuses reads too")
+    found = _subscription(connection, url)
+    served = _is_served(report, connection) if report.record["sync"]["reachable"] else None
+    if found is None and served is None:
+        report.add("subscription", None, "unknown")
+        return
+    active = served if served is not None else found is not None and found.active
+    record: dict[str, JSON] = {"active": active}
+    words = ["active" if active else "inactive: the server refuses reads too"]
+    if found is not None:
+        record |= {"gifted": found.gifted, "interval": found.interval}
+        record |= {"nextChargeAt": found.next_charge_at, "pausedAt": found.paused_at}
+        words += ["gifted"] if found.gifted else []
+        words += [
+            f"{name} {one_line(text)}"
+            for name, text in (
+                ("interval", found.interval),
+                ("next charge", found.next_charge_at),
+                ("paused", found.paused_at),
+            )
+            if text is not None
+        ]
+    report.add("subscription", record, ", ".join(words))
+
+
+def _subscription(connection: Connection, url: str | None) -> Subscription | None:
+    """What the credits server says of it; the backup works without one."""
+    if url is None:
+        return None
+    with Transport(url, limits=_IMPATIENT) as credits_server:
+        try:
+            return subscription(credits_server, connection.tokens)
+        except (ServerError, SignInError):
+            return None
+
+
+def _is_served(report: _Report, connection: Connection) -> bool | None:
+    """Whether the sync server answers this user, which is what counts; None when it does neither that nor refuse."""
+    table = registry.load().tables[0]
+    client = SyncClient(connection.sync, connection.tokens, str(uuid4()))
+    try:
+        client.pull(table.app, table.collection, format_timestamp(FAR_FUTURE))
+    except SubscriptionError:
+        return False
+    except ManabackupError as error:
+        report.problem = report.problem or error
+        return None
+    return True
 
 
 def _report_mirror(report: _Report, state: StateFolder, connection: Connection) -> None:
@@ -148,8 +192,10 @@ def _report_mirror(report: _Report, state: StateFolder, connection: Connection) 
     try:
         with Mirror(path, sync_url=connection.sync.base_url, user_id=connection.user_id, create=False) as mirror:
             pulled_at = _time(mirror.pulled_at / 1e6) if mirror.pulled_at is not None else None
+            searched_at = pull.searched_at(mirror)
             with mirror.snapshot() as snapshot:
-                held = snapshot.collections()
+                held = [collection for collection in snapshot.collections() if collection.changes]
+                unsearched = pull.unsearched_apps(snapshot.losses())
             # The write-ahead log takes its place too.
             size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
     except NotFoundError:
@@ -162,17 +208,12 @@ def _report_mirror(report: _Report, state: StateFolder, connection: Connection) 
     changes = sum(collection.changes for collection in held)
     record |= {"bytes": size, "changes": changes, "collections": len(held)}
     record["pulledAt"] = pulled_at.isoformat() if pulled_at else None
-    age = f"pulled {_age(pulled_at)}" if pulled_at else "never pulled to the end"
-    report.add("mirror", record, f"{changes} changes in {len(held)} collections, {size / MIB:.1f} MiB, {age}: {path}")
+    record |= {"searchedAt": searched_at, "unsearchedApps": list(unsearched)}
+    pulled = f"pulled {age(pulled_at)}" if pulled_at else "never pulled to the end"
+    searched = search_words(searched_at, unsearched)
+    contents = f"{changes} changes in {len(held)} collections, {size / MIB:.1f} MiB"
+    report.add("mirror", record, f"{contents}, {pulled}, {searched}: {path}")
 
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _age(moment: datetime) -> str:
-    minutes = max(0, int((datetime.now(UTC) - moment).total_seconds() // 60))
-    for unit, length in (("days", 2 * 24 * 60), ("hours", 2 * 60), ("minutes", 2)):
-        if minutes >= length:
-            return f"{minutes // (length // 2)} {unit} ago"
-    return "just now"

@@ -71,7 +71,7 @@ def pull(
     """Brings the mirror up to date; an interrupted run goes on where it stopped.
 
     ``full`` reads everything again and compares it with what is held. ``extra_apps`` are read besides those of the
-    registry. ``progress`` is told (collections done, collections in all, changes read).
+    registry. ``progress`` is told (questions done, questions in all, changes read).
 
     Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`, :class:`OutputError`; afterwards the
     ``connection`` is of no use.
@@ -105,12 +105,13 @@ def export_source(
     """What ``export`` needs: the mirror's present state, and what the account service says of the account.
 
     What the service does not give is no error: the export notes it. Without ``account_data`` it is not asked for its
-    own data. ``account_data_at`` stands in its answer in place of the time at which it was asked, so that two exports
-    of one state can be equal.
+    own data. ``account_data_at`` stands in place of the times at which the servers were asked for it, and searched, so
+    that two exports of one state can be equal.
     """
     _check_same_account(mirror, connection)
     notices: list[tuple[str, str]] = []
     pulled_at: str | None = None
+    searched_at = pulling.searched_at(mirror)
     account: Mapping[str, bytes] = {}
     if connection is None:
         space_types = _remembered_spaces(mirror)
@@ -119,8 +120,20 @@ def export_source(
         space_types = _ask_spaces(connection, mirror, notices)
         if account_data:
             account = _ask_account_data(connection, account_data_at, notices)
+        if searched_at is not None and account_data_at is not None:
+            searched_at = account_data_at.isoformat()
     with mirror.snapshot() as snapshot:
-        yield Source(snapshot, registry.load(), mirror.user_id, key.cipher, pulled_at, space_types, account, notices)
+        yield Source(
+            snapshot,
+            registry.load(),
+            mirror.user_id,
+            key.cipher,
+            pulled_at=pulled_at,
+            searched_at=searched_at,
+            space_types=space_types,
+            account=account,
+            notices=notices,
+        )
 
 
 def _check_same_account(mirror: Mirror, connection: Connection | None) -> None:

@@ -11,7 +11,7 @@ from .export import PERSONAL
 from .identity import RowIds, SpaceNumbers
 
 _COUNTS = ("changes", "rows", "live", "deleted")
-_TEXTS = ("pulledAt", "unknowable")
+_TEXTS = ("pulledAt", "searchedAt", "unknowable")
 _OF_ACCOUNT = "account"
 """In place of a table: what such a case is about is the account itself, and its reason may name it."""
 

@@ -11,6 +11,7 @@ import pytest
 from manabackup import jsontext
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import User
+from tests.formats import schemas
 from manabackup.sandbox.credentials import totp
 from manabackup.state import StateFolder
 
@@ -200,6 +201,35 @@ def test_status_shows_the_account_and_its_servers(here: CommandLine, user: User,
     shown = here("status").out
     assert f"{user.email} (user {user.id})" in shown
     assert "zero-knowledge" in shown
+
+
+@pytest.mark.parametrize("credits_url", [None, "http://127.0.0.1:9"], ids=["credits", "no credits"])
+def test_status_knows_from_the_sync_server_whether_the_subscription_is_active(
+    here: CommandLine, user: User, box: Sandbox, credits_url: str | None
+) -> None:
+    env = {"MANABACKUP_TOKEN": box.accounts.issue_token(user.id)}
+    if credits_url is not None:
+        env["MANABACKUP_CREDITS_URL"] = credits_url
+    for active, code, words in ((True, 0, "active"), (False, 16, "inactive: the server refuses reads too")):
+        box.accounts.set_subscription(user.id, active=active)
+        assert here("pull", env=env).code == code
+        done = here("status", "--json", env=env)
+        assert (done.code, done.record["subscription"]["active"]) == (0, active)
+        schemas.check("status", done.record)
+        (line,) = [line for line in here("status", env=env).out.splitlines() if line.startswith("subscription")]
+        assert line.removeprefix("subscription").strip().startswith(words)
+
+
+def test_status_tells_when_the_server_was_searched_for_unknown_collections(
+    here: CommandLine, user: User, box: Sandbox
+) -> None:
+    env = {"MANABACKUP_TOKEN": box.accounts.issue_token(user.id)}
+    pulled = here("pull", "--json", env=env).record
+    mirror = here("status", "--json", env=env).record["mirror"]
+    assert (mirror["searchedAt"], mirror["unsearchedApps"]) == (pulled["searchedAt"], [])
+    assert mirror["searchedAt"] is not None
+    assert "searched for unknown collections just now" in here("status", env=env).out
+    assert "searched for unknown collections just now\n" in here("pull", env=env).out
 
 
 @pytest.mark.parametrize("mode", ["standard", "none"])

@@ -179,6 +179,20 @@ def test_a_row_that_the_server_cannot_read_keeps_what_is_before_it_from_being_se
     }
 
 
+def test_S2_an_instant_with_more_changes_than_an_answer_holds_is_not_searched_whole_and_the_rest_is(box: Box) -> None:
+    tied = [f"collection {number}" for number in range(6)]
+    for collection in tied:
+        box.write([T0] * 900, collection=collection)
+    box.write([T0 + 1], collection="unheard of")
+    for collection in tied[1:]:  # so that the one after the other comes to light
+        box.write([T0 + 2], collection=collection)
+    result = box.pull()
+    found = [(loss.kind, loss.collection, loss.since, loss.until) for loss in result.losses]
+    assert found == [(LossKind.UNSEARCHED, None, T0 - 1, T0)]
+    for collection in [*tied, "unheard of"]:
+        assert box.held("todo", collection) == box.stored("todo", collection)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

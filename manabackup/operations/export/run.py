@@ -91,6 +91,8 @@ class Source:
     """None for an account without a vault: then nothing is encrypted."""
     pulled_at: str | None = None
     """When the mirror last saw the server, RFC 3339; None when that was just now."""
+    searched_at: str | None = None
+    """When the server was last searched for collections that nobody told of, RFC 3339; None when it never was."""
     space_types: Mapping[str, str] = field(default_factory=dict)
     account: Mapping[str, bytes] = field(default_factory=dict)
     """Entries for ``account/``: name → content."""
@@ -338,6 +340,7 @@ class _Export:
             "live": self._live,
             "deleted": self._deleted,
             **({"pulledAt": self._source.pulled_at} if self._source.pulled_at is not None else {}),
+            **({"searchedAt": self._source.searched_at} if self._source.searched_at is not None else {}),
             **self.problems.cases(),
             "unknowable": "apps outside the registry that were not named with --extra-app",
         }

@@ -128,8 +128,9 @@ class AppSearch:
         if high == FAR_FUTURE:
             raise ServerError(f"the sync server gives the same changes of {one_line(self.app)} over and over")
         # Everything that came is of one instant, and there may be more of it than any answer holds. The collections
-        # that are known have been read by themselves.
-        self.gaps.append(Gap(LossKind.UNSEARCHED, high - 1, high))
+        # that are known have been read by themselves; one that has so much of that instant has said so.
+        if high not in self._reading.losses_end(self.app):
+            self.gaps.append(Gap(LossKind.UNSEARCHED, high - 1, high))
         return self._past_failures(high)
 
     def _is_worth(self, following: Page, keys: Set[bytes]) -> bool:
