@@ -22,9 +22,12 @@ of 432 bytes on one connection."""
 
 
 @contextmanager
-def serving(dataset: Dataset, *, pace: int | None = None) -> Iterator[str]:
-    """The address at which the dataset's server answers meanwhile; ``pace`` in changes a second, on all connections."""
-    argv = [sys.executable, "-m", "benchmarks.server", str(dataset.server), *([str(pace)] if pace else [])]
+def serving(dataset: Dataset, *, pace: int = 0, foreign_rows: int = 0) -> Iterator[str]:
+    """The address at which the dataset's server answers meanwhile.
+
+    ``pace`` is in changes a second, on all connections; 0 is its own. ``foreign_rows`` of others lie in its table.
+    """
+    argv = [sys.executable, "-m", "benchmarks.server", str(dataset.server), str(pace), str(foreign_rows)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
@@ -59,8 +62,8 @@ def paced(pace: int) -> Middleware:
 
 def main() -> None:
     """Serves, and says where first."""
-    folder, *pace = sys.argv[1:]
-    with Sandbox(folder=Path(folder), middleware=[paced(int(one)) for one in pace]) as box:
+    folder, pace, foreign_rows = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    with Sandbox(folder=folder, middleware=[paced(pace)] if pace else [], foreign_rows=foreign_rows) as box:
         print(box.url, flush=True)
         sys.stdin.read()
 

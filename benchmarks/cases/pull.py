@@ -7,17 +7,20 @@ import re
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import local
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from manabackup.mirror import Mirror
-from manabackup.operations import pull
+from manabackup.operations import backup
+from manabackup.operations.export import export
+from manabackup.operations.pull import PullResult
 from manabackup.registry import load
-from manabackup.remote.connection import connect
+from manabackup.remote.connection import Connection, connect
 from manabackup.remote.session import StaticToken, sign_in
-from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
 
 from ..data import Dataset, everyday
@@ -27,90 +30,146 @@ from ..server import REAL_PACE, serving
 from ..setting import Setting
 
 CONNECTIONS = 8
+FOREIGN_ROWS = 1_000_000
 _EPOCH = "1970-01-01T00:00:00Z"
 _UNTIL = re.compile(rb'"syncedUntil":"([^"]*)"')
 _CLIENT = "a-client-that-never-pushes"
 
 
 def measure(setting: Setting) -> list[Line]:
-    """A first pull, from a server as fast as the embedded one and as fast as a real one, and a pull of nothing new."""
+    """A pull of nothing new beside a million rows of others; a first pull, and an export that begins with one."""
     dataset = setting.data(everyday(3_000 if setting.quick else 55_000))
     with tempfile.TemporaryDirectory(dir=setting.scratch) as folder:
         mirror = str(Path(folder, "mirror.db"))
-        with serving(dataset, pace=REAL_PACE) as url:
-            paced = _first(setting, dataset, url, mirror)
         with serving(dataset) as url:
-            first = _first(setting, dataset, url, mirror)
-            again = interleaved(setting.rounds, _jobs(dataset, url, mirror, bare_round_trips, fresh=False))
+            first = interleaved(setting.rounds, _first(dataset, url, str(Path(folder, "first.db"))))
+        with serving(dataset, pace=REAL_PACE) as url:
+            paced = interleaved(setting.rounds, _first(dataset, url, str(Path(folder, "first.db"))))
+        with serving(dataset, foreign_rows=FOREIGN_ROWS) as url:
+            token = _token(url, dataset)
+            _pull(dataset, url, mirror)
+            jobs = {
+                "bare": lambda: run(bare_round_trips, url=url, token=token),
+                "pull": lambda: _pull(dataset, url, mirror),
+            }
+            again = interleaved(setting.rounds, jobs)
     requests = typical(again["bare"]).values["requests"]
     return [
         Line(
-            "pull, nothing new",
+            f"pull, nothing new, {FOREIGN_ROWS:,} rows of others",
             seconds(again["pull"]),
             f"{requests} round trips {seconds(again['bare'])}",
             time_ratio(again["pull"], again["bare"]),
             "≤ 1.3",
         ),
-        _line(dataset, f"pull of {dataset.changes:,} changes", first),
-        _line(dataset, f"the same at a real server's {REAL_PACE:,}/s", paced),
+        *_lines(dataset, "", first, ""),
+        *_lines(dataset, f", at a real server's {REAL_PACE:,}/s", paced, "≤ 1.1"),
     ]
 
 
-def _first(setting: Setting, dataset: Dataset, url: str, mirror: str) -> dict[str, list[Measurement]]:
-    jobs = _jobs(dataset, url, mirror, bare_pages, fresh=True)
-    return interleaved(1 if setting.quick else 3, jobs)
-
-
-def _jobs(
-    dataset: Dataset, url: str, mirror: str, bare: Callable[..., dict[str, Any]], *, fresh: bool
-) -> dict[str, Callable[[], Measurement]]:
+def _first(dataset: Dataset, url: str, mirror: str) -> dict[str, Callable[[], Measurement]]:
     token = _token(url, dataset)
     return {
-        "bare": lambda: run(bare, url=url, token=token),
-        "pull": lambda: run(pull_all, url=url, token=token, mirror=mirror, fresh=fresh, expected=dataset.changes),
+        "bare": lambda: run(bare_pages, url=url, token=token),
+        "read": lambda: _pull(dataset, url, mirror, fresh=True, search=False),
+        "pull": lambda: _pull(dataset, url, mirror, fresh=True),
+        "export": lambda: run(
+            export_all, url=url, token=token, mirror=mirror, key=dataset.master_key, expected=dataset.changes
+        ),
     }
 
 
-def _line(dataset: Dataset, what: str, measured: dict[str, list[Measurement]]) -> Line:
-    return Line(
-        what,
-        rate(measured["pull"], dataset.changes, "changes"),
-        f"answers thrown away {rate(measured['bare'], dataset.changes, 'changes')}",
-        time_ratio(measured["pull"], measured["bare"]),
-        "≤ 1.1",
-    )
+def _pull(dataset: Dataset, url: str, mirror: str, *, fresh: bool = False, search: bool = True) -> Measurement:
+    token = _token(url, dataset)
+    return run(pull_all, url=url, token=token, mirror=mirror, fresh=fresh, search=search, expected=dataset.changes)
 
 
-def pull_all(meter: Meter, *, url: str, token: str, mirror: str, fresh: bool, expected: int) -> dict[str, Any]:
-    """What ``pull`` does once it is signed in."""
-    tokens = StaticToken(token)
+def _lines(dataset: Dataset, where: str, measured: dict[str, list[Measurement]], wanted: str) -> list[Line]:
+    bare = f"one connection, answers thrown away {rate(measured['bare'], dataset.changes, 'changes')}"
+    return [
+        Line(
+            f"pull of {dataset.changes:,} changes{where}",
+            rate(measured["read"], dataset.changes, "changes"),
+            bare,
+            time_ratio(measured["read"], measured["bare"]),
+            wanted,
+        ),
+        Line(
+            "the same, and a search for unknown collections",
+            rate(measured["pull"], dataset.changes, "changes"),
+            bare,
+            time_ratio(measured["pull"], measured["bare"]),
+            "",
+        ),
+        Line(
+            f"export of a fresh account{where}",
+            seconds(measured["export"]),
+            f"its pull {seconds(measured['pull'])}",
+            time_ratio(measured["export"], measured["pull"]),
+            "≤ 1.3" if wanted else "",
+        ),
+    ]
+
+
+def pull_all(
+    meter: Meter, *, url: str, token: str, mirror: str, fresh: bool, search: bool, expected: int
+) -> dict[str, Any]:
+    """What ``pull`` does once it is signed in; without ``search`` as if the server had been searched a while ago."""
     path = Path(mirror)
     if fresh:
-        for old in path.parent.glob(f"{path.name}*"):
-            old.unlink()
-    with (
-        connect(tokens, auth_url=url, sync_url=url) as connection,
-        Mirror(path, sync_url=url, user_id=connection.user_id) as held,
-    ):
-        client = SyncClient(connection.sync, connection.tokens, held.client_id)
+        _forget(path)
+    with _connected(url, token) as connection, _mirror(path, connection) as held:
+        if not search:
+            held.move_cursors(dict.fromkeys(load().apps, 0))
+            held.remember("searchedAt", datetime.now(UTC).isoformat())
         with meter:
-            result = pull.run(held, client, load(), connections=CONNECTIONS)
-    if result.changes_held != expected or result.losses:
-        raise BrokenOutputError(f"{result.changes_held} changes held, {expected} expected, losses: {result.losses}")
+            result = backup.pull(held, connection)
+    _check(result, expected)
     return {"new": result.changes_new}
 
 
+def export_all(meter: Meter, *, url: str, token: str, mirror: str, key: str, expected: int) -> dict[str, Any]:
+    """What ``export`` does of an account that was never pulled, once it is signed in."""
+    path = Path(mirror)
+    _forget(path)
+    with _connected(url, token) as connection, _mirror(path, connection) as held, meter:
+        unlocked = backup.unlock(held, connection, master_key=bytes.fromhex(key))
+        result = backup.pull(held, connection)
+        with backup.export_source(held, unlocked, connection) as source:
+            export(source, path.with_suffix(".mana"), force=True)
+    _check(result, expected)
+    return {}
+
+
+def _connected(url: str, token: str) -> AbstractContextManager[Connection]:
+    return connect(StaticToken(token), auth_url=url, sync_url=url)
+
+
+def _mirror(path: Path, connection: Connection) -> Mirror:
+    return Mirror(path, sync_url=connection.sync.base_url, user_id=connection.user_id)
+
+
+def _forget(path: Path) -> None:
+    for old in path.parent.glob(f"{path.name}*"):
+        old.unlink()
+
+
+def _check(result: PullResult, expected: int) -> None:
+    if result.changes_held != expected or result.losses:
+        raise BrokenOutputError(f"{result.changes_held} changes held, {expected} expected, losses: {result.losses}")
+
+
 def bare_pages(meter: Meter, *, url: str, token: str) -> dict[str, Any]:
-    """Every page of every collection, as the cursors lead."""
+    """Every page of every collection, as the cursors lead, on one connection."""
     with meter:
-        requests = _all(url, token, _read_to_end)
+        requests = _all(url, token, _read_to_end, 1)
     return {"requests": requests}
 
 
 def bare_round_trips(meter: Meter, *, url: str, token: str) -> dict[str, Any]:
     """One question for each collection, after everything that there is."""
     with meter:
-        requests = _all(url, token, _ask_once)
+        requests = _all(url, token, _ask_once, CONNECTIONS)
     return {"requests": requests}
 
 
@@ -131,7 +190,7 @@ class _Bare:
         return body
 
 
-def _all(url: str, token: str, read: Callable[[_Bare, str, str], int]) -> int:
+def _all(url: str, token: str, read: Callable[[_Bare, str, str], int], connections: int) -> int:
     kept = local()
 
     def work(task: tuple[str, str]) -> int:
@@ -139,7 +198,7 @@ def _all(url: str, token: str, read: Callable[[_Bare, str, str], int]) -> int:
             kept.bare = _Bare(url, token)
         return read(kept.bare, *task)
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with ThreadPoolExecutor(connections) as pool:
         return sum(pool.map(work, sorted({(table.app, table.collection) for table in load().tables})))
 
 

@@ -8,9 +8,13 @@ from ...errors import ServerError
 from ...mirror import Batch, LossKind, Stored
 from ...printable import one_line
 from ...remote.sync import FailingPageError, Page
-from ...timestamps import format_timestamp
+from ...timestamps import SECOND, format_timestamp
 from .failing import ask_past_failures
 from .reading import Reading
+
+
+_WORTH_MOVING = 3_600 * SECOND
+"""A cursor that moves past nothing need not be stored for less."""
 
 
 class CollectionReader:
@@ -69,7 +73,8 @@ class CollectionReader:
 
     def _store(self, page: Page, since: int) -> None:
         if not page.raw and not page.has_more:
-            self._reading.move_cursor(self._app, self._collection, page.until)
+            if page.until - since > _WORTH_MOVING:
+                self._reading.move_cursor(self._app, self._collection, page.until)
             return
         self.brought = True
         keys = [change.key for change in page.raw]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ...errors import ServerError, UsageError
 from ...limits import DEFAULT_LIMITS, Limits
-from ...mirror import Loss, Mirror
+from ...mirror import HeldCollection, Loss, Mirror
 from ...printable import printable
 from ...registry import Registry
 from ...remote.sync import SyncClient
@@ -151,10 +151,11 @@ class _Rounds:
     def run(self, apps: Sequence[str]) -> int:
         """Reads all collections of ``apps`` that are known; gives the server's clock at the beginning."""
         started_at = self._reading.latest = self._server_clock()
-        looks = [look for app in apps for look in self._known(app)]
-        self._check_clock(started_at, apps, looks)
+        with self._mirror.snapshot() as snapshot:
+            held = snapshot.collections()
+        self._check_clock(started_at, held)
         self._mirror.begin_pull(compare=self._full)
-        self.read(looks)
+        self.read(self._known(apps, held))
         return started_at
 
     def read(self, looks: Sequence[_Look]) -> None:
@@ -207,26 +208,22 @@ class _Rounds:
         table = self._registry.tables[0]
         return self._reading.pull(table.app, table.collection, FAR_FUTURE).until
 
-    def _check_clock(self, now: int, apps: Sequence[str], looks: Sequence[_Look]) -> None:
-        cursors = [self._mirror.app_cursor(app) for app in apps]
-        cursors += [self._mirror.cursor(look.app, look.collection) for look in looks]
-        newest = max((cursor for cursor in cursors if cursor is not None), default=EPOCH)
+    def _check_clock(self, now: int, held: Sequence[HeldCollection]) -> None:
+        newest = max((one.cursor for one in held if one.cursor is not None), default=EPOCH)
         if not self._full and now < newest - self._overlap:
             raise ServerError(
                 f"the server's clock went back: it says {format_timestamp(now)}, and said {format_timestamp(newest)}",
                 hint="changes may have been stored under times that were read before; `pull --full` finds them",
             )
 
-    def _known(self, app: str) -> list[_Look]:
-        """The registered collections of an app, and those that came to light and have a name that can be asked for."""
-        seen = self._mirror.collections(app)
-        names = dict.fromkeys(table.collection for table in self._registry.of_app(app))
-        names.update(dict.fromkeys(name for name in seen if can_be_asked_for(name)))
-        return [_Look(app, name, self._since(app, name) if name in seen else EPOCH) for name in names]
-
-    def _since(self, app: str, name: str) -> int:
-        cursor = None if self._full else self._mirror.cursor(app, name)
-        return EPOCH if cursor is None else max(EPOCH, cursor - self._overlap)
+    def _known(self, apps: Sequence[str], held: Sequence[HeldCollection]) -> list[_Look]:
+        """The registered collections, and those of ``apps`` that came to light and can be asked for."""
+        since = {(table.app, table.collection): EPOCH for table in self._registry.tables}
+        for one in held:
+            if one.app in apps and can_be_asked_for(one.name):
+                cursor = EPOCH if self._full or one.cursor is None else one.cursor
+                since[one.app, one.name] = max(EPOCH, cursor - self._overlap)
+        return [_Look(app, name, begin) for (app, name), begin in since.items()]
 
 
 def _result(mirror: Mirror, registry: Registry, new: int, full: bool, started_at: int) -> PullResult:

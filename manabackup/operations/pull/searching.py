@@ -49,7 +49,7 @@ class Searching:
     def run(self, apps: Sequence[str], read_found: ReadFound) -> None:
         """Searches those of ``apps`` that it is time for, and has read what is found."""
         due = self._is_due()
-        chosen = apps if due else [app for app in apps if self._mirror.app_cursor(app) is None]
+        chosen = apps if due else sorted(set(apps).difference(self._mirror.discovered_apps))
         self._reading.expect(len(chosen))
         deadline = time.monotonic() + self._reading.limits.search_seconds
         searches = [
