@@ -262,9 +262,9 @@ KINDS: Final = {
         FindingKind(
             "unsearchedApp",
             _N,
-            "apps too large to be searched for collections that nobody told of",
-            "The collections that are known were read.",
-            "Nothing.",
+            "apps that could not be searched for collections that nobody told of",
+            "The collections that are known were read. The server was too slow for the search, or failed.",
+            "Nothing: the next search, a week after the last, begins with them. `pull --full` searches at once.",
         ),
         FindingKind(
             "spaceTypesUnknown",
