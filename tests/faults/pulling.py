@@ -22,8 +22,7 @@ def main(url: str, token: str, path: str) -> None:
     """Prints one line of JSON: the error, if there was one, and the most memory that was in use, in bytes."""
     resource.setrlimit(resource.RLIMIT_AS, (8 * GIB, 8 * GIB))
     share_one_heap()
-    # Answers of few changes count as cut, so that collections are read by their pages as in a large account.
-    limits, words = Limits(attempts=1, post_changes=2), None
+    limits, words = Limits(attempts=1), None
     with (
         Mirror(Path(path), sync_url=url, user_id=USER) as mirror,
         Transport(url, limits=limits, sleep=lambda _: None) as transport,
