@@ -36,14 +36,14 @@ THEN = "2026-04-20T08:15:30.123Z"
 ROWS = [{"id": f"r{number}", "sourceCategory": "new", "n": number} for number in range(6)]
 """Of which the target has the first two, in another version, the first of them unsound."""
 READING = {
-    "plan's clock": {"method": "POST", "first": 1},
-    "plan's app": {"method": "POST", "first": 2},
-    "plan's page": {"method": "POST", "first": 3},
-    "verification's app": {"method": "POST", "first": 6},
-    "verification's page": {"method": "POST", "first": 7},
+    "plan's clock": {"method": "GET", "first": 1},
+    "plan's page": {"method": "GET", "first": 2},
+    "plan's last page": {"method": "GET", "first": 3},
+    "verification's page": {"method": "GET", "first": 5},
+    "verification's last page": {"method": "GET", "first": 6},
 }
-"""The requests that read, by what they are for. The fourth POST is the push, when nothing went wrong before."""
-PUSH = {"method": "POST", "first": 4}
+"""The requests that read, by what they are for, when nothing goes wrong."""
+PUSH = {"method": "POST", "first": 1}
 
 
 class Desk:
@@ -137,7 +137,7 @@ def test_nothing_goes_wrong_to_begin_with(desk: Desk) -> None:
     assert result.verification.ok
     desk.assert_as_planned()
     seen = [request.method for request in desk.line.requests]
-    assert seen == ["POST"] * 7
+    assert seen == [*["GET"] * 3, "POST", *["GET"] * 3]
     assert [len(request.changes) for request in desk.line.requests] == [0, 0, 0, 8, 0, 0, 0]
 
 
@@ -214,7 +214,11 @@ READ_WRONG = [
 
 
 def readings() -> list[tuple[str, str]]:
-    pages = [(call, fault.name) for call in ("plan's page", "plan's clock", "verification's page") for fault in PAGES]
+    pages = [
+        (call, fault.name)
+        for call in ("plan's last page", "plan's clock", "verification's last page")
+        for fault in PAGES
+    ]
     return [(call, name) for call in READING for name in READ_WRONG] + pages
 
 
@@ -257,7 +261,7 @@ def test_S3_R2_looking_for_what_a_push_left_ends_on_a_server_that_stands_still_a
         return {**page, "serverChanges": [change], "syncedUntil": "2026-01-01T00:00:00Z", "hasMore": True}
 
     push = Script(resets, **PUSH)  # type: ignore[arg-type]
-    looks = Script(edits_json(invent), method="GET", times=None)
+    looks = Script(edits_json(invent), method="GET", first=len(["clock", "page", "last page"]) + 1, times=None)
     with desk.line.under(lambda request: push(request) or looks(request)), pytest.raises(ServerError, match="over"):
         desk.restore()
     assert looks.met < 10

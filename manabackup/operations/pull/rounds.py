@@ -80,6 +80,7 @@ def run(
     registry: Registry,
     *,
     full: bool = False,
+    search: bool = True,
     extra_apps: Sequence[str] = (),
     connections: int = 8,
     overlap_seconds: float = OVERLAP_SECONDS,
@@ -88,6 +89,7 @@ def run(
 ) -> PullResult:
     """Brings the mirror up to date; ``full`` reads everything again and compares it with what is held.
 
+    Without ``search`` nothing is looked for but the collections of the registry and those that the mirror has seen.
     ``extra_apps`` are read besides those of the registry and those that were named in earlier runs. What was stored
     before an error or an interruption stays, and the next run goes on from there; ``client`` is closed then.
 
@@ -104,7 +106,8 @@ def run(
     try:
         started_at = rounds.run(apps)
         mirror.end_pull(started_at)
-        Searching(reading, overlap, full=full).run(apps, rounds.read_found)
+        if search:
+            Searching(reading, overlap, full=full).run(apps, rounds.read_found)
     except BaseException:
         reading.stop()
         raise

@@ -248,10 +248,11 @@ class Job:
     def _pull(self, mirror: Mirror, names: Sequence[str], progress: PullProgress | None) -> pulling.PullResult:
         """Everything that the server holds of the apps of some tables."""
         apps = {table.app for table in self._registry.tables if table.name in names}
-        wanted = tuple(table for table in self._registry.tables if table.app in apps) or self._registry.tables[:1]
+        tables = [table for table in self._registry.tables if table.app in apps] or self._registry.tables[:1]
+        wanted = tuple(replace(table, collection=name) for table in tables for name in table.collections)
         connection = self._account.connection
         client = SyncClient(connection.sync, connection.tokens, mirror.client_id)
-        return pulling.run(mirror, client, replace(self._registry, tables=wanted), progress=progress)
+        return pulling.run(mirror, client, replace(self._registry, tables=wanted), search=False, progress=progress)
 
     def _push(self, progress: Progress | None = None) -> Push:
         connection = self._account.connection
