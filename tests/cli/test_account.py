@@ -11,9 +11,9 @@ import pytest
 from manabackup import jsontext
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import User
-from tests.formats import schemas
 from manabackup.sandbox.credentials import totp
 from manabackup.state import StateFolder
+from tests.formats import schemas
 
 from .processes import PASSWORD, CommandLine, Finished
 

@@ -12,7 +12,6 @@ from ...timestamps import SECOND, format_timestamp
 from .failing import ask_past_failures
 from .reading import Reading
 
-
 _WORTH_MOVING = 3_600 * SECOND
 """A cursor that moves past nothing need not be stored for less."""
 
