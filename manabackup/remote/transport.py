@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import random
 import ssl
 import threading
@@ -22,7 +23,7 @@ from typing import NamedTuple, Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import httpcore
+import httpcore2
 
 from .. import __version__, jsontext
 from ..errors import JSONTextError, ServerError, UsageError
@@ -33,7 +34,7 @@ from .decoding import ACCEPT_ENCODING, BrokenCodingError, Room, TooLargeError, f
 
 _log = logging.getLogger(__name__)
 # Its debug lines quote Set-Cookie headers.
-logging.getLogger("httpcore").setLevel(logging.WARNING)
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 BACKOFF_FIRST = 0.5
 BACKOFF_LONGEST = 8.0
@@ -155,10 +156,10 @@ class Transport:
         self._sleep = sleep or self._closed.wait
         self._jitter = jitter
         self._backend = DeadlineBackend()
-        self._tls = httpcore.default_ssl_context() if origin.scheme == "https" else None
+        self._tls = _trusted() if origin.scheme == "https" else None
         self._proxy = None if origin.loopback else _proxy(self.host)
-        self._lines: list[httpcore.ConnectionPool] = []
-        self._idle: list[httpcore.ConnectionPool] = []
+        self._lines: list[httpcore2.ConnectionPool] = []
+        self._idle: list[httpcore2.ConnectionPool] = []
 
     def __enter__(self) -> Self:
         return self
@@ -253,7 +254,7 @@ class Transport:
             "connect": min(deadline, now + self.limits.connect_seconds),
             "write": deadline,
             "read": deadline,
-            "pool": self.limits.request_seconds,  # httpcore's own: seconds
+            "pool": self.limits.request_seconds,  # httpcore2's own: seconds
         }
         with (
             _network_errors(),
@@ -275,12 +276,12 @@ class Transport:
         return Answer(response.status, received, cookies, content, source, self.limits)
 
     @contextmanager
-    def _line(self) -> Iterator[httpcore.ConnectionPool]:
+    def _line(self) -> Iterator[httpcore2.ConnectionPool]:
         """A connection for one request, kept for the next: a pool of one, since a pool of many looks at all of them."""
         try:
             line = self._idle.pop()
         except IndexError:
-            line = httpcore.ConnectionPool(
+            line = httpcore2.ConnectionPool(
                 ssl_context=self._tls,
                 proxy=self._proxy,
                 max_connections=1,
@@ -294,7 +295,7 @@ class Transport:
             self._idle.append(line)
 
 
-def _body(response: httpcore.Response, headers: Mapping[str, str], room: Room) -> bytes:
+def _body(response: httpcore2.Response, headers: Mapping[str, str], room: Room) -> bytes:
     announced = headers.get("content-length", "0")
     if announced.isascii() and announced.isdigit():
         found_room(int(announced[:20]), 0, room)
@@ -313,24 +314,24 @@ class _NoAnswerError(Exception):
 def _network_errors() -> Iterator[None]:
     try:
         yield
-    except httpcore.ConnectTimeout:
+    except httpcore2.ConnectTimeout:
         raise _NoAnswerError("no connection in time") from None
-    except httpcore.TimeoutException:
+    except httpcore2.TimeoutException:
         raise _NoAnswerError("no whole answer in time", late=True) from None
-    except httpcore.ConnectError as error:
-        cause = error.args[0] if error.args else None  # httpcore drops __cause__ on the way
+    except httpcore2.ConnectError as error:
+        cause = error.args[0] if error.args else None  # httpcore2 drops __cause__ on the way
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise ServerError(
                 f"the server's certificate is not trusted: {one_line(cause.verify_message)}",
-                hint="SSL_CERT_FILE may name a file with your own certificate authority",
+                hint="only what the system trusts is trusted; SSL_CERT_FILE may name a certificate authority of your own",
             ) from None
         raise _NoAnswerError(f"no connection: {one_line(str(error))}") from None
-    except httpcore.ProxyError as error:
+    except httpcore2.ProxyError as error:
         raise _NoAnswerError(f"the proxy refuses: {one_line(str(error))}") from None
-    except httpcore.LocalProtocolError:
+    except httpcore2.LocalProtocolError:
         # It would quote the header that it refuses, which may be a secret.
         raise ServerError("a header of the request holds characters that HTTP does not allow") from None
-    except (httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+    except (httpcore2.NetworkError, httpcore2.RemoteProtocolError) as error:
         raise _NoAnswerError(f"the connection broke: {one_line(str(error))}") from None
     except BrokenCodingError as error:
         raise _NoAnswerError(str(error)) from None
@@ -346,6 +347,17 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], list[str]]
         else:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers, cookies
+
+
+def _trusted() -> ssl.SSLContext:
+    """What the system trusts, or what the environment names in its place."""
+    try:
+        return httpcore2.default_ssl_context()
+    except OSError:  # SSLError is one
+        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        raise UsageError(
+            f"the certificates that {name} names cannot be read", hint="it stands in the environment; unset or mend it"
+        ) from None
 
 
 def _host_in(location: str) -> str:
@@ -392,7 +404,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _proxy(host: str) -> httpcore.Proxy | None:
+def _proxy(host: str) -> httpcore2.Proxy | None:
     proxies = getproxies()
     address = proxies.get("https") or proxies.get("all")
     if not address or proxy_bypass(host):
@@ -401,4 +413,4 @@ def _proxy(host: str) -> httpcore.Proxy | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("the proxy in the environment is not an http:// or https:// address")
     auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
+    return httpcore2.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)

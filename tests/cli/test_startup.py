@@ -23,7 +23,18 @@ import os, resource
 print(code, oct(os.umask(0)), resource.getrlimit(resource.RLIMIT_CORE)[0], file=sys.stderr)
 print(*{name.partition(".")[0] for name in set(sys.modules) - before}, file=sys.stderr)
 """
-_HEAVY = {"httpx", "httpcore", "orjson", "cryptography", "platformdirs", "sqlite3", "tqdm", "uvicorn", "starlette"}
+_HEAVY = {
+    "httpx2",
+    "httpcore2",
+    "truststore",
+    "orjson",
+    "cryptography",
+    "platformdirs",
+    "sqlite3",
+    "tqdm",
+    "uvicorn",
+    "starlette",
+}
 
 
 def _main(*arguments: str) -> tuple[str, str, set[str]]:

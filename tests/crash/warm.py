@@ -26,7 +26,7 @@ from manabackup import cli
 from manabackup.cli import endings
 
 OFF, COUNT, KILL_BEFORE, KILL_AFTER, FAIL_ONCE, FAIL_ON = range(6)
-LAZY = ("concurrent.futures.thread", "httpcore", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
+LAZY = ("concurrent.futures.thread", "httpcore2", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
 """What the program imports inside of functions."""
 
 

@@ -240,6 +240,39 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tmp_path: Path
     assert pauses == []
 
 
+def test_a_certificate_authority_of_ones_own_is_trusted_when_the_environment_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pem = _self_signed(tmp_path)
+    context.load_cert_chain(pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, context.wrap_socket(connection, server_side=True) as tls:
+                tls.recv(65_536)
+                tls.sendall(answer(b"trusted"))
+
+        served = threads.submit(serve)
+        with Transport(f"https://127.0.0.1:{listener.getsockname()[1]}") as transport:
+            assert transport.request("GET", "/").body == b"trusted"
+        served.result()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_named_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "own.pem").write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "own.pem"))
+    with pytest.raises(UsageError, match="SSL_CERT_FILE"):
+        Transport("https://sync.invalid")
+
+
 def _self_signed(folder: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from manabackup import jsontext
@@ -24,18 +24,18 @@ from .test_sync_conformance import (
 EPOCH = "1970-01-01T00:00:00Z"
 
 
-def client(server: Sandbox, user: str = "alice", client_id: str = "reader") -> httpx.Client:
+def client(server: Sandbox, user: str = "alice", client_id: str = "reader") -> httpx2.Client:
     headers = {"Authorization": f"Bearer {server.accounts.issue_token(user)}", "X-Client-Id": client_id}
-    return httpx.Client(base_url=server.url, headers=headers, trust_env=False)
+    return httpx2.Client(base_url=server.url, headers=headers, trust_env=False)
 
 
-def pull(http: httpx.Client, app: str, collection: str, since: str = EPOCH) -> dict[str, Any]:
+def pull(http: httpx2.Client, app: str, collection: str, since: str = EPOCH) -> dict[str, Any]:
     answer = http.get(f"/sync/{app}/pull", params={"collection": collection, "since": since})
     assert answer.status_code == 200, answer.text
     return jsontext.parse(answer.content)
 
 
-def push(http: httpx.Client, app: str, changes: str, since: str = "2999-01-01T00:00:00Z") -> httpx.Response:
+def push(http: httpx2.Client, app: str, changes: str, since: str = "2999-01-01T00:00:00Z") -> httpx2.Response:
     return http.post(f"/sync/{app}", content=f'{{"since":"{since}","changes":[{changes}]}}'.encode())
 
 

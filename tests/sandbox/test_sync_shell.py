@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from manabackup.sandbox import Sandbox
@@ -27,11 +27,11 @@ def test_sandboxes_side_by_side_are_worlds_of_their_own_and_leave_nothing_behind
         assert one.url != other.url
         assert one.url == one.auth_url == one.sync_url
         assert push(http, "app", ROW % "1").status_code == 200
-        assert httpx.get(f"{other.url}/sync/app/pull", headers=http.headers, trust_env=False).status_code == 401
+        assert httpx2.get(f"{other.url}/sync/app/pull", headers=http.headers, trust_env=False).status_code == 401
         assert (one.log.count(), other.log.count()) == (1, 0)
     assert threading.active_count() == before
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{one.url}/health", trust_env=False)
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{one.url}/health", trust_env=False)
 
 
 def test_a_port_that_is_taken_is_an_error_at_once() -> None:
@@ -158,7 +158,7 @@ def test_a_poisoned_row_fails_every_answer_that_it_falls_into() -> None:
 
 def test_a_crashed_handler_takes_its_connection_and_not_the_server() -> None:
     with Sandbox() as box, client(box) as http:
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx2.RemoteProtocolError):
             push(http, "app", ROW % "kept" + ',{"table":"t","id":"2","op":"update","fields":{"a":null}}')
         with client(box, client_id="other") as other:
             assert [change["id"] for change in pull(other, "app", "t")["serverChanges"]] == ["kept"]
