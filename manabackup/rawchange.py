@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import NamedTuple
 from uuid import UUID
@@ -30,6 +31,18 @@ class RawChange(NamedTuple):
     """Of ``text``, to notice an event that changed under its id."""
     collection: str = ""
     """The collection that the change names; empty for one that names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableChange:
+    """A change that is too large to be taken, by what it tells of its name."""
+
+    key: bytes
+    """As :func:`event_key`; where the event's id is not told, the hash of how the text begins."""
+    id: str | None
+    """The record's id, if it is told."""
+    collection: str
+    """Empty where that is not told."""
 
 
 def event_key(change: jsontext.JSON) -> bytes:

@@ -11,7 +11,7 @@ import click
 
 from ..archive.writer import Seal
 from ..errors import NotFoundError, SignInError, UsageError
-from ..mirror import LossKind, Mirror
+from ..mirror import UNREADABLE, LossKind, Mirror
 from ..operations import backup
 from ..operations.account_key import AccountKey
 from ..operations.export import Selection, Source
@@ -58,7 +58,7 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
     with connect(run) as connection, open_mirror(run, connection.sync.base_url, connection.user_id) as mirror:
         result = pull_into(run, connection, mirror, full=full, extra_apps=extra_apps)
         backup.remember_account(mirror, connection)
-    lost = sum(1 for loss in result.losses if loss.kind.value.startswith("unreadable"))
+    lost = sum(1 for loss in result.losses if loss.kind in UNREADABLE)
     rewritten = len(result.losses) - lost
     lines = [
         f"{result.changes_new:,} new changes, {result.changes_held:,} in all in {result.collections:,} collections"

@@ -9,7 +9,8 @@ MEANINGS: Final = {
     "undecryptable": "fields that your key does not open",
     "malformedChange": "changes that make no sense; what they would have done is not in the archive",
     "unreadableTie": "more changes in one microsecond than the server gives out",
-    "unreadablePage": "a page that the server cannot read itself",
+    "unreadablePage": "pages that the server does not give, or not so that they can be read",
+    "unreadableChange": "changes that are larger than any that the server takes",
     "rowSetAside": "rows that cannot be written into an archive",
     "ciphertextLeftOut": "fields that no key at hand opens; they are not in the new archive",
     # notices

@@ -4,13 +4,14 @@
 projection's business.
 """
 
-from ..rawchange import RawChange, event_key, prepare
+from ..rawchange import RawChange, UnreadableChange, event_key, prepare
 from .changes import MirrorPage
-from .losses import Loss, LossKind
+from .losses import UNREADABLE, Loss, LossKind
 from .reading import HeldCollection, Snapshot
 from .store import Batch, Mirror, Stored
 
 __all__ = [
+    "UNREADABLE",
     "Batch",
     "HeldCollection",
     "Loss",
@@ -20,6 +21,7 @@ __all__ = [
     "RawChange",
     "Snapshot",
     "Stored",
+    "UnreadableChange",
     "event_key",
     "prepare",
 ]

@@ -18,12 +18,18 @@ class LossKind(StrEnum):
     """More changes of one instant than any call of the server gives."""
     UNREADABLE_PAGE = "unreadablePage"
     """A stretch of time whose changes the server fails to give."""
+    UNREADABLE_CHANGE = "unreadableChange"
+    """Changes that are larger than any that the server takes; what they did is not held."""
     UNSEARCHED = "unsearchedApp"
     """An app whose answers are too large to be had as a whole: collections that nobody told of were not looked for."""
     EVENT_GONE = "eventGone"
     """Events that are held and that the server has no longer; the held ones stay."""
     EVENT_CHANGED = "eventChanged"
     """Events that the server now gives with another content; the held one stays."""
+
+
+UNREADABLE = frozenset({LossKind.UNREADABLE_TIE, LossKind.UNREADABLE_PAGE, LossKind.UNREADABLE_CHANGE})
+"""Kinds of which something on the server is not held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Loss:
     """Where it ends, itself included."""
     events: tuple[str, ...] = ()
     """Ids of the first events."""
+    records: tuple[str | None, ...] = ()
+    """Of unreadable changes, for each of ``events``, the record's id where it was told."""
 
 
 def encoded(name: str) -> bytes:
@@ -64,6 +72,7 @@ def add(
     since: int | None = None,
     until: int | None = None,
     event: bytes | None = None,
+    record: str | None = None,
 ) -> None:
     """Adds a finding of a run, or renews it; a stretch is known by its end."""
     name = None if collection is None else encoded(collection)
@@ -73,8 +82,9 @@ def add(
     )
     if not renewed.rowcount:
         connection.execute(
-            "INSERT INTO loss (run, kind, app, collection, since, until, event) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (run, kind, encoded(app), name, since, until, event),
+            "INSERT INTO loss (run, kind, app, collection, since, until, event, record)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (run, kind, encoded(app), name, since, until, event, None if record is None else encoded(record)),
         )
 
 
@@ -91,10 +101,12 @@ def read(connection: sqlite3.Connection) -> list[Loss]:
         " GROUP BY kind, app, collection ORDER BY app, collection, kind"
     ).fetchall():
         events = connection.execute(
-            "SELECT event FROM loss WHERE kind = ? AND app = ? AND collection IS ? AND event IS NOT NULL"
+            "SELECT event, record FROM loss WHERE kind = ? AND app = ? AND collection IS ? AND event IS NOT NULL"
             " ORDER BY event LIMIT ?",
             (kind, app, name, _CASES),
-        )
-        cases = tuple(event_name(event) for (event,) in events)
-        found.append(Loss(LossKind(kind), decoded(app), decoded(name), count, events=cases))
+        ).fetchall()
+        cases = tuple(event_name(event) for event, _ in events)
+        records = tuple(None if record is None else decoded(record) for _, record in events)
+        named = records if kind == LossKind.UNREADABLE_CHANGE else ()
+        found.append(Loss(LossKind(kind), decoded(app), decoded(name), count, events=cases, records=named))
     return found

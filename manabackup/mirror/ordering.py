@@ -21,7 +21,8 @@ _PAGE_CHANGES = 1_000
 _PAGE_BYTES = 512 << 10
 """What is taken apart at once is to fit into the processor's cache; then it takes half as long."""
 _LARGEST_PAGE = 5_000
-"""Changes; a page that grows beyond is split where there is room."""
+_LARGEST_BYTES = 4 << 20
+"""A page that grows beyond either is split where there is room."""
 _SMALL_CHANGES = 250
 _SMALL_BYTES = 256 << 10
 """A last page below both is filled up rather than followed by another one."""
@@ -166,7 +167,8 @@ def _rewrite(connection: sqlite3.Connection, collection: int, page: int, edit: _
         lines += edit.before.get(change.key, ())
         lines.append(change)
         lines += edit.after.get(change.key, ())
-    parts = list(_parts(lines)) if len(lines) > _LARGEST_PAGE else [lines]
+    is_too_large = len(lines) > _LARGEST_PAGE or sum([len(line.text) for line in lines]) > _LARGEST_BYTES
+    parts = list(_parts(lines)) if is_too_large else [lines]
     gap = _room(connection, collection, position) // len(parts)
     if not gap:
         parts = [lines]

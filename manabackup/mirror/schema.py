@@ -18,8 +18,9 @@ from ..database import storage_error
 from ..errors import MirrorError, NotFoundError, OutputError
 from ..printable import printable
 
-VERSION = 2
-"""Of the file. Version 1 had pages of another form (``changes``), which are read like those of today."""
+VERSION = 3
+"""Of the file. Version 1 had pages of another form (``changes``), which are read like those of today; before version 3
+a loss did not name a record."""
 _APPLICATION = 0x6D616E61
 _BUSY_SECONDS = 5.0
 _CHECKPOINT_PAGES = 65_536
@@ -62,7 +63,8 @@ CREATE TABLE loss (
     collection BLOB,
     since INTEGER,
     until INTEGER,
-    event BLOB
+    event BLOB,
+    record BLOB
 );
 CREATE INDEX loss_event ON loss (event);
 """
@@ -121,7 +123,9 @@ def _prepare_file(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     if objects and version < VERSION:  # from here on a program that knows the older form alone is to say so
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.executescript(
+            f"BEGIN IMMEDIATE; ALTER TABLE loss ADD COLUMN record BLOB; PRAGMA user_version = {VERSION}; COMMIT;"
+        )
     if not objects:
         connection.executescript(
             f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION};"

@@ -12,7 +12,7 @@ from typing import Self
 from uuid import uuid4
 
 from ..errors import MirrorError
-from ..rawchange import RawChange
+from ..rawchange import RawChange, UnreadableChange
 from . import losses
 from .losses import LossKind, decoded, encoded
 from .ordering import held_events, merge
@@ -32,6 +32,13 @@ class Batch:
     """The reading began at the server's first event."""
     cursor: int | None = None
     """Everything of this collection up to here is held with this batch; microseconds since 1970."""
+    unreadable: Sequence[UnreadableChange] = ()
+    """Changes among these that are too large: losses, unless they are held."""
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Of all events."""
+        return [change.key for change in self.changes] + [change.key for change in self.unreadable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +191,7 @@ class Mirror:
                 held += merged.held
                 for event in merged.changed:
                     losses.add(connection, self._run, LossKind.EVENT_CHANGED, app, name, event=event)
+                self._note_unreadable(collection, app, name, batch.unreadable)
                 if batch.cursor is not None:
                     connection.execute(
                         "UPDATE collection SET cursor = :to WHERE id = :of AND (cursor IS NULL OR cursor < :to)",
@@ -192,7 +200,7 @@ class Mirror:
                 if self._comparing:
                     connection.executemany(
                         "INSERT OR IGNORE INTO temp.seen VALUES (?, ?)",
-                        [(collection, change.key) for change in batch.changes],
+                        [(collection, key) for key in batch.keys],
                     )
             if cursor is not None:
                 self._move_cursors({app: cursor})
@@ -209,16 +217,31 @@ class Mirror:
             losses.add(connection, self._run, kind, app, collection, since=since, until=until)
 
     def searched(self, app: str, since: int) -> None:
-        """Forgets that an app was not searched: now it was, from ``since`` to its end."""
-        of = (LossKind.UNSEARCHED, encoded(app), since)
+        """Forgets that an app could not be searched, or not be read as a whole: now it was, from ``since`` to its end.
+
+        What was found unreadable in this run stays, and what could not be read of single collections.
+        """
+        self._forget(
+            "app = ? AND collection IS NULL AND since >= ? AND (kind = ? OR (kind = ? AND run < ?))",
+            (encoded(app), since, LossKind.UNSEARCHED, LossKind.UNREADABLE_PAGE, self._run),
+        )
+
+    def read_through(self, app: str, collection: str, since: int) -> None:
+        """Forgets that stretches of a collection could not be read: now it was, from ``since`` to its end.
+
+        What was found unreadable in this run stays.
+        """
+        self._forget(
+            "app = ? AND collection = ? AND since >= ? AND kind = ? AND run < ?",
+            (encoded(app), encoded(collection), since, LossKind.UNREADABLE_PAGE, self._run),
+        )
+
+    def _forget(self, which: str, values: tuple[object, ...]) -> None:
         with self._reading() as connection:
-            if (
-                connection.execute("SELECT 1 FROM loss WHERE kind = ? AND app = ? AND since >= ?", of).fetchone()
-                is None
-            ):
+            if connection.execute(f"SELECT 1 FROM loss WHERE {which}", values).fetchone() is None:  # noqa: S608 - ours
                 return  # nearly always, and then nothing is to be written
         with self._writing() as connection:
-            connection.execute("DELETE FROM loss WHERE kind = ? AND app = ? AND since >= ?", of)
+            connection.execute(f"DELETE FROM loss WHERE {which}", values)  # noqa: S608 - ours
 
     def end_pull(self, pulled_at: int) -> None:
         """Ends a run that read all it was to read, and makes it durable.
@@ -235,6 +258,15 @@ class Mirror:
                 self._comparing = False
         with self._reading() as connection:
             connection.execute("PRAGMA wal_checkpoint(FULL)")
+
+    def _note_unreadable(self, collection: int, app: str, name: str, unreadable: Sequence[UnreadableChange]) -> None:
+        if not unreadable:
+            return
+        held = held_events(self._connection, collection, [change.key for change in unreadable])
+        for change in unreadable:
+            if change.key not in held:
+                kind = LossKind.UNREADABLE_CHANGE
+                losses.add(self._connection, self._run, kind, app, name, event=change.key, record=change.id)
 
     def _note_gone(self, connection: sqlite3.Connection) -> None:
         partly_read: Collection[tuple[bytes, bytes | None]] = set(

@@ -19,6 +19,7 @@ LOSSES = frozenset(
         "malformedChange",  # a change that is none; what it would have done is not in the rows
         "unreadableTie",  # more changes in one microsecond than the server gives out
         "unreadablePage",  # a page that the server cannot read itself
+        "unreadableChange",  # a change that is larger than any that the server takes
         "rowSetAside",  # a row that cannot be written into the archive
         "ciphertextLeftOut",  # a field that was not opened, and that another account could not open either
     }

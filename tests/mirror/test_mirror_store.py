@@ -21,6 +21,7 @@ from manabackup import jsontext
 from manabackup.errors import LockedError, MirrorError, NotFoundError, OutputError
 from manabackup.mirror import Batch, LossKind, Mirror, MirrorPage, RawChange, event_key, prepare
 from manabackup.mirror.changes import pack, unpack
+from manabackup.mirror.schema import VERSION
 
 URL = "https://sync.example"
 
@@ -221,7 +222,7 @@ def test_without_a_mirror_there_is_nothing_to_export(path: Path) -> None:
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     open_mirror(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     connection.close()
     before = path.read_bytes()
     with pytest.raises(MirrorError, match="newer version"):
@@ -395,6 +396,7 @@ def test_a_mirror_of_version_1_is_read_and_goes_on(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         body = zstandard.ZstdCompressor(write_checksum=True).compress(b"\n".join(c.text for c in PRIVATE[:3]))
         connection.execute("UPDATE page SET body = ?", (body,))
+        connection.execute("ALTER TABLE loss DROP COLUMN record")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     with open_mirror(path) as mirror:
@@ -403,7 +405,7 @@ def test_a_mirror_of_version_1_is_read_and_goes_on(path: Path) -> None:
         assert (stored.new, stored.held) == (1, 1)
         assert [line for page in pages(mirror) for line in page.lines()] == [change.text for change in PRIVATE]
     connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)  # programs of before say that it is newer
+    assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)  # programs of before say that it is newer
     connection.close()
 
 

@@ -83,6 +83,13 @@ KINDS: Final = {
             "Tell those who run the server.",
         ),
         FindingKind(
+            "unreadableChange",
+            _E,
+            "changes that are larger than any that the server takes",
+            "What they did is missing from every backup, and keeps other devices from reading the table.",
+            "Tell those who run the server.",
+        ),
+        FindingKind(
             "unreadableTie",
             _E,
             "instants with more changes than the server gives out",

@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from ... import jsontext
 from ...archive import names
 from ...crypto.seal import SpoolFile
-from ...mirror import LossKind
+from ...mirror import UNREADABLE
 from ...projection import accept, fold
 from ...registry import Table
 from ...sorting import LineSorter
@@ -28,7 +29,6 @@ from .rows import RowChecks
 from .vault import VaultState
 
 Progress = Callable[[int, int], None]
-_UNREADABLE = frozenset({LossKind.UNREADABLE_PAGE, LossKind.UNREADABLE_TIE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class _Audit:
         self._changes = self._live = self._deleted = 0
 
     def _unreadable_tables(self) -> Iterator[str]:
-        lost = [loss for loss in self._source.mirror.losses() if loss.kind in _UNREADABLE]
+        lost = [loss for loss in self._source.mirror.losses() if loss.kind in UNREADABLE]
         for table in self._source.registry.tables:
             if any(loss.app == table.app and loss.collection in (None, *table.collections) for loss in lost):
                 yield table.name
@@ -199,8 +199,8 @@ class _Audit:
         for loss in source.mirror.losses():
             place = loss.app if loss.collection is None else self._table_name(loss.app, loss.collection)
             found = findings.of(loss.kind.value)
-            for event in loss.events:
-                found.add(place, event=event)
+            for event, record in zip_longest(loss.events, loss.records):
+                found.add(place, record, event=event)
             if loss.count > len(loss.events):
                 stretch = None if loss.until is None else f"until {format_timestamp(loss.until)}"
                 found.add(place, reason=stretch, count=loss.count - len(loss.events))

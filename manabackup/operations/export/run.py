@@ -299,8 +299,7 @@ class _Export:
         apps = {stream.app for stream in self._streams}
         for loss in source.mirror.losses():
             if loss.app in apps:
-                place = loss.app if loss.collection is None else f"{loss.app}/{loss.collection}"
-                self.problems.note(loss.kind.value, place, reason=_stretch(loss), count=loss.count)
+                self._note(loss)
         for kind, reason in source.notices:
             self.problems.note(kind, "account", reason=reason)
         for space in sorted(self._spaces_without_rows):
@@ -312,6 +311,13 @@ class _Export:
             self._writer.add("meta/spaces.jsonl", b"\n".join([*spaces, b""]))
         for name, content in source.account.items():
             self._writer.add(f"account/{name}", content)
+
+    def _note(self, loss: Loss) -> None:
+        place = loss.app if loss.collection is None else f"{loss.app}/{loss.collection}"
+        for event, record in zip(loss.events, loss.records, strict=False):
+            self.problems.note(loss.kind.value, place, record, reason=event)
+        if loss.count > len(loss.records):
+            self.problems.note(loss.kind.value, place, reason=_stretch(loss), count=loss.count - len(loss.records))
 
     def about(self) -> About:
         """The manifest's keys that the web app knows."""

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 from ... import jsontext
 from ...crypto.seal import SpoolFile
-from ...mirror import LossKind, Snapshot
+from ...mirror import UNREADABLE, Snapshot
 from ...projection import fold
 from ...registry import Registry, Table
 from ...sorting import LineSorter
 from ..identity import columns
 from .archive_rows import ONE_PER_SPACE
 from .plan import TargetRow
-
-_UNREADABLE = frozenset({LossKind.UNREADABLE_PAGE, LossKind.UNREADABLE_TIE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Target:
     def is_unreadable(self, table: Table) -> bool:
         """Whether the server failed to give something that may belong to a table."""
         return any(
-            loss.kind in _UNREADABLE
+            loss.kind in UNREADABLE
             and loss.app == table.app
             and (loss.collection is None or loss.collection in table.collections)
             for loss in self.mirror.losses()
