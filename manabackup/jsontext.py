@@ -135,6 +135,13 @@ def dumps(value: JSON) -> bytes:
         return _dumps_exactly(value)
 
 
+def values_at_most(text: bytes, enough: int) -> int:
+    """No less than the number of values in a JSON text, counted only where there may be more than ``enough``."""
+    if len(text) <= 2 * enough:  # a value has a character at least, and one that ends it
+        return 0
+    return 1 + sum(map(text.count, (b",", b"[", b"{")))
+
+
 def value_text(plaintext: bytes) -> tuple[bytes, bool]:
     """The text of one JSON value as another writer wrote it, fit to be spliced into a line.
 

@@ -45,22 +45,32 @@ class Limits:
 
     # Servers
     answer_bytes: int = 256 * MIB
-    """One answer of a server, decompressed."""
+    """One answer of a server that is taken whole, decompressed. Pages of changes are not."""
     answer_values: int = 8_000_000
-    """JSON values in one answer. Each takes up to a hundred bytes of memory, however short its text is."""
+    """JSON values in one such answer, or in one change. Each takes up to a hundred bytes of memory, however short its
+    text is."""
+    change_bytes: int = 64 * MIB
+    """One change of the sync server, as it comes. The server takes 10 MiB at once, and may give six bytes for one of
+    them (``\\u003c`` for ``<``)."""
+    stream_bytes: int = 64 * GIB
+    """One page of changes: 1,000 of the largest. It is held in parts."""
+    stream_changes: int = 100_000
+    """Changes in one page, of which the server gives 5,000 at most."""
     page_changes: int = 1_000
     """Changes in a page of the sync server's pull."""
     post_changes: int = 5_000
     """Changes in an answer of the sync server to a push."""
     request_seconds: float = 120.0
-    """From sending a request to the last byte of its answer."""
+    """Of waiting for one answer; bytes on their way give some of it back."""
+    slowest: float = 8 * KIB
+    """Bytes a second. An answer that comes faster may take any time."""
     connect_seconds: float = 15.0
     search_seconds: float = 120.0
     """Of a pull, for collections that nobody told of."""
     search_answer_seconds: float = 30.0
     """From sending one question of that search to the last byte of its answer."""
     attempts: int = 5
-    """Of one request, the first included."""
+    """Of one request, the first included, as far as its own failing goes: see :mod:`manabackup.remote.transport`."""
 
 
 DEFAULT_LIMITS = Limits()

@@ -79,7 +79,7 @@ def data_export(transport: Transport, tokens: TokenSource) -> bytes | None:
 
 def subscription(transport: Transport, tokens: TokenSource) -> Subscription:
     """The sync subscription's state, from the credits server. Raises :class:`SignInError`, :class:`ServerError`."""
-    answer = Authorized(transport, tokens).request("GET", "/api/v1/sync/status", attempts=1)
+    answer = Authorized(transport, tokens).request("GET", "/api/v1/sync/status")
     if answer.status != 200:
         raise answer.error()
     body = answer.json()

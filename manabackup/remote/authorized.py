@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..errors import SignInError, SubscriptionError
-from .decoding import Room
+from .answers import Answer
 from .session import TokenSource, read_claims
-from .transport import Answer, Transport
+from .transport import Receive, Transport, is_passing
 
 _REFUSED_AFTER = 3
 """Attempts with tokens refused in plain words. A server without access to its own key set uses the same words."""
@@ -28,8 +28,9 @@ class Authorized:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        attempts: int | None = None,
-        room: Room | None = None,
+        once: bool = False,
+        passing: Callable[[Answer], bool] = is_passing,
+        receive: Receive | None = None,
         seconds: float | None = None,
     ) -> Answer:
         """As :meth:`Transport.request`; a 401 stores nothing and is always worth another attempt.
@@ -45,8 +46,9 @@ class Authorized:
                 params=params,
                 headers={**(headers or {}), "Authorization": f"Bearer {token}"},
                 body=body,
-                attempts=attempts,
-                room=room,
+                once=once,
+                passing=passing,
+                receive=receive,
                 seconds=seconds,
             )
             if answer.status != 401:

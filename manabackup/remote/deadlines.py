@@ -1,8 +1,8 @@
-"""Sockets that work against one point in time.
+"""Sockets that lose their patience.
 
 ``httpcore2`` knows timeouts of single reads and writes only: a server that sends one byte now and then keeps a request
-alive for ever. It hands those numbers to its network backend as they are, so here they mean points in time of
-:func:`time.monotonic`, and a whole request shares one.
+alive for ever. It hands those numbers to its network backend as they are, so in their place it is given one
+:class:`Patience` for a whole request.
 """
 
 from __future__ import annotations
@@ -11,34 +11,65 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakSet
 
 import httpcore2
 
+_WRITE_BYTES = 64 << 10
+"""Written in one go; the library's own loop would give each of its steps the whole time anew."""
 
-class DeadlineBackend(httpcore2.NetworkBackend):
-    """Opens TCP connections whose ``timeout`` parameters are points in time. Safe to share between threads."""
+
+class Patience:
+    """How much longer one request may keep us waiting: so many seconds, of which bytes that move give some back.
+
+    Only waiting for the other side counts, not what is done here in between. Who moves ``rate`` bytes a second is
+    waited for as long as it takes, and who falls silent, or drips, for ``seconds`` (or a little more) and no longer.
+    For one thread.
+    """
+
+    def __init__(self, seconds: float, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = self.left = seconds
+        self._rate = rate
+        self._clock = clock
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The time that the block takes counts."""
+        begun = self._clock()
+        try:
+            yield
+        finally:
+            self.left -= self._clock() - begun
+
+    def moved(self, size: int) -> None:
+        """So many bytes came, or went."""
+        self.left = min(self._most, self.left + size / self._rate)
+
+
+class PatientBackend(httpcore2.NetworkBackend):
+    """Opens TCP connections whose ``timeout`` parameters are :class:`Patience`. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._backend = httpcore2.SyncBackend()
         self._lock = threading.Lock()
-        self._open: WeakSet[_DeadlineStream] = WeakSet()
+        self._open: WeakSet[_PatientStream] = WeakSet()
         self._interrupted = False
 
     def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: Any = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        """A connection, or :class:`httpcore2.ConnectTimeout` when the point in time ``timeout`` has come."""
-        seconds = _seconds_until(timeout, httpcore2.ConnectTimeout)
-        return self.watched(self._backend.connect_tcp(host, port, seconds, local_address, socket_options))
+        """A connection, or :class:`httpcore2.ConnectTimeout` when the patience ``timeout`` is at its end."""
+        with _within(timeout, httpcore2.ConnectTimeout) as seconds:
+            stream = self._backend.connect_tcp(host, port, seconds, local_address, socket_options)
+        return self.watched(stream)
 
     def interrupt(self) -> None:
         """Ends every connection at once, also under a thread that is reading from it, and opens no more."""
@@ -51,8 +82,8 @@ class DeadlineBackend(httpcore2.NetworkBackend):
                 socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
     def watched(self, stream: httpcore2.NetworkStream) -> httpcore2.NetworkStream:
-        """``stream`` under deadlines, and under :meth:`interrupt`."""
-        watched = _DeadlineStream(stream, self)
+        """``stream`` under its users' patience, and under :meth:`interrupt`."""
+        watched = _PatientStream(stream, self)
         with self._lock:
             if not self._interrupted:
                 self._open.add(watched)
@@ -61,34 +92,48 @@ class DeadlineBackend(httpcore2.NetworkBackend):
         raise httpcore2.ConnectError("interrupted")
 
 
-class _DeadlineStream(httpcore2.NetworkStream):
-    def __init__(self, stream: httpcore2.NetworkStream, backend: DeadlineBackend) -> None:
+class _PatientStream(httpcore2.NetworkStream):
+    def __init__(self, stream: httpcore2.NetworkStream, backend: PatientBackend) -> None:
         self._stream = stream
         self._backend = backend
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _seconds_until(timeout, httpcore2.ReadTimeout))
+    def read(self, max_bytes: int, timeout: Any = None) -> bytes:
+        with _within(timeout, httpcore2.ReadTimeout) as seconds:
+            data = self._stream.read(max_bytes, seconds)
+        if timeout is not None:
+            timeout.moved(len(data))
+        return data
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _seconds_until(timeout, httpcore2.WriteTimeout))
+    def write(self, buffer: bytes, timeout: Any = None) -> None:
+        view = memoryview(buffer)
+        for at in range(0, len(view), _WRITE_BYTES):
+            piece = view[at : at + _WRITE_BYTES]
+            with _within(timeout, httpcore2.WriteTimeout) as seconds:
+                self._stream.write(piece, seconds)  # type: ignore[arg-type] # any buffer does
+            if timeout is not None:
+                timeout.moved(len(piece))
 
     def close(self) -> None:
         self._stream.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None
     ) -> httpcore2.NetworkStream:
-        seconds = _seconds_until(timeout, httpcore2.ConnectTimeout)
-        return self._backend.watched(self._stream.start_tls(ssl_context, server_hostname, seconds))
+        with _within(timeout, httpcore2.ConnectTimeout) as seconds:
+            stream = self._stream.start_tls(ssl_context, server_hostname, seconds)
+        return self._backend.watched(stream)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-def _seconds_until(point: float | None, too_late: type[httpcore2.TimeoutException]) -> float | None:
-    if point is None:
-        return None
-    seconds = point - time.monotonic()
-    if seconds <= 0:
+@contextmanager
+def _within(patience: Patience | None, too_late: type[httpcore2.TimeoutException]) -> Iterator[float | None]:
+    """The seconds that a step may take."""
+    if patience is None:
+        yield None
+        return
+    if patience.left <= 0:
         raise too_late("too late")
-    return seconds
+    with patience.waiting():
+        yield patience.left

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import zstandard
@@ -33,11 +33,6 @@ class BrokenCodingError(Exception):
     """A body is cut, damaged, or in a coding that was not offered. The message names the coding."""
 
 
-Room = Callable[[int], int]
-"""Takes how large a body may be, which is not enough, and gives how large it may be now, perhaps after others are gone.
-The same size says that it will never be larger."""
-
-
 class _Inflater(Protocol):
     @property
     def eof(self) -> bool: ...
@@ -46,29 +41,20 @@ class _Inflater(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def read_body(chunks: Iterable[bytes], coding: str, room: Room) -> bytes:
-    """The body behind the value of a ``Content-Encoding`` header, as large as there is ``room``.
-
-    Raises :class:`TooLargeError` as soon as there is more, and :class:`BrokenCodingError`.
-    """
+def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
+    """The body behind the value of a ``Content-Encoding`` header, in pieces. Raises :class:`BrokenCodingError`."""
     coding = coding.strip().lower()
-    decoded = chunks if coding in ("", "identity") else _inflate(chunks, coding)
-    limit = 0
+    return iter(chunks) if coding in ("", "identity") else _inflate(chunks, coding)
+
+
+def read_body(chunks: Iterable[bytes], limit: int) -> bytes:
+    """A body of at most ``limit`` bytes as a whole. Raises :class:`TooLargeError` as soon as there is more."""
     body = io.BytesIO()  # gives away its buffer in the end, so that a large body is there once
-    for part in decoded:
-        limit = found_room(body.tell() + len(part), limit, room)
+    for part in chunks:
+        if body.tell() + len(part) > limit:
+            raise TooLargeError(limit)
         body.write(part)
     return body.getvalue()
-
-
-def found_room(size: int, limit: int, room: Room) -> int:
-    """A limit of at least ``size`` bytes, beginning with ``limit``. Raises :class:`TooLargeError`."""
-    while size > limit:
-        larger = room(limit)
-        if larger <= limit:
-            raise TooLargeError(limit)
-        limit = larger
-    return limit
 
 
 def _inflate(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:

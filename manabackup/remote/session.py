@@ -19,7 +19,8 @@ from typing import Protocol
 from .. import jsontext
 from ..errors import JSONTextError, ServerError, SignInError
 from ..printable import one_line
-from .transport import Answer, Transport
+from .answers import Answer
+from .transport import Transport, is_passing, is_refused_for_now
 
 SESSION_COOKIES = ("__Secure-mana.session_token", "mana.session_token")
 TWO_FACTOR_COOKIES = ("__Secure-mana.two_factor", "mana.two_factor")
@@ -241,7 +242,7 @@ def _answer_challenge(
         raise ServerError(f"{transport.host}: asks for a second factor and sets no cookie for it")
     if backup_code is not None:
         answer = _post(
-            transport, "/api/auth/two-factor/verify-backup-code", {"code": backup_code().strip()}, cookie, attempts=1
+            transport, "/api/auth/two-factor/verify-backup-code", {"code": backup_code().strip()}, cookie, consumes=True
         )
     elif second_factor is not None:
         code = "".join(second_factor().split())
@@ -255,12 +256,19 @@ def _answer_challenge(
 
 
 def _post(
-    transport: Transport, path: str, body: dict[str, str], cookie: str | None = None, attempts: int | None = None
+    transport: Transport, path: str, body: dict[str, str], cookie: str | None = None, consumes: bool = False
 ) -> Answer:
     headers = {"Content-Type": "application/json", "Origin": transport.origin}
     if cookie is not None:
         headers["Cookie"] = cookie
-    answer = transport.request("POST", path, headers=headers, body=jsontext.dumps(body), attempts=attempts)
+    answer = transport.request(
+        "POST",
+        path,
+        headers=headers,
+        body=jsontext.dumps(body),
+        once=consumes,
+        passing=is_refused_for_now if consumes else is_passing,
+    )
     if answer.status != 200:
         raise _refusal(answer)
     return answer

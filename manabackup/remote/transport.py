@@ -1,14 +1,25 @@
 """HTTP to one server: bounded, patient, and never led elsewhere.
 
-This is the one module that speaks HTTP. It knows nothing of Mana. Redirects are errors, cookies are the caller's, a
-request has one deadline from its first byte to the last of its answer, and an answer's size is counted after
-decompression. What is retried, and how, is what the web app does: network errors, 408, 429 and 5xx, with full jitter.
+This is the one module that speaks HTTP. It knows nothing of Mana. Redirects are errors, cookies are the caller's, the
+other side may keep a request waiting for so long and no longer (:class:`.deadlines.Patience`), and an answer's size is
+counted after decompression.
+
+What is tried again, and how often, is decided here for all requests. Tried again is what may help: no answer, 408, 429
+and 5xx, with pauses of full jitter that grow from half a second to eight. Attempts count by what they fail of:
+
+* an answer of 408 or 5xx, or none in time, or no connection, :attr:`Limits.attempts` times: it may be the question's
+  fault, or the server is down;
+* a connection that breaks in the middle, twice as often: with one in ten broken, of a billion requests one fails;
+* 429, or 503 with a time to come back, is no failing of the request at all. It sets the pace of all connections
+  (:class:`.pace.Pace`), and ends the request when the server has answered nothing to anybody in twice as many attempts
+  of it, when it has been refused six times as often, or at once when the time is more than a minute away.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import os
 import random
 import ssl
@@ -16,21 +27,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from enum import Enum, auto
 from typing import NamedTuple, Self
 from urllib.parse import quote, unquote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 
-from .. import __version__, jsontext
-from ..errors import JSONTextError, ServerError, UsageError
+from .. import __version__
+from ..errors import ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..printable import one_line
-from .deadlines import DeadlineBackend
-from .decoding import ACCEPT_ENCODING, BrokenCodingError, Room, TooLargeError, found_room, read_body
+from .answers import Answer, BrokenAnswerError, UnwieldyAnswerError
+from .deadlines import Patience, PatientBackend
+from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, decoded, read_body
+from .pace import Pace
 
 _log = logging.getLogger(__name__)
 # Its debug lines quote Set-Cookie headers.
@@ -44,97 +55,57 @@ LONGEST_RETRY_AFTER = 60.0
 _IDLE_SECONDS = 4.0
 """A kept connection older than this is not used again; common servers close theirs after five."""
 _IN_PATH = "/%:@!$&'()*+,;="
-_MEMBERS_BYTES = 4 * MIB
-"""Of an answer of which a single member is of interest; the longest that the services give have some thousand."""
-_WORDS_BYTES = 2_000
-"""Of an error's body, what is looked at for words."""
 _PORTS = {"http": 80, "https": 443}
 _random = random.SystemRandom().random
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer of a server, decompressed."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    """By lower-case name; the values of a repeated one are joined by commas. Without ``set-cookie``."""
-    set_cookies: list[str] = field(repr=False)
-    """The values of the ``Set-Cookie`` headers."""
-    body: bytes = field(repr=False)
-    source: str
-    """Method, host and path of the request, for messages."""
-    limits: Limits = DEFAULT_LIMITS
-
-    def json(self, *, to_rewrite: bool = False) -> jsontext.JSON:
-        """The body's JSON value; ``to_rewrite`` as in :mod:`.jsontext`.
-
-        Raises :class:`ServerError` when it is none, as :class:`UnwieldyAnswerError` when it holds too many values.
-        """
-        parse = jsontext.parse_to_rewrite if to_rewrite else jsontext.parse
-        self.check_values()
-        try:
-            return parse(self.body, nesting=self.limits.nesting)
-        except JSONTextError as error:
-            raise ServerError(f"{self.source}: the answer is not JSON ({error.message})") from None
-
-    def words(self) -> str:
-        """What the server says, or else the status' name, in one short printable line: for messages only."""
-        text = self.body[:_WORDS_BYTES].decode("utf-8", "replace")
-        if "html" in self.headers.get("content-type", "") or not text.strip():
-            text = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "no words"
-        elif text.startswith("{"):
-            text = self.member("message") or self.member("error") or text
-        return f"{self.status} {one_line(text)}"
-
-    def member(self, name: str) -> str | None:
-        """A string member of the body's JSON object, or None when there is no such thing: for error bodies."""
-        if len(self.body) > _MEMBERS_BYTES:
-            return None
-        try:
-            value = jsontext.parse(self.body, nesting=self.limits.nesting)
-        except JSONTextError:
-            return None
-        found = value.get(name) if isinstance(value, dict) else None
-        return found if isinstance(found, str) else None
-
-    def retry_after(self) -> float | None:
-        """Seconds after which the server wants to be asked again, if it says so."""
-        text = self.headers.get("retry-after", self.headers.get("x-retry-after", "")).strip()
-        if text.isascii() and text.isdigit() and len(text) < 10:
-            return float(text)
-        try:
-            moment = parsedate_to_datetime(text)
-            return max(0.0, moment.timestamp() - time.time())
-        except (ValueError, OverflowError):
-            return None
-
-    def check_values(self) -> None:
-        """Raises :class:`UnwieldyAnswerError` where the body holds more JSON values than there is memory for."""
-        if self._values_at_most(self.limits.answer_values) > self.limits.answer_values:
-            raise UnwieldyAnswerError(f"{self.source}: the answer has more than {self.limits.answer_values:,} values")
-
-    def _values_at_most(self, enough: int) -> int:
-        """No less than the number of JSON values in the body, counted only where there may be more than ``enough``."""
-        if len(self.body) <= 2 * enough:  # a value has a character at least, and one that ends it
-            return 0
-        return 1 + sum(map(self.body.count, (b",", b"[", b"{")))
-
-    def error(self) -> ServerError:
-        """An error that quotes the server's words."""
-        return ServerError(f"{self.source}: {self.words()}")
+Receive = Callable[[Iterator[bytes]], bytes]
+"""Takes the pieces of a body as they come, decompressed, and gives what is to stand in the answer in its place."""
 
 
-class UnwieldyAnswerError(ServerError):
-    """An answer was larger than allowed, or did not come in time: a smaller question may well be answered."""
+class _Failing(Enum):
+    """What an attempt fails of."""
+
+    ANSWER = auto()
+    """The server answered, and may answer otherwise."""
+    UNREACHABLE = auto()
+    LATE = auto()
+    BROKEN = auto()
+    REFUSED = auto()
+    """For now."""
+
+
+_WORTH = {_Failing.BROKEN: 2, _Failing.REFUSED: 6}
+"""How many times the usual number of attempts; 1 for others."""
+_STUCK = 2
+"""How many times the usual number of attempts a server may refuse everybody everything."""
+
+
+def is_passing(answer: Answer) -> bool:
+    """Whether a server may answer otherwise when it is asked again."""
+    return is_refused_for_now(answer) or answer.status == 408 or answer.status >= 500
+
+
+def is_refused_for_now(answer: Answer) -> bool:
+    """Whether a server says that it is asked too much, by whomever and whatever."""
+    return answer.status == 429 or (answer.status == 503 and answer.retry_after() is not None)
+
+
+def is_never_passing(_: Answer) -> bool:
+    """No answer is worth another attempt."""
+    return False
+
+
+def asks_for_too_long(answer: Answer) -> bool:
+    """Whether a server wants to be left alone for longer than anybody waits here."""
+    return (answer.retry_after() or 0.0) > LONGEST_RETRY_AFTER
 
 
 class Transport:
-    """HTTP/1.1 connections to one origin, as many as threads ask at once. Safe to share between threads.
+    """Requests to one server. Safe to share between threads.
 
-    ``base_url`` is ``https://host``, or ``http://`` for a loopback host, a port and a path prefix allowed. ``sleep``
-    takes seconds; ``jitter`` gives numbers from 0 to 1. Proxies are taken from the environment as ``curl`` does, never
-    for loopback. Raises :class:`UsageError` for any other URL.
+    ``base_url`` is ``https://host``, perhaps with port and path, and never user name or password. ``http`` is for
+    loopback addresses alone, and these are never reached through a proxy; other hosts are reached through the proxy
+    that the environment names, if any.
     """
 
     def __init__(
@@ -144,6 +115,7 @@ class Transport:
         limits: Limits = DEFAULT_LIMITS,
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = _random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         origin = _Origin.of(base_url)
         self.host = origin.host
@@ -155,7 +127,8 @@ class Transport:
         self._closed = threading.Event()
         self._sleep = sleep or self._closed.wait
         self._jitter = jitter
-        self._backend = DeadlineBackend()
+        self._pace = Pace(clock)
+        self._backend = PatientBackend()
         self._tls = _trusted() if origin.scheme == "https" else None
         self._proxy = None if origin.loopback else _proxy(self.host)
         self._lines: list[httpcore2.ConnectionPool] = []
@@ -182,55 +155,74 @@ class Transport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        attempts: int | None = None,
-        room: Room | None = None,
+        once: bool = False,
+        passing: Callable[[Answer], bool] = is_passing,
+        receive: Receive | None = None,
         seconds: float | None = None,
     ) -> Answer:
         """Sends a request, again where that may help, and gives the last answer whatever its status.
 
-        ``path`` begins with ``/`` and is percent-encoded by the caller where it holds names. ``attempts`` is 1 for a
-        request that must not be repeated; ``room`` says how large the answer may be, and is asked again while it comes;
-        ``seconds`` is how long an answer may take, and one that takes longer is not asked for again. Without them the
-        limits hold.
+        ``path`` begins with ``/`` and is percent-encoded by the caller where it holds names. ``once`` is for a request
+        that must not be repeated when nobody knows what became of it; ``passing`` says after which answers it is worth
+        another attempt. ``receive`` gets the body of an answer of status 200, and that of the next one from its
+        beginning when one breaks off; without it, and for all other answers, bodies are taken whole. ``seconds`` is how
+        long an answer may be waited for in all, and one that takes longer is not asked for again; without it, one that
+        comes along may take any time.
 
-        Raises :class:`ServerError` when there was no answer, or one that cannot be used: a redirect, cut, and as
-        :class:`UnwieldyAnswerError` too large or too late.
+        Raises :class:`BrokenAnswerError` when there was no answer, :class:`UnwieldyAnswerError` when it is too large or
+        too late, and :class:`ServerError` for a redirect, and when nothing can be asked.
         """
         source = f"{method} {self.host}{quote(path, safe=_IN_PATH)}"
         query = "?" + urlencode(params, errors="surrogatepass") if params else ""
         url = self.base_url + quote(path, safe=_IN_PATH) + query
-        allowed = attempts or self.limits.attempts
-        for attempt in range(1, allowed + 1):
+        tries = _Tries(self.limits.attempts)
+        while True:
+            answered = self._pace.answered
+            self._wait(tries.pause(self._jitter))
+            begun = self._pace.now()
             answer: Answer | None = None
             try:
-                answer = self._exchange(method, url, source, headers or {}, body, room, seconds)
-                reason = str(answer.status)
-                if attempt == allowed or not _is_passing(answer.status):
+                answer = self._exchange(method, url, source, headers or {}, body, receive, seconds)
+                failing, reason = _Failing.ANSWER, str(answer.status)
+                if is_refused_for_now(answer):
+                    failing = _Failing.REFUSED
+                    if asks_for_too_long(answer):
+                        return answer
+                    self._pace.note_refusal(begun, answer.retry_after() or 0.0)
+                else:
+                    self._pace.note_answer()
+                if not passing(answer):
                     return answer
             except _NoAnswerError as failure:
-                reason = str(failure)
+                failing, reason = failure.failing, str(failure)
                 if self._closed.is_set():
-                    raise ServerError(f"{source}: the connection was closed here") from None
-                if attempt == allowed or (failure.late and seconds is not None):
-                    kind = UnwieldyAnswerError if failure.late else ServerError
-                    raise kind(f"{source}: {reason}") from None
-            _log.info("%s: %s (attempt %d of %d)", source, reason, attempt, allowed)
-            if not self.pause(attempt, answer) and answer is not None:
-                return answer
-        raise AssertionError("the last attempt returns or raises")
+                    raise self._closed_here(source) from None
+            _log.info("%s: %s (attempt %d)", source, reason, tries.count + 1)
+            is_last = (once and answer is None) or (seconds is not None and failing is _Failing.LATE)
+            if is_last or tries.are_over(failing, elsewhere=self._pace.answered > answered):
+                if answer is not None:
+                    return answer
+                kind = UnwieldyAnswerError if failing is _Failing.LATE else BrokenAnswerError
+                raise kind(f"{source}: {reason}")
 
-    def pause(self, attempt: int, answer: Answer | None = None) -> bool:
-        """Waits before the attempt after the given one (counted from 1), as ``answer`` asks if it does.
+    def pause(self, attempt: int) -> None:
+        """Waits before the attempt after the given one (counted from 1), as between two attempts of one request."""
+        self._wait(_backoff(attempt, self._jitter))
 
-        False, without waiting, when it asks for more than :data:`LONGEST_RETRY_AFTER` seconds.
-        """
-        asked = (answer.retry_after() if answer else None) or 0.0
-        if asked > LONGEST_RETRY_AFTER:
-            return False
-        self._sleep(max(asked, self._jitter() * min(BACKOFF_LONGEST, BACKOFF_FIRST * 2 ** (attempt - 1))))
+    def _wait(self, seconds: float) -> None:
+        """Waits for so long, or longer where the server wants it."""
+        held = -1
+        while held != self._pace.held:  # what the server told another connection meanwhile counts, too
+            held = self._pace.held
+            seconds = self._pace.turn(seconds)
+            if seconds > 0:
+                self._sleep(seconds)
+            seconds = 0.0
         if self._closed.is_set():
-            raise ServerError(f"{self.host}: the connection was closed here")
-        return True
+            raise self._closed_here(self.host)
+
+    def _closed_here(self, what: str) -> ServerError:
+        return ServerError(f"{what}: the connection was closed here")
 
     def _exchange(
         self,
@@ -239,7 +231,7 @@ class Transport:
         source: str,
         headers: Mapping[str, str],
         body: bytes | None,
-        room: Room | None,
+        receive: Receive | None,
         seconds: float | None,
     ) -> Answer:
         sent = {
@@ -248,13 +240,13 @@ class Transport:
             "Accept-Encoding": ACCEPT_ENCODING,
             **headers,
         }
-        now = time.monotonic()
-        deadline = now + (seconds or self.limits.request_seconds)
+        limits = self.limits
+        patience = Patience(seconds or limits.request_seconds, math.inf if seconds else limits.slowest)
         timeouts = {
-            "connect": min(deadline, now + self.limits.connect_seconds),
-            "write": deadline,
-            "read": deadline,
-            "pool": self.limits.request_seconds,  # httpcore2's own: seconds
+            "connect": Patience(min(limits.request_seconds, limits.connect_seconds), limits.slowest),
+            "write": patience,
+            "read": patience,
+            "pool": limits.request_seconds,  # the library's own: seconds
         }
         with (
             _network_errors(),
@@ -270,10 +262,19 @@ class Transport:
                     hint="if the server has moved, give its new address",
                 )
             try:
-                content = _body(response, received, room or (lambda _: self.limits.answer_bytes))
+                content = self._body(response, received, receive)
             except TooLargeError as error:
                 raise UnwieldyAnswerError(f"{source}: the answer is larger than {error.allowed / MIB:g} MiB") from None
-        return Answer(response.status, received, cookies, content, source, self.limits)
+        return Answer(response.status, received, cookies, content, source, limits)
+
+    def _body(self, response: httpcore2.Response, headers: Mapping[str, str], receive: Receive | None) -> bytes:
+        streamed = receive is not None and response.status == 200
+        allowed = self.limits.stream_bytes if streamed else self.limits.answer_bytes
+        announced = headers.get("content-length", "0")
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > allowed:
+            raise TooLargeError(allowed)
+        pieces = decoded(response.iter_stream(), headers.get("content-encoding", ""))
+        return receive(_counted(pieces, allowed)) if receive is not None and streamed else read_body(pieces, allowed)
 
     @contextmanager
     def _line(self) -> Iterator[httpcore2.ConnectionPool]:
@@ -295,19 +296,48 @@ class Transport:
             self._idle.append(line)
 
 
-def _body(response: httpcore2.Response, headers: Mapping[str, str], room: Room) -> bytes:
-    announced = headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit():
-        found_room(int(announced[:20]), 0, room)
-    return read_body(response.iter_stream(), headers.get("content-encoding", ""), room)
+def _counted(pieces: Iterator[bytes], allowed: int) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > allowed:
+            raise TooLargeError(allowed)
+        yield piece
+
+
+class _Tries:
+    """The attempts of one request, by what they failed of."""
+
+    def __init__(self, usual: int) -> None:
+        self._usual = usual
+        self._failed = dict.fromkeys(_Failing, 0)
+        self._stuck = 0
+        self.count = 0
+
+    def are_over(self, failing: _Failing, *, elsewhere: bool) -> bool:
+        """Notes a failed attempt, and whether the server answered another request meanwhile; whether it is the last."""
+        self.count += 1
+        self._failed[failing] += 1
+        self._stuck = 0 if elsewhere else self._stuck + 1
+        if failing is _Failing.REFUSED and self._stuck >= self._usual * _STUCK:
+            return True
+        return self._failed[failing] >= self._usual * _WORTH.get(failing, 1)
+
+    def pause(self, jitter: Callable[[], float]) -> float:
+        """Seconds before the next attempt."""
+        return _backoff(self.count, jitter) if self.count else 0.0
+
+
+def _backoff(attempt: int, jitter: Callable[[], float]) -> float:
+    return jitter() * min(BACKOFF_LONGEST, BACKOFF_FIRST * 2.0 ** min(attempt - 1, 10))
 
 
 class _NoAnswerError(Exception):
-    """A request got no whole answer; the message says why, for people."""
+    """An attempt got no whole answer; the message says why, for people."""
 
-    def __init__(self, reason: str, *, late: bool = False) -> None:
+    def __init__(self, reason: str, failing: _Failing = _Failing.BROKEN) -> None:
         super().__init__(reason)
-        self.late = late
+        self.failing = failing
 
 
 @contextmanager
@@ -315,19 +345,19 @@ def _network_errors() -> Iterator[None]:
     try:
         yield
     except httpcore2.ConnectTimeout:
-        raise _NoAnswerError("no connection in time") from None
+        raise _NoAnswerError("no connection in time", _Failing.UNREACHABLE) from None
     except httpcore2.TimeoutException:
-        raise _NoAnswerError("no whole answer in time", late=True) from None
+        raise _NoAnswerError("no whole answer in time", _Failing.LATE) from None
     except httpcore2.ConnectError as error:
         cause = error.args[0] if error.args else None  # httpcore2 drops __cause__ on the way
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise ServerError(
                 f"the server's certificate is not trusted: {one_line(cause.verify_message)}",
-                hint="only what the system trusts is trusted; SSL_CERT_FILE may name a certificate authority of your own",
+                hint="trusted is what the system trusts, or what SSL_CERT_FILE names in its place",
             ) from None
-        raise _NoAnswerError(f"no connection: {one_line(str(error))}") from None
+        raise _NoAnswerError(f"no connection: {one_line(str(error))}", _Failing.UNREACHABLE) from None
     except httpcore2.ProxyError as error:
-        raise _NoAnswerError(f"the proxy refuses: {one_line(str(error))}") from None
+        raise _NoAnswerError(f"the proxy refuses: {one_line(str(error))}", _Failing.UNREACHABLE) from None
     except httpcore2.LocalProtocolError:
         # It would quote the header that it refuses, which may be a secret.
         raise ServerError("a header of the request holds characters that HTTP does not allow") from None
@@ -365,10 +395,6 @@ def _host_in(location: str) -> str:
         return one_line(urlsplit(location).netloc) or "another page"
     except ValueError:
         return "what is no URL"
-
-
-def _is_passing(status: int) -> bool:
-    return status in (408, 429) or status >= 500
 
 
 class _Origin(NamedTuple):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from .. import jsontext
 from ..errors import ServerError
+from .answers import Answer
 from .authorized import Authorized
 from .session import TokenSource
-from .transport import Answer, Transport
+from .transport import Transport
 
 _PATH = "/api/v1/me/encryption-vault"
 _FORMAT_VERSION = 1

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 
 import pytest
 
 from manabackup import registry
 from manabackup.sandbox import Sandbox, StoredChange
+from tests.faults.acts import cut_at, says, writes
+from tests.faults.line import Act, Line, Request
 from tests.formats import schemas
 
 from .homes import START, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
@@ -184,3 +188,42 @@ def test_an_app_with_an_impossible_name_is_2(theirs: Computer) -> None:
         done = theirs("pull", "--extra-app", name)
         assert_refused(done, 2)
         assert "\x1b" not in done.err
+
+
+def test_S9_a_server_that_refuses_and_breaks_off_now_and_then_only_slows_things_down(tmp_path: Path) -> None:
+    numbers = count(1)
+
+    def one_in_ten(_: Request) -> Act | None:
+        number = next(numbers)
+        if number % 10 == 0:
+            return says(429, "slower", {"Retry-After": "0"} if number % 20 else {})
+        return writes(cut_at(0.5)) if number % 10 == 5 else None
+
+    with Sandbox(middleware=[Line(one_in_ten)]) as box:
+        newcomer = Newcomer(box, "new")
+        theirs = newcomer.at(Computer(tmp_path, box.url))
+        for number in range(20):
+            newcomer.write({"table": "tasks", "id": f"t{number}", "data": {"done": False}}, "todo")
+        done = theirs.export()
+    assert (done.code, done.record["status"]) == (0, "complete")
+    assert rows_of(theirs.archive)["tasks"].keys() == {f"t{number}" for number in range(20)}
+
+
+def test_S1_a_page_that_cannot_be_read_fails_no_other_app(
+    newcomer: Newcomer, theirs: Computer, traffic: Traffic
+) -> None:
+    newcomer.write({"table": "tasks", "id": "t1", "data": {"done": False}}, "todo")
+    with traffic.answering(lambda method, target: (200, b"<html>") if _of_journal(target) else None):
+        done = theirs.export()
+        assert (done.code, done.record["status"]) == (3, "partial")
+        assert done.record["completeness"]["losses"].keys() == {"unreadablePage"}
+        assert rows_of(theirs.archive)["tasks"].keys() == {"t1"}
+        done = theirs.export("--app", "todo", "--force")
+        assert (done.code, done.record["status"]) == (0, "complete")
+    done = theirs.export("--force")
+    assert (done.code, done.record["status"]) == (0, "complete")
+
+
+def _of_journal(target: str) -> bool:
+    """A page of the journal, or the app as a whole; only what is later than everything is answered."""
+    return target.startswith("/sync/journal") and "since=2999" not in target

@@ -50,10 +50,10 @@ from manabackup.operations.reseal import rewrite
 from manabackup.operations.verify import verify
 from manabackup.projection import MetaLineError, accept, fold, from_field_meta, meta_line, read_meta
 from manabackup.rawchange import prepare
-from manabackup.remote.decoding import BrokenCodingError, TooLargeError, read_body
+from manabackup.remote.answers import Answer
+from manabackup.remote.decoding import BrokenCodingError, TooLargeError, decoded, read_body
 from manabackup.remote.session import read_claims
 from manabackup.remote.sync import _page
-from manabackup.remote.transport import Answer
 from manabackup.timestamps import format_timestamp, parse_timestamp
 from tests.archive import handmade, zips
 from tests.archive.v1_exports import FOLDER as V1
@@ -442,7 +442,7 @@ def coding(data: bytes) -> None:
     """A compressed answer never gives more than its limit."""
     kind = ("gzip", "zstd", "deflate", "br", "")[data[0] % 5] if data else ""
     with suppress(BrokenCodingError, TooLargeError):
-        assert len(read_body([data[1:40], data[40:]], kind, lambda _: 100_000)) <= 100_000
+        assert len(read_body(decoded([data[1:40], data[40:]], kind), 100_000)) <= 100_000
 
 
 def token(data: bytes) -> None:

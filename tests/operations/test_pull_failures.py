@@ -145,11 +145,9 @@ _BROKEN = {
 
 
 @pytest.mark.parametrize("body", _BROKEN.values(), ids=_BROKEN.keys())
-@pytest.mark.parametrize("collection", ["tasks", "lists"])
-def test_S1_an_answer_that_is_none_is_an_error_that_names_the_place(box: Box, collection: str, body: bytes) -> None:
-    """Of the first question, which is for the clock, and of another."""
+def test_S1_answers_that_are_none_whatever_is_asked_are_an_error_that_names_the_place(box: Box, body: bytes) -> None:
     box.write([T0 + n for n in range(10)])
-    box.before = lambda *request: (200, body) if f"collection={collection}" in request[2] else None
+    box.before = lambda method, path, _: (200, body) if (method, path) == ("GET", "/sync/todo/pull") else None
     with pytest.raises(ServerError, match="todo"):
         box.pull()
     box.before = lambda *_: None
@@ -163,6 +161,19 @@ def test_S1_an_answer_that_is_none_ends_the_search_of_its_app(box: Box, body: by
     box.before = lambda method, path, _: (200, body) if (method, path) == ("POST", "/sync/todo") else None
     result = box.pull()
     assert (result.changes_held, result.unsearched_apps) == (10, ("todo",))
+
+
+@pytest.mark.parametrize("body", _BROKEN.values(), ids=_BROKEN.keys())
+def test_S1_one_answer_that_is_none_is_a_loss_that_the_next_pull_makes_good(box: Box, body: bytes) -> None:
+    box.write([T0 + n for n in range(10)])
+    lists = box.write([T0 + n for n in range(10)], collection="lists")
+    box.before = lambda _, path, query: (200, body) if of_tasks(path, query) and "since=1970" in query else None
+    losses = box.pull().losses
+    assert [(loss.kind, loss.app, loss.collection) for loss in losses] == [(LossKind.UNREADABLE_PAGE, "todo", "tasks")]
+    assert box.held("todo", "lists") == lists
+    box.before = lambda *_: None
+    assert box.pull().losses == ()
+    assert box.held() == box.stored()
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 429])

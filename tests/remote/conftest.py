@@ -28,7 +28,9 @@ def connect(pauses: list[float]) -> Iterator[Callable[..., Transport]]:
     opened: list[Transport] = []
 
     def make(url: str, **limits: float) -> Transport:
-        opened.append(Transport(url, limits=Limits(**limits), sleep=pauses.append, jitter=lambda: 1.0))  # type: ignore[arg-type]
+        chosen = Limits(**limits)  # type: ignore[arg-type]
+        # No time passes but in pauses.
+        opened.append(Transport(url, limits=chosen, sleep=pauses.append, jitter=lambda: 1.0, clock=lambda: sum(pauses)))
         return opened[-1]
 
     yield make

@@ -48,7 +48,7 @@ def test_S9_a_refused_token_is_renewed_once_and_the_request_repeated(
 ) -> None:
     server.answers(PLAIN_401, answer(b"in"))
     tokens, given = numbered_tokens()
-    got = Authorized(connect(server.url), tokens).request("POST", "/x", body=b"{}", attempts=1)
+    got = Authorized(connect(server.url), tokens).request("POST", "/x", body=b"{}", once=True)
     assert (got.body, pauses) == (b"in", [])
     assert tokens_sent(server) == given[:2]
     assert [request.body for request in server.requests] == [b"{}", b"{}"]

@@ -166,7 +166,8 @@ def test_the_time_until_a_lock_ends_is_told_in_minutes(server: ScriptedServer, c
 def test_a_short_rate_limit_is_waited_out(server: ScriptedServer, connect: Connect, pauses: list[float]) -> None:
     server.answers(answer(b'{"message":"Too many"}', 429, "X-Retry-After: 10"), SIGNED_IN, TOKEN)
     assert sign_in(connect(server.url), "e", "p").user_id == "u1"
-    assert pauses == [10.0]
+    assert pauses[0] == 10.0
+    assert sum(pauses[1:]) < 0.1  # and from then on in no hurry
 
 
 # --- signing out ------------------------------------------------------------------------------------------------------

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from manabackup import jsontext
-from manabackup.errors import ServerError, SignInError, SubscriptionError
+from manabackup.errors import OutputError, ServerError, SignInError, SubscriptionError
+from manabackup.rawchange import prepare
+from manabackup.remote.answers import MalformedAnswerError, UnwieldyAnswerError
 from manabackup.remote.session import StaticToken
-from manabackup.remote.sync import FailingPageError, SyncClient
+from manabackup.remote.sync import FailingPageError, Part, SyncClient
 from manabackup.remote.transport import Transport
 
 from .scripted_server import ScriptedServer, answer, jwt
@@ -97,10 +102,10 @@ def test_a_question_that_keeps_failing_is_told_apart_from_other_errors(
     assert not isinstance(raised.value, FailingPageError)
 
 
-def test_attempts_may_be_fewer(server: ScriptedServer, client: SyncClient) -> None:
+def test_a_tentative_question_takes_a_failure_for_an_answer(server: ScriptedServer, client: SyncClient) -> None:
     server.answers(answer(b"internal error", 500))
     with pytest.raises(FailingPageError):
-        client.read_app("todo", SINCE, attempts=1)
+        client.read_app("todo", SINCE, tentative=True)
     assert len(server.requests) == 1
 
 
@@ -113,6 +118,142 @@ def test_refusals_have_errors_of_their_own(
     server.otherwise = answer(b"words", status)
     with pytest.raises(error):
         client.pull("todo", "tasks", SINCE)
+
+
+# --- large answers ---
+
+
+def row(number: int, size: int) -> bytes:
+    return b'{"eventId":"e%d","table":"tasks","id":"r%d","op":"insert","data":{"text":"%b"}}' % (
+        number,
+        number,
+        b"\\u003cxxxxxxxxxxxx" * (size // 18),
+    )
+
+
+def page_of(*rows: bytes, more: bytes = b',"hasMore":true') -> bytes:
+    return b'{"serverChanges":[%b],"conflicts":[],"syncedUntil":"2026-03-01T00:00:00Z"%b}' % (b",".join(rows), more)
+
+
+LARGE = [row(number, 300_000) for number in range(10)]
+
+
+def test_a_large_page_is_handed_over_in_parts_and_what_is_left_is_in_it(
+    server: ScriptedServer, client: SyncClient
+) -> None:
+    server.answers(answer(page_of(*LARGE)), answer(page_of(*LARGE)))
+    parts: list[Part] = []
+    page = client.pull("todo", "tasks", SINCE, take=parts.append)
+    whole = client.pull("todo", "tasks", SINCE)
+    assert len(parts) > 2
+    assert [part.first for part in parts] == [sum(len(one.raw) for one in parts[:at]) for at in range(len(parts))]
+    assert [change for part in parts for change in part.raw] + page.raw == whole.raw
+    assert page.keys == whole.keys == [change.key for change in prepare(map(jsontext.parse, LARGE))]
+    assert (page.has_more, page.synced_until) == (True, "2026-03-01T00:00:00Z")
+
+
+def test_a_small_page_is_not_handed_over(server: ScriptedServer, client: SyncClient) -> None:
+    server.answers(answer(page_of(row(1, 60))))
+    parts: list[Part] = []
+    assert len(client.pull("todo", "tasks", SINCE, take=parts.append).raw) == 1
+    assert parts == []
+
+
+def test_a_large_page_that_breaks_off_begins_anew(server: ScriptedServer, client: SyncClient) -> None:
+    whole = answer(page_of(*LARGE))
+
+    def break_off(connection: socket.socket) -> bool:
+        connection.sendall(whole[:-100_000])
+        return False
+
+    server.answers(break_off, whole)
+    parts: list[Part] = []
+    page = client.pull("todo", "tasks", SINCE, take=parts.append)
+    begins = [at for at, part in enumerate(parts) if not part.first]
+    assert len(begins) == 2
+    assert len(page.keys) == len(LARGE)
+    assert [key for part in parts[begins[1] :] for key in part.keys] == page.handed_over
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_change_that_is_too_large_is_named_and_the_others_come(
+    server: ScriptedServer, connect: Callable[..., Transport], times: int
+) -> None:
+    client = SyncClient(connect(server.url, change_bytes=1_000_000), StaticToken(jwt()), "reader")
+    server.answers(answer(page_of(row(0, 60), row(1, 3_000_000), row(2, 600_000), *[row(3, 3_000_000)] * (times - 1))))
+    parts: list[Part] = []
+    page = client.pull("todo", "tasks", SINCE, take=parts.append)
+    passed_over = [one for part in (*parts, page) for one in part.unreadable]
+    assert [(one.id, one.collection) for one in passed_over] == [("r1", "tasks"), ("r3", "tasks")][:times]
+    assert [change.id for part in (*parts, page) for change in part.raw] == ["r0", "r2"]
+    assert len(set(page.keys)) == 2 + times
+
+
+def test_of_large_changes_one_is_held_at_a_time(server: ScriptedServer, connect: Callable[..., Transport]) -> None:
+    client = SyncClient(connect(server.url), StaticToken(jwt()), "reader")
+    server.otherwise = answer(page_of(*[row(number, 2_000_000) for number in range(4)]))
+    held, most = [0], [0]
+    lock = threading.Lock()
+
+    def take(part: Part) -> None:
+        with lock:
+            held[0] += len(part.raw)
+            most[0] = max(most[0], held[0])
+        with lock:
+            held[0] -= len(part.raw)
+
+    with ThreadPoolExecutor(4) as threads:
+        pages = list(threads.map(lambda _: client.pull("todo", "tasks", SINCE, take=take), range(4)))
+    assert [len(page.keys) for page in pages] == [4] * 4
+    assert most == [1]
+
+
+def test_whoever_fails_to_take_a_large_change_leaves_its_place(server: ScriptedServer, client: SyncClient) -> None:
+    server.otherwise = answer(page_of(row(1, 3_000_000)))
+
+    def fail(_: Part) -> None:
+        raise OutputError("full")
+
+    for _ in range(2):
+        with pytest.raises(OutputError):
+            client.pull("todo", "tasks", SINCE, take=fail)
+
+
+def test_S1_a_page_of_endlessly_many_changes_is_stopped(
+    server: ScriptedServer, connect: Callable[..., Transport]
+) -> None:
+    client = SyncClient(connect(server.url, stream_changes=100), StaticToken(jwt()), "reader")
+    server.answers(answer(page_of(*[row(number, 60_000) for number in range(101)])))
+    with pytest.raises(UnwieldyAnswerError, match="more than 100 changes"):
+        client.pull("todo", "tasks", SINCE, take=lambda part: None)
+
+
+def test_without_anybody_to_take_parts_a_page_has_its_limit(
+    server: ScriptedServer, connect: Callable[..., Transport]
+) -> None:
+    client = SyncClient(connect(server.url, answer_bytes=2_500_000), StaticToken(jwt()), "reader")
+    server.otherwise = answer(page_of(*[b'{"eventId":"%d","t":"%b"}' % (n, b"x" * 300_000) for n in range(10)]))
+    with pytest.raises(UnwieldyAnswerError, match="larger than"):
+        client.read_app("todo", SINCE)
+    assert len(client.read_app("todo", SINCE, take=lambda part: None).keys) == 10
+
+
+def test_without_anybody_to_take_parts_no_change_is_passed_over(
+    server: ScriptedServer, connect: Callable[..., Transport]
+) -> None:
+    client = SyncClient(connect(server.url, change_bytes=1_000_000), StaticToken(jwt()), "reader")
+    server.answers(answer(page_of(row(1, 3_000_000), row(2, 60))))
+    with pytest.raises(UnwieldyAnswerError):
+        client.read_app("todo", SINCE)
+
+
+@pytest.mark.parametrize("end", [b"", b"]", b"]}}", b",{]}", b',{"a":1x}]}', b'],"syncedUntil":"x"}', b"]}"])
+def test_S1_a_large_page_that_is_none_is_an_error_that_names_the_place(
+    server: ScriptedServer, client: SyncClient, end: bytes
+) -> None:
+    server.answers(answer(b'{"serverChanges":[' + b",".join(LARGE) + end))
+    with pytest.raises(MalformedAnswerError, match="todo/tasks"):
+        client.pull("todo", "tasks", SINCE, take=lambda part: None)
 
 
 def test_a_closed_client_asks_nothing_more(server: ScriptedServer, client: SyncClient) -> None:

@@ -12,7 +12,7 @@ import ssl
 import threading
 import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import format_datetime
 from pathlib import Path
@@ -27,9 +27,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.errors import ServerError, UsageError
-from manabackup.limits import MIB
-from manabackup.remote.decoding import BrokenCodingError, TooLargeError, read_body
-from manabackup.remote.transport import Answer, Transport
+from manabackup.limits import KIB, MIB, Limits
+from manabackup.remote.answers import Answer
+from manabackup.remote.deadlines import Patience
+from manabackup.remote.decoding import BrokenCodingError, TooLargeError, decoded, read_body
+from manabackup.remote.transport import Transport, is_never_passing
 
 from .scripted_server import ScriptedServer, answer
 
@@ -125,9 +127,9 @@ def test_a_kept_connection_that_the_server_closed_meanwhile_is_replaced(
 
     server.answers(answer_and_close, answer(b"2"))
     transport = connect(server.url)
-    transport.request("POST", "/", body=b"x", attempts=1)
+    transport.request("POST", "/", body=b"x", once=True)
     assert closed.wait(10)
-    assert transport.request("POST", "/", body=b"x", attempts=1).body == b"2"
+    assert transport.request("POST", "/", body=b"x", once=True).body == b"2"
     assert pauses == []
 
 
@@ -313,9 +315,10 @@ def test_pauses_end_at_eight_seconds_and_the_jitter_is_full(server: ScriptedServ
     slept: list[float] = []
     shares = iter([0.0, 0.5, 1.0, 1.0, 1.0, 1.0, 0.25])
     server.otherwise = answer(b"", 503)
-    with Transport(server.url, sleep=slept.append, jitter=lambda: next(shares)) as transport:
-        transport.request("GET", "/", attempts=8)
-    assert slept == [0.0, 0.5, 2.0, 4.0, 8.0, 8.0, 2.0]
+    limits = Limits(attempts=8)
+    with Transport(server.url, limits=limits, sleep=slept.append, jitter=lambda: next(shares)) as transport:
+        transport.request("GET", "/")
+    assert slept == [0.5, 2.0, 4.0, 8.0, 8.0, 2.0]  # and one of no length
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 413, 431])
@@ -333,12 +336,14 @@ def test_S9_a_server_that_goes_on_failing_has_the_last_word(server: ScriptedServ
     assert (got.words(), len(server.requests)) == ("500 storage error", 3)
 
 
-def test_a_request_with_one_attempt_is_sent_once(server: ScriptedServer, connect: Connect, pauses: list[float]) -> None:
+def test_a_request_that_must_not_be_repeated_is_sent_once(
+    server: ScriptedServer, connect: Connect, pauses: list[float]
+) -> None:
     server.answers(answer(b"", 500), b"")
     transport = connect(server.url)
-    assert transport.request("POST", "/", body=b"x", attempts=1).status == 500
+    assert transport.request("POST", "/", body=b"x", once=True, passing=is_never_passing).status == 500
     with pytest.raises(ServerError):
-        transport.request("POST", "/", body=b"x", attempts=1)
+        transport.request("POST", "/", body=b"x", once=True)
     assert (len(server.requests), pauses) == (2, [])
 
 
@@ -401,7 +406,7 @@ def test_S9_a_connection_that_breaks_anywhere_is_tried_again(
 def test_a_server_that_never_answers_is_an_error(server: ScriptedServer, connect: Connect) -> None:
     with pytest.raises(ServerError, match="the connection broke"):
         connect(server.url, attempts=3).request("GET", "/x")
-    assert len(server.requests) == 3
+    assert len(server.requests) == 6  # one such failure says less than a bad answer
 
 
 def test_a_server_that_is_not_there_is_an_error(connect: Connect) -> None:
@@ -421,6 +426,35 @@ def test_S9_an_answer_that_drips_ends_at_the_deadline(server: ScriptedServer, co
     server.otherwise = drip
     with pytest.raises(ServerError, match="no whole answer in time"):
         connect(server.url, request_seconds=0.2, attempts=1).request("GET", "/")
+
+
+def test_a_large_answer_over_a_slow_line_comes_whole_however_long_it_takes() -> None:
+    now = [0.0]
+    patience = Patience(120.0, 8 * KIB, clock=lambda: now[0])
+    for _ in range(10_000):  # nearly four hours
+        with patience.waiting():
+            now[0] += 1.25
+        patience.moved(10 * KIB)
+    assert patience.left == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(0, 120), (1, 120), (4 * KIB, 240)])
+def test_S9_who_drips_or_falls_silent_is_not_waited_for(size: int, seconds: int) -> None:
+    now = [0.0]
+    patience = Patience(120.0, 8 * KIB, clock=lambda: now[0])
+    patience.moved(100 * MIB)  # what came before gives no credit
+    while patience.left > 0:
+        with patience.waiting():
+            now[0] += 1.0
+        patience.moved(size)
+    assert seconds <= now[0] <= seconds + 1
+
+
+def test_time_that_is_spent_here_is_not_held_against_the_server() -> None:
+    now = [0.0]
+    patience = Patience(1.0, 8 * KIB, clock=lambda: now[0])
+    now[0] += 100.0
+    assert patience.left == 1.0
 
 
 def test_an_upload_that_nobody_takes_ends_at_the_deadline(server: ScriptedServer, connect: Connect) -> None:
@@ -512,6 +546,37 @@ def test_S1_an_answer_announced_too_large_is_not_read(server: ScriptedServer, co
         connect(server.url).request("GET", "/")
 
 
+def test_a_body_that_breaks_off_is_received_again_from_its_beginning(server: ScriptedServer, connect: Connect) -> None:
+    received: list[bytes] = []
+
+    def receive(pieces: Iterator[bytes]) -> bytes:
+        received.append(b"")
+        for piece in pieces:
+            received[-1] += piece
+        return b"made of it"
+
+    whole = answer(b"0123456789")
+
+    def break_off(connection: socket.socket) -> bool:
+        connection.sendall(whole[:-5])
+        return False
+
+    server.answers(break_off, answer(b"busy", 503), whole)
+    assert connect(server.url).request("GET", "/", receive=receive).body == b"made of it"
+    assert received == [b"01234", b"0123456789"]
+
+
+def test_the_words_of_an_error_are_not_received(server: ScriptedServer, connect: Connect) -> None:
+    server.answers(answer(b"no such thing", 404))
+    assert connect(server.url).request("GET", "/", receive=lambda pieces: b"").words() == "404 no such thing"
+
+
+def test_S1_a_received_body_has_its_limit_too(server: ScriptedServer, connect: Connect) -> None:
+    server.otherwise = answer(zstandard.compress(bytes(5_000)), 200, "Content-Encoding: zstd")
+    with pytest.raises(ServerError, match="larger than"):
+        connect(server.url, stream_bytes=4_999).request("GET", "/", receive=lambda pieces: b"".join(pieces))
+
+
 def test_S1_an_endless_answer_is_stopped_at_the_limit(server: ScriptedServer, connect: Connect) -> None:
     def pour(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -558,7 +623,7 @@ def test_neither_tokens_nor_cookies_are_logged(
     server.answers(answer(b"", 503, "Set-Cookie: m=geheim"), answer(b"geheim", 200, "Set-Cookie: m=geheim"))
     headers = {"Authorization": "Bearer geheim", "Cookie": "geheim"}
     got = connect(server.url).request("POST", "/x", headers=headers, body=b"geheim")
-    assert "/x: 503 (attempt 1 of 5)" in caplog.text
+    assert "/x: 503 (attempt 1)" in caplog.text
     assert "geheim" not in caplog.text + repr(got)
 
 
@@ -584,13 +649,13 @@ def test_a_body_comes_out_as_it_went_in_whatever_the_coding_and_the_chunks(
 ) -> None:
     wire = b"".join(encode(part, coding) for part in parts)
     chunks = [wire[at : at + step] for at in range(0, len(wire), step)]
-    assert read_body(chunks, coding, lambda _: 10_000) == b"".join(parts)
+    assert read_body(decoded(chunks, coding), 10_000) == b"".join(parts)
 
 
 @given(body=st.binary(min_size=1, max_size=2_000), coding=codings, less=st.integers(1, 100))
 def test_a_body_of_more_than_the_limit_is_refused_whatever_the_coding(body: bytes, coding: str, less: int) -> None:
     with pytest.raises(TooLargeError):
-        read_body([encode(body, coding)], coding, lambda _: max(0, len(body) - less))
+        read_body(decoded([encode(body, coding)], coding), max(0, len(body) - less))
 
 
 @given(body=st.binary(max_size=500), coding=st.sampled_from(["gzip", "deflate", "zstd"]), data=st.data())
@@ -598,13 +663,13 @@ def test_a_compressed_body_cut_anywhere_is_noticed(body: bytes, coding: str, dat
     wire = encode(body, coding)
     cut = data.draw(st.integers(1, len(wire) - 1))
     with pytest.raises(BrokenCodingError):
-        read_body([wire[:cut]], coding, lambda _: 10_000)
+        read_body(decoded([wire[:cut]], coding), 10_000)
 
 
 @given(noise=st.binary(min_size=1), coding=st.sampled_from(["gzip", "deflate", "zstd", "br", "compress"]))
 def test_noise_is_refused_or_read_and_never_anything_else(noise: bytes, coding: str) -> None:
     try:
-        read_body(io.BytesIO(noise), coding, lambda _: 100)
+        read_body(decoded(io.BytesIO(noise), coding), 100)
     except (BrokenCodingError, TooLargeError):
         return
     assert coding in ("gzip", "deflate", "zstd")

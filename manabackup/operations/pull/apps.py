@@ -16,12 +16,18 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from ...errors import ServerError
-from ...mirror import Batch, LossKind
+from ...limits import MIB
+from ...mirror import Batch, LossKind, RawChange
 from ...printable import one_line
-from ...remote.sync import Page
+from ...remote.answers import UnwieldyAnswerError
+from ...remote.sync import Page, Part
 from ...timestamps import EPOCH, FAR_FUTURE
 from .failing import ask_past_failures
 from .reading import Reading
+
+_OTHERS_BYTES = 64 * MIB
+"""Of changes whose collections cannot be asked for by name: they are held until it is certain that nothing is missing
+before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,30 @@ class Gap:
     """Itself excluded; microseconds since 1970."""
     until: int
     """Itself included."""
+
+
+class _Names:
+    """The collections that an answer names, noted while it comes."""
+
+    def __init__(self) -> None:
+        self.askable: set[str] = set()
+        self.others: dict[str, list[RawChange]] = {}
+        """Name → changes, of those that cannot be asked for."""
+        self._bytes = 0
+
+    def take(self, part: Part) -> None:
+        """Of a part of the answer. Raises :class:`UnwieldyAnswerError` where too much cannot be had otherwise."""
+        if not part.first:  # perhaps not for the first time
+            self.others.clear()
+            self._bytes = 0
+        names = {change.collection for change in part.raw} | {change.collection for change in part.unreadable}
+        self.askable |= {name for name in names if can_be_asked_for(name)}
+        for change in part.raw:
+            if not can_be_asked_for(change.collection):
+                self.others.setdefault(change.collection, []).append(change)
+                self._bytes += len(change.text)
+        if self._bytes > _OTHERS_BYTES:
+            raise UnwieldyAnswerError("too many changes of collections that nobody can ask for")
 
 
 class AppSearch:
@@ -51,6 +81,8 @@ class AppSearch:
         """Every collection with a change up to here was seen, but for the gaps."""
         self.found: set[str] = set()
         """The collections that were seen, known ones among them, and have a name that can be asked for."""
+        self._named: dict[int, _Names] = {}
+        """By the instant of a question, what its answer named."""
         self.gaps: list[Gap] = []
 
     def run(self) -> None:
@@ -67,12 +99,15 @@ class AppSearch:
         """Notes that what is left was not searched."""
         self.gaps.append(Gap(LossKind.UNSEARCHED, self.reached, FAR_FUTURE))
 
-    def _ask(self, since: int, attempts: int | None = None) -> Page:
+    def _ask(self, since: int, tentative: bool = False) -> Page:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise ServerError(f"searching {one_line(self.app)} takes too long")
+        names = self._named[since] = _Names()
         seconds = min(left, self._reading.limits.search_answer_seconds)
-        return self._reading.read_app(self.app, since, attempts=attempts, seconds=seconds)
+        page = self._reading.read_app(self.app, since, take=names.take, seconds=seconds, tentative=tentative)
+        names.take(Part(len(page.handed_over), page.raw, page.unreadable))
+        return page
 
     def _past_failures(self, since: int) -> Page:
         ends = self._reading.losses_end(self.app)
@@ -87,21 +122,21 @@ class AppSearch:
 
     def _take(self, since: int, page: Page) -> Page:
         """Notes the names in an answer that nothing is missing before."""
-        if not page.raw and page.has_more:
+        if not page.keys and page.has_more:
             raise ServerError(
                 f"the sync server's answer for {one_line(self.app)} says that there is more, and gives nothing"
             )
         self.reached = since
-        names = {change.collection for change in page.raw}
-        self.found |= {name for name in names if can_be_asked_for(name)}
-        for name in names - self.found:  # nowhere else to be had
-            changes = [change for change in page.raw if change.collection == name]
+        names = self._named[since]
+        self._named.clear()
+        self.found |= names.askable
+        for name, changes in names.others.items():  # nowhere else to be had
             self._reading.store(self.app, {name: Batch(changes, None, since == EPOCH)}).result()
         return page
 
     def _next(self, page: Page) -> Page:
         """The answer that follows one that may be cut."""
-        keys = frozenset(change.key for change in page.raw)
+        keys = frozenset(page.keys)
         ends = self._reading.page_ends(self.app)
         known = max((instant - 1 for instant, last in ends if last in keys), default=EPOCH)
         if known > self.reached:
@@ -123,7 +158,7 @@ class AppSearch:
             low, last = middle, following
             if self._is_worth(following, keys):
                 break
-        if last is not None and (self._is_worth(last, keys) or any(change.key not in keys for change in last.raw)):
+        if last is not None and (self._is_worth(last, keys) or any(key not in keys for key in last.keys)):
             return self._take(low, last)
         if high == FAR_FUTURE:
             raise ServerError(f"the sync server gives the same changes of {one_line(self.app)} over and over")
@@ -137,7 +172,7 @@ class AppSearch:
         """Whether an answer ends the search, or at least half of it is new."""
         if not self._reading.may_be_cut(following):
             return True
-        return following.raw[len(following.raw) // 2].key not in keys
+        return following.keys[len(following.keys) // 2] not in keys
 
 
 def can_be_asked_for(name: str) -> bool:
@@ -147,4 +182,4 @@ def can_be_asked_for(name: str) -> bool:
 
 def _adjoins(keys: Set[bytes], following: Page) -> bool:
     """Whether nothing lies between an answer of these keys and a later one."""
-    return bool(following.raw) and following.raw[0].key in keys
+    return bool(following.keys) and following.keys[0] in keys

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 from ...remote.sync import FailingPageError, Page
 from ...timestamps import FAR_FUTURE
 
-Ask = Callable[[int, int | None], Page]
-"""Asks the server from an instant, with a number of attempts; None stands for the usual one."""
+Ask = Callable[[int, bool], Page]
+"""Asks the server from an instant; tentatively where it is not known yet whether the answer is of use. Then parts of it
+are not stored."""
 
 
 def ask_past_failures(ask: Ask, since: int, likely: Iterable[int] = ()) -> tuple[int, Page]:
@@ -22,9 +23,9 @@ def ask_past_failures(ask: Ask, since: int, likely: Iterable[int] = ()) -> tuple
     :class:`FailingPageError` when the server fails whatever it is asked: then it is not the row's fault.
     """
     try:
-        return since, ask(since, None)
+        return since, ask(since, False)
     except FailingPageError:
-        ask(FAR_FUTURE, None)
+        ask(FAR_FUTURE, False)
     failing, step = since, 1
     page = None
     for answering in sorted(instant for instant in likely if instant > since):
@@ -44,15 +45,15 @@ def ask_past_failures(ask: Ask, since: int, likely: Iterable[int] = ()) -> tuple
             answering, page = middle, earlier
     try:
         # A server that was in trouble for a while may have failed at any of the questions.
-        return since, ask(since, None)
+        return since, ask(since, False)
     except FailingPageError:
-        return answering, page
+        return answering, ask(answering, False) if page.handed_over else page
 
 
 def _probe(ask: Ask, instant: int) -> Page | None:
-    """One attempt: a failure is an answer here."""
+    """A failure is an answer here."""
     try:
-        return ask(min(instant, FAR_FUTURE), 1)
+        return ask(min(instant, FAR_FUTURE), True)
     except FailingPageError:
         if instant >= FAR_FUTURE:
             raise

@@ -10,9 +10,8 @@ from dataclasses import replace
 from ...errors import ServerError
 from ...limits import Limits
 from ...mirror import Batch, LossKind, Mirror, Stored
-from ...remote.sync import Page, SyncClient
+from ...remote.sync import Page, SyncClient, Take
 from ...timestamps import FAR_FUTURE, format_timestamp
-from .room import Room, Rooms
 
 Progress = Callable[[int, int, int], None]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""
@@ -33,35 +32,37 @@ class Reading:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._done = self._steps = self.new = 0
-        self._rooms = Rooms()
         self._whole = threading.Lock()
         self._cursors: dict[str, dict[str, int]] = {}
         self._losses: dict[str, list[int]] = {}
+        self._given_up: set[tuple[str, str]] = set()
         self._page_ends: dict[str, list[tuple[int, bytes]]] = {}
         self.latest = FAR_FUTURE
         """No cursor goes beyond this instant: one answer whose clock is ahead would hide what comes before it."""
 
-    def room(self) -> Room:
-        """Where one answer at a time finds room in memory."""
-        return self._rooms.one(self.limits.answer_bytes)
-
-    def pull(
-        self, app: str, collection: str, since: int, *, attempts: int | None = None, room: Room | None = None
-    ) -> Page:
-        """One page of a collection."""
+    def pull(self, app: str, collection: str, since: int, *, take: Take | None = None, tentative: bool = False) -> Page:
+        """One page of a collection; ``take`` and ``tentative`` as in :class:`~manabackup.remote.sync.SyncClient`."""
         self.go_on()
-        grow = None if room is None else room.grow
-        return self.client.pull(app, collection, format_timestamp(since), attempts=attempts, room=grow)
+        return self.client.pull(app, collection, format_timestamp(since), take=take, tentative=tentative)
 
-    def read_app(self, app: str, since: int, *, attempts: int | None = None, seconds: float | None = None) -> Page:
+    def read_app(
+        self,
+        app: str,
+        since: int,
+        *,
+        take: Take | None = None,
+        seconds: float | None = None,
+        tentative: bool = False,
+    ) -> Page:
         """What an app has since an instant, perhaps cut. One such question at a time: see :mod:`.apps`."""
         with self._whole:
             self.go_on()
-            return self.client.read_app(app, format_timestamp(since), attempts=attempts, seconds=seconds)
+            text = format_timestamp(since)
+            return self.client.read_app(app, text, take=take, seconds=seconds, tentative=tentative)
 
     def may_be_cut(self, page: Page) -> bool:
         """Whether an answer to :meth:`read_app` has as many changes as fit into one, or says itself that it is cut."""
-        return len(page.raw) >= self.limits.post_changes or page.has_more
+        return len(page.keys) >= self.limits.post_changes or page.has_more
 
     def store(self, app: str, batches: Mapping[str, Batch]) -> Future[Stored]:
         """Has an answer stored. The caller waits for it at the latest before it counts on what was stored."""
@@ -82,6 +83,15 @@ class Reading:
         """Notes a stretch of time that cannot be read."""
         self._losses.setdefault(app, []).append(until)
         self.mirror.add_loss(kind, app, collection, since=since, until=until)
+
+    def give_up(self, app: str, collection: str, since: int) -> None:
+        """Notes that a collection cannot be read beyond ``since`` in this run. The next one begins there again."""
+        self._given_up.add((app, collection))
+        self.mirror.add_loss(LossKind.UNREADABLE_PAGE, app, collection, since=since, until=FAR_FUTURE)
+
+    def has_given_up(self, app: str, collection: str | None = None) -> bool:
+        """Whether a collection, or any of an app, was given up in this run."""
+        return any(one == app and collection in (None, name) for one, name in list(self._given_up))
 
     def losses_end(self, app: str) -> list[int]:
         """Where the stretches end that could not be read of an app in this run."""

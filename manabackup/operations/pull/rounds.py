@@ -13,7 +13,6 @@ from ...mirror import HeldCollection, Loss, Mirror
 from ...printable import printable
 from ...registry import Registry
 from ...remote.sync import SyncClient
-from ...remote.transport import UnwieldyAnswerError
 from ...timestamps import EPOCH, FAR_FUTURE, SECOND, format_timestamp
 from .apps import can_be_asked_for
 from .collections import CollectionReader
@@ -64,6 +63,7 @@ class PullResult:
                     **({"since": format_timestamp(loss.since)} if loss.since is not None else {}),
                     **({"until": format_timestamp(loss.until)} if loss.until is not None else {}),
                     **({"events": list(loss.events)} if loss.events else {}),
+                    **({"records": list(loss.records)} if loss.records else {}),
                 }
                 for loss in self.losses
             ],
@@ -176,16 +176,7 @@ class _Rounds:
 
     def _read_all(self, looks: Sequence[_Look]) -> None:
         self._reading.expect(len(looks))
-        done = self._all(self._is_read, looks, self._connections)
-        # What did not come in time, or found no room in memory in time, may do so when it has the line for itself.
-        self._all(self._read, [look for look, is_done in zip(looks, done, strict=True) if not is_done], 1)
-
-    def _is_read(self, look: _Look) -> bool:
-        try:
-            self._read(look)
-        except UnwieldyAnswerError:
-            return False
-        return True
+        self._all(self._read, looks, self._connections)
 
     def _read(self, look: _Look) -> None:
         reader = CollectionReader(self._reading, look.app, look.collection, from_start=look.since == EPOCH)

@@ -89,4 +89,5 @@ class Searching:
         self._mirror.searched(search.app, search.since)
         for gap in search.gaps:
             self._reading.add_loss(gap.kind, search.app, None, since=gap.since, until=gap.until)
-        self._mirror.move_cursors({search.app: self._reading.sound(search.reached)})
+        if not self._reading.has_given_up(search.app):  # there is something before that instant which is not held
+            self._mirror.move_cursors({search.app: self._reading.sound(search.reached)})

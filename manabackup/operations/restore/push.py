@@ -14,8 +14,9 @@ from ... import jsontext
 from ...errors import ServerError
 from ...jsontext import JSON
 from ...limits import MIB
+from ...remote.answers import Answer
 from ...remote.sync import PushClient, SyncClient, came_too_slowly, clock_of
-from ...remote.transport import Answer
+from ...remote.transport import asks_for_too_long
 from ...timestamps import SECOND, format_timestamp, parse_timestamp
 from .outbox import Item, Outbox
 from .writing import is_ours
@@ -148,10 +149,10 @@ class Push:
 
     def _wait(self, words: str, answer: Answer | None, *, counted: bool) -> None:
         self._waits += counted
-        if self._waits > self._client.transport.limits.attempts or not self._client.transport.pause(
-            max(1, self._waits), answer
-        ):
+        transport = self._client.transport
+        if self._waits > transport.limits.attempts or (answer is not None and asks_for_too_long(answer)):
             raise ServerError(f"the sync server cannot take changes now: {words}")
+        transport.pause(max(1, self._waits))
 
     def _refuse(self, item: Item, words: str) -> int:
         self._outbox.fail(item, words)
