@@ -66,8 +66,8 @@ def here(exported: Computer, box: Sandbox, tmp_path: Path) -> Computer:
 @pytest.mark.parametrize(
     ("path", "name", "code"),
     [
-        ("/sync/notes$", "402", 16),
-        ("/sync/notes$", REDIRECT, 14),
+        ("/sync/notes/pull", "402", 16),
+        ("/sync/notes/pull", REDIRECT, 14),
         ("/sync/", "nested 100,000 deep", 14),
         ("/sync/", "403", 13),
         (".*/encryption-vault/key", "half of it", 14),
@@ -116,7 +116,7 @@ def test_S8_a_status_that_cannot_be_had_is_told_beside_what_is_known(here: Compu
     assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize(("method", "first", "name", "code"), [("POST", 2, REDIRECT, 14), ("POST", 4, "402", 16)])
+@pytest.mark.parametrize(("method", "first", "name", "code"), [("GET", 2, REDIRECT, 14), ("POST", 1, "402", 16)])
 def test_R2_S9_a_restore_that_fails_goes_on_when_the_command_is_given_again(
     here: Computer, line: Line, box: Sandbox, method: str, first: int, name: str, code: int
 ) -> None:

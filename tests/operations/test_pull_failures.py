@@ -342,7 +342,9 @@ def test_an_interrupt_ends_a_pull_at_once_and_keeps_what_was_stored(box: Box, pa
     def before(*request: str) -> None:
         if request[1] == path and [asked for _, asked, _ in box.requests].count(path) == count:
             waiting.set()
-            over.wait()  # no answer comes before the pull has ended
+            # No answer comes before the pull has ended, or a signal that came as Python was about to wait for a lock
+            # would not be seen before that lock is free.
+            over.wait(10)
 
     def interrupt() -> None:
         waiting.wait()

@@ -187,8 +187,8 @@ class _Rounds:
     def _all(self, work: Callable[[_Argument], _Result], tasks: Sequence[_Argument], at_once: int) -> list[_Result]:
         """The results in the tasks' order; the error of the first task that fails, when the others have stopped."""
         with ThreadPoolExecutor(at_once, "pull") as pool:
-            futures = [pool.submit(work, task) for task in tasks]
             try:
+                futures = [pool.submit(work, task) for task in tasks]
                 for future in as_completed(futures):
                     future.result()
             except BaseException:
