@@ -85,6 +85,19 @@ async def vanish(scope: Scope, receive: Receive) -> None:
         pass
 
 
+async def refuse_head(scope: Scope, receive: Receive) -> None:
+    """Refuses a request before anybody has looked at it, as ``net/http`` does where a header has a control character.
+
+    Nothing of the usual stands around the words, and the connection is closed.
+    """
+    transport = _transport(scope)
+    transport.write(
+        b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+        b"400 Bad Request: invalid header value"
+    )
+    await vanish(scope, receive)
+
+
 async def refuse_websocket(scope: Scope, receive: Receive) -> None:
     """Shakes hands and closes at once."""
     key = next((value for name, value in scope["headers"] if name == b"sec-websocket-key"), b"")

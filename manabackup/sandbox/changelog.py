@@ -165,9 +165,10 @@ class ChangeLog:
     def store(self, user_id: str, client_id: str, app: str, record: Record, *, lag_us: int = 0) -> str:
         """Stores a pushed change in a transaction of its own and gives its event id.
 
-        ``lag_us`` stamps it that much in the past, as a transaction that took so long to commit.
+        ``record`` was made for this app and client id. ``lag_us`` stamps it that much in the past, as a transaction
+        that took so long to commit.
         """
-        check_text(user_id, client_id, app)
+        check_text(user_id)
         event_id = _event_id()
         with self._lock:
             row = self._columns(event_id, user_id, client_id, app, record, self._stamp() - lag_us, poisoned=False)
@@ -253,8 +254,8 @@ class ChangeLog:
             return [Row._make(columns) for columns in found]
 
     def _row(self, change: StoredChange) -> tuple[Any, ...]:
-        record = record_of_mapping(change.change)
-        check_text(change.user_id, change.client_id, change.app)
+        record = record_of_mapping(change.change, app=change.app, client_id=change.client_id)
+        check_text(change.user_id)
         created_at_us = change.created_at_us
         if created_at_us is None:
             with self._lock:

@@ -21,6 +21,7 @@ from .answers import (
     Send,
     error,
     json_answer,
+    refuse_head,
     refuse_websocket,
     send_answer,
     vanish,
@@ -88,6 +89,9 @@ class SyncApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         request = RequestHead(scope)
+        if not request.is_well_formed:
+            await refuse_head(scope, receive)
+            return
         try:
             answer = await self._route(request, scope, receive, send)
         except Refused as refused:
@@ -111,9 +115,7 @@ class SyncApp:
                 request.allow("GET", "HEAD")
                 return Answer(200, (("Content-Type", "text/plain"),), _METRICS)
             case ["ws"] | ["ws", _]:
-                request.allow("GET", "HEAD")
-                if request.header("upgrade").lower() != "websocket":
-                    return error(426, 'WebSocket protocol violation: Connection header "" does not contain Upgrade')
+                request.check_handshake()
                 await refuse_websocket(scope, receive)
                 return None
             case ["sync", app] if app:
@@ -173,7 +175,7 @@ class SyncApp:
     def _store(self, user_id: str, client_id: str, app: str, changeset: Changeset) -> Answer:
         try:
             for change in changeset.changes:
-                record = record_of(change)
+                record = record_of(change, app=app, client_id=client_id)
                 self._log.store(user_id, client_id, app, record, lag_us=self._faults.commit_lag_us)
         except StorageError as refused:
             return error(500, f"failed to record change: {refused}")

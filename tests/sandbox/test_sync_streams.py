@@ -46,6 +46,10 @@ class Stream:
             yield self._file.read(size).decode()
             self._file.readline()
 
+    def head_of_answer(self) -> str:
+        """Status line and headers."""
+        return "".join(line.decode("latin-1") for line in iter(self._file.readline, b"\r\n"))
+
     def rest(self) -> bytes:
         return self._file.read()
 
