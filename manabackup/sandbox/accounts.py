@@ -24,6 +24,16 @@ from .vault import Mode, Vaults
 
 TOKEN_S = 900
 BOOTSTRAP_CLIENT = "system:bootstrap"
+_SETTINGS: dict[str, jsontext.JSON] = {
+    "globalSettings": {
+        "nav": {"desktopPosition": "top", "sidebarCollapsed": False},
+        "theme": {"mode": "system", "colorScheme": "ocean"},
+        "locale": "de",
+    },
+    "appOverrides": {},
+    "deviceSettings": {},
+}
+"""Of a user who has not changed any."""
 _BOOTSTRAP_ACTOR = {"kind": "system", "displayName": "Bootstrap", "principalId": BOOTSTRAP_CLIENT}
 
 OnBootstrap = Callable[[str, str, dict[str, jsontext.JSON]], None]
@@ -182,8 +192,15 @@ class Accounts:
         return row is not None and credentials.password_matches(password, row["password"])
 
     def delete_user(self, user_id: str) -> None:
-        """With everything that the account service holds of the user; tokens go on being valid until they end."""
-        self._db.write("DELETE FROM users WHERE id = ?", user_id)
+        """With everything that the account service holds of the user; tokens go on being valid until they end.
+
+        The singletons are changes of the user's, so that they are there to be written again.
+        """
+        owned = [f"space {space.id}" for space, role in self.spaces.of_user(user_id) if role == "owner"]
+        with self._db.transaction():
+            for owner in (f"user {user_id}", *owned):
+                self._db.write("DELETE FROM singletons WHERE owner = ?", owner)
+            self._db.write("DELETE FROM users WHERE id = ?", user_id)
 
     def _user(self, user_id: str | None, email: str | None) -> User | None:
         row = self._db.row(
@@ -313,6 +330,16 @@ class Accounts:
         """Whether cloud sync is on."""
         row = self._db.row("SELECT active FROM subscriptions WHERE user_id = ?", user_id)
         return row is None or bool(row["active"])
+
+    def settings(self, user_id: str) -> dict[str, jsontext.JSON]:
+        """The web app's: ``globalSettings``, ``appOverrides`` and ``deviceSettings``."""
+        row = self._db.row("SELECT body FROM settings WHERE user_id = ?", user_id)
+        return _SETTINGS if row is None else {**_SETTINGS, **jsontext.parse(row["body"])}
+
+    def set_settings(self, user_id: str, **changed: jsontext.JSON) -> None:
+        """Puts others in place of some of the three."""
+        body = jsontext.dumps({**self.settings(user_id), **changed}).decode()
+        self._db.write("INSERT OR REPLACE INTO settings VALUES (?, ?)", user_id, body)
 
     def note_event(self, user_id: str, type: str) -> None:  # noqa: A002 - the service's word
         """Writes the security log that the data export shows."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from manabackup import jsontext
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
+from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import Accounts
 from manabackup.sandbox.auth import auth_app
 from manabackup.sandbox.credentials import totp
@@ -422,6 +424,49 @@ def test_registration_writes_each_singleton_once_unless_the_log_holds_them_alrea
     assert accounts.bootstrap(loud.id) == (False, {"space-of-l": False})
     assert written == [("kontext", "space-of-l"), ("profile", None)]
     accounts.close()
+
+
+def test_the_settings_are_the_users_own_and_take_a_token(service: Service) -> None:
+    assert send(service.port, "GET", "/api/v1/settings").status == 401
+    other = service.accounts.create_user("milo@example.invalid", PASSWORD, "Milo")
+    service.accounts.set_settings(service.user_id, globalSettings={"locale": "fr"}, deviceSettings={"phone": {"a": 1}})
+    told = service.with_token("GET", "/api/v1/settings").json()
+    assert told == {
+        "success": True,
+        "globalSettings": {"locale": "fr"},
+        "appOverrides": {},
+        "deviceSettings": {"phone": {"a": 1}},
+    }
+    assert service.accounts.settings(other.id)["globalSettings"]["locale"] == "de"
+
+
+def test_guilds_fail_for_whoever_has_a_token(service: Service) -> None:
+    assert send(service.port, "GET", "/api/v1/gilden").status == 401
+    assert service.with_token("GET", "/api/v1/gilden").status == 500
+
+
+def test_a_token_outlives_the_deletion_and_finds_nothing_until_the_singletons_are_asked_for() -> None:
+    with Sandbox() as box:
+        user = box.accounts.create_user(EMAIL, PASSWORD, "Rita")
+        box.accounts.set_vault(user.id, "standard", bytes(32))
+        headers = {"Authorization": f"Bearer {box.accounts.issue_token(user.id)}"}
+
+        def ask(method: str, path: str) -> httpx.Response:
+            return httpx.request(method, box.url + path, headers=headers, trust_env=False)
+
+        pull = "/sync/profile/pull?collection=userContext&since=x"
+        assert len(ask("GET", pull).json()["serverChanges"]) == 1
+        deleted = ask("DELETE", "/api/v1/me/data").json()
+        assert (deleted["success"], deleted["totalDeleted"]) == (True, 4)
+        assert ask("GET", pull).json()["serverChanges"] == []
+        told = {path: ask("GET", path).status_code for path in (f"{VAULT}/key", f"{VAULT}/status")}
+        assert told == {f"{VAULT}/key": 500, f"{VAULT}/status": 200}
+        assert ask("GET", f"{VAULT}/status").json()["vaultExists"] is False
+        assert ask("GET", "/api/v1/me/data/export").status_code == 404
+        assert ask("GET", "/api/v1/settings").status_code == 500
+        written = ask("POST", "/api/v1/me/bootstrap-singletons").json()
+        assert written == {"ok": True, "bootstrapped": {"userContext": True, "spaces": {}}}
+        assert len(ask("GET", pull).json()["serverChanges"]) == 1
 
 
 # --- the store --------------------------------------------------------------------------------------------------------
