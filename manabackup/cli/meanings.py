@@ -28,6 +28,7 @@ MEANINGS: Final = {
     "spaceWithoutRows": "spaces that were asked for and have no rows",
     "spaceTypesUnknown": "which spaces are shared could not be asked",
     "accountDataMissing": "the account service's own data could not be had",
+    "accountSettingsMissing": "the web app's settings could not be had",
     "untimedUpdate": "updates without a time, applied in their order",
     "retriedInsert": "rows that were sent twice",
     "insertOnTombstone": "rows in the bin that were written again; they stay in the bin",

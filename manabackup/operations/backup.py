@@ -13,7 +13,7 @@ from datetime import datetime
 from .. import jsontext, registry
 from ..errors import ManabackupError, MirrorError
 from ..mirror import Mirror
-from ..remote.account import data_export, organizations
+from ..remote.account import data_export, organizations, settings
 from ..remote.connection import Connection
 from ..remote.session import Session
 from ..remote.sync import SyncClient
@@ -105,8 +105,8 @@ def export_source(
     """What ``export`` needs: the mirror's present state, and what the account service says of the account.
 
     What the service does not give is no error: the export notes it. Without ``account_data`` it is not asked for its
-    own data. ``account_data_at`` stands in place of the times at which the servers were asked for it, and searched, so
-    that two exports of one state can be equal.
+    own data and the settings. ``account_data_at`` stands in place of the times at which the servers were asked for them,
+    and searched, so that two exports of one state can be equal.
     """
     _check_same_account(mirror, connection)
     notices: list[tuple[str, str]] = []
@@ -119,7 +119,7 @@ def export_source(
     else:
         space_types = _ask_spaces(connection, mirror, notices)
         if account_data:
-            account = _ask_account_data(connection, account_data_at, notices)
+            account = _ask_account_data(connection, account_data_at, notices) | _ask_settings(connection, notices)
         if searched_at is not None and account_data_at is not None:
             searched_at = account_data_at.isoformat()
     with mirror.snapshot() as snapshot:
@@ -163,9 +163,7 @@ def _remembered_spaces(mirror: Mirror) -> Mapping[str, str]:
     return types
 
 
-def _ask_account_data(
-    connection: Connection, at: datetime | None, notices: list[tuple[str, str]]
-) -> Mapping[str, bytes]:
+def _ask_account_data(connection: Connection, at: datetime | None, notices: list[tuple[str, str]]) -> dict[str, bytes]:
     try:
         content = data_export(connection.auth, connection.tokens)
     except ManabackupError as error:
@@ -179,3 +177,11 @@ def _ask_account_data(
         if isinstance(answer, dict) and "exportedAt" in answer:
             content = jsontext.dumps({**answer, "exportedAt": at.isoformat()})
     return {"data.json": content}
+
+
+def _ask_settings(connection: Connection, notices: list[tuple[str, str]]) -> dict[str, bytes]:
+    try:
+        return {"settings.json": settings(connection.auth, connection.tokens)}
+    except ManabackupError as error:
+        notices.append(("accountSettingsMissing", error.message))
+        return {}

@@ -1,4 +1,4 @@
-"""What the account service knows of a user: spaces, and its own summary of the data."""
+"""What the account service knows of a user: spaces, settings, and its own summary of the data."""
 
 from __future__ import annotations
 
@@ -74,6 +74,20 @@ def data_export(transport: Transport, tokens: TokenSource) -> bytes | None:
         raise answer.error()
     if not isinstance(answer.json(), dict):
         raise ServerError(f"{answer.source}: the answer is not an account's data")
+    return answer.body
+
+
+def settings(transport: Transport, tokens: TokenSource) -> bytes:
+    """The web app's settings, which :func:`data_export` leaves out: JSON as it is, at most ``limits.answer_bytes``.
+
+    Raises :class:`SignInError`, :class:`ServerError`.
+    """
+    answer = Authorized(transport, tokens).request("GET", "/api/v1/settings")
+    if answer.status != 200:
+        raise answer.error()
+    body = answer.json()
+    if not isinstance(body, dict) or not isinstance(body.get("globalSettings"), dict):
+        raise ServerError(f"{answer.source}: the answer is not an account's settings")
     return answer.body
 
 

@@ -66,6 +66,14 @@ def test_the_account_services_own_answer_is_taken_along(pulled: Computer, owner:
     assert owner.account.email in jsontext.dumps(data).decode()
 
 
+def test_the_web_apps_settings_are_taken_along(newcomer: Newcomer, theirs: Computer, box: Sandbox) -> None:
+    box.accounts.set_settings(newcomer.id, globalSettings={"locale": "gsw"}, appOverrides={"todo": {"theme": {}}})
+    assert theirs.export().code == 0
+    told = jsontext.parse(entry(theirs.archive, "account/settings.json"))
+    assert told == {"success": True, **box.accounts.settings(newcomer.id)}
+    assert (told["globalSettings"], told["appOverrides"]) == ({"locale": "gsw"}, {"todo": {"theme": {}}})
+
+
 def test_what_is_told_as_json_is_what_was_written(stocked: Computer) -> None:
     done = stocked.export("--offline")
     schemas.check("export", done.record)
@@ -293,7 +301,30 @@ def test_account_data_that_cannot_be_had_is_noted_and_nothing_else_fails(here: C
     assert done.code == 0
     assert done.record["completeness"]["notices"]["accountDataMissing"] == 1
     with zipfile.ZipFile(here.archive) as archive:
-        assert not [name for name in archive.namelist() if name.startswith("account/")]
+        assert [name for name in archive.namelist() if name.startswith("account/")] == ["account/settings.json"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (404, b"404 Not Found"),
+        (403, b'{"statusCode":403}'),
+        (200, b'{"success":false}'),
+        (200, b"[]"),
+        (200, b"<html>"),
+    ],
+    ids=["no such call", "refused", "no settings", "no object", "no JSON"],
+)
+def test_settings_that_cannot_be_had_are_noted_and_nothing_else_fails(
+    here: Computer, traffic: Traffic, answer: tuple[int, bytes]
+) -> None:
+    with traffic.answering(lambda method, target: answer if target == "/api/v1/settings" else None):
+        done = here.export()
+    assert done.code == 0
+    assert done.record["completeness"]["notices"]["accountSettingsMissing"] == 1
+    assert "accountDataMissing" not in done.record["completeness"]["notices"]
+    with zipfile.ZipFile(here.archive) as archive:
+        assert [name for name in archive.namelist() if name.startswith("account/")] == ["account/data.json"]
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from manabackup import jsontext
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
 from manabackup.errors import ServerError, SignInError
-from manabackup.remote.account import data_export, organizations
+from manabackup.remote.account import data_export, organizations, settings
 from manabackup.remote.session import Session, SessionToken, StaticToken, sign_in, sign_out
 from manabackup.remote.transport import Transport
 from manabackup.remote.vault import VaultClient, VaultKey, VaultStatus
@@ -165,3 +166,15 @@ def test_the_services_own_summary_comes_along(auth: Transport, service: Service,
     assert summary is not None
     assert EMAIL.encode() in summary
     assert data_export(auth, StaticToken(service.accounts.issue_token("nobody"))) is None
+
+
+def test_the_settings_come_as_the_service_says_them(auth: Transport, service: Service, session: Session) -> None:
+    service.accounts.set_settings(service.user_id, globalSettings={"locale": "fr", "zoom": 1.50})
+    told = settings(auth, SessionToken(auth, session))
+    assert b'"globalSettings":{"locale":"fr","zoom":1.5}' in told
+    assert jsontext.parse(told).keys() >= {"globalSettings", "appOverrides", "deviceSettings"}
+
+
+def test_the_settings_of_a_deleted_account_are_a_trouble(auth: Transport, service: Service) -> None:
+    with pytest.raises(ServerError, match="500"):
+        settings(auth, StaticToken(service.accounts.issue_token("nobody")))
