@@ -1,18 +1,25 @@
-"""The command line in real processes, with a home of its own and, where asked for, a terminal."""
+"""The command line in processes of its own, with a home of its own and, where asked for, a terminal.
+
+They are forks of a warm process where that makes no difference (``forks``), and ``cold`` ones are started as users do.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import select
 import subprocess
 import sys
+import tempfile
 import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from manabackup import jsontext
+
+from . import forks
 
 TRIAL = [sys.executable, str(Path(__file__).with_name("trial_commands.py"))]
 MANABACKUP = [sys.executable, "-m", "manabackup"]
@@ -41,8 +48,9 @@ class Finished:
 class CommandLine:
     """Runs a program under a home folder and an environment without our variables."""
 
-    def __init__(self, home: Path, program: Sequence[str] = MANABACKUP) -> None:
+    def __init__(self, home: Path, program: Sequence[str] = MANABACKUP, *, cold: bool = False) -> None:
         self.home = home
+        self.cold = cold
         self.program = list(program)
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith("MANABACKUP_")}
         for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_COLOR"):
@@ -56,15 +64,19 @@ class CommandLine:
         return self
 
     def __call__(self, *arguments: str, env: Mapping[str, str] = {}, stdin: str = "") -> Finished:
+        command, environ = [*self.program, *arguments], {**self.environ, **env}
+        if not self.cold and forks.can_fork(command, environ):
+            code, out, err = forks.run(command, environ, stdin.encode(), _SECONDS)
+            return Finished(code, _text(out), _text(err))
         done = subprocess.run(
-            [*self.program, *arguments],
+            command,
             input=stdin,
             capture_output=True,
             text=True,
             errors="surrogateescape",
             timeout=_SECONDS,
             start_new_session=True,  # no terminal to ask at
-            env={**self.environ, **env},
+            env=environ,
             check=False,
         )
         return Finished(done.returncode, done.stdout, done.stderr)
@@ -85,13 +97,16 @@ class CommandLine:
         """With a terminal for input and messages, where a line is typed at each question; ``err`` is what it shows."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
+        command, environ = [*self.program, *arguments], {**self.environ, **env}
+        if not self.cold and forks.can_fork(command, environ):
+            return _forked_at_terminal(command, environ, ours, theirs, typed)
         process = subprocess.Popen(
-            [sys.executable, "-c", _ON_A_TERMINAL, *self.program, *arguments],
+            [sys.executable, "-c", _ON_A_TERMINAL, *command],
             stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=theirs,
             start_new_session=True,
-            env={**self.environ, **env},
+            env=environ,
         )
         os.close(theirs)
         try:
@@ -101,6 +116,25 @@ class CommandLine:
             process.kill()
             os.close(ours)
         return Finished(process.returncode, out.decode(), shown.replace("\r\n", "\n"))
+
+
+def _forked_at_terminal(
+    command: Sequence[str], environ: Mapping[str, str], ours: int, theirs: int, typed: Sequence[str]
+) -> Finished:
+    with tempfile.TemporaryFile() as out:
+        fork = forks.start(command, environ, (theirs, out.fileno(), theirs), terminal=True)
+        os.close(theirs)
+        try:
+            shown = _converse(ours, list(typed))
+            code = fork.wait(_SECONDS)
+        finally:
+            os.close(ours)
+        out.seek(0)
+        return Finished(code, out.read().decode(), shown.replace("\r\n", "\n"))
+
+
+def _text(data: bytes) -> str:
+    return io.TextIOWrapper(io.BytesIO(data), errors="surrogateescape").read()  # with universal line ends
 
 
 def _converse(terminal: int, answers: list[str]) -> str:
