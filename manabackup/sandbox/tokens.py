@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from .. import jsontext
 from ..errors import JSONTextError
@@ -33,6 +34,7 @@ class SigningKey:
 
     def __init__(self, seed: bytes, kid: str) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self._public = self._private.public_key().public_bytes_raw()
         self.kid = kid
 
     def sign(self, claims: Mapping[str, jsontext.JSON], *, header: Mapping[str, jsontext.JSON] | None = None) -> str:
@@ -43,16 +45,22 @@ class SigningKey:
 
     def key_set(self) -> jsontext.JSON:
         """The JWKS (RFC 7517) with the public half."""
-        x = _encode(self._private.public_key().public_bytes_raw())
+        x = _encode(self._public)
         return {"keys": [{"alg": _ALGORITHM, "crv": "Ed25519", "kty": "OKP", "x": x, "kid": self.kid}]}
 
     def verifies(self, signed: str, signature: bytes) -> bool:
         """Whether the signature is this key's."""
-        try:
-            self._private.public_key().verify(signature, signed.encode())
-        except InvalidSignature:
-            return False
-        return True
+        return _verified(self._public, signed, signature)
+
+
+@lru_cache(maxsize=256)
+def _verified(key: bytes, signed: str, signature: bytes) -> bool:
+    """A token comes with each of thousands of requests."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed.encode())
+    except InvalidSignature:
+        return False
+    return True
 
 
 def user_for_sync(token: str, key: SigningKey, now_s: float) -> str:

@@ -186,7 +186,7 @@ def on_a_screen(computer: Computer, *arguments: str) -> tuple[int, str]:
         pass
     finally:
         os.close(ours)
-    return process.wait(30), shown.decode().replace("\r\n", "\n")
+    return process.wait(120), shown.decode().replace("\r\n", "\n")
 
 
 def assert_refused(done: Finished, code: int, words: str = "") -> None:

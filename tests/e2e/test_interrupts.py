@@ -167,7 +167,7 @@ def test_L1_L4_a_run_that_is_ended_at_any_moment_leaves_an_old_output_or_a_new_o
             assert here("verify", str(here.archive)).code == 0
             here.archive.write_bytes(old)
         if moments.random() < 0.5:
-            shutil.rmtree(here.state / "mirrors")
+            shutil.rmtree(here.state / "mirrors", ignore_errors=True)  # there is none after an early end
     assert here(*export).code == 0
     assert filled(rows_of(here.archive)) == owner.live
     assert not _leftovers(here)

@@ -131,21 +131,19 @@ def test_L5_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: T
     to = ["--to-token-file", put("to-token", other_token), "--to-recovery-code-file", put("to-code", other_code)]
     clear = str(computer.home / "clear.mana")
     opening = ["--passphrase-file", phrase]
-    assert run("rekey", sealed, "-o", clear, *opening, "--to-key-file", put("to-key", other.master_key), "-vv") in (
-        0,
-        3,
-    )
-    assert run("rekey", sealed, "-o", clear, "--force", *opening, *to, "-vv", "--json") in (0, 3)
+    # Fields of other members do not open, and stay behind when an archive is made for somebody else.
+    assert run("rekey", sealed, "-o", clear, *opening, "--to-key-file", put("to-key", other.master_key), "-vv") == 3
+    assert run("rekey", sealed, "-o", clear, "--force", *opening, *to, "-vv", "--json") == 3
     assert run("rekey", sealed, "-o", clear, "--force", *opening, "--to-key-file", wrong, "-vv") == 12
     assert run("diff", sealed, plain, *opening, "-vv", "--values") == 0
-    assert run("diff", plain, "--live", *unlock, "-vv") in (0, 4)
-    assert run("roundtrip", sealed, *opening, "-vv") in (0, 3, 4)
-    assert run("restore", sealed, *opening, *to, "--dry-run", "-vv", "--json") in (0, 3)
-    assert run("restore", sealed, *opening, *to, "--yes", "-vv") in (0, 3)
-    assert run("audit", *unlock, "--full", "--sarif", str(computer.home / "audit.sarif"), "-vv", "--json") in (0, 4)
+    assert run("diff", plain, "--live", *unlock, "-vv") == 0
+    assert run("roundtrip", sealed, *opening, "-vv") == 0
+    assert run("restore", sealed, *opening, *to, "--dry-run", "-vv", "--json") == 3
+    assert run("restore", sealed, *opening, *to, "--yes", "-vv") == 3
+    assert run("audit", *unlock, "--full", "--sarif", str(computer.home / "audit.sarif"), "-vv", "--json") == 4
     assert run("audit", "--recovery-code-file", wrong, "-vv") == 12
-    assert run("audit", "--fix-plaintext", "--dry-run", "--key-file", key, "-vv") in (0, 4)
-    assert run("audit", "--fix-plaintext", "--yes", *unlock, "-vv") in (0, 4)
+    assert run("audit", "--fix-plaintext", "--dry-run", "--key-file", key, "-vv") == 4
+    assert run("audit", "--fix-plaintext", "--yes", *unlock, "-vv") == 4
     session = (computer.state / "profiles" / "default" / "session.json").read_bytes()
     cookie = jsontext.parse(session)["cookie"].partition("=")[2]
     held = {str(path): path.read_bytes() for path in computer.files()}

@@ -11,7 +11,7 @@ from typing import Any
 
 from manabackup.sandbox.answers import ASGIApp, Receive, Scope, Send
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds that anything here may take; nothing does unless it is broken."""
 Reply = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
 

@@ -22,7 +22,7 @@ from manabackup import jsontext
 from manabackup.sandbox.answers import TRANSPORT, ASGIApp, Message, Receive, Scope, Send
 
 JSON: TypeAlias = Any
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds that anything here may take; nothing does unless it is broken."""
 
 
