@@ -13,6 +13,7 @@ before the program begins, have real ones.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import gc
 import importlib
@@ -25,7 +26,22 @@ import sys
 import termios
 from typing import Any
 
-import manabackup
+_code: list[int] = []
+
+
+@atexit.register  # before anybody else, so that it comes last
+def end() -> None:
+    """When a command is done, its threads have ended and all is tidied up: spares it taking the interpreter apart."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # Python knows what to say of it
+    if _code:
+        os._exit(_code[0])
+
+
+import manabackup  # noqa: E402
 
 LAZY = ("concurrent.futures.thread", "httpcore", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
 """What the program imports inside of functions."""
@@ -106,4 +122,9 @@ def run(what: list[str]) -> None:
 
 if __name__ == "__main__":
     load()
-    run(serve(socket.socket(fileno=int(sys.argv[1])))["run"])
+    try:
+        run(serve(socket.socket(fileno=int(sys.argv[1])))["run"])
+    except SystemExit as done:
+        if type(done.code) is int:
+            _code.append(done.code)
+        raise
