@@ -41,9 +41,14 @@ def end() -> None:
         os._exit(_code[0])
 
 
+def end_with(code: int) -> None:
+    """The command's exit code is known."""
+    _code.append(code)
+
+
 import manabackup  # noqa: E402
 
-LAZY = ("concurrent.futures.thread", "httpcore", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
+LAZY = ("concurrent.futures.thread", "httpcore2", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
 """What the program imports inside of functions."""
 LENGTH = 8
 
@@ -126,5 +131,5 @@ if __name__ == "__main__":
         run(serve(socket.socket(fileno=int(sys.argv[1])))["run"])
     except SystemExit as done:
         if type(done.code) is int:
-            _code.append(done.code)
+            end_with(done.code)
         raise

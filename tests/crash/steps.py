@@ -114,11 +114,12 @@ class Runner:
         """Every step is numbered, and not Python's own alone."""
         self._folder = folder
         environ = {name: value for name, value in os.environ.items() if not name.startswith("MANABACKUP_")}
-        arguments = [sys.executable, str(HERE / "warm.py")]
+        arguments = [sys.executable, "-m", "tests.crash.warm"]
         if library is not None:
             environ["LD_PRELOAD"] = str(library)
             arguments.append(str(library))
-        self._process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(arguments, stdin=pipe, stdout=pipe, env=environ, cwd=HERE.parents[1])
 
     def __enter__(self) -> Self:
         return self

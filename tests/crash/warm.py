@@ -1,19 +1,16 @@
 """A process that has the whole program in memory, and forks one that runs a command at each line of its input.
 
-Called as ``python warm.py [LIBRARY]``, LIBRARY being the preloaded ``steps.c``; without it Python's own steps are
-numbered. A line is a JSON object: ``argv``, ``environ``, ``out`` and ``err`` (files), ``arm`` (the arguments of
-``steps_arm``), ``after`` and ``signal`` (when to send which, if it still runs). The answer is the exit code.
+Called as ``python -m tests.crash.warm [LIBRARY]``, LIBRARY being the preloaded ``steps.c``; without it Python's own
+steps are numbered. A line is a JSON object: ``argv``, ``environ``, ``out`` and ``err`` (files), ``arm`` (the arguments
+of ``steps_arm``), ``after`` and ``signal`` (when to send which, if it still runs). The answer is the exit code.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import gc
-import importlib
 import json
 import os
-import pkgutil
 import select
 import signal
 import sys
@@ -21,25 +18,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import manabackup
+# isort: off
+from tests.cli.warm import end_with, load  # before the program: what it does at the end comes last
 from manabackup import cli
 from manabackup.cli import endings
+# isort: on
 
-OFF, COUNT, KILL_BEFORE, KILL_AFTER, FAIL_ONCE, FAIL_ON = range(6)
-LAZY = ("concurrent.futures.thread", "httpcore2", "keyring.backends.null", "platformdirs", "shutil", "tomllib")
-"""What the program imports inside of functions."""
-
-
+OFF, COUNT, KILL_BEFORE, KILL_AFTER, FAIL_ONCE, FAIL_ON, SIGNAL = range(7)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def load() -> None:
-    """Everything that a command may import."""
-    for module in pkgutil.walk_packages(manabackup.__path__, "manabackup."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    for name in LAZY:
-        importlib.import_module(name)
 
 
 class PythonSteps:
@@ -142,12 +128,10 @@ def become(order: dict[str, Any]) -> None:
     sys.argv = ["manabackup", *order["argv"]]
 
 
-def serve(library: str | None) -> None:
-    """Answers orders. Returns in each child, and at the end of the input in the parent."""
+def serve(library: str | None) -> dict[str, Any]:
+    """Answers orders until the input ends. Returns in each child, with what it is to do."""
     arm = arming(library)
     load()
-    gc.collect()
-    gc.freeze()  # what is shared with the children is not to be touched by them
     orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     for line in orders:
         order = json.loads(line)
@@ -159,7 +143,7 @@ def serve(library: str | None) -> None:
             answers.close()
             become(order)
             arm(*order["arm"])
-            return
+            return order
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         answers.write(b"%d\n" % ended(child, order))
     sys.exit(0)
@@ -174,5 +158,8 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1] if len(sys.argv) > 1 else None)
-    sys.exit(run())
+    order = serve(sys.argv[1] if len(sys.argv) > 1 else None)
+    code = run()
+    if order["after"] is None and order["arm"][1] != SIGNAL:  # a signal may come while Python tidies up
+        end_with(code)
+    sys.exit(code)
