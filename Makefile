@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test crash lint format fuzz bench bench-quick dist docs clean help
+.PHONY: demo test test-quick crash lint format fuzz bench bench-quick dist docs clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,6 +17,13 @@ demo: $(READY) ## the tour: what the program does, on an embedded server
 # Three at a time: some tests wait for a deadline or a disk, and two cores have time for others meanwhile.
 test: $(READY) ## all tests, on two cores
 	@$(BIN)/python -m pytest -n 3 --dist worksteal
+
+# Left out is what tries one thing in very many ways, or waits: every fault at every request, a death at every step,
+# findings of the fuzzers, outputs that the documents show, the wheel, interrupts, and what others see of secrets.
+LONG := tests/crash tests/docs tests/faults tests/fuzz \
+	$(addprefix tests/e2e/test_,demo.py interrupts.py project.py roundtrip.py secrets.py)
+test-quick: $(READY) ## the tests that say most in the least time
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(addprefix --ignore=,$(LONG))
 
 crash: $(READY) ## kill and fail every file-system step of every command; takes hours
 	@MANABACKUP_CRASH_STEPS=all MANABACKUP_KILL_ROUNDS=200 $(BIN)/python -m pytest -n 2 --dist worksteal \

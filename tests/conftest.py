@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hypothesis import settings
+
+from manabackup.crypto import seal
 
 # A busy machine is no failure: speed is measured in benchmarks/.
 settings.register_profile("manabackup", deadline=None)
 settings.load_profile("manabackup")
+
+# One archive is damaged in a thousand ways, and to derive its key takes a good part of a second: the same passphrase,
+# salt and count give the same key. Before anybody has imported it by name.
+seal.derive_key = lru_cache(maxsize=4_096)(seal.derive_key)
