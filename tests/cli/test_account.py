@@ -299,7 +299,7 @@ def test_sandbox_serve_tells_how_to_sign_in_and_ends_when_interrupted(manabackup
         done = manabackup("login", "--email", account["email"], "--json", env=env)
         assert done.record["userId"] == account["userId"]
         served.terminate()
-        _, said = served.communicate(timeout=30)
+        _, said = served.communicate(timeout=120)
     finally:
         served.kill()
     assert (served.returncode, said) == (130, "error: interrupted\n")

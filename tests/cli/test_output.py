@@ -166,7 +166,7 @@ def test_a_reader_that_has_had_enough_ends_the_command_quietly(trial: CommandLin
     assert process.stdout is not None
     process.stdout.read(10)
     process.stdout.close()
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert (process.returncode, said) == (1, "")
 
 
@@ -176,7 +176,7 @@ def test_an_interrupt_tidies_up_and_ends_with_130(trial: CommandLine, number: in
     assert process.stdout is not None
     assert process.stdout.readline().startswith('{"pid"')
     process.send_signal(number)
-    out, said = process.communicate(timeout=30)
+    out, said = process.communicate(timeout=120)
     assert (process.returncode, out) == (130, "")
     assert said == "tidied up\nerror: interrupted\n"
 

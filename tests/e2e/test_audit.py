@@ -432,7 +432,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
             return Fault(stored, None)
 
         line.fault = fault
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         kills += process.returncode == -signal.SIGKILL
         line.fault = lambda pushed: None
         if kills == 1:
@@ -507,5 +507,5 @@ def test_two_runs_do_not_share_a_state_folder(at_home: Computer, newcomer: Newco
         second = at_home("audit")
         hold.release()
     assert second.code == 11, second.err
-    first.communicate(timeout=60)
+    first.communicate(timeout=120)
     assert first.returncode == 0

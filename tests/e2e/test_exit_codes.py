@@ -91,7 +91,7 @@ def test_two_runs_on_one_state_folder_do_not_meet(here: Computer, traffic: Traff
         for arguments in (["pull"], ["export", "-o", str(here.archive)], ["logout"]):
             assert_refused(here(*arguments), 11, f"process {first.pid}")
         held.release()
-        out, err = first.communicate(timeout=30)
+        out, err = first.communicate(timeout=120)
     assert (first.returncode, err) == (0, "")
     assert out.startswith("{")
 

@@ -305,7 +305,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_left(command: str, exported:
         capture_output=True,
         text=True,
         env=stocked.environ,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 17, done.stderr

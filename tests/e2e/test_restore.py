@@ -426,7 +426,7 @@ def killed_at_push(computer: Computer, line: Line, archive: Path, *, stored: int
         return Fault(stored, None)
 
     line.fault = fault
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     line.fault = lambda pushed: None
     return process.returncode == -signal.SIGKILL
 
@@ -456,7 +456,7 @@ def test_L1_a_restore_that_is_killed_at_any_moment_completes_in_the_end(
         process = crowded.start("restore", str(much), "--yes")
         timer = threading.Timer(chance.uniform(0.2, 2.5), process.kill)
         timer.start()
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         timer.cancel()
     line.fault = lambda pushed: None
     record = restored(crowded, much)
@@ -497,7 +497,7 @@ def test_L3_two_restores_do_not_share_a_state_folder(crowded: Computer, much: Pa
         second = crowded("restore", str(much), "--yes")
         hold.release()
     assert second.code == 11, second.err
-    first.communicate(timeout=60)
+    first.communicate(timeout=120)
     assert first.returncode == 0
 
 
@@ -512,7 +512,7 @@ def test_L4_an_interrupt_is_no_traceback_and_the_next_run_goes_on(
         return Fault(None, None)
 
     line.fault = fault
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     line.fault = lambda pushed: None
     assert process.returncode == 130
     assert "Traceback" not in err

@@ -80,7 +80,7 @@ class Replay:
     ) -> tuple[int | None, set[tuple[str, str]], str]:
         target = urlsplit(self.url)
         assert target.hostname is not None
-        connection = http.client.HTTPConnection(target.hostname, target.port, timeout=30)
+        connection = http.client.HTTPConnection(target.hostname, target.port, timeout=120)
         try:
             connection.putrequest(request["method"], self._path(request["path"]), skip_accept_encoding=True)
             sent = {name.lower(): value for name, value in request["headers"].items()}

@@ -65,7 +65,7 @@ def opened(
     target = urlsplit(server.url)
     assert target.hostname is not None
     assert target.port is not None
-    connection = socket.create_connection((target.hostname, target.port), timeout=20)
+    connection = socket.create_connection((target.hostname, target.port), timeout=120)
     head = f"{request} HTTP/1.1\r\nHost: sandbox\r\nX-Client-Id: {client_id}\r\n"
     connection.sendall(head.encode() + f"Authorization: Bearer {server.accounts.issue_token(user)}\r\n".encode() + body)
     stream = Stream(connection)
