@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from .. import jsontext
 from ..errors import JSONTextError
@@ -34,7 +34,7 @@ class SigningKey:
 
     def __init__(self, seed: bytes, kid: str) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        self._public = self._private.public_key().public_bytes_raw()
+        self._public = self._private.public_key()
         self.kid = kid
 
     def sign(self, claims: Mapping[str, jsontext.JSON], *, header: Mapping[str, jsontext.JSON] | None = None) -> str:
@@ -45,26 +45,33 @@ class SigningKey:
 
     def key_set(self) -> jsontext.JSON:
         """The JWKS (RFC 7517) with the public half."""
-        x = _encode(self._public)
+        x = _encode(self._public.public_bytes_raw())
         return {"keys": [{"alg": _ALGORITHM, "crv": "Ed25519", "kty": "OKP", "x": x, "kid": self.kid}]}
 
     def verifies(self, signed: str, signature: bytes) -> bool:
         """Whether the signature is this key's."""
-        return _verified(self._public, signed, signature)
-
-
-@lru_cache(maxsize=256)
-def _verified(key: bytes, signed: str, signature: bytes) -> bool:
-    """A token comes with each of thousands of requests."""
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed.encode())
-    except InvalidSignature:
-        return False
-    return True
+        try:
+            self._public.verify(signature, signed.encode())
+        except InvalidSignature:
+            return False
+        return True
 
 
 def user_for_sync(token: str, key: SigningKey, now_s: float) -> str:
     """The user id, checked as the sync server does. Raises :class:`TokenRefused` in its words and its order."""
+    claims = _signed_claims(token, key)
+    dislikes = _dislikes(claims, now_s)
+    if dislikes:
+        raise TokenRefused(f"parse token: token has invalid claims: {', '.join(dislikes)}")
+    subject: str | None = claims.get("sub")
+    if not subject:
+        raise TokenRefused("missing sub claim")
+    return subject
+
+
+@lru_cache(maxsize=256)
+def _signed_claims(token: str, key: SigningKey) -> dict[str, jsontext.JSON]:
+    """What a token says, with all checks that its time has no part in: it comes along with thousands of requests."""
     parts = token.split(".")
     if len(parts) != 3:
         raise _malformed("token contains an invalid number of segments")
@@ -85,12 +92,7 @@ def user_for_sync(token: str, key: SigningKey, now_s: float) -> str:
         raise TokenRefused(f"{keyfunc}: unknown key ID: {header['kid']}")
     if not key.verifies(f"{parts[0]}.{parts[1]}", _decode(parts[2], "signature")):
         raise TokenRefused("parse token: token signature is invalid: ed25519: verification error")
-    dislikes = _dislikes(claims, now_s)
-    if dislikes:
-        raise TokenRefused(f"parse token: token has invalid claims: {', '.join(dislikes)}")
-    if not subject:
-        raise TokenRefused("missing sub claim")
-    return subject
+    return claims
 
 
 def claims_for_account(token: str, key: SigningKey, now_s: float, issuer: str) -> dict[str, jsontext.JSON] | None:
