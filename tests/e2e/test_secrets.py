@@ -137,7 +137,7 @@ def test_L5_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: T
     assert run("rekey", sealed, "-o", clear, "--force", *opening, "--to-key-file", wrong, "-vv") == 12
     assert run("diff", sealed, plain, *opening, "-vv", "--values") == 0
     assert run("diff", plain, "--live", *unlock, "-vv") == 0
-    assert run("roundtrip", sealed, *opening, "-vv") == 0
+    assert run("roundtrip", sealed, *opening, "-vv") == 4  # they stay behind there, too
     assert run("restore", sealed, *opening, *to, "--dry-run", "-vv", "--json") == 3
     assert run("restore", sealed, *opening, *to, "--yes", "-vv") == 3
     assert run("audit", *unlock, "--full", "--sarif", str(computer.home / "audit.sarif"), "-vv", "--json") == 4
