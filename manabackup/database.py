@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from .errors import LockedError, ManabackupError, OutputError
@@ -12,6 +13,11 @@ from .output import NO_SPACE
 from .printable import printable
 
 _BLOCK = 1 << 20
+_NOT_AS_WRITTEN = frozenset(
+    (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG)
+)
+"""What comes of tables and rows that are not as this program writes them."""
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
 
 
 def storage_error(error: sqlite3.Error, path: Path, what: str, damaged: ManabackupError) -> ManabackupError:
@@ -21,6 +27,8 @@ def storage_error(error: sqlite3.Error, path: Path, what: str, damaged: Manaback
     where = printable(str(path))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LockedError(f"another run works with {what} {where}")
+    if code in _NOT_AS_WRITTEN:
+        return damaged
     if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         hint = NO_SPACE if code == sqlite3.SQLITE_FULL or _is_full(path) else None
         return OutputError(f"{what} {where} cannot be read or written: {error}", hint=hint)
@@ -29,6 +37,23 @@ def storage_error(error: sqlite3.Error, path: Path, what: str, damaged: Manaback
         return _read_again(path, f"{what} {where}") or damaged
     except OSError as trouble:
         return OutputError(f"{what} {where} cannot be read: {trouble.strerror}", hint="this disk may be failing")
+
+
+def schema(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+    """The tables and indexes of a database, by their definitions."""
+    return connection.execute(_SCHEMA).fetchall()
+
+
+@cache
+def _schema_of(script: str) -> tuple[tuple[str, ...], ...]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(script)
+        return tuple(schema(connection))
+
+
+def schema_of(script: str) -> list[tuple[str, ...]]:
+    """The :func:`schema` of a database that a script made."""
+    return list(_schema_of(script))
 
 
 def _is_full(path: Path) -> bool:
@@ -49,7 +74,7 @@ def _read_again(path: Path, what: str) -> OutputError | None:
                     pass
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            whole = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            whole = connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",)
     except sqlite3.Error:
         whole = False
     return (

@@ -3,11 +3,12 @@
 Every item is one row of the target with all changes that it takes, as exact bytes. A request is made of some of these
 bytes and the outbox's own client id, and of nothing else: the same items give the same request on every day. What is
 *in flight* may have reached the server or not; only the server can tell.
+
+What is not as it was written (:mod:`.outbox_file`) is never sent, and ends the restore.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,34 +19,14 @@ from typing import Self
 from uuid import uuid4
 
 from ... import jsontext
+from ...checksums import ChecksumError
 from ...database import storage_error
 from ...errors import ManabackupError, OutputError
 from ...jsontext import JSON
 from ...printable import printable
+from .outbox_file import COLUMNS, Entries, Row, checked, open_outbox
 
-_VERSION = 1
-_APPLICATION = 0x6D616E6F
-# Names and ids are blobs: they come from archives, and may be what is no valid text.
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE item (
-    id INTEGER PRIMARY KEY,
-    app BLOB NOT NULL,
-    name BLOB NOT NULL,
-    record BLOB NOT NULL,
-    means TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    changes INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    earlier BLOB NOT NULL,
-    state INTEGER NOT NULL,
-    sent INTEGER NOT NULL DEFAULT 0,
-    words TEXT
-);
-CREATE INDEX item_state ON item (state, id);
-"""
-_SELECT = "SELECT id, app, name, record, means, kind, body, earlier, sent FROM item"
+_SELECT = f"SELECT {COLUMNS} FROM item"  # noqa: S608 - a constant
 
 
 class State(IntEnum):
@@ -98,20 +79,16 @@ class Item:
 class Outbox:
     """The outbox in a file of mode 0600. Use as a context manager, by one thread.
 
-    Raises :class:`OutputError` when the disk does not take it, :class:`ManabackupError` for a file that is damaged or
-    from a newer version.
+    Raises :class:`OutputError` when the disk does not take it, :class:`ManabackupError` for a file that is from a newer
+    version, or damaged: also in the middle of it, when that comes to light.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._errors():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-            self._connection = sqlite3.connect(path, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+            self._connection = open_outbox(path)
+        if self.recall("clientId") is None:
+            self.remember("clientId", str(uuid4()))
 
     def __enter__(self) -> Self:
         return self
@@ -143,25 +120,21 @@ class Outbox:
 
     def remember(self, key: str, value: JSON) -> None:
         """Keeps a JSON value."""
-        with self._writing():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, jsontext.dumps(value).decode())
-            )
+        with self._writing() as entries:
+            entries.set_meta(key, jsontext.dumps(value).decode())
 
     def recall(self, key: str) -> JSON:
         """What was kept under a name; None when there is nothing."""
         with self._errors():
-            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else jsontext.parse(row[0])
+            text = Entries(self._connection).meta(key)
+        return None if text is None else jsontext.parse(text)
 
     # --- planning
 
     def add(self, items: Iterable[Item]) -> None:
         """Appends items; their ids are given here."""
-        with self._writing():
-            self._connection.executemany(
-                "INSERT INTO item (app, name, record, means, kind, changes, bytes, body, earlier, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        with self._writing() as entries:
+            entries.add(
                 (
                     (
                         _encoded(item.app),
@@ -173,10 +146,10 @@ class Outbox:
                         item.bytes,
                         b"\n".join(item.changes),
                         jsontext.dumps(list(item.earlier)),
-                        State.PLANNED,
                     )
                     for item in items
                 ),
+                State.PLANNED,
             )
 
     # --- pushing
@@ -185,9 +158,11 @@ class Outbox:
         """The app of the first item that is still to be sent; None when there is none."""
         with self._errors():
             row = self._connection.execute(
-                "SELECT app FROM item WHERE state = ? ORDER BY id LIMIT 1", (State.PLANNED,)
+                f"{_SELECT} WHERE state = ? ORDER BY id LIMIT 1", (State.PLANNED,)
             ).fetchone()
-        return None if row is None else _decoded(row[0])
+            if row is None:
+                self._require(State.PLANNED, 0)
+            return None if row is None else _decoded(checked(row)[1])
 
     def planned(self, app: str, *, items: int, changes: int, size: int) -> list[Item]:
         """The first items of an app that are still to be sent: one, or as many as the limits allow (size in bytes)."""
@@ -208,17 +183,16 @@ class Outbox:
 
     def send(self, items: Sequence[Item], since: str) -> None:
         """The items are about to be sent; the server will store them after ``since``, by its own clock."""
-        with self._writing():
-            self._mark(items, State.IN_FLIGHT)
-            self._connection.execute(
-                "INSERT OR REPLACE INTO meta (key, value) VALUES ('since', ?)", (jsontext.dumps(since).decode(),)
-            )
+        with self._writing() as entries:
+            entries.move(State.IN_FLIGHT, [(item.id, None) for item in items])
+            entries.set_meta("since", jsontext.dumps(since).decode())
 
     def in_flight(self) -> list[Item]:
         """The items of a request whose answer was not heard."""
         with self._errors():
             rows = self._connection.execute(f"{_SELECT} WHERE state = ? ORDER BY id", (State.IN_FLIGHT,)).fetchall()
-        return [_item(row) for row in rows]
+            self._require(State.IN_FLIGHT, len(rows))
+            return [_item(row) for row in rows]
 
     def begun(self) -> list[Item]:
         """The items of which the server has some changes and not all."""
@@ -226,27 +200,22 @@ class Outbox:
             rows = self._connection.execute(
                 f"{_SELECT} WHERE state = ? AND sent > 0 ORDER BY id", (State.PLANNED,)
             ).fetchall()
-        return [_item(row) for row in rows]
+            return [_item(row) for row in rows]
 
     def done(self, items: Sequence[Item]) -> None:
         """All changes of the items are on the server."""
-        with self._writing():
-            self._mark(items, State.DONE)
+        with self._writing() as entries:
+            entries.move(State.DONE, [(item.id, None) for item in items])
 
     def back(self, items: Sequence[Item], sent: Sequence[int]) -> None:
         """The items are to be sent again, but for the first changes of each that are on the server."""
-        with self._writing():
-            self._connection.executemany(
-                "UPDATE item SET state = ?, sent = ? WHERE id = ?",
-                [(State.PLANNED, count, item.id) for item, count in zip(items, sent, strict=True)],
-            )
+        with self._writing() as entries:
+            entries.move(State.PLANNED, [(item.id, count) for item, count in zip(items, sent, strict=True)])
 
     def fail(self, item: Item, words: str) -> None:
         """The server does not take an item."""
-        with self._writing():
-            self._connection.execute(
-                "UPDATE item SET state = ?, words = ? WHERE id = ?", (State.FAILED, words, item.id)
-            )
+        with self._writing() as entries:
+            entries.move(State.FAILED, [(item.id, None)], words)
 
     def settled_changes(self) -> tuple[int, int]:
         """Changes that are on the server or refused, and changes in all."""
@@ -261,17 +230,18 @@ class Outbox:
 
     def written(self) -> Iterator[Item]:
         """The items that the server took, in their order."""
-        last = -1
+        last, count = -1, 0
         while True:
             with self._errors():
                 rows = self._connection.execute(
                     f"{_SELECT} WHERE state = ? AND id > ? ORDER BY id LIMIT 500", (State.DONE, last)
                 ).fetchall()
-            if not rows:
-                return
-            for row in rows:
-                last = row[0]
-                yield _item(row)
+                if not rows:
+                    self._require(State.DONE, count)
+                    return
+                items = [_item(row) for row in rows]
+            last, count = items[-1].id, count + len(items)
+            yield from items
 
     def tables(self) -> list[str]:
         """The tables that have items, in the order of the plan."""
@@ -295,31 +265,19 @@ class Outbox:
 
     # --- below
 
-    def _mark(self, items: Sequence[Item], state: State) -> None:
-        self._connection.executemany("UPDATE item SET state = ? WHERE id = ?", [(state, item.id) for item in items])
-
-    def _prepare(self) -> None:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
-        (objects,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if objects and (application, version) != (_APPLICATION, _VERSION):
-            raise ManabackupError(f"{printable(str(self.path))} is not an outbox of this version")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        if not objects:
-            self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION};"
-                f" PRAGMA user_version = {_VERSION}; COMMIT;"
-            )
-        if self.recall("clientId") is None:
-            self.remember("clientId", str(uuid4()))
+    def _require(self, state: State, count: int) -> None:
+        """So many items are in a state, as far as was read."""
+        if Entries(self._connection).states[state] != count:
+            raise ChecksumError(f"items that are {state.name.lower().replace('_', ' ')}")
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[Entries]:
         with self._errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                yield
+                entries = Entries(self._connection)
+                yield entries
+                entries.keep_total()
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
@@ -331,15 +289,26 @@ class Outbox:
         where = printable(str(self.path))
         try:
             yield
+        except ChecksumError as error:
+            raise self._damaged(error.what) from None
+        except UnicodeDecodeError:  # of what SQLite complains of, in the words of a damaged file
+            raise self._damaged(None) from None
         except sqlite3.Error as error:
-            damaged = ManabackupError(f"the outbox {where} is damaged")
-            raise storage_error(error, self.path, "the outbox", damaged) from None
+            raise storage_error(error, self.path, "the outbox", self._damaged(None)) from None
         except OSError as error:
             raise OutputError(f"{where}: {error.strerror or 'cannot be written'}") from None
 
+    def _damaged(self, what: str | None) -> ManabackupError:
+        named = "" if what is None else f" ({what})"
+        folder = printable(str(self.path.parent))
+        return ManabackupError(
+            f"the outbox {printable(str(self.path))} is damaged{named}; nothing of it is sent",
+            hint=f"remove {folder} and run the command again: it plans anew from what the account holds then",
+        )
 
-def _item(row: tuple[int, bytes, bytes, bytes, str, str, bytes, bytes, int]) -> Item:
-    identifier, app, table, record, means, kind, body, earlier, sent = row
+
+def _item(row: Row) -> Item:
+    identifier, app, table, record, means, kind, _, _, body, earlier, _, sent, *_ = checked(row)
     return Item(
         identifier,
         _decoded(app),
