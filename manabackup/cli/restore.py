@@ -15,11 +15,11 @@ from ..crypto.fields import FieldCipher
 from ..operations.account_key import KeyOrigin, ask_vault, open_vault
 from ..operations.restore.check import Verification
 from ..operations.restore.job import Account, target_spaces
-from ..operations.restore.plan import Kind, OnConflict, Reason
+from ..operations.restore.plan import Fault, Kind, OnConflict, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
 from ..operations.restore.run import Order, Restore
-from ..printable import printable
+from ..printable import counted, one_line, printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
 from ..settings import TARGET
@@ -30,7 +30,7 @@ from .connection import connect, expect_zero_knowledge, target_account, tell_ori
 from .frame import command, secret_options, strict_option, target_options
 from .memory import share_one_heap
 from .rekey import hold_against_known
-from .restoring import MEANINGS, confirm, plan_table, tell_refused, warn_of_devices
+from .restoring import FAULTS, MEANINGS, confirm, plan_table, tell_refused, warn_of_devices
 from .run import Exit, Run, outcome
 
 
@@ -69,6 +69,11 @@ from .run import Exit, Run, outcome
 @click.option("--yes-private", is_flag=True, help="Also rows that are marked as private.")
 @click.option("--include-deleted", is_flag=True, help="Also rows in the bin, into the bin.")
 @click.option("--replace-ai", is_flag=True, help="Also replace rows of `ai` where that is needed.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Also write equal rows of which a device that signs in afresh shows something else.",
+)
 @click.option("--keep-visibility", is_flag=True, help="Leave rows public or unlisted, with their links.")
 @click.option("--in-clear", is_flag=True, help="Store private fields in clear in an account that has no key.")
 @click.option("--accept-new-key", is_flag=True, help="Go on though the target's key is another one than before.")
@@ -124,7 +129,8 @@ def _dry_run(run: Run, archive: Archive, account: Account, order: Order, folder:
     with Restore(archive, account, order, folder) as job:
         report = _plan(run, job)
     result = Result(report)
-    lines = [*_plan_lines(report, account, archive), "nothing was sent (--dry-run)"]
+    everything = run.settings.verbosity > 0
+    lines = [*_plan_lines(report, account, archive, everything=everything), "nothing was sent (--dry-run)"]
     run.terminal.result(_record(result, account, dry_run=True), lines)
     warn_of_devices(run, report)
     return outcome(losses=result.losses, notices=report.typed_over, strict=strict)
@@ -140,7 +146,9 @@ def _restore(
         run.terminal.note("going on with a restore that did not come to its end")
     else:
         report = _plan(run, job)
-    for line in _plan_lines(report, account, archive):  # it stands before the question
+    for line in _plan_lines(
+        report, account, archive, everything=run.settings.verbosity > 0
+    ):  # it stands before the question
         run.terminal.note(line)
     warn_of_devices(run, report)
     verification: Verification | None = None
@@ -222,8 +230,8 @@ def _plan(run: Run, job: Restore) -> Report:
         return job.plan(pulling_progress=read)
 
 
-def _plan_lines(report: Report, account: Account, archive: Archive) -> Iterator[str]:
-    """The plan, for people."""
+def _plan_lines(report: Report, account: Account, archive: Archive, *, everything: bool) -> Iterator[str]:
+    """The plan, for people; with ``everything`` single rows are named, too."""
     session = account.connection.session
     named = f" ({session.email})" if session is not None else ""
     yield f"target: account {account.connection.user_id}{named}, {_key_words(account, archive)}"
@@ -232,6 +240,7 @@ def _plan_lines(report: Report, account: Account, archive: Archive) -> Iterator[
         yield f"skipped: {count:,} rows: {MEANINGS[Reason(reason)]}"
     for space, count in sorted(report.spaces.items()):
         yield f"  {count:,} of them in space {space}"
+    yield from _repairs(report, everything=everything)
     if report.left_out:
         yield f"left out: {report.left_out:,} fields that the target's key does not open"
     if report.withheld:
@@ -241,6 +250,20 @@ def _plan_lines(report: Report, account: Account, archive: Archive) -> Iterator[
         yield "compared without key: a private field counts as equal only where its ciphertext is the same"
     if report.typed_over:
         yield f"{report.typed_over:,} rows were typed by somebody since; a web app may offer to undo their restore"
+
+
+def _repairs(report: Report, *, everything: bool) -> Iterator[str]:
+    """Equal rows of which a device that has never seen them shows something else."""
+    if not report.repairable:
+        return
+    yield (
+        f"in need of repair: {counted(report.repairable, 'row')} as in the archive, of which a device that signs in "
+        f"afresh shows something else; "
+        + (f"{report.repaired:,} of them are written" if report.repaired else "they stay as they are (--repair)")
+    )
+    for case in report.repairable_cases if everything else ():
+        names = "".join(f" {one_line(name)}" for name in case["fields"])
+        yield f"  {one_line(case['table'])} {one_line(case['id'])}: {FAULTS[Fault(case['reason'])]}{names}"
 
 
 def _lines(result: Result) -> Iterator[str]:

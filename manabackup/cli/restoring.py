@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..errors import UsageError
-from ..operations.restore.plan import Kind, Reason
+from ..operations.restore.plan import Fault, Kind, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
 from ..printable import printable
@@ -31,6 +31,11 @@ MEANINGS = {
     Reason.NESTING: "nest deeper than the server allows",
     Reason.TOO_LARGE: "are larger than a request may be",
     Reason.BAD_ID: "have an id that the server would change",
+}
+FAULTS = {
+    Fault.NOT_SHOWN: "is not shown",
+    Fault.IN_THE_BIN: "lies in the bin",
+    Fault.OTHER_VALUES: "other values:",
 }
 _REPLACED = (
     "a device that edits one of them before it has synced shows the restored value while all others show its edit, "

@@ -9,7 +9,7 @@ change, which an update cannot name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ...jsontext import JSON
@@ -83,6 +83,23 @@ class Reason(StrEnum):
         return self in (Reason.EXISTS, Reason.TARGET_IS_NEWER, Reason.DELETED)
 
 
+class Fault(StrEnum):
+    """What a fresh web client makes of a row that is as it should be by our fold."""
+
+    NOT_SHOWN = "notShown"
+    IN_THE_BIN = "inTheBin"
+    OTHER_VALUES = "otherValues"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Why a row that equals the archive's is in need of repair."""
+
+    fault: Fault
+    fields: tuple[str, ...] = ()
+    """The names of the fields with other values, sorted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What was asked for, and when."""
@@ -91,6 +108,8 @@ class Rules:
     """The time of the plan as the app writes it, by the server's clock."""
     on_conflict: OnConflict = OnConflict.OVERWRITE
     replace_ai: bool = False
+    repair: bool = False
+    """Rows that equal the archive's are written, too, where a fresh client shows something else."""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,19 +143,21 @@ class TargetRow:
         latest = self.view(LATEST_CLOCK)
         return self.record.unsound(now) or (latest is not None and latest.latest_time > now)
 
-    def shows_its_values(self, now: str) -> bool:
-        """Whether fresh clients show the values that our fold finds."""
+    def need(self, now: str) -> Need | None:
+        """What fresh clients show of a live row in place of what our fold finds; None where they show the same."""
         values = self.record.values
-        return all(
-            view is not None
-            and not view.deleted
-            and all(
-                equal_values(values.get(name), view.values.get(name))
+        differing: set[str] = set()
+        for view in self.views(now):
+            if view is None:
+                return Need(Fault.NOT_SHOWN)
+            if view.deleted:
+                return Need(Fault.IN_THE_BIN)
+            differing.update(
+                name
                 for name in values.keys() | view.values.keys()
-                if name not in self.columns
+                if name not in self.columns and not equal_values(values.get(name), view.values.get(name))
             )
-            for view in self.views(now)
-        )
+        return Need(Fault.OTHER_VALUES, tuple(sorted(differing))) if differing else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +171,8 @@ class Decision:
     reason: Reason | None = None
     typed_over: bool = False
     """A value that somebody typed is overwritten: their web client shows a conflict, and offers to undo."""
+    need: Need | None = None
+    """Why the row, which is as in the archive, is in need of repair; whether it gets it is what :attr:`means` says."""
 
 
 def skipped(reason: Reason) -> Decision:
@@ -169,7 +192,7 @@ def decide(row: ArchivedRow, target: TargetRow | None, rules: Rules, *, app: str
     record = target.record
     changed = changed_fields(row, record.values)
     if not changed:
-        return _repair(row, target, rules, replaceable)
+        return _decide_on_equal(row, target, rules, replaceable)
     if rules.on_conflict is OnConflict.FAIL:
         return Decision(Kind.CONFLICT)
     if rules.on_conflict is OnConflict.SKIP:
@@ -213,12 +236,12 @@ def changed_fields(row: ArchivedRow, values: Mapping[str, JSON]) -> list[str]:
     ]
 
 
-def _repair(row: ArchivedRow, target: TargetRow, rules: Rules, replaceable: bool) -> Decision:
-    """The target holds the row already; it is written only where clients show something else."""
-    as_it_is = rules.on_conflict in (OnConflict.SKIP, OnConflict.FAIL)
-    if as_it_is or row.is_deleted or target.shows_its_values(rules.now):
-        return Decision(Kind.UNCHANGED)
-    return _write(Kind.UPDATE, _own(target), target, rules, replaceable)
+def _decide_on_equal(row: ArchivedRow, target: TargetRow, rules: Rules, replaceable: bool) -> Decision:
+    """The target holds the row already; it is written only where clients show something else and that was asked for."""
+    need = None if row.is_deleted else target.need(rules.now)
+    if need is None or not rules.repair or rules.on_conflict in (OnConflict.SKIP, OnConflict.FAIL):
+        return Decision(Kind.UNCHANGED, need=need)
+    return replace(_write(Kind.UPDATE, _own(target), target, rules, replaceable), need=need)
 
 
 def _write(

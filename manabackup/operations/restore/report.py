@@ -35,6 +35,11 @@ class Report:
     """``table.field`` of secrets and capabilities of another account, which stay behind → how many."""
     withheld_cases: list[dict[str, JSON]] = field(default_factory=list)
     typed_over: int = 0
+    repairable: int = 0
+    """Rows as in the archive of which a fresh client shows something else."""
+    repaired: int = 0
+    """Of these, rows that are written."""
+    repairable_cases: list[dict[str, JSON]] = field(default_factory=list)
     replaced: int = 0
     nested: int = 0
     """Rows that are written over others and hold plain objects."""
@@ -47,6 +52,13 @@ class Report:
         self.tables.setdefault(table, Counter())[decision.kind.value] += 1
         if decision.reason is not None:
             self.refuse(table, archive_id, decision.reason, space)
+        if decision.need is not None:
+            self.repairable += 1
+            self.repaired += decision.means is not None
+            if len(self.repairable_cases) < MOST_CASES:
+                need = decision.need
+                case = {"table": table, "id": archive_id, "reason": need.fault.value, "fields": list(need.fields)}
+                self.repairable_cases.append(case)
         if decision.means is not None:
             self._count(decision, work, app)
 
@@ -112,6 +124,9 @@ class Report:
             "withheld": dict(self.withheld),
             "withheldCases": self.withheld_cases,
             "typedOver": self.typed_over,
+            "repairable": self.repairable,
+            "repaired": self.repaired,
+            "repairableCases": self.repairable_cases,
             "replaced": self.replaced,
             "nested": self.nested,
             "changes": dict(self.changes),
@@ -130,6 +145,9 @@ class Report:
             Counter(record.get("withheld", {})),  # an outbox of an earlier version has none
             record.get("withheldCases", []),
             record["typedOver"],
+            record["repairable"],
+            record["repaired"],
+            record["repairableCases"],
             record["replaced"],
             record["nested"],
             Counter(record["changes"]),

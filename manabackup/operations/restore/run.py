@@ -42,6 +42,8 @@ class Order:
     private_into_shared: bool = False
     include_deleted: bool = False
     replace_ai: bool = False
+    repair: bool = False
+    """Also write rows that are as in the archive where a device that signs in afresh shows something else."""
     keep_visibility: bool = False
     in_clear: bool = False
     """Store private fields in clear where the target has no vault."""
@@ -87,7 +89,7 @@ class Restore(Job):
                 self._make_file,
                 homes=target.homes(),
             )
-            rules = Rules(now, self._order.on_conflict, self._order.replace_ai)
+            rules = Rules(now, self._order.on_conflict, self._order.replace_ai, self._order.repair)
             writer = Writer(self._account.spaces, rules, private_into_shared=self._order.private_into_shared)
             planner = Planner(
                 self._archive,

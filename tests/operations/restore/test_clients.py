@@ -101,7 +101,13 @@ def test_every_client_shows_the_planned_row_now_and_after_a_later_edit(
     before = [{**change, "table": table.collection} for change in before]
     values, own, field_times, common = row
     target = held(*before, table=table)
-    done = work(archived({**values, **own}, common, times=field_times, table=table), target, on_conflict, table=table)
+    done = work(
+        archived({**values, **own}, common, times=field_times, table=table),
+        target,
+        on_conflict,
+        table=table,
+        repair=True,
+    )
     after = sent(done)
     if done.decision.kind is Kind.UNCHANGED:
         assert target is not None
@@ -138,13 +144,15 @@ def test_every_client_shows_the_planned_row_now_and_after_a_later_edit(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(changes(), max_size=6), archives)
-def test_a_restored_row_is_sound_and_restoring_it_once_more_changes_nothing(before: list[JSON], row: Any) -> None:
+@given(st.lists(changes(), max_size=6), archives, st.booleans())
+def test_a_restored_row_is_sound_and_restoring_it_once_more_changes_nothing(
+    before: list[JSON], row: Any, repair: bool
+) -> None:
     values, own, field_times, common = row
     archive = archived({**values, **own}, common, times=field_times)
-    done = work(archive, held(*before))
+    done = work(archive, held(*before), repair=repair)
     stream = before + sent(done)
     if done.decision.means is not None:
         assert not fold(TASKS, stream).unsound("2026-06-01T12:00:00.001Z")
-    again = work(archive, held(*stream))
+    again = work(archive, held(*stream), repair=repair)
     assert again.decision.kind is Kind.UNCHANGED, sent(again)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manabackup.crypto.fields import FieldCipher
-from manabackup.operations.restore.plan import Kind, Reason
+from manabackup.operations.restore.plan import Fault, Kind, Need, Reason
 from tests.projection.changes import WATCHER, XENIA, T, delete, insert, update
 
 from .rows import CIPHER, HOME, MISSIONS, NOW, archived, held, outline, present, sent, work
@@ -35,12 +35,12 @@ CELLS: list[tuple[str, list[JSON], dict[str, tuple[str, str]]]] = [
     (
         "equal and shown otherwise, sound",
         EQUAL_BUT_SHOWN_OTHERWISE,
-        {"overwrite": ("update", "update"), "newer": ("update", "update"), "skip": UNCHANGED, "fail": UNCHANGED},
+        dict.fromkeys(("overwrite", "newer", "skip", "fail"), UNCHANGED),
     ),
     (
         "equal and shown otherwise, unsound",
         EQUAL_UNSOUND,
-        {"overwrite": ("update", REPLACE), "newer": ("update", REPLACE), "skip": UNCHANGED, "fail": UNCHANGED},
+        dict.fromkeys(("overwrite", "newer", "skip", "fail"), UNCHANGED),
     ),
     (
         "different, sound",
@@ -85,6 +85,45 @@ def test_R1_each_state_of_the_target_has_one_answer(
     if target is EQUAL_UNSOUND:
         del values["createdAt"]
     assert outline(work(archived(values, T[5]), held(*target), on_conflict)) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "on_conflict", "expected"),
+    [
+        pytest.param(target, mode, written if mode in ("overwrite", "newer") else UNCHANGED, id=f"{name}-{mode}")
+        for name, target, written in (
+            ("sound", EQUAL_BUT_SHOWN_OTHERWISE, ("update", "update")),
+            ("unsound", EQUAL_UNSOUND, ("update", REPLACE)),
+        )
+        for mode in ("overwrite", "newer", "skip", "fail")
+    ],
+)
+def test_equal_rows_that_clients_show_otherwise_are_counted_and_written_only_when_that_is_asked_for(
+    target: list[JSON], on_conflict: str, expected: tuple[str, str]
+) -> None:
+    row = archived({"title": "A", **({"createdAt": T[1]} if target is EQUAL_BUT_SHOWN_OTHERWISE else {})}, T[5])
+    left, repaired = (work(row, held(*target), on_conflict, repair=repair) for repair in (False, True))
+    assert left.decision.need == repaired.decision.need == Need(Fault.OTHER_VALUES, ("title",))
+    assert (outline(left), outline(repaired)) == (UNCHANGED, expected)
+
+
+@pytest.mark.parametrize(
+    ("target", "fault"),
+    [
+        ([insert({"title": "A"}, T[1], actor=None)], Fault.NOT_SHOWN),
+        ([insert({"title": "A", "deletedAt": T[9]}), update(T[10], deletedAt=None)], Fault.IN_THE_BIN),
+    ],
+)
+def test_rows_that_some_clients_do_not_show_are_in_need_of_repair(target: list[JSON], fault: Fault) -> None:
+    done = work(archived({"title": "A"}, T[5]), held(*target))
+    assert (outline(done), done.decision.need) == (UNCHANGED, Need(fault))
+
+
+def test_a_row_of_ai_in_need_of_repair_is_repaired_only_when_replacing_is_asked_for() -> None:
+    row, target = archived({"title": "A"}, T[5], table=MISSIONS), held(*EQUAL_UNSOUND, table=MISSIONS)
+    assert outline(work(row, target, table=MISSIONS)) == UNCHANGED
+    assert work(row, target, table=MISSIONS, repair=True).decision.reason is Reason.AI_NOT_REPLACED
+    assert outline(work(row, target, table=MISSIONS, repair=True, replace_ai=True)) == ("update", REPLACE)
 
 
 def test_newer_revives_what_was_deleted_before_it_was_last_written() -> None:

@@ -192,6 +192,20 @@ def test_names_of_the_apps_own_bookkeeping_are_never_sent(bench: Bench, tmp_path
     assert not any(name.startswith("_") for change in bench.line.sent for name in change.get("data", {}))
 
 
+def test_rows_that_the_target_has_already_stay_as_they_are_whatever_clients_show(bench: Bench, tmp_path: Path) -> None:
+    scope = {"spaceId": bench.home, "authorId": bench.user, "visibility": "space"}
+    bench.write({"id": "t", "data": {"order": 1, **scope}, "spaceId": bench.home})
+    bench.write({"id": "t", "op": "update", "fields": {"order": {"value": 2, "at": THEN}}, "spaceId": bench.home})
+    path = archive_of(tmp_path, "tasks", {"id": "t", "order": 2})
+    report = bench.plan(path)
+    assert (report.planned, report.repairable, report.repaired) == (0, 1, 0)
+    assert report.repairable_cases == [{"table": "tasks", "id": "t", "reason": "otherValues", "fields": ["order"]}]
+    result = bench.restore(path, repair=True)
+    assert (result.updated, result.report.repairable, result.report.repaired) == (1, 1, 1)
+    again = bench.plan(path, repair=True)
+    assert (again.planned, again.repairable) == (0, 0)
+
+
 # --- spaces -----------------------------------------------------------------------------------------------------------
 
 
