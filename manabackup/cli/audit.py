@@ -41,6 +41,11 @@ _SHOWN = 3
 """Cases of a kind that are shown; with ``-v`` all that are named."""
 _TABLES = 8
 _KEYLESS = AccountKey(None, KeyOrigin.NONE)
+_MEMBERS = (
+    *("planned", "updated", "skipped", "failed", "verified", "reasons", "leftOut", "replaced", "untimed"),
+    "differing",
+)
+"""What ``fix`` has of a restore's record."""
 _CLEAR = ("plaintextField", "plaintextUnknownSpace")
 _LEFT = MEANINGS | {
     Reason.OTHER_SPACE: "were sent to a shared space as well, whose members have them",
@@ -60,10 +65,9 @@ class _Fix:
     def to_json(self) -> dict[str, Any]:
         """The member ``fix`` of what ``--json`` prints."""
         record, cipher = self.result.to_json(dry_run=self.dry_run), self.account.cipher
-        names = ("planned", "updated", "skipped", "failed", "verified", "reasons", "leftOut", "replaced", "differing")
         return {
             "dryRun": self.dry_run,
-            **{name: record[name] for name in names},
+            **{name: record[name] for name in _MEMBERS},
             "notFixed": [*record["notRestored"], *record["leftOutCases"]],
             "target": {
                 "userId": self.account.connection.user_id,

@@ -41,6 +41,10 @@ _REPLACED = (
     "a device that edits one of them before it has synced shows the restored value while all others show its edit, "
     "until it signs in afresh"
 )
+_UNTIMED = (
+    "where such a field is edited before all devices have synced, those that had not may go on showing what it said "
+    "before, until it is edited again"
+)
 _NESTED = "an older edit inside them, made offline and not synced yet, will win over what is restored"
 
 
@@ -60,6 +64,8 @@ def warn_of_devices(run: Run, report: Report) -> None:
     """What devices of the target may show otherwise for a while."""
     if report.replaced:
         run.terminal.warning(f"{report.replaced:,} rows are replaced: {_REPLACED}")
+    if report.untimed:
+        run.terminal.warning(f"{report.untimed:,} rows bear no time: {_UNTIMED}")
     if report.nested:
         run.terminal.warning(f"{report.nested:,} rows hold nested data: {_NESTED}")
     for app, count in report.large_apps.items():

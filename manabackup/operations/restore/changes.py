@@ -51,16 +51,16 @@ def insert(
     later: Change = {}
     for name in values if history else ():
         at = row.time(name)
-        if "." not in name and name not in row.columns and _is_time(at) and at > time:
+        if "." not in name and name not in row.columns and is_time(at) and at > time:
             later[name] = {"value": data[name], "at": min(at, now)}
     later |= {name: {"value": value, "at": now} for name, value in put_back.items()}
-    first = _change(place, "insert", data=data)
-    return [first, _change(place, "update", fields=later)] if later else [first]
+    first = change(place, "insert", data=data)
+    return [first, change(place, "update", fields=later)] if later else [first]
 
 
 def update(place: Place, values: Mapping[str, JSON], at: str) -> list[Change]:
     """Every field of a row, and that it is not deleted, unless it says otherwise."""
-    return [_change(place, "update", fields=_fields(values, at))]
+    return [change(place, "update", fields=_fields(values, at))]
 
 
 def replace(
@@ -69,10 +69,10 @@ def replace(
     """A row in the place of all that was there: delete, insert, update. They belong into one request."""
     data, put_back = _dated({name: value for name, value in values.items() if value is not None}, row, now)
     changes = [
-        _change(place, "insert", data=data),
-        _change(place, "update", fields=_fields({**data, **put_back}, now)),
+        change(place, "insert", data=data),
+        change(place, "update", fields=_fields({**data, **put_back}, now)),
     ]
-    return [_change(place, "delete"), *changes] if delete else changes
+    return [change(place, "delete"), *changes] if delete else changes
 
 
 def later_than(now: str, latest: str) -> str:
@@ -105,10 +105,11 @@ def _dated(values: Mapping[str, JSON], row: ArchivedRow, now: str) -> tuple[Chan
 
 
 def _earliest(row: ArchivedRow, now: str) -> str:
-    return min([now, *filter(_is_time, (row.common_time, *row.times.values()))])
+    return min([now, *filter(is_time, (row.common_time, *row.times.values()))])
 
 
-def _is_time(text: str) -> bool:
+def is_time(text: str) -> bool:
+    """Whether a web client takes a text for a time."""
     return is_dated({"updatedAt": text})
 
 
@@ -118,11 +119,12 @@ def _fields(values: Mapping[str, JSON], at: str) -> Change:
     return fields
 
 
-def _change(place: Place, operation: str, **content: JSON) -> Change:
-    change: Change = {"table": place.collection, "id": place.id, "op": operation, **content}
+def change(place: Place, operation: str, **content: JSON) -> Change:
+    """One change, under this tool's name."""
+    whole: Change = {"table": place.collection, "id": place.id, "op": operation, **content}
     if place.space is not None:
-        change["spaceId"] = place.space
-    return {**change, "actor": ACTOR, "origin": ORIGIN}
+        whole["spaceId"] = place.space
+    return {**whole, "actor": ACTOR, "origin": ORIGIN}
 
 
 # --- what the server would refuse, or change ------------------------------------------------------------------------

@@ -75,8 +75,10 @@ def _unequal(item: Item, planned: Mapping[str, JSON], held: Mapping[str, JSON], 
 
 
 def _names(item: Item, planned: Mapping[str, JSON], held: Mapping[str, JSON], row: TargetRow) -> Iterator[str]:
-    """What is compared: of an update not the keys and columns that it leaves as they are."""
+    """What is compared: of an update not what it leaves as it is, which may be all other fields."""
     yield from planned
+    if item.means in (Means.FIELDS, Means.UNTIMED_FIELDS):
+        return
     for name in held.keys() - planned.keys():
         if item.means != Means.UPDATE or not ("." in name or name in row.columns):
             yield name

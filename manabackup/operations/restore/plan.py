@@ -52,6 +52,10 @@ class Means(StrEnum):
 
     INSERT = "insert"
     UPDATE = "update"
+    FIELDS = "fields"
+    """An update of some fields alone, each under the time that it has."""
+    UNTIMED_FIELDS = "untimedFields"
+    """The same, where clients stamp some with their own clock: these by an insert without a time."""
     REPLACE = "replace"
     REINSERT = "reinsert"
     """A replace without its delete, of a row that was deleted without a trace."""
@@ -213,15 +217,6 @@ def decide(row: ArchivedRow, target: TargetRow | None, rules: Rules, *, app: str
     kind = Kind.REVIVE if record.state == "tombstone" and not row.is_deleted else Kind.UPDATE
     typed_over = record.state == "live" and _typed(record, changed)
     return _write(kind, values, target, rules, replaceable, typed_over=typed_over)
-
-
-def decide_to_seal(row: ArchivedRow, target: TargetRow, rules: Rules, *, app: str) -> Decision:
-    """What becomes of a row of the target whose private fields are to be ciphertext; ``row`` says the same as it does.
-
-    What is ciphertext already stays as it is, byte for byte.
-    """
-    replaceable = app != AI or rules.replace_ai
-    return _write(Kind.UPDATE, _overwritten(row, target.record), target, rules, replaceable)
 
 
 def changed_fields(row: ArchivedRow, values: Mapping[str, JSON]) -> list[str]:

@@ -41,6 +41,8 @@ class Report:
     """Of these, rows that are written."""
     repairable_cases: list[dict[str, JSON]] = field(default_factory=list)
     replaced: int = 0
+    untimed: int = 0
+    """Rows of which some fields are written by an insert without a time."""
     nested: int = 0
     """Rows that are written over others and hold plain objects."""
     changes: Counter[str] = field(default_factory=Counter)
@@ -86,6 +88,7 @@ class Report:
         self.changes[app] += len(work.changes)
         self.typed_over += decision.typed_over
         self.replaced += decision.means is Means.REPLACE
+        self.untimed += decision.means is Means.UNTIMED_FIELDS
         self.nested += decision.means is not Means.INSERT and work.nested
 
     def count(self, *kinds: Kind) -> int:
@@ -128,6 +131,7 @@ class Report:
             "repaired": self.repaired,
             "repairableCases": self.repairable_cases,
             "replaced": self.replaced,
+            "untimed": self.untimed,
             "nested": self.nested,
             "changes": dict(self.changes),
         }
@@ -149,6 +153,7 @@ class Report:
             record["repaired"],
             record["repairableCases"],
             record["replaced"],
+            record["untimed"],
             record["nested"],
             Counter(record["changes"]),
         )

@@ -1,8 +1,8 @@
 """Private fields of an account that stand in clear on the server, encrypted where they stand.
 
-The account is its own archive here: each row is written as it is, by the rules of a restore, with ciphertext in the
-place of plaintext. Rows that belong to others as well are left as they are: those of shared spaces, whose members are
-to read them, and those of spaces of which nobody knows whether they are shared.
+Nothing else in a row changes, neither values nor times (:mod:`.in_place`). Rows that belong to others as well are left
+as they are: those of shared spaces, whose members are to read them, and those of spaces of which nobody knows whether
+they are shared.
 """
 
 from __future__ import annotations
@@ -12,18 +12,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ... import jsontext
-from ...crypto.fields import may_be_encrypted
 from ...errors import UsageError
 from ...jsontext import JSON
 from ...registry import Table
-from ..identity import columns
 from ..private_fields import fields_in_clear, is_of_other_version
 from ..pull.reading import Progress as PullProgress
-from .archived import ArchivedRow
-from .identity import Destination
 from .job import Account, Job, Progress
 from .outbox import Item
-from .plan import Kind, Means, OnConflict, Reason, Rules, TargetRow, decide_to_seal, skipped
+from .plan import Kind, Means, OnConflict, Reason, Rules, TargetRow, skipped
 from .report import Report
 from .target import Target
 from .writing import Work, Writer
@@ -97,22 +93,11 @@ class Sealing(Job):
                 kind = Kind.UPDATE.value
                 yield Item(0, table.app, table.name, record_id, means.value, kind, work.changes, work.earlier)
 
-    def _work(self, table: Table, held: TargetRow, private: Sequence[str], writer: Writer) -> Work:
-        record = held.record
-        row = ArchivedRow(
-            record.id,
-            {name: value for name, value in record.values.items() if name not in held.columns},
-            {name: stamp.at for name, stamp in record.stamps.items()},
-            private=frozenset(private),
-            ciphertext=frozenset(name for name, value in record.values.items() if may_be_encrypted(value)) - {*private},
-            columns=columns(self._registry, table.name),
-            cipher=self._account.cipher,
-        )
-        decision = decide_to_seal(row, held, writer.rules, app=table.app)
-        # An update leaves a row that names no space without one.
-        placed = table.scope == "space" and (record.space is not None or decision.means is Means.REPLACE)
-        home = Destination(self._account.spaces.home if placed else None)
-        return writer.carry_out(decision, row, held, table, home)
+    def _work(self, table: Table, held: TargetRow, names: Sequence[str], writer: Writer) -> Work:
+        cipher = self._account.cipher
+        assert cipher is not None
+        values = held.record.values
+        return writer.seal(held, {name: cipher.encrypt(jsontext.dumps(values[name])) for name in names}, table)
 
     def _whose(self, held: TargetRow) -> Reason | None:
         """Why a row is not the user's alone, as far as anybody knows. One change that others see is enough."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ... import jsontext
@@ -11,7 +11,8 @@ from ...registry import Table
 from .archived import ArchivedRow
 from .changes import ACTOR, LARGEST_REQUEST, Change, Place, as_stored, insert, later_than, refusal, replace, update
 from .identity import SENTINEL, Destination, TargetSpaces, kept_scope_fields, scope_fields
-from .plan import Decision, Means, Reason, Rules, TargetRow, decide, skipped
+from .in_place import replace_in_place, seal_fields
+from .plan import AI, Decision, Kind, Means, Reason, Rules, TargetRow, decide, skipped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,20 +66,22 @@ class Writer:
             return Work(skipped(Reason.PRIVATE_INTO_SHARED))
         collection = table.collection if target is None else _collection(table, target)
         changes = self._changes(decision, row, target, table, destination, collection)
-        texts = [as_stored(jsontext.dumps(change)) for change in changes]
-        if decision.means is Means.INSERT and len(texts) > 1 and sum(map(len, texts)) > LARGEST_REQUEST:
+        if decision.means is Means.INSERT and len(changes) > 1 and sum(map(len, _texts(changes))) > LARGEST_REQUEST:
             changes = self._changes(decision, row, target, table, destination, collection, history=False)
-            texts = [as_stored(jsontext.dumps(change)) for change in changes]
-        reason = refusal(texts, row.id)
-        if reason is not None:
-            return Work(skipped(reason))
-        return Work(
-            decision,
-            collection,
-            texts,
-            [] if target is None else _earlier(target),
-            any(type(value) is dict for value in decision.values.values()),
-        )
+        return _work(decision, collection, changes, row.id, target)
+
+    def seal(self, target: TargetRow, sealed: Mapping[str, str], table: Table) -> Work:
+        """The changes that put ciphertext (field → value) into a row of the target, and leave all else as it is."""
+        now, record = self.rules.now, target.record
+        collection = _collection(table, target)
+        place = Place(collection, record.id, record.space if table.scope == "space" else None)
+        changes = seal_fields(target, sealed, table, place, now)
+        means = Means.UNTIMED_FIELDS if changes and changes[0]["op"] == "insert" else Means.FIELDS
+        if changes is None:
+            if table.app == AI and not self.rules.replace_ai:
+                return Work(skipped(Reason.AI_NOT_REPLACED))
+            changes, means = replace_in_place(target, sealed, place, now), Means.REPLACE
+        return _work(Decision(Kind.UPDATE, means, sealed), collection, changes, record.id, target)
 
     def _changes(
         self,
@@ -102,6 +105,22 @@ class Writer:
         if decision.means is Means.INSERT:
             return insert(place, values, row, now, history=history)
         return replace(place, values, row, now, delete=decision.means is Means.REPLACE)
+
+
+def _work(
+    decision: Decision, collection: str, changes: Sequence[Change], record: str, target: TargetRow | None
+) -> Work:
+    """What is to be done, unless the server would refuse it."""
+    texts = _texts(changes)
+    reason = refusal(texts, record)
+    if reason is not None:
+        return Work(skipped(reason))
+    nested = any(type(value) is dict for value in decision.values.values())
+    return Work(decision, collection, texts, [] if target is None else _earlier(target), nested)
+
+
+def _texts(changes: Sequence[Change]) -> list[bytes]:
+    return [as_stored(jsontext.dumps(change)) for change in changes]
 
 
 def _collection(table: Table, target: TargetRow) -> str:

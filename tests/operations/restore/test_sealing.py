@@ -96,15 +96,31 @@ def test_values_of_every_type_are_encrypted_as_they_are(bench: Bench) -> None:
     assert values["description"] is None
 
 
-def test_rows_that_some_device_would_not_update_are_replaced(bench: Bench) -> None:
-    note(bench, "untimed", at=None, title="a")
-    note(bench, "future", at=FAR, title="b")
+def test_no_row_gets_a_time_a_visibility_or_a_column_that_it_did_not_have(bench: Bench) -> None:
+    note(bench, "timed", title="a")
+    note(bench, "untimed", at=None, title="b")
+    note(bench, "future", at=FAR, title="c")
+    bench.write({"id": "bare", "data": {"title": "d"}, "spaceId": bench.home}, "notes")
+    before = {record: bench.row("notes", record) for record in ("timed", "untimed", "future", "bare")}
     result = sealed(bench)
-    for record in ("untimed", "future"):
-        assert operations(bench, record) == ["insert", "delete", "insert", "update"]
-        values = bench.row("notes", record).values
-        assert (values["spaceId"], values["authorId"]) == (bench.home, bench.user)
-    assert result.report.replaced == 2
+    assert (result.report.replaced, result.updated) == (0, 4)
+    for record, row in before.items():
+        after = bench.row("notes", record)
+        assert opened(after.values.pop("title")) == row.values.pop("title")
+        assert after.values == row.values
+        assert {name: stamp.at for name, stamp in after.stamps.items()} == {
+            name: stamp.at for name, stamp in row.stamps.items()
+        }
+
+
+def test_a_row_whose_time_is_a_number_is_replaced_and_its_times_taken_away_again(bench: Bench) -> None:
+    note(bench, at=None, title="a", createdAt=1_700_000_000_000)
+    result = sealed(bench)
+    assert operations(bench, "n") == ["insert", "delete", "insert", "update"]
+    values = {name: value for name, value in bench.row("notes", "n").values.items() if value is not None}
+    assert opened(values.pop("title")) == "a"
+    assert values == {"spaceId": bench.home, "createdAt": 1_700_000_000_000}
+    assert result.report.replaced == 1
 
 
 def test_every_client_shows_ciphertext_afterwards_whenever_it_syncs(bench: Bench) -> None:
@@ -117,7 +133,7 @@ def test_every_client_shows_ciphertext_afterwards_whenever_it_syncs(bench: Bench
         assert {opened(row["title"]) for row in client.shown("notes").values()} == {"a", "b"}
 
 
-def test_documents_and_settings_that_the_service_wrote_are_replaced_with_their_scope(bench: Bench) -> None:
+def test_documents_and_settings_that_the_service_wrote_are_encrypted_and_stay_whose_they_are(bench: Bench) -> None:
     bench.write({"id": "doc", "data": {"content": "# Ich"}, "spaceId": bench.home}, "kontextDoc")
     bench.write({"id": "singleton", "data": {"userId": bench.user, "freeform": "ich"}}, "userContext")
     sealed(bench)
@@ -156,11 +172,14 @@ def test_a_row_under_the_stand_in_of_the_personal_space_stays_visible(bench: Ben
 def test_ai_rows_are_replaced_only_when_that_is_asked_for(bench: Bench) -> None:
     note(bench, "timed", table="aiMissions", title="x", at=THEN)
     note(bench, "untimed", table="aiMissions", title="x", at=None)
+    note(bench, "numbered", table="aiMissions", title="x", at=None, createdAt=5)
     result = sealed(bench)
-    assert (result.updated, result.report.reasons, result.losses) == (1, {"aiNotReplaced": 1}, 1)
-    assert operations(bench, "untimed", "aiMissions") == ["insert"]
+    assert (result.updated, result.report.reasons, result.losses) == (2, {"aiNotReplaced": 1}, 1)
+    assert operations(bench, "untimed", "aiMissions") == ["insert", "insert"]
+    assert operations(bench, "numbered", "aiMissions") == ["insert"]
     assert sealed(bench, replace_ai=True).updated == 1
-    assert opened(bench.row("aiMissions", "untimed").values["title"]) == "x"
+    for record in ("timed", "untimed", "numbered"):
+        assert opened(bench.row("aiMissions", record).values["title"]) == "x"
 
 
 # --- what is left -----------------------------------------------------------------------------------------------------
@@ -250,7 +269,7 @@ def test_the_outbox_holds_nothing_private_in_clear(bench: Bench) -> None:
         assert not any(b"streng-geheim" in path.read_bytes() for path in files)
 
 
-@pytest.mark.parametrize("stored", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("stored", [0, 1, 2])
 def test_a_run_that_died_goes_on_where_it_stopped_and_sends_nothing_twice(bench: Bench, stored: int) -> None:
     note(bench, "a", title="1")
     note(bench, "b", at=None, title="2")
@@ -270,7 +289,7 @@ def test_a_run_that_died_goes_on_where_it_stopped_and_sends_nothing_twice(bench:
         running.forget()
     assert {opened(bench.row("notes", record).values["title"]) for record in "abc"} == {"1", "2", "3"}
     assert operations(bench, "a") == operations(bench, "c") == ["insert", "update"]
-    assert operations(bench, "b") == ["insert", "delete", "insert", "update"]
+    assert operations(bench, "b") == ["insert", "insert"]
 
 
 def _until_the_end(stored: int) -> Any:

@@ -1,0 +1,99 @@
+"""Some fields of a row encrypted where they stand: the smallest changes after which everybody shows what they showed.
+
+A field with a time is written again under that same time. A tie goes to what comes later, so that every client takes
+it; no edit is older, so that none is overwritten; and nothing says that the row was changed today. A field that clients
+stamp with their own clock, because its insert bore no time, is later than any update to a client that signs in afresh:
+only another insert without a time reaches it, of that field alone. What fresh clients show otherwise in the row's other
+fields stays so; to repair it is another matter.
+
+Where neither reaches every client, all of the row is written anew, with the times that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace as changed
+
+from ...jsontext import JSON
+from ...projection import fold
+from ...projection.change import is_dated
+from ...registry import Table
+from ..equality import equal_values
+from .changes import Change, Place, change, is_time
+from .plan import TargetRow
+from .web_rule import LATEST_CLOCK
+
+
+def seal_fields(
+    held: TargetRow, sealed: Mapping[str, str], table: Table, place: Place, now: str
+) -> list[Change] | None:
+    """The changes that put ciphertext (field → value) into a row; None where no change of single fields does it.
+
+    A client that keeps no old tombstones makes a row of whatever comes for one: that it is deleted is said again.
+    """
+    record, latest = held.record, held.view(LATEST_CLOCK)
+    if latest is None:
+        return None
+    wanted: dict[str, JSON] = dict(sealed)
+    if record.state == "tombstone":
+        wanted["deletedAt"] = record.values["deletedAt"]
+    data: Change = {}
+    fields: Change = {}
+    for name, value in wanted.items():
+        stamp = record.stamps[name].at if name in record.stamps else ""
+        seen = latest.stamps.get(name, "")
+        at = max(stamp, seen if seen != LATEST_CLOCK else "")
+        if seen == LATEST_CLOCK:
+            data[name] = value
+        if at and (seen != LATEST_CLOCK or at > now):
+            fields[name] = {"value": value, "at": at}
+        elif seen != LATEST_CLOCK:
+            return None
+    changes = [change(place, "insert", data=data)] if data else []
+    if fields:
+        changes.append(change(place, "update", fields=fields))
+    return changes if _does_nothing_else(held, changes, sealed, table, now) else None
+
+
+def replace_in_place(held: TargetRow, sealed: Mapping[str, str], place: Place, now: str) -> list[Change]:
+    """The whole row in the place of all that was there, as it is but for its ciphertext, each field under its time."""
+    record = held.record
+    values = {name: value for name, value in record.values.items() if value is not None} | dict(sealed)
+    if record.space_filled:
+        del values["spaceId"]
+    times = {name: stamp.at for name, stamp in record.stamps.items()}
+    data: Change = dict(values)
+    put_back: Change = {}
+    own: JSON = data.get("updatedAt", data.get("createdAt"))
+    if not is_dated(data) or own > now:
+        own = data["updatedAt"] = min([now, *filter(is_time, times.values())])
+        put_back = {"updatedAt": {"value": values.get("updatedAt"), "at": max(own, times.get("updatedAt", ""))}}
+    later = {
+        name: {"value": values[name], "at": at}
+        for name, at in times.items()
+        if name in values and "." not in name and at > own
+    }
+    changes = [change(place, "delete"), change(place, "insert", data=data)]
+    return [*changes, change(place, "update", fields={**later, **put_back})] if later or put_back else changes
+
+
+def _does_nothing_else(
+    held: TargetRow, changes: list[Change], sealed: Mapping[str, str], table: Table, now: str
+) -> bool:
+    """Whether the changes put ciphertext everywhere, and leave everything else as it is."""
+    stream = [*held.changes, *changes]
+    after = changed(held, record=fold(table, stream), changes=stream, _views={})
+    if after.record.state != held.record.state or not _alike(held.record.values, after.record.values, sealed):
+        return False
+    for clock in (now, LATEST_CLOCK):
+        one, other = held.view(clock), after.view(clock)
+        if one is None or other is None or one.deleted != other.deleted or not _alike(one.values, other.values, sealed):
+            return False
+    return True
+
+
+def _alike(before: Mapping[str, JSON], after: Mapping[str, JSON], sealed: Mapping[str, str]) -> bool:
+    return all(
+        after.get(name) == sealed[name] if name in sealed else equal_values(before.get(name), after.get(name))
+        for name in before.keys() | after.keys() | sealed.keys()
+    )
