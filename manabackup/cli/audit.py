@@ -34,7 +34,7 @@ from .backup import extra_app_option, known_user, open_mirror, pull_into, unlock
 from .connection import connect, expect_zero_knowledge
 from .frame import command, secret_options
 from .memory import share_one_heap
-from .restoring import MEANINGS, confirm, plan_table, tell_refused, warn_of_devices
+from .restoring import MEANINGS, confirm, plan_table, tell_refused, warn_of_devices, words_for
 from .run import Exit, Run
 
 _SHOWN = 3
@@ -43,7 +43,7 @@ _TABLES = 8
 _KEYLESS = AccountKey(None, KeyOrigin.NONE)
 _MEMBERS = (
     *("planned", "updated", "skipped", "failed", "verified", "reasons", "leftOut", "replaced", "untimed"),
-    "differing",
+    *("differing", "edited", "overwritten"),
 )
 """What ``fix`` has of a restore's record."""
 _CLEAR = ("plaintextField", "plaintextUnknownSpace")
@@ -160,6 +160,8 @@ def audit(
         with AtomicFile(sarif, force=force) as file:
             file.write(jsontext.dumps(as_sarif(found)))
     _tell(run, found, fix)
+    if fix is not None and (fix.result.overwritten or fix.result.report.reasons[Reason.EDITED_MEANWHILE]):
+        return Exit.LOSSES
     if fix is not None and fix.result.losses:
         return Exit.DIFFERENCES
     return Exit.DONE if found.is_clean and not (strict and found.findings) else Exit.DIFFERENCES
@@ -312,8 +314,7 @@ def _lines(found: Audit, fix: _Fix | None, *, everything: bool) -> Iterator[str]
         yield from _plan_lines(fix.result.report, fix.account)
         yield "nothing was sent (--dry-run)"
     elif fix is not None:
-        verification = fix.result.verification
-        said = "" if verification is None else "; verified" if verification.ok else "; NOT as planned"
+        said = "" if fix.result.verification is None else f"; {words_for(fix.result)}"
         yield f"encrypted: {counted(fix.result.updated, 'row')}, {fix.result.failed:,} refused{said}"
     counts = (counted(found.count(severity), severity.value) for severity in Severity)
     yield f"audited {counted(found.live, 'row')} of account {found.user_id}: {', '.join(counts)}"

@@ -30,7 +30,7 @@ from .connection import connect, expect_zero_knowledge, target_account, tell_ori
 from .frame import command, secret_options, strict_option, target_options
 from .memory import share_one_heap
 from .rekey import hold_against_known
-from .restoring import FAULTS, MEANINGS, confirm, plan_table, tell_refused, warn_of_devices
+from .restoring import FAULTS, MEANINGS, confirm, plan_table, tell_refused, warn_of_devices, words_for
 from .run import Exit, Run, outcome
 
 
@@ -271,7 +271,7 @@ def _lines(result: Result) -> Iterator[str]:
     if result.verification is None:
         yield f"nothing to do: {report.count(Kind.UNCHANGED):,} rows are as in the archive"
         return
-    said = "verified" if result.verification.ok else "NOT as planned"
+    said = words_for(result)
     yield (
         f"{result.inserted:,} inserted, {result.updated:,} updated, {report.count(Kind.UNCHANGED):,} unchanged, "
         f"{report.count(Kind.SKIPPED):,} skipped, {result.failed:,} refused; {said}"

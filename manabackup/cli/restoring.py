@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from ..errors import UsageError
 from ..operations.restore.plan import Fault, Kind, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
-from ..printable import printable
+from ..printable import one_line, printable
 from .run import Run
 
 COLUMNS = (Kind.INSERT, Kind.UPDATE, Kind.REVIVE, Kind.UNCHANGED, Kind.SKIPPED, Kind.CONFLICT)
@@ -24,6 +25,7 @@ MEANINGS = {
     Reason.IN_ANOTHER_SPACE: "stand in another space of the target, from where they are not moved",
     Reason.PRIVATE_INTO_SHARED: "are private, and every member of a shared space would get them: --yes-private",
     Reason.SUPERSEDED: "a later version of the same row is restored",
+    Reason.EDITED_MEANWHILE: "were edited after the plan, and are left as they are: the same command plans anew",
     Reason.TARGET_UNREADABLE: "the server failed to give what the target holds of their table",
     Reason.UNKNOWN_TABLE: "this version knows nothing of their table",
     Reason.NUL: "hold a NUL character, which the server refuses",
@@ -37,6 +39,12 @@ FAULTS = {
     Fault.IN_THE_BIN: "lies in the bin",
     Fault.OTHER_VALUES: "other values:",
 }
+_EDITED = {
+    "overwritten": "an edit was overwritten that came while rows were sent",
+    "setAside": "edited after the plan, and left as it is",
+    "kept": "edited meanwhile; the edit stands",
+}
+_NAMED = 10
 _REPLACED = (
     "a device that edits one of them before it has synced shows the restored value while all others show its edit, "
     "until it signs in afresh"
@@ -75,15 +83,30 @@ def warn_of_devices(run: Run, report: Report) -> None:
 
 
 def tell_refused(run: Run, result: Result) -> None:
-    """What did not come to be as it was planned."""
-    for table, record, words in result.failures[:10]:
+    """What did not come to be as it was planned, and what others did meanwhile."""
+    for table, record, words in result.failures[:_NAMED]:
         run.terminal.warning(f"refused: {table} {record}: {words}")
-    if result.failed > len(result.failures[:10]):
+    if result.failed > _NAMED:
         run.terminal.warning(f"refused: {result.failed:,} rows in all; --json lists more of them")
-    if result.verification is not None and not result.verification.ok:
-        run.terminal.warning(
-            f"{result.verification.differing:,} rows are not as planned; somebody may have edited them meanwhile"
-        )
+    for outcome, cases in groupby(result.edits, key=lambda case: case["outcome"]):
+        found = list(cases)
+        tell = run.terminal.note if outcome == "kept" else run.terminal.warning
+        for case in found[:_NAMED]:
+            tell(f"{one_line(case['table'])} {one_line(case['id'])}: {_EDITED[outcome]}")
+        if len(found) > _NAMED:
+            tell(f"{len(found) - _NAMED:,} rows more: {_EDITED[outcome]}; --json lists them")
+    if result.verification is not None and result.verification.differing:
+        run.terminal.warning(f"{result.verification.differing:,} rows are not as planned; --json lists them")
+
+
+def words_for(result: Result) -> str:
+    """What the verification says."""
+    verification = result.verification
+    if verification is None or verification.ok:
+        return "verified"
+    if verification.differing:
+        return "NOT as planned"
+    return f"verified, but {result.overwritten:,} rows had an edit that was overwritten"
 
 
 def confirm(question: str) -> None:

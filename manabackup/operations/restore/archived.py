@@ -76,7 +76,7 @@ class ArchivedRow:
         try:
             return equal_values(
                 jsontext.parse(self.cipher.decrypt(str(ours))) if sealed else ours,
-                _opened(self.cipher, theirs),
+                opened(self.cipher, theirs),
                 exact=True,
             )
         except FieldDecryptionError:
@@ -107,8 +107,11 @@ class ArchivedRow:
         return {name: self.wire(name) for name in self.values}
 
 
-def _opened(cipher: FieldCipher, value: JSON) -> JSON:
-    """What the server's value says. What has not the form of ciphertext and does not open is text."""
+def opened(cipher: FieldCipher, value: JSON) -> JSON:
+    """What the server's value says. What has not the form of ciphertext and does not open is text.
+
+    Raises :class:`FieldDecryptionError`.
+    """
     if not may_be_encrypted(value):
         return value
     try:

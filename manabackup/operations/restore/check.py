@@ -1,22 +1,37 @@
-"""Whether the account shows what was planned, by our fold and by the web app's rule."""
+"""Whether the account shows what was planned, by our fold and by the web app's rule, and what others did meanwhile.
+
+An edit that came after our write belongs there, and is no failure. One that our write came over, in the moment between
+the last look and the server's answer, is named, so that nothing is lost without a word.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import groupby
 
 from ... import jsontext
+from ...crypto.fields import FieldCipher
 from ...jsontext import JSON
 from ...projection import fold
 from ...registry import Table
 from ..equality import equal_values
+from .edits import Edits
 from .outbox import Item, Outbox
 from .plan import Means, TargetRow
 from .target import Target
 from .web_rule import LATEST_CLOCK
 
 MOST_CASES = 1_000
+
+
+class Outcome(StrEnum):
+    """What became of an edit that others made meanwhile."""
+
+    KEPT = "kept"
+    OVERWRITTEN = "overwritten"
 
 
 @dataclass(slots=True)
@@ -28,14 +43,25 @@ class Verification:
     differing: int = 0
     cases: list[dict[str, JSON]] = field(default_factory=list)
     """Table and id of the first rows that are not as planned, and by which rule."""
+    edited: Counter[Outcome] = field(default_factory=Counter)
+    """What became of others' edits → rows that are as planned otherwise."""
+    edits: dict[Outcome, list[dict[str, JSON]]] = field(default_factory=dict)
+    """Table and id of the first of these rows."""
 
     @property
     def ok(self) -> bool:
-        """Every row that was written is as planned."""
-        return not self.differing
+        """Every row that was written is as planned, and nothing was overwritten but what the plan saw."""
+        return not self.differing and not self.edited[Outcome.OVERWRITTEN]
+
+    def note_edit(self, table: str, record: str, outcome: Outcome) -> None:
+        """One row that others edited."""
+        self.edited[outcome] += 1
+        cases = self.edits.setdefault(outcome, [])
+        if len(cases) < MOST_CASES:
+            cases.append({"table": table, "id": record})
 
 
-def verify(outbox: Outbox, target: Target, now: str) -> Verification:
+def verify(outbox: Outbox, target: Target, now: str, cipher: FieldCipher | None) -> Verification:
     """Holds the account against all items that the server took. ``now`` is the time of the replay."""
     found = Verification()
     for name, items in groupby(outbox.written(), key=lambda item: item.table):
@@ -47,31 +73,59 @@ def verify(outbox: Outbox, target: Target, now: str) -> Verification:
                 upcoming = next(records, None)
             lines = upcoming[1] if upcoming is not None and upcoming[0] == item.record else []
             found.rows += 1
-            rule = _differs(item, target.row(table, lines) if lines else None, table, now)
-            if rule is not None:
-                found.differing += 1
-                if len(found.cases) < MOST_CASES:
-                    found.cases.append({"table": name, "id": item.record, "rule": rule})
+            _compare(found, item, target.row(table, lines) if lines else None, table, now, cipher)
     return found
 
 
-def _differs(item: Item, row: TargetRow | None, table: Table, now: str) -> str | None:
-    """By which rule a row is not as planned: ``fold``, or ``webApp``; None when all is well."""
+def _compare(
+    found: Verification, item: Item, row: TargetRow | None, table: Table, now: str, cipher: FieldCipher | None
+) -> None:
+    edits = Edits.of(row.changes if row is not None else (), {*item.earlier}, item.changes)
+    if row is not None and edits.are_undone(table, row.changes, now, cipher):
+        found.note_edit(table.name, item.record, Outcome.OVERWRITTEN)
+        return
+    rule = None if edits.removed else _differs(item, row, table, now, edits.names)
+    if rule is not None:
+        found.differing += 1
+        if len(found.cases) < MOST_CASES:
+            found.cases.append({"table": table.name, "id": item.record, "rule": rule})
+    elif edits.since:
+        found.note_edit(table.name, item.record, Outcome.KEPT)
+
+
+def _differs(item: Item, row: TargetRow | None, table: Table, now: str, edited: Collection[str]) -> str | None:
+    """By which rule a row is not as planned: ``fold``, or ``webApp``; None when all is well.
+
+    ``edited`` are fields that others wrote, which need not be.
+    """
     planned = fold(table, [jsontext.parse(change) for change in item.changes])
     values = dict(planned.values)
     if planned.space_filled:
         del values["spaceId"]  # it stands in the envelope alone
-    if row is None or row.record.state != planned.state or _unequal(item, values, row.record.values, row):
+    heads = {name.partition(".")[0] for name in edited}
+    if row is None or not (row.record.state == planned.state or "deletedAt" in heads):
         return "fold"
+    if _unequal(item, values, row.record.values, row, heads):
+        return "fold"
+    # Of an update of some fields alone: what fresh clients make of the others is not its business.
+    whole = item.means not in (Means.FIELDS, Means.UNTIMED_FIELDS)
     for clock in (now, LATEST_CLOCK):
         view = row.view(clock)
-        if view is None or view.deleted != (planned.state == "tombstone") or _unequal(item, values, view.values, row):
+        if view is None or _unequal(item, values, view.values, row, heads if whole else heads | {"deletedAt"}):
+            return "webApp"
+        if whole and "deletedAt" not in heads and view.deleted != (planned.state == "tombstone"):
             return "webApp"
     return None
 
 
-def _unequal(item: Item, planned: Mapping[str, JSON], held: Mapping[str, JSON], row: TargetRow) -> bool:
-    return any(not equal_values(planned.get(name), held.get(name)) for name in _names(item, planned, held, row))
+def _unequal(
+    item: Item, planned: Mapping[str, JSON], held: Mapping[str, JSON], row: TargetRow, but: Collection[str]
+) -> bool:
+    return any(
+        not equal_values(planned.get(name), held.get(name))
+        for name in _names(item, planned, held, row)
+        if name not in but
+    )
 
 
 def _names(item: Item, planned: Mapping[str, JSON], held: Mapping[str, JSON], row: TargetRow) -> Iterator[str]:

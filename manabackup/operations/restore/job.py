@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from ... import registry
+from ... import jsontext, registry
 from ...crypto.fields import FieldCipher
 from ...errors import ManabackupError, ServerError
 from ...interrupts import uninterrupted
+from ...jsontext import JSON
 from ...mirror import Mirror
 from ...output import writing_to
-from ...printable import printable
-from ...registry import Registry
+from ...printable import counted, one_line, printable
+from ...registry import Registry, Table
 from ...remote.account import organizations
 from ...remote.connection import Connection
 from ...remote.sync import PushClient, SyncClient
@@ -33,19 +34,25 @@ from ..export import PERSONAL
 from ..pull.reading import Progress as PullProgress
 from ..spooling import spool_files
 from .changes import timestamp
-from .check import Verification, verify
+from .check import Outcome, Verification, verify
+from .edits import Edits
 from .identity import TargetSpaces
-from .outbox import Outbox, Stage, State
-from .plan import Kind
+from .lookout import Lookout
+from .outbox import Item, Outbox, Stage, State
+from .plan import Kind, Reason, TargetRow, skipped
 from .push import CLOCK, Push
 from .report import MOST_CASES, Report
 from .result import Result
 from .target import Target
+from .writing import Work, item_of
 
 Progress = Callable[[int, int], None]
 _MOST_AHEAD = 86_400
 """Seconds between two clocks that are both right, somehow."""
 _END = parse_timestamp("9999-12-31T23:59:59.999Z")
+_KNOWS = 1
+"""Of each item, which events of its row the plan saw."""
+_NAMED = 5
 _OUTBOX, _PLANNED, _VERIFIED = "outbox.sqlite", "target.sqlite", "verified.sqlite"
 
 
@@ -57,6 +64,24 @@ class UnfinishedError(ManabackupError):
 
 class ConflictError(ManabackupError):
     """Rows are in the way, and that was to stop everything. Nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """What is to become of one row."""
+
+    archive_id: str
+    work: Work
+    target: TargetRow | None = None
+    """What the account holds of it."""
+    record: str = ""
+    """Its id in the account; empty for the one that it had in the plan before."""
+    space: str | None = None
+    """What a report calls its space."""
+
+    def left(self) -> Planned:
+        """The same, left as it is in the account."""
+        return replace(self, work=Work(skipped(Reason.EDITED_MEANWHILE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +130,8 @@ class Job:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._make_file = spool_files(folder / _OUTBOX)
         self._outbox = Outbox(folder / _OUTBOX)
+        self._overwritten: list[JSON] = []
+        """Rows of which an edit was overwritten by what was given up."""
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -137,6 +164,11 @@ class Job:
         """
         if self._outbox.stage in (None, Stage.PLANNING):
             return None
+        if self._outbox.recall("knows") != _KNOWS:
+            raise UnfinishedError(
+                "an earlier version of this tool began to write into this account, and did not keep what the plan saw",
+                hint="--no-resume, which finishes the rows that are half written and plans anew",
+            )
         if self._outbox.recall("command") != self._command():
             raise UnfinishedError(f"{printable(str(self._outbox.recall('called')))} is not finished")
         return Report.of_json(self._outbox.recall("report"))
@@ -144,16 +176,24 @@ class Job:
     def abandon(self) -> None:
         """Gives up what another command had still to send. What may be half done is finished first.
 
+        What it had sent is verified, so that edits that it wrote over are told of by the next one.
+
         Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`.
         """
         if self._outbox.stage is Stage.PUSHING:
             self._push().finish_begun()
+        if self._outbox.stage in (Stage.PUSHING, Stage.VERIFYING) and self._outbox.recall("knows") == _KNOWS:
+            before = self._outbox.recall("overwritten") or []
+            found = self.verify().edits.get(Outcome.OVERWRITTEN, []) if self._outbox.tables(State.DONE) else []
+            self._overwritten = [*before, *found]
         self._begin_anew()
 
     # --- the steps after the plan
 
     def push(self, progress: Progress | None = None) -> None:
         """Sends what was planned, or what is left of it.
+
+        What others did to the rows since the plan is looked at just before they are sent, and planned for.
 
         Raises :class:`ConflictError` when rows are in the way that were to stop it, :class:`ServerError`,
         :class:`SignInError`, :class:`SubscriptionError`; the same command goes on from there.
@@ -166,6 +206,7 @@ class Job:
         self._outbox.reach(Stage.PUSHING)
         self._push(progress).run()
         self._outbox.reach(Stage.VERIFYING)
+        self._remove(_PLANNED)
 
     def verify(self, pulling_progress: PullProgress | None = None) -> Verification:
         """Reads the account once more, as a device that it has never seen, and compares.
@@ -177,7 +218,8 @@ class Job:
             pulled = self._pull(mirror, self._outbox.tables(), pulling_progress)
             with mirror.snapshot() as snapshot:
                 target = Target(snapshot, self._registry, self._make_file)
-                return verify(self._outbox, target, _milliseconds(pulled.started_at))
+                now = _milliseconds(pulled.started_at)
+                return verify(self._outbox, target, now, self._account.cipher)
 
     def result(self, verification: Verification | None) -> Result:
         """What the outbox says of the end; ``verification`` is None when nothing was sent."""
@@ -191,6 +233,7 @@ class Job:
             failed=sum(count for (_, state), count in counts.items() if state is State.FAILED),
             failures=self._outbox.failures(MOST_CASES),
             verification=verification,
+            overwritten_before=self._outbox.recall("overwritten") or (),
         )
 
     def forget(self) -> None:
@@ -215,8 +258,9 @@ class Job:
             _check_clock(pulled.started_at)
             with mirror.snapshot() as snapshot:
                 yield Target(snapshot, self._registry, self._make_file), _milliseconds(pulled.started_at)
-        self._remove(_PLANNED)
         self._outbox.remember(CLOCK, pulled.started_at)
+        self._outbox.remember("knows", _KNOWS)
+        self._outbox.remember("overwritten", self._overwritten)
 
     def _remember(self, report: Report) -> None:
         """Keeps the plan, and whose it is."""
@@ -226,6 +270,69 @@ class Job:
             ("called", self._called()),
         ):
             self._outbox.remember(key, value)
+
+    # --- planning anew
+
+    def _again(
+        self, table: Table, stale: Mapping[str, Item], target: Target, now: str
+    ) -> Iterator[tuple[Item, Planned]]:
+        """What is to become of rows of a table that others touched (by their ids here), as far as it is known now."""
+        raise NotImplementedError
+
+    @property
+    def _stops_at_conflicts(self) -> bool:
+        """Whether nothing more is to be sent once a row is in the way."""
+        return False
+
+    def _plan_anew(self, last: bool) -> None:
+        """Plans the stale items of the outbox once more, from what the account holds now; not any more at the last.
+
+        What undoes an edit that came since the plan is not done: nobody has seen it and said yes. Raises
+        :class:`ConflictError`, with nothing changed.
+        """
+        report = Report.of_json(self._outbox.recall("report"))
+        stale = {item.id: item for item in self._outbox.stale()}
+        found = {} if last else self._planned_again(stale.values())
+        conflicts = [stale[number] for number, one in found.items() if one.work.decision.kind is Kind.CONFLICT]
+        if conflicts:
+            named = ", ".join(f"{item.table} {one_line(item.record)}" for item in conflicts[:_NAMED])
+            raise ConflictError(
+                f"{counted(len(conflicts), 'row')} came into the way after the plan ({named}); nothing more was sent",
+                hint="--no-resume plans anew",
+            )
+        renewed: list[Item] = []
+        for number, item in stale.items():
+            one = found.get(number) or Planned(item.record, Work(skipped(Reason.EDITED_MEANWHILE)))
+            report.move(item.table, one.archive_id, item, one.work, space=one.space)
+            if one.work.changes:
+                renewed.append(item_of(item.app, item.table, one.record or item.record, one.work, number=number))
+        kept = {item.id for item in renewed}
+        self._outbox.plan_anew(renewed, [item for item in stale.values() if item.id not in kept], report.to_json())
+
+    def _planned_again(self, items: Iterable[Item]) -> dict[int, Planned]:
+        """Item → what is to become of it."""
+        by_table: dict[str, dict[str, Item]] = {}
+        for item in items:
+            by_table.setdefault(item.table, {})[item.record] = item
+        found: dict[int, Planned] = {}
+        with self._mirror(_PLANNED) as mirror:
+            pulled = self._pull(mirror, list(by_table), None)
+            now = _milliseconds(pulled.started_at)
+            with mirror.snapshot() as snapshot:
+                target = Target(snapshot, self._registry, self._make_file)
+                for name, stale in by_table.items():
+                    table = self._registry.by_name[name]
+                    for item, one in self._again(table, stale, target, now):
+                        found[item.id] = one if not self._undoes(table, item, one, now) else one.left()
+        return found
+
+    def _undoes(self, table: Table, item: Item, planned: Planned, now: str) -> bool:
+        """Whether what is planned now undoes an edit that came since ``item`` was planned."""
+        if not planned.work.changes or planned.target is None:
+            return False
+        edits = Edits.of(planned.target.changes, {*item.earlier})
+        whole = [*planned.target.changes, *map(jsontext.parse, planned.work.changes)]
+        return edits.are_undone(table, whole, now, self._account.cipher)
 
     # --- below
 
@@ -256,10 +363,15 @@ class Job:
 
     def _push(self, progress: Progress | None = None) -> Push:
         connection = self._account.connection
+        client_id = self._outbox.client_id
+        others = SyncClient(connection.sync, connection.tokens, client_id)  # it is not shown what we pushed
         return Push(
             self._outbox,
-            PushClient(connection.sync, connection.tokens, self._outbox.client_id),
+            PushClient(connection.sync, connection.tokens, client_id),
             SyncClient(connection.sync, connection.tokens, str(uuid4())),
+            Lookout(self._outbox, others, self._registry, parse_timestamp(str(self._outbox.recall(CLOCK)))),
+            self._plan_anew,
+            at_once=self._stops_at_conflicts,
             progress=progress,
         )
 

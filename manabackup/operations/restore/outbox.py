@@ -26,6 +26,7 @@ from ...jsontext import JSON
 from ...printable import printable
 from .outbox_file import COLUMNS, Entries, Row, checked, open_outbox
 
+_AT_ONCE = 500
 _SELECT = f"SELECT {COLUMNS} FROM item"  # noqa: S608 - a constant
 
 
@@ -36,6 +37,8 @@ class State(IntEnum):
     IN_FLIGHT = 1
     DONE = 2
     FAILED = 3
+    STALE = 4
+    """Somebody touched the row after it was planned: not to be sent before it is planned anew."""
 
 
 class Stage(IntEnum):
@@ -61,7 +64,7 @@ class Item:
     changes: Sequence[bytes]
     """Canonical JSON, in the order in which they belong."""
     earlier: Sequence[str]
-    """Event ids of changes like these that were on the server before."""
+    """The events of the row that were on the server when it was planned."""
     sent: int = 0
     """How many of the changes are known to be on the server."""
 
@@ -134,23 +137,7 @@ class Outbox:
     def add(self, items: Iterable[Item]) -> None:
         """Appends items; their ids are given here."""
         with self._writing() as entries:
-            entries.add(
-                (
-                    (
-                        _encoded(item.app),
-                        _encoded(item.table),
-                        _encoded(item.record),
-                        item.means,
-                        item.kind,
-                        len(item.changes),
-                        item.bytes,
-                        b"\n".join(item.changes),
-                        jsontext.dumps(list(item.earlier)),
-                    )
-                    for item in items
-                ),
-                State.PLANNED,
-            )
+            entries.add(map(_columns, items), State.PLANNED)
 
     # --- pushing
 
@@ -217,36 +204,87 @@ class Outbox:
         with self._writing() as entries:
             entries.move(State.FAILED, [(item.id, None)], words)
 
+    # --- planning anew
+
+    def unsent(self, table: str, records: Sequence[str] | None = None) -> list[Item]:
+        """The items of a table, or of some of its rows, of which nothing is known to be sent."""
+        where = f"{_SELECT} WHERE name = ? AND state IN (?, ?) AND sent = 0"
+        of = (_encoded(table), State.PLANNED, State.IN_FLIGHT)
+        with self._errors():
+            if records is None:
+                return [_item(row) for row in self._connection.execute(f"{where} ORDER BY id", of)]
+            found: list[Item] = []
+            for first in range(0, len(records), _AT_ONCE):
+                some = [_encoded(record) for record in records[first : first + _AT_ONCE]]
+                marks = ",".join("?" * len(some))
+                rows = self._connection.execute(f"{where} AND record IN ({marks})", (*of, *some))
+                found += [_item(row) for row in rows]
+        return found
+
+    def overtake(self, items: Sequence[Item]) -> None:
+        """Somebody touched the rows of these items, of which nothing was sent."""
+        if items:
+            with self._writing() as entries:
+                entries.move(State.STALE, [(item.id, 0) for item in items])
+
+    def stale(self) -> list[Item]:
+        """The items that are to be planned anew."""
+        with self._errors():
+            rows = self._connection.execute(f"{_SELECT} WHERE state = ? ORDER BY id", (State.STALE,)).fetchall()
+            self._require(State.STALE, len(rows))
+            return [_item(row) for row in rows]
+
+    @property
+    def has_stale(self) -> bool:
+        """Whether there are any."""
+        with self._errors():
+            return Entries(self._connection).states[State.STALE] > 0
+
+    def plan_anew(self, renewed: Sequence[Item], dropped: Sequence[Item], report: JSON) -> None:
+        """Puts items in the place of stale ones with the same ids, drops others, and keeps the report of it all."""
+        with self._writing() as entries:
+            entries.renew([(item.id, *_columns(item)) for item in renewed], State.PLANNED)
+            entries.remove([item.id for item in dropped])
+            entries.set_meta("report", jsontext.dumps(report).decode())
+
+    # --- on the way
+
     def settled_changes(self) -> tuple[int, int]:
         """Changes that are on the server or refused, and changes in all."""
         with self._errors():
             done, total = self._connection.execute(
-                "SELECT coalesce(sum(iif(state >= ?, changes, sent)), 0), coalesce(sum(changes), 0) FROM item",
-                (State.DONE,),
+                "SELECT coalesce(sum(iif(state IN (?, ?), changes, sent)), 0), coalesce(sum(changes), 0) FROM item",
+                (State.DONE, State.FAILED),
             ).fetchone()
         return int(done), int(total)
 
     # --- afterwards
 
     def written(self) -> Iterator[Item]:
-        """The items that the server took, in their order."""
-        last, count = -1, 0
+        """The items that the server took, by table and record."""
+        last, count = (b"", b""), 0
         while True:
             with self._errors():
                 rows = self._connection.execute(
-                    f"{_SELECT} WHERE state = ? AND id > ? ORDER BY id LIMIT 500", (State.DONE, last)
+                    f"{_SELECT} WHERE state = ? AND (name, record) > (?, ?) ORDER BY name, record LIMIT 500",
+                    (State.DONE, *last),
                 ).fetchall()
                 if not rows:
                     self._require(State.DONE, count)
                     return
                 items = [_item(row) for row in rows]
-            last, count = items[-1].id, count + len(items)
+            last, count = (_encoded(items[-1].table), _encoded(items[-1].record)), count + len(items)
             yield from items
 
-    def tables(self) -> list[str]:
-        """The tables that have items, in the order of the plan."""
+    def tables(self, *states: State) -> list[str]:
+        """The tables that have items, or items in some states, in the order of the plan."""
+        wanted = states or tuple(State)
+        marks = ",".join("?" * len(wanted))
         with self._errors():
-            rows = self._connection.execute("SELECT name FROM item GROUP BY name ORDER BY min(id)").fetchall()
+            rows = self._connection.execute(
+                f"SELECT name FROM item WHERE state IN ({marks}) GROUP BY name ORDER BY min(id)",  # noqa: S608 - marks only
+                wanted,
+            ).fetchall()
         return [_decoded(name) for (name,) in rows]
 
     def counts(self) -> dict[tuple[str, State], int]:
@@ -305,6 +343,20 @@ class Outbox:
             f"the outbox {printable(str(self.path))} is damaged{named}; nothing of it is sent",
             hint=f"remove {folder} and run the command again: it plans anew from what the account holds then",
         )
+
+
+def _columns(item: Item) -> Row:
+    return (
+        _encoded(item.app),
+        _encoded(item.table),
+        _encoded(item.record),
+        item.means,
+        item.kind,
+        len(item.changes),
+        item.bytes,
+        b"\n".join(item.changes),
+        jsontext.dumps(list(item.earlier)),
+    )
 
 
 def _item(row: Row) -> Item:

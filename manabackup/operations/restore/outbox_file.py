@@ -20,7 +20,7 @@ from ...errors import ManabackupError
 from ...printable import printable
 from ...writeahead import is_cut_short
 
-STATES = 4
+STATES = 5
 _VERSION = 2
 """Of the file. Version 1 had no checksums; it gets them when it is opened."""
 _APPLICATION = 0x6D616E6F
@@ -64,6 +64,7 @@ CREATE TABLE item (
     progress BLOB NOT NULL
 );
 CREATE INDEX item_state ON item (state, id);
+CREATE INDEX item_row ON item (name, record);
 CREATE TABLE total (id INTEGER PRIMARY KEY, rows BLOB NOT NULL, states BLOB NOT NULL, sum BLOB NOT NULL);
 """
 _CONTENT = "id, app, name, record, means, kind, changes, bytes, body, earlier"
@@ -156,6 +157,22 @@ class Entries:
             self.states[state] += 1
             self.rows = checksums.added(checksums.taken(self.rows, progress), now)
         self._connection.executemany("UPDATE item SET state = ?, sent = ?, words = ?, progress = ? WHERE id = ?", moved)
+
+    def renew(self, items: Iterable[Row], state: int) -> None:
+        """Puts items in the place of those with the same ids, by their first ten columns; nothing of them was sent."""
+        rows = [_with_sums(item, state, 0, None) for item in items]
+        self.remove([row[0] for row in rows])
+        self._insert(rows)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Takes items away."""
+        for item in ids:
+            row = self._connection.execute("SELECT state, progress FROM item WHERE id = ?", (item,)).fetchone()
+            if row is None:
+                raise ChecksumError(f"item {item}")
+            self._connection.execute("DELETE FROM item WHERE id = ?", (item,))
+            self.states[row[0]] -= 1
+            self.rows = checksums.taken(self.rows, row[1])
 
     def keep_total(self) -> None:
         """To be done at the end of a transaction that changed something."""

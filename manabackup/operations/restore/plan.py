@@ -73,6 +73,7 @@ class Reason(StrEnum):
     IN_ANOTHER_SPACE = "inAnotherSpace"
     PRIVATE_INTO_SHARED = "privateIntoShared"
     SUPERSEDED = "superseded"
+    EDITED_MEANWHILE = "editedMeanwhile"
     TARGET_UNREADABLE = "targetUnreadable"
     UNKNOWN_TABLE = "unknownTable"
     NUL = "nul"

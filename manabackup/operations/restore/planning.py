@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ... import jsontext
 from ...archive import names
 from ...archive.reader import Archive
+from ...jsontext import JSON
 from ...registry import Registry, Table
-from .archive_rows import ArchiveRows, Incoming
-from .identity import ArchiveSpaces
+from .archive_rows import ONE_PER_SPACE, ArchiveRows, Incoming
+from .identity import ArchiveSpaces, Destination
+from .job import Planned
 from .outbox import Item, Outbox
-from .plan import Kind, Means, Reason, TargetRow, skipped
+from .plan import Kind, Reason, TargetRow, skipped
 from .report import Report
 from .target import Target
-from .writing import Work, Writer
+from .writing import Work, Writer, item_of
 
 _BATCH = 500
 
@@ -74,24 +77,42 @@ class Planner:
         items: list[Item] = []
         for incoming, target in self._side_by_side(table):
             for one in incoming:
-                if unreadable:
-                    work = Work(skipped(Reason.TARGET_UNREADABLE))
-                elif one.row.is_deleted and not self.include_deleted:
-                    work = Work(skipped(Reason.DELETED))
-                else:
-                    work = self.writer.work(one.row, target, table, one.destination)
-                space = self.spaces.label(one.space) if table.scope == "space" else None
-                self.report.add(table.name, one.archive_id, work, app=table.app, space=space)
+                work = self._work(table, one, target, unreadable=unreadable)
+                self.report.add(table.name, one.archive_id, work, app=table.app, space=self._label(table, one))
                 for name in one.left_out if work.decision.kind is not Kind.SKIPPED else ():
                     self.report.leave_out(table.name, one.archive_id, name)
                 for name in one.withheld if work.decision.kind is not Kind.SKIPPED else ():
                     self.report.withhold(table.name, one.archive_id, name)
                 if work.changes:
-                    items.append(_item(table, one, work))
+                    items.append(item_of(table.app, table.name, one.row.id, work))
             if len(items) >= _BATCH:
                 outbox.add(items)
                 items = []
         outbox.add(items)
+
+    def again(self, table: Table, stale: Mapping[str, Item]) -> Iterator[tuple[Item, Planned]]:
+        """What is to become of rows (by their ids in the target when they were planned), as far as it is known now."""
+        unreadable = self.target.is_unreadable(table)
+        by_space = {_space(item): item for item in stale.values()} if table.name == ONE_PER_SPACE else {}
+        for incoming, target in self._side_by_side(table):
+            one = incoming[0]
+            if by_space:
+                item = by_space.get(one.destination.space) if isinstance(one.destination, Destination) else None
+            else:
+                item = stale.get(one.row.id)
+            if item is not None:
+                work = self._work(table, one, target, unreadable=unreadable)
+                yield item, Planned(one.archive_id, work, target, one.row.id, self._label(table, one))
+
+    def _work(self, table: Table, one: Incoming, target: TargetRow | None, *, unreadable: bool) -> Work:
+        if unreadable:
+            return Work(skipped(Reason.TARGET_UNREADABLE))
+        if one.row.is_deleted and not self.include_deleted:
+            return Work(skipped(Reason.DELETED))
+        return self.writer.work(one.row, target, table, one.destination)
+
+    def _label(self, table: Table, one: Incoming) -> str | None:
+        return self.spaces.label(one.space) if table.scope == "space" else None
 
     def _side_by_side(self, table: Table) -> Iterator[tuple[list[Incoming], TargetRow | None]]:
         """Each row of the archive with all that the target holds of it."""
@@ -112,9 +133,6 @@ class Planner:
             self.report.refuse(name, row.id, Reason.UNKNOWN_TABLE, None)
 
 
-def _item(table: Table, incoming: Incoming, work: Work) -> Item:
-    means = work.decision.means
-    assert isinstance(means, Means)
-    return Item(
-        0, table.app, table.name, incoming.row.id, means.value, work.decision.kind.value, work.changes, work.earlier
-    )
+def _space(item: Item) -> JSON:
+    """The space that an item's changes are for."""
+    return jsontext.parse(item.changes[-1]).get("spaceId")

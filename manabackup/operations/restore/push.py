@@ -9,17 +9,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import count
 
 from ... import jsontext
 from ...errors import ServerError
-from ...jsontext import JSON
 from ...limits import MIB
 from ...remote.answers import Answer
 from ...remote.sync import PushClient, SyncClient, came_too_slowly, clock_of
 from ...remote.transport import asks_for_too_long
 from ...timestamps import SECOND, format_timestamp, parse_timestamp
+from .edits import mark
+from .lookout import Lookout, pages_since
 from .outbox import Item, Outbox
-from .writing import is_ours
+from .writing import event_of, is_ours
 
 MOST_CHANGES = 200
 """In one request, as the web app sends them."""
@@ -33,26 +35,39 @@ _TRIES = 3
 _MOST_REFUSED = 20
 """Rows refused one after the other: then it is not the rows."""
 _PASSING = frozenset({408, 429, 502, 503, 504})
+_MOST_ROUNDS = 4
+"""Of planning anew what somebody touches again and again."""
 
 CLOCK = "serverClock"
 """What the outbox calls the last time that the server told."""
 
 
 class Push:
-    """One run of pushing. ``reader`` must have another client id than ``client``, and none that ever pushed."""
+    """One run of pushing. ``reader`` must have another client id than ``client``, and none that ever pushed.
+
+    Just before each request ``lookout`` looks at its rows. Those that somebody touched are kept back until the others
+    are sent, or sent not before they are planned anew where that is to be done ``at_once``: ``plan_anew`` does it; with
+    True it is the last time, and leaves what it cannot plan.
+    """
 
     def __init__(
         self,
         outbox: Outbox,
         client: PushClient,
         reader: SyncClient,
+        lookout: Lookout,
+        plan_anew: Callable[[bool], None],
         *,
+        at_once: bool = False,
         seconds: Callable[[], float] = time.monotonic,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._outbox = outbox
         self._client = client
         self._reader = reader
+        self._lookout = lookout
+        self._plan_anew = plan_anew
+        self._at_once = at_once
         self._seconds = seconds
         self._progress = progress
         self._size = FIRST_BYTES
@@ -64,13 +79,23 @@ class Push:
         self._clock = str(outbox.recall(CLOCK))
 
     def run(self) -> None:
-        """Until every item is stored or refused.
+        """Until every item is stored or refused, or left because of what others do to its row.
 
-        Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`; the next run goes on from there.
+        Raises what ``plan_anew`` raises, :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`; the
+        next run goes on from there.
         """
         self._settle(self._outbox.in_flight())
+        for rounds in count(1):
+            self._send_all()
+            if not self._outbox.has_stale:
+                return
+            self._plan_anew(not self._at_once and rounds >= _MOST_ROUNDS)
+
+    def _send_all(self) -> None:
         done, total = self._outbox.settled_changes()
         while (app := self._outbox.next_planned()) is not None:
+            if self._at_once and self._outbox.has_stale:
+                return
             done += self._request(app)
             if self._progress is not None:
                 self._progress(min(done, total), total)
@@ -89,6 +114,13 @@ class Push:
         items = self._outbox.planned(app, items=self._items, changes=MOST_CHANGES, size=self._size)
         since = format_timestamp(parse_timestamp(self._clock) - _CLOCK_SECONDS * SECOND)
         self._outbox.send(items, since)
+        # Nothing stands between the look and the request: what happens in between is found by the verification alone.
+        stale = self._lookout.look(items)
+        if stale:
+            items = [item for item in items if item.id not in stale]
+            if self._at_once or not items:
+                self._outbox.back(items, [item.sent for item in items])
+                return 0
         begun = self._seconds()
         try:
             answer = self._client.push(app, [change for item in items for change in item.missing])
@@ -177,48 +209,22 @@ class Push:
         """
         if not items:
             return []
-        since = str(self._outbox.recall("since"))
+        since = parse_timestamp(str(self._outbox.recall("since")))
         wanted = {item.record for item in items}
         earlier = {event for item in items for event in item.earlier}
         held: set[tuple[str, str]] = set()
         collections = dict.fromkeys((item.app, jsontext.parse(item.changes[0])["table"]) for item in items)
         for app, collection in collections:
-            for change in self._stored_since(app, collection, since):
-                if (
-                    type(change) is dict
-                    and change.get("id") in wanted
-                    and change.get("eventId") not in earlier
-                    and is_ours(change)
-                ):
-                    held.add((change["id"], _mark(change)))
+            for page, _ in pages_since(self._reader, app, collection, since):
+                for change in (jsontext.parse_canonical(raw.text) for raw in page if raw.id in wanted):
+                    if is_ours(change) and event_of(change) not in earlier:
+                        held.add((change["id"], mark(change)))
         counts = []
         for item in items:
-            marks = [(item.record, _mark(jsontext.parse(change))) for change in item.changes]
+            marks = [(item.record, mark(jsontext.parse(change))) for change in item.changes]
             last = max((index for index, mark in enumerate(marks, 1) if mark in held), default=0)
             counts.append(max(item.sent, last))
         return counts
-
-    def _stored_since(self, app: str, collection: str, since: str) -> list[JSON]:
-        changes: list[JSON] = []
-        seen: set[str] = set()
-        while True:
-            page = self._reader.pull(app, collection, since)
-            fresh = [change for change in page.changes if type(change) is dict and change.get("eventId") not in seen]
-            changes += fresh
-            seen.update(str(change.get("eventId")) for change in fresh)
-            if not page.has_more:
-                return changes
-            following = format_timestamp(page.until - 1)
-            if _instant(following) <= _instant(since):
-                raise ServerError(f"the sync server gives the same changes of {app} over and over")
-            since = following
-
-
-def _mark(change: dict[str, JSON]) -> str:
-    """What tells a change from others of its record: the operation, and the times of its fields."""
-    fields = change.get("fields") if change.get("op") == "update" else None
-    times = {name: field.get("at") for name, field in fields.items()} if type(fields) is dict else None
-    return jsontext.dumps([change.get("op"), change.get("deletedAt"), times]).decode()
 
 
 def _instant(text: str) -> int:

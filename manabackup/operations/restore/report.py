@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...jsontext import JSON
+from .outbox import Item
 from .plan import AI, Decision, Kind, Means, Reason
 from .writing import Work
 
@@ -63,6 +64,14 @@ class Report:
                 self.repairable_cases.append(case)
         if decision.means is not None:
             self._count(decision, work, app)
+
+    def move(self, table: str, archive_id: str, planned: Item, work: Work, *, space: str | None) -> None:
+        """A row that was planned anew. What is told of devices stays as it was told before the question."""
+        self.tables[table][planned.kind] -= 1
+        self.tables[table][work.decision.kind.value] += 1
+        self.changes[planned.app] += len(work.changes) - len(planned.changes)
+        if work.decision.reason is not None:
+            self.refuse(table, archive_id, work.decision.reason, space)
 
     def refuse(self, table: str, archive_id: str, reason: Reason, space: str | None) -> None:
         """One reason more; the row itself is counted where it is added."""

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .check import Verification
-from .plan import Kind
+from ...jsontext import JSON
+from .check import Outcome, Verification
+from .plan import Kind, Reason
 from .report import Report
 
 
@@ -24,12 +25,36 @@ class Result:
     """(table, record id, the server's words) of the first rows that the server did not take."""
     verification: Verification | None = None
     """None when nothing was sent."""
+    overwritten_before: Sequence[dict[str, JSON]] = ()
+    """Table and id of rows of which an edit was overwritten by an unfinished run that was given up."""
+
+    @property
+    def edits(self) -> list[dict[str, JSON]]:
+        """Rows that others edited between plan and verification: table, id, and what became of the edit."""
+        set_aside = [case for case in self.report.cases if case["reason"] == Reason.EDITED_MEANWHILE.value]
+        found = self.verification.edits if self.verification is not None else {}
+        outcomes = (
+            ("overwritten", [*self.overwritten_before, *found.get(Outcome.OVERWRITTEN, [])]),
+            ("setAside", set_aside),
+            ("kept", found.get(Outcome.KEPT, [])),
+        )
+        return [
+            {"table": case["table"], "id": case["id"], "outcome": outcome}
+            for outcome, cases in outcomes
+            for case in cases
+        ]
+
+    @property
+    def overwritten(self) -> int:
+        """Rows of which somebody's edit was overwritten that the plan had not seen."""
+        found = self.verification.edited[Outcome.OVERWRITTEN] if self.verification is not None else 0
+        return found + len(self.overwritten_before)
 
     @property
     def losses(self) -> int:
-        """Rows and fields that are not as the archive has them, though nobody asked for that."""
+        """Rows and fields that are not as the archive has them, though nobody asked for that; edits that are lost."""
         differing = self.verification.differing if self.verification is not None else 0
-        return self.report.amiss + self.failed + differing
+        return self.report.amiss + self.failed + differing + self.overwritten
 
     def to_json(self, *, dry_run: bool) -> dict[str, Any]:
         """The object that ``restore --json`` prints (``formats/schemas/restore.schema.json``), but for the target."""
@@ -47,5 +72,7 @@ class Result:
             "verified": None if dry_run else verification is None or verification.ok,
             "notRestored": [*described.pop("cases"), *refused],
             "differing": verification.cases if verification is not None else [],
+            "edited": self.edits,
+            "overwritten": self.overwritten,
             **described,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,18 @@ from ... import jsontext
 from ...archive.names import entry
 from ...archive.reader import Archive
 from ...errors import UsageError, WrongKeyError
+from ...registry import Table
 from ..export import PERSONAL
 from ..pull.reading import Progress as PullProgress
 from ..rows import is_ours
-from .archive_rows import ArchiveRows, RowOptions
+from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions
 from .identity import ArchiveSpaces, SpaceOptions
-from .job import Account, Job, Progress
+from .job import Account, Job, Planned, Progress
+from .outbox import Item
 from .plan import OnConflict, Rules
 from .planning import Planner, Tables
 from .report import Report
+from .target import Target
 from .writing import Writer
 
 
@@ -74,38 +77,46 @@ class Restore(Job):
         filled = [name for name in chosen if self._archive.container.entries[entry("data", name)].size]
         report = Report()
         with self._planning(filled, pulling_progress) as (target, now):
-            options = RowOptions(
-                frozenset(self._order.ids),
-                self._chosen_spaces(spaces),
-                self._order.keep_visibility,
-                self._order.in_clear and not self._account.has_vault,
-            )
-            rows = ArchiveRows(
-                self._archive,
-                self._registry,
-                self._account.cipher,
-                spaces,
-                options,
-                self._make_file,
-                homes=target.homes(),
-            )
-            rules = Rules(now, self._order.on_conflict, self._order.replace_ai, self._order.repair)
-            writer = Writer(self._account.spaces, rules, private_into_shared=self._order.private_into_shared)
-            planner = Planner(
-                self._archive,
-                self._registry,
-                rows,
-                spaces,
-                target,
-                writer,
-                self._order.include_deleted,
-                report,
-            )
+            planner = self._planner(spaces, target, now, report)
             planner.plan(chosen, self._outbox, progress)
         self._remember(report)
         return report
 
     # --- below
+
+    def _planner(
+        self, spaces: ArchiveSpaces, target: Target, now: str, report: Report, ids: Collection[str] | None = None
+    ) -> Planner:
+        """``ids`` are those of the rows in the archive that are looked at; by default those that were asked for."""
+        options = RowOptions(
+            frozenset(self._order.ids if ids is None else ids),
+            self._chosen_spaces(spaces),
+            self._order.keep_visibility,
+            self._order.in_clear and not self._account.has_vault,
+        )
+        rows = ArchiveRows(
+            self._archive,
+            self._registry,
+            self._account.cipher,
+            spaces,
+            options,
+            self._make_file,
+            homes=target.homes(),
+        )
+        rules = Rules(now, self._order.on_conflict, self._order.replace_ai, self._order.repair)
+        writer = Writer(self._account.spaces, rules, private_into_shared=self._order.private_into_shared)
+        return Planner(self._archive, self._registry, rows, spaces, target, writer, self._order.include_deleted, report)
+
+    def _again(
+        self, table: Table, stale: Mapping[str, Item], target: Target, now: str
+    ) -> Iterator[tuple[Item, Planned]]:
+        same = table.name not in self._registry.well_known_ids and table.name != ONE_PER_SPACE
+        ids = stale.keys() if same else None  # elsewhere a row may have another id in the archive
+        return self._planner(self._archive_spaces(), target, now, Report(), ids).again(table, stale)
+
+    @property
+    def _stops_at_conflicts(self) -> bool:
+        return self._order.on_conflict is OnConflict.FAIL
 
     def _check_key(self) -> None:
         manifest, cipher = self._archive.manifest, self._account.cipher

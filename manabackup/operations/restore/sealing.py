@@ -8,7 +8,7 @@ they are shared.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ... import jsontext
@@ -17,12 +17,12 @@ from ...jsontext import JSON
 from ...registry import Table
 from ..private_fields import fields_in_clear, is_of_other_version
 from ..pull.reading import Progress as PullProgress
-from .job import Account, Job, Progress
+from .job import Account, Job, Planned, Progress
 from .outbox import Item
-from .plan import Kind, Means, OnConflict, Reason, Rules, TargetRow, skipped
+from .plan import Decision, Kind, OnConflict, Reason, Rules, TargetRow, skipped
 from .report import Report
 from .target import Target
-from .writing import Work, Writer
+from .writing import Work, Writer, item_of
 
 _BATCH = 500
 
@@ -74,26 +74,44 @@ class Sealing(Job):
         unreadable = target.is_unreadable(table)
         for record_id, lines in target.records(table):
             held = target.row(table, lines)
-            values = held.record.values
-            clear = fields_in_clear(table, values, self._account.cipher) if held.record.state != "absent" else []
-            known = [name for name in clear if not is_of_other_version(values[name])]
-            if not clear or self._is_shared(held.record.space):
-                continue
-            reason = Reason.TARGET_UNREADABLE if unreadable else self._whose(held)
+            clear, known = self._in_clear(table, held)
             for name in clear:
                 if name not in known:
                     report.leave_out(table.name, record_id, name)
             if not known:
                 continue
-            work = self._work(table, held, known, writer) if reason is None else Work(skipped(reason))
+            work = self._work(table, held, known, writer, unreadable=unreadable)
             report.add(table.name, record_id, work, app=table.app, space=held.record.space)
             if work.changes:
-                means = work.decision.means
-                assert isinstance(means, Means)
-                kind = Kind.UPDATE.value
-                yield Item(0, table.app, table.name, record_id, means.value, kind, work.changes, work.earlier)
+                yield item_of(table.app, table.name, record_id, work)
 
-    def _work(self, table: Table, held: TargetRow, names: Sequence[str], writer: Writer) -> Work:
+    def _again(
+        self, table: Table, stale: Mapping[str, Item], target: Target, now: str
+    ) -> Iterator[tuple[Item, Planned]]:
+        unreadable = target.is_unreadable(table)
+        writer = Writer(self._account.spaces, Rules(now, OnConflict.OVERWRITE, self._replace_ai))
+        for record_id, lines in target.records(table):
+            if record_id not in stale:
+                continue
+            held = target.row(table, lines)
+            _, known = self._in_clear(table, held)
+            work = Work(Decision(Kind.UNCHANGED))
+            if known:
+                work = self._work(table, held, known, writer, unreadable=unreadable)
+            yield stale[record_id], Planned(record_id, work, held, space=held.record.space)
+
+    def _in_clear(self, table: Table, held: TargetRow) -> tuple[list[str], list[str]]:
+        """The private fields in clear of a row that is the user's own, and those of them that can be encrypted."""
+        values = held.record.values
+        if held.record.state == "absent" or self._is_shared(held.record.space):
+            return [], []
+        clear = fields_in_clear(table, values, self._account.cipher)
+        return clear, [name for name in clear if not is_of_other_version(values[name])]
+
+    def _work(self, table: Table, held: TargetRow, names: Sequence[str], writer: Writer, *, unreadable: bool) -> Work:
+        reason = Reason.TARGET_UNREADABLE if unreadable else self._whose(held)
+        if reason is not None:
+            return Work(skipped(reason))
         cipher = self._account.cipher
         assert cipher is not None
         values = held.record.values

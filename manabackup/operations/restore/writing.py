@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from ... import jsontext
 from ...jsontext import JSON
+from ...rawchange import event_key, event_name
 from ...registry import Table
 from .archived import ArchivedRow
 from .changes import ACTOR, LARGEST_REQUEST, Change, Place, as_stored, insert, later_than, refusal, replace, update
 from .identity import SENTINEL, Destination, TargetSpaces, kept_scope_fields, scope_fields
 from .in_place import replace_in_place, seal_fields
+from .outbox import Item
 from .plan import AI, Decision, Kind, Means, Reason, Rules, TargetRow, decide, skipped
 
 
@@ -24,7 +26,7 @@ class Work:
     changes: Sequence[bytes] = ()
     """Canonical JSON, in their order; empty when nothing is written."""
     earlier: Sequence[str] = ()
-    """Event ids of changes of this row that the target holds and that an earlier restore wrote."""
+    """The events of this row that the target holds."""
     nested: bool = False
     """It holds plain objects, into which a stale edit of an offline device reaches."""
 
@@ -130,11 +132,19 @@ def _collection(table: Table, target: TargetRow) -> str:
 
 
 def _earlier(target: TargetRow) -> list[str]:
-    return [
-        change["eventId"]
-        for change in target.changes
-        if type(change) is dict and is_ours(change) and type(change.get("eventId")) is str
-    ]
+    return [event_of(change) for change in target.changes]
+
+
+def item_of(app: str, table: str, record: str, work: Work, *, number: int = 0) -> Item:
+    """What goes into the outbox; ``number`` is that of an item whose place it takes."""
+    means = work.decision.means
+    assert isinstance(means, Means)
+    return Item(number, app, table, record, means.value, work.decision.kind.value, work.changes, work.earlier)
+
+
+def event_of(change: JSON) -> str:
+    """What a change is known by."""
+    return event_name(event_key(change))
 
 
 def is_ours(change: dict[str, JSON]) -> bool:

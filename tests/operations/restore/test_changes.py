@@ -12,6 +12,7 @@ from manabackup import jsontext
 from manabackup.jsontext import Number
 from manabackup.operations.restore.identity import Destination, TargetSpaces
 from manabackup.operations.restore.plan import Reason
+from manabackup.operations.restore.writing import event_of
 from manabackup.projection import fold
 from tests.projection.changes import XENIA, T, delete, insert, update
 from tests.reference_client import Client
@@ -246,10 +247,10 @@ def test_changes_go_to_the_collection_whose_stream_is_read_last() -> None:
     assert work(row, held(stray, table=table), table=table).collection == "articleImportJobs"
 
 
-def test_what_an_earlier_restore_wrote_is_known_by_its_events() -> None:
+def test_what_the_plan_saw_of_a_row_is_known_by_its_events() -> None:
     ours = sent(work(archived({"title": "A", "createdAt": T[1]}), None))[0] | {"eventId": "e-1"}
     theirs = update(T[9], {"eventId": "e-2", "actor": XENIA}, title="B")
-    assert work(archived({"title": "C"}), held(ours, theirs)).earlier == ["e-1"]
+    assert work(archived({"title": "C"}), held(ours, theirs)).earlier == [event_of(ours), event_of(theirs)]
 
 
 # --- what the server refuses ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,14 @@ def item(number: int) -> Item:
 def fill(outbox: Outbox) -> None:
     """Something in every state."""
     outbox.remember("command", "this one")
-    outbox.add([item(number) for number in range(5)])
+    outbox.add([item(number) for number in range(6)])
     outbox.reach(Stage.PUSHING)
     planned = outbox.planned("todo", items=4, changes=200, size=1 << 20)
     outbox.done(planned[:1])
     outbox.send(planned[1:2], "2026-01-01T00:00:00Z")
     outbox.fail(planned[2], "400 no such luck")
     outbox.back(planned[3:], [1])
+    outbox.overtake(outbox.unsent("tasks", ["r5"]))
 
 
 def content(outbox: Outbox) -> Any:
@@ -59,6 +61,8 @@ def content(outbox: Outbox) -> Any:
                 outbox.in_flight(),
                 outbox.begun(),
                 list(outbox.written()),
+                outbox.stale(),
+                outbox.unsent("tasks"),
             )
         ),
         outbox.counts(),
@@ -131,7 +135,7 @@ def test_a_flipped_bit_in_its_log_does_not_take_back_what_was_done(path: Path, t
         "UPDATE item SET state = 2 WHERE id = 5",
         "UPDATE item SET sent = 0 WHERE id = 4",
         "UPDATE item SET body = replace(body, 'r4', 'r5') WHERE id = 5",
-        "INSERT INTO item SELECT 6, app, name, record, means, kind, changes, bytes, body, earlier, state, sent, words,"
+        "INSERT INTO item SELECT 7, app, name, record, means, kind, changes, bytes, body, earlier, state, sent, words,"
         " content, progress FROM item WHERE id = 5",
         "UPDATE item SET id = id + 10 WHERE id = 5",
         "UPDATE item SET body = (SELECT body FROM item WHERE id = 4),"
@@ -167,12 +171,27 @@ def test_what_is_altered_while_it_is_open_is_not_sent(path: Path) -> None:
             outbox.planned("todo", items=200, changes=200, size=1 << 20)
 
 
+def test_what_is_planned_anew_takes_the_place_of_what_was_and_the_rest_stays(path: Path) -> None:
+    with Outbox(path) as outbox:
+        fill(outbox)
+        outbox.overtake(outbox.unsent("tasks", ["r4"]))
+        fourth, fifth = outbox.stale()
+        assert (fourth.record, fifth.record) == ("r4", "r5")
+        before = len(list(outbox.written())), outbox.begun()[0].changes
+        outbox.plan_anew([replace(item(9), id=fifth.id)], [fourth], {"a": 1})
+    with Outbox(path) as outbox:
+        assert not outbox.has_stale
+        assert outbox.recall("report") == {"a": 1}
+        assert [one.record for one in outbox.unsent("tasks")] == ["r1", "r9"]
+        assert (len(list(outbox.written())), outbox.begun()[0].changes) == before
+
+
 def test_an_outbox_of_version_0_1_0_goes_on_where_it_was(path: Path) -> None:
     shutil.copy(FIXTURE, path)
     for _ in range(2):
         with Outbox(path) as outbox:
             assert outbox.stage is Stage.PUSHING
-            assert outbox.counts() == {("insert", state): 1 for state in State}
+            assert outbox.counts() == {("insert", state): 1 for state in State if state is not State.STALE}
             (flying,) = outbox.in_flight()
             assert flying.record == "r1"
             (planned,) = outbox.planned("todo", items=200, changes=200, size=1 << 20)

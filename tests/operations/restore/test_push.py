@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from manabackup import jsontext
+from manabackup import jsontext, registry
 from manabackup.errors import ServerError, SubscriptionError
 from manabackup.limits import MIB, Limits
 from manabackup.operations.restore.changes import ACTOR, ORIGIN
+from manabackup.operations.restore.lookout import Lookout
 from manabackup.operations.restore.outbox import Item, Outbox, State
 from manabackup.operations.restore.push import CLOCK, Push
 from manabackup.remote.session import StaticToken
@@ -36,6 +37,8 @@ class Bench:
         self.outbox = Outbox(folder / "outbox.sqlite")
         self.outbox.remember(CLOCK, "2026-01-01T00:00:00Z")
         self.waited: list[float] = []
+        self.overtaken: list[str] = []
+        """Rows that somebody touched."""
         self.took = 0.0
         """Seconds that the next uploads take."""
 
@@ -52,7 +55,17 @@ class Bench:
 
         with Transport(self.box.url, limits=Limits(attempts=3), sleep=self.waited.append, jitter=lambda: 1.0) as line:
             writer = PushClient(line, tokens, self.outbox.client_id)
-            Push(self.outbox, writer, SyncClient(line, tokens, "somebody else"), seconds=seconds).run()
+            self.push(writer, line, tokens, seconds=seconds).run()
+
+    def push(self, writer: PushClient, line: Transport, tokens: StaticToken, **more: Any) -> Push:
+        reader, others = (SyncClient(line, tokens, client) for client in ("somebody else", self.outbox.client_id))
+        lookout = Lookout(self.outbox, others, registry.load(), 0)
+        return Push(self.outbox, writer, reader, lookout, self.plan_anew, **more)
+
+    def plan_anew(self, last: bool) -> None:
+        """Drops what somebody touched."""
+        self.overtaken += [item.record for item in self.outbox.stale()]
+        self.outbox.plan_anew([], self.outbox.stale(), None)
 
     def stored(self, app: str = "todo", collection: str = "tasks") -> list[JSON]:
         """What the log holds, in its order."""
@@ -128,12 +141,12 @@ def test_a_request_asks_for_nothing_back(bench: Bench) -> None:
     assert (body["clientId"], body["schemaVersion"]) == (bench.line.pushed[0].client_id, 1)
 
 
-def test_one_client_id_pushes_and_another_reads(bench: Bench) -> None:
+def test_one_client_id_pushes_and_looks_at_what_others_do_and_another_reads_what_was_stored(bench: Bench) -> None:
     bench.fill(*rows(3))
     bench.line.faults(Fault(2, None))
     bench.run()
     assert {pushed.client_id for pushed in bench.line.pushed} == {bench.outbox.client_id}
-    assert bench.line.readers == {"somebody else"}
+    assert bench.line.readers == {"somebody else", bench.outbox.client_id}
 
 
 def test_the_changes_of_a_replace_go_in_one_request(bench: Bench) -> None:
@@ -327,6 +340,6 @@ def test_only_what_is_half_done_is_finished_when_a_restore_is_given_up(bench: Be
     tokens = StaticToken(bench.box.accounts.issue_token(bench.user))
     with Transport(bench.box.url) as line:
         writer = PushClient(line, tokens, bench.outbox.client_id)
-        Push(bench.outbox, writer, SyncClient(line, tokens, "somebody else")).finish_begun()
+        bench.push(writer, line, tokens).finish_begun()
     assert bench.operations("r0000") == "delete insert update"
     assert bench.operations("r0001") == bench.operations("r0002") == ""

@@ -473,14 +473,15 @@ def test_tables_that_the_archive_does_not_have_are_a_mistake(bench: Bench, tmp_p
 # --- afterwards -------------------------------------------------------------------------------------------------------
 
 
-def test_an_edit_between_push_and_verification_is_told(bench: Bench, tmp_path: Path) -> None:
+def test_an_edit_between_push_and_verification_is_told_and_no_failure(bench: Bench, tmp_path: Path) -> None:
     with bench.job(spaced(tmp_path, 0, 0)) as job:
         job.plan()
         job.push()
         bench.write({"id": "t1", "op": "update", "fields": {"order": {"value": 7, "at": "2099-01-01T00:00:00.000Z"}}})
         found = job.verify()
-        assert (found.rows, found.cases) == (2, [{"table": "tasks", "id": "t1", "rule": "fold"}])
-        assert job.result(found).losses == 1
+        assert (found.rows, found.ok, found.cases) == (2, True, [])
+        result = job.result(found)
+        assert (result.edits, result.losses) == ([{"table": "tasks", "id": "t1", "outcome": "kept"}], 0)
 
 
 def test_what_clients_would_show_otherwise_is_told(bench: Bench, tmp_path: Path) -> None:
