@@ -28,4 +28,5 @@ def box(line: Line) -> Iterator[Sandbox]:
 def bench(box: Sandbox, line: Line, tmp_path: Path) -> Bench:
     line.pushed.clear()
     line.fault = lambda pushed: None
+    line.moment = lambda: None
     return Bench(box, line, tmp_path)

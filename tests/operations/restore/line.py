@@ -48,6 +48,8 @@ class Line:
     pushed: list[Pushed] = field(default_factory=list)
     readers: set[str] = field(default_factory=set)
     """Client ids of everybody who read."""
+    moment: Callable[[], None] = lambda: None
+    """Called just before and just after the server deals with each request."""
 
     def faults(self, *faults: Fault | None) -> None:
         """One for each of the next pushes; then all is well."""
@@ -55,6 +57,16 @@ class Line:
         self.fault = lambda pushed: next(coming, None)
 
     def __call__(self, application: ASGIApp) -> ASGIApp:
+        within = self._faulty(application)
+
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            self.moment()
+            await within(scope, receive, send)
+            self.moment()
+
+        return wrapped
+
+    def _faulty(self, application: ASGIApp) -> ASGIApp:
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             path = scope["path"].split("/")
             client_id = dict(scope["headers"]).get(b"x-client-id", b"").decode()
