@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -477,6 +478,36 @@ def test_L1_a_restore_that_is_killed_at_any_moment_completes_in_the_end(
     record = restored(crowded, much)
     assert record["verified"] is True
     assert_restored(box, other, crowded)
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize("outcome", ["setAside", "overwritten"])
+def test_an_edit_that_the_plan_did_not_see_is_named_and_ends_with_3(
+    crowded: Computer, much: Path, other: Newcomer, box: Sandbox, line: Line, outcome: str, as_json: bool
+) -> None:
+    def edit(_: Any = None) -> None:
+        line.fault = lambda pushed: None
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        change = {"table": "tasks", "id": "r0007", "op": "update", "fields": {"priority": {"value": "EDIT", "at": at}}}
+        box.log.append(other.id, "phone", "todo", change)
+
+    if outcome == "setAside":
+        assert killed_at_push(crowded, line, much, stored=0)
+        edit()
+    else:
+        line.fault = edit  # the rows were looked at by then
+    done = crowded("restore", str(much), "--yes", *(["--json"] if as_json else []))
+    assert done.code == 3, done.err
+    if as_json:
+        check("restore", done.record)
+        assert done.record["edited"] == [{"table": "tasks", "id": "r0007", "outcome": outcome}]
+        assert done.record["overwritten"] == (outcome == "overwritten")
+    words = {"setAside": "edited after the plan, and left as it is", "overwritten": "an edit was overwritten"}
+    assert f"warning: tasks r0007: {words[outcome]}" in done.err
+    priority = held(crowded)["tasks"]["r0007"]["priority"]
+    assert priority == ("EDIT" if outcome == "setAside" else "mine")
+    if outcome == "setAside":
+        assert restored(crowded, much)["updated"] == 1
 
 
 def test_another_command_does_not_take_over_an_unfinished_restore(
