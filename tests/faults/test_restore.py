@@ -39,8 +39,9 @@ READING = {
     "plan's clock": {"method": "GET", "first": 1},
     "plan's page": {"method": "GET", "first": 2},
     "plan's last page": {"method": "GET", "first": 3},
-    "verification's page": {"method": "GET", "first": 5},
-    "verification's last page": {"method": "GET", "first": 6},
+    "look before the push": {"method": "GET", "first": 4},
+    "verification's page": {"method": "GET", "first": 6},
+    "verification's last page": {"method": "GET", "first": 7},
 }
 """The requests that read, by what they are for, when nothing goes wrong."""
 PUSH = {"method": "POST", "first": 1}
@@ -137,8 +138,9 @@ def test_nothing_goes_wrong_to_begin_with(desk: Desk) -> None:
     assert result.verification.ok
     desk.assert_as_planned()
     seen = [request.method for request in desk.line.requests]
-    assert seen == [*["GET"] * 3, "POST", *["GET"] * 3]
-    assert [len(request.changes) for request in desk.line.requests] == [0, 0, 0, 8, 0, 0, 0]
+    # The fourth is the look at the rows that are about to be written.
+    assert seen == [*["GET"] * 4, "POST", *["GET"] * 3]
+    assert [len(request.changes) for request in desk.line.requests] == [0, 0, 0, 0, 8, 0, 0, 0]
 
 
 def tried(desk: Desk, script: Script, fault: Fault, times: int | None) -> tuple[ManabackupError | None, Result | None]:
@@ -216,7 +218,9 @@ READ_WRONG = [
 def readings() -> list[tuple[str, str]]:
     pages = [
         (call, fault.name)
-        for call in ("plan's last page", "plan's clock", "verification's last page")
+    # The fourth is the look at the rows that are about to be written.
+    assert seen == [*["GET"] * 4, "POST", *["GET"] * 3]
+    assert [len(request.changes) for request in desk.line.requests] == [0, 0, 0, 0, 8, 0, 0, 0]
         for fault in PAGES
     ]
     return [(call, name) for call in READING for name in READ_WRONG] + pages
@@ -253,7 +257,10 @@ def test_R2_S9_whatever_goes_wrong_at_random_the_target_is_as_planned_in_the_end
     desk.assert_as_planned(once=False)
 
 
-def test_S3_R2_looking_for_what_a_push_left_ends_on_a_server_that_stands_still_and_invents(desk: Desk) -> None:
+@pytest.mark.parametrize("first", [1, 2], ids=["before a push", "after it"])
+def test_S3_R2_looking_for_what_a_push_left_ends_on_a_server_that_stands_still_and_invents(
+    desk: Desk, first: int
+) -> None:
     numbers = itertools.count()
 
     def invent(page: JSON) -> JSON:
@@ -261,7 +268,9 @@ def test_S3_R2_looking_for_what_a_push_left_ends_on_a_server_that_stands_still_a
         return {**page, "serverChanges": [change], "syncedUntil": "2026-01-01T00:00:00Z", "hasMore": True}
 
     push = Script(resets, **PUSH)  # type: ignore[arg-type]
-    looks = Script(edits_json(invent), method="GET", first=len(["clock", "page", "last page"]) + 1, times=None)
+    # The fourth is the look at the rows that are about to be written.
+    assert seen == [*["GET"] * 4, "POST", *["GET"] * 3]
+    assert [len(request.changes) for request in desk.line.requests] == [0, 0, 0, 0, 8, 0, 0, 0]
     with desk.line.under(lambda request: push(request) or looks(request)), pytest.raises(ServerError, match="over"):
         desk.restore()
     assert looks.met < 10

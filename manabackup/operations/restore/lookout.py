@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from ...errors import ServerError
 from ...printable import one_line
 from ...rawchange import RawChange, event_name
 from ...registry import Registry, Table
@@ -99,8 +100,8 @@ class Lookout:
 def pages_since(client: SyncClient, app: str, collection: str, since: int) -> Iterator[tuple[list[RawChange], int]]:
     """The changes of a collection that were stored after an instant, and the end of each page (microseconds).
 
-    Raises what :meth:`SyncClient.pull` raises, :class:`FailingPageError` also for more changes of one instant than fit
-    a page.
+    Raises what :meth:`SyncClient.pull` raises, :class:`ServerError` also for answers that lead nowhere, and
+    :class:`FailingPageError` for more changes of one instant than fit a page.
     """
     seen: set[bytes] = set()
     ask = partial(client.pull, app, collection)
@@ -112,6 +113,8 @@ def pages_since(client: SyncClient, app: str, collection: str, since: int) -> It
         yield fresh, until
         if not page.has_more:
             return
-        if until - 1 <= since:
-            raise FailingPageError(f"the sync server gives the same changes of {one_line(app)} over and over")
+        if until <= since:
+            raise ServerError(f"the sync server gives the same changes of {one_line(app)} over and over")
+        if until - 1 == since:
+            raise FailingPageError(f"more changes of {one_line(app)} are of one instant than fit a page")
         since = until - 1
