@@ -91,7 +91,7 @@ def stands(changes: list[JSON], table: str, edit: str) -> bool:
     if edit == "delete":
         return record.state != "live"
     value = record.values.get(TEXT[table] if edit in ("text", "row") else "color")
-    return opened(value) == "EDIT"
+    return bool(opened(value) == "EDIT")
 
 
 def opened(value: JSON) -> JSON:
