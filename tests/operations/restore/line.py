@@ -45,7 +45,7 @@ class Line:
     """Middleware for a sandbox. ``fault`` is asked about each push that carries changes."""
 
     fault: Callable[[Pushed], Fault | None] = lambda pushed: None
-    pushed: list[Pushed] = field(default_factory=list)
+    pushed: list[Pushed] = field(default_factory=list, repr=False)
     readers: set[str] = field(default_factory=set)
     """Client ids of everybody who read."""
     moment: Callable[[], None] = lambda: None
