@@ -233,7 +233,7 @@ def _fix(
         report = job.resumed()
         if report is not None:
             run.terminal.note("going on with a run that did not come to its end")
-        elif not tables:
+        elif not tables and not job.overwritten:
             return None
         else:
             report = _plan(run, job, tables)

@@ -217,16 +217,17 @@ def test_every_client_of_the_target_shows_what_was_restored(
 def test_an_accounts_own_fresh_archive_changes_nothing_in_it_unless_rows_are_to_be_repaired(
     pulled: Computer, archive: Path
 ) -> None:
-    plan = restored(pulled, archive, "--space", "personal", "--dry-run", code=3)  # fields that do not open
+    plan = restored(pulled, archive, "--dry-run", code=3)  # tables that nobody knows
+    assert (plan["leftOut"], plan["reasons"]) == (0, {"unknownTable": 2})
     check("restore", plan)
     assert (plan["planned"], plan["repaired"]) == (0, 0)
     assert plan["repairable"] == len(plan["repairableCases"]) > 0
-    named = pulled("restore", str(archive), "--space", "personal", "--dry-run", "-v")
+    named = pulled("restore", str(archive), "--dry-run", "-v")
     case = next(case for case in plan["repairableCases"] if case["fields"])
     assert f"in need of repair: {plan['repairable']} rows" in named.out
     assert f"  {case['table']} {case['id']}: other values: {' '.join(case['fields'])}" in named.out
-    repairs = restored(pulled, archive, "--space", "personal", "--dry-run", "--repair", "--replace-ai", code=3)
-    assert repairs["planned"] == repairs["repaired"] == repairs["repairable"] == plan["repairable"]
+    repairs = restored(pulled, archive, "--dry-run", "--repair", "--replace-ai", code=3)  # those of shared spaces
+    assert repairs["planned"] == repairs["repaired"] == plan["repairable"] - repairs["reasons"]["otherSpace"]
 
 
 # --- what is shown, and what is asked ---------------------------------------------------------------------------------

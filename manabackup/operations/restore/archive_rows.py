@@ -57,8 +57,8 @@ class Incoming:
     destination: Destination | Reason
     space: int | None
     """Its space's number in the archive."""
-    left_out: Sequence[str] = ()
-    """Fields that no key at hand opens."""
+    left_out: Mapping[str, JSON] = field(default_factory=dict)
+    """Fields that no key at hand opens, with what the archive holds of them."""
     withheld: Sequence[str] = ()
     """Secrets and capabilities of the account that the archive was made in, which is another one."""
 
@@ -227,6 +227,7 @@ class ArchiveRows:
         withheld = self._withhold_capabilities(table, values)
         unknown = {*raw.omitted, *withheld, *self._withhold_visibility(values)} - values.keys()
         in_clear = self._options.in_clear or (isinstance(destination, Destination) and destination.shared)
+        archived = dict(values)
         fields = self._check_private(values, table.encrypted.union(raw.sealed), raw.ciphertext, in_clear)
         unknown.update(fields.lost)
         if b"\\ud" in raw.line:
@@ -256,7 +257,8 @@ class ArchiveRows:
             assert destination.space is not None
             if latest.get(destination.space) != raw.id:
                 destination = Reason.SUPERSEDED
-        return Incoming(raw.id, row, destination, space, sorted(fields.lost), withheld)
+        left_out = {name: archived[name] for name in sorted(fields.lost)}
+        return Incoming(raw.id, row, destination, space, left_out, withheld)
 
     def _id(self, table: Table, raw: _Raw, destination: Destination | Reason, latest: Mapping[str, str]) -> str:
         identifier = raw.id

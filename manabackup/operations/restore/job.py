@@ -131,7 +131,6 @@ class Job:
         self._make_file = spool_files(folder / _OUTBOX)
         self._outbox = Outbox(folder / _OUTBOX)
         self._overwritten: list[JSON] = []
-        """Rows of which an edit was overwritten by what was given up."""
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -172,6 +171,11 @@ class Job:
         if self._outbox.recall("command") != self._command():
             raise UnfinishedError(f"{printable(str(self._outbox.recall('called')))} is not finished")
         return Report.of_json(self._outbox.recall("report"))
+
+    @property
+    def overwritten(self) -> Sequence[JSON]:
+        """Table and id of rows of which an edit was overwritten by what was given up."""
+        return self._overwritten
 
     def abandon(self) -> None:
         """Gives up what another command had still to send. What may be half done is finished first.

@@ -79,8 +79,9 @@ class Planner:
             for one in incoming:
                 work = self._work(table, one, target, unreadable=unreadable)
                 self.report.add(table.name, one.archive_id, work, app=table.app, space=self._label(table, one))
-                for name in one.left_out if work.decision.kind is not Kind.SKIPPED else ():
-                    self.report.leave_out(table.name, one.archive_id, name)
+                for name, value in one.left_out.items() if work.decision.kind is not Kind.SKIPPED else ():
+                    if target is None or target.record.values.get(name) != value:  # else nothing is missing there
+                        self.report.leave_out(table.name, one.archive_id, name)
                 for name in one.withheld if work.decision.kind is not Kind.SKIPPED else ():
                     self.report.withhold(table.name, one.archive_id, name)
                 if work.changes:

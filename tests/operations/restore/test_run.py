@@ -88,15 +88,26 @@ def test_a_private_value_keeps_its_own_text(bench: Bench, tmp_path: Path) -> Non
 
 
 def test_what_no_key_opens_is_left_out_and_reported_and_stays_in_the_target(bench: Bench, tmp_path: Path) -> None:
-    foreign = FieldCipher(SOURCE_KEY).encrypt(b'"?"')
-    bench.write({"id": "n2", "data": {"title": foreign, "color": "old", "createdAt": THEN}}, "notes")
+    foreign, another = (FieldCipher(SOURCE_KEY).encrypt(b'"?"') for _ in range(2))
+    bench.write({"id": "n2", "data": {"title": another, "color": "old", "createdAt": THEN}}, "notes")
     rows = [{"id": f"n{number}", "title": foreign, "color": "new"} for number in (1, 2)]
     result = bench.restore(archive_of(tmp_path, "notes", *rows))
     assert result.report.left_out == 2
     assert result.report.left_out_cases[0] == {"table": "notes", "id": "n1", "field": "title"}
     assert "title" not in bench.row("notes", "n1").values
-    assert bench.row("notes", "n2").values["title"] == foreign
+    assert bench.row("notes", "n2").values["title"] == another
     assert result.losses == 2
+
+
+def test_nothing_is_left_out_where_the_target_holds_the_same_ciphertext(bench: Bench, tmp_path: Path) -> None:
+    foreign = FieldCipher(SOURCE_KEY).encrypt(b'"?"')
+    for record, color in (("n1", "new"), ("n2", "old")):
+        bench.write({"id": record, "data": {"title": foreign, "color": color, "createdAt": THEN}}, "notes")
+    result = bench.restore(
+        archive_of(tmp_path, "notes", *({"id": f"n{n}", "title": foreign, "color": "new"} for n in (1, 2)))
+    )
+    assert (result.updated, result.report.left_out, result.losses) == (1, 0, 0)
+    assert bench.row("notes", "n2").values["title"] == foreign
 
 
 SECRETS: dict[str, dict[str, JSON]] = {
