@@ -234,7 +234,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         _check(connection)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # not when a signal came just after it was committed
+            connection.execute("ROLLBACK")
         raise
 
 
