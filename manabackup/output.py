@@ -2,31 +2,46 @@
 
 A file is written under another name beside its place, flushed to the disk, and renamed; then the folder is flushed.
 The part file is locked while it is written: a second writer stops, and what a killed run left behind is known as such.
+
+Not every file system has hard links, locks, or folders that can be flushed or even read. Where one is missing, what it
+is for is done without it as well as can be.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import io
+import logging
 import os
+import re
 import stat
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from .errors import LockedError, OutputError
+from .errors import LockedError, OutputError, UsageError
 from .interrupts import uninterrupted
 from .printable import printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+_log = logging.getLogger(__name__)
+
 _BUFFER_BYTES = 1 << 20
-_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_LONGEST_NAME = 255
+"""Bytes in a file's name, where the file system does not say."""
+_NO_FLUSH = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What ``fsync`` of a file says where the file system has no such thing; anything else is trouble of the disk."""
+_MOST_LINKS = 40
+_DESCRIPTORS = re.compile(r"/dev/fd|/proc/[^/]+/(task/[^/]+/)?fd")
+"""Folders whose names stand for what a process has open."""
 NO_SPACE = "free some space on this disk, or write to another one"
 _HINTS = {
     errno.ENOSPC: NO_SPACE,
@@ -35,6 +50,7 @@ _HINTS = {
     errno.EPERM: "the folder does not let you write",
     errno.EROFS: "this disk is read-only",
     errno.ENOENT: "the folder does not exist",
+    errno.ENAMETOOLONG: "give it a shorter name",
 }
 
 
@@ -67,21 +83,28 @@ class AtomicFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        self.path = Path(os.path.realpath(path))
+        self._named = Path(path)
+        self.path = real_path(self._named)
         self.part = _part_of(self.path)
+        self.set_aside: Path | None = None
+        """Where the file went that was in this place, if :meth:`keep_old` was called and there was one."""
         self._force = force
+        self._keep_old = False
         self._raw: _PartFile | None = None
         self._file: io.BufferedRandom | None = None
         self._release: Callable[[], object] | None = None
 
+    def keep_old(self) -> None:
+        """From now on, the file that ``force`` replaces is kept under a name of its own beside it."""
+        self._keep_old = True
+
     def __enter__(self) -> BinaryIO:
-        with writing_to(self.path):
-            self._check_place()
-            with uninterrupted():
-                self._raw = _PartFile(_create_locked(self.part, self.path), self.path)
-                self._file = io.BufferedRandom(self._raw, _BUFFER_BYTES)
-                # An interrupt may keep __exit__ from being called, or from its first step.
-                self._release = weakref.finalize(self, _remove, self.part, self._raw)
+        check_place(self._named, force=self._force)
+        with writing_to(self.path), uninterrupted():
+            self._raw = _PartFile(_create_locked(self.part, self.path), self.path)
+            self._file = io.BufferedRandom(self._raw, _BUFFER_BYTES)
+            # An interrupt may keep __exit__ from being called, or from its first step.
+            self._release = weakref.finalize(self, _remove, self.part, self._raw)
         return cast("BinaryIO", self._file)
 
     def __exit__(
@@ -94,38 +117,19 @@ class AtomicFile:
             if kind is None:
                 with writing_to(self.path):
                     self._file.flush()
-                    os.fsync(self._raw.fileno())
+                    _flush(self._raw.fileno())
                     self._publish()
-                    flush_folder(self.path.parent)
+                _flush_folder(self.path)
         finally:
             self._release()
 
-    def _check_place(self) -> None:
-        try:
-            mode = self.path.stat().st_mode
-        except FileNotFoundError:
-            return
-        if not stat.S_ISREG(mode):
-            raise OutputError(f"{printable(str(self.path))} is not a regular file")
-        refuse_existing(self.path, force=self._force)
-
     def _publish(self) -> None:
         if self._force:
+            if self._keep_old:
+                self.set_aside = _set_aside(self.path)
             self.part.replace(self.path)
-            return
-        try:
-            # link() and not rename(): it fails when the name has appeared meanwhile.
-            self.path.hardlink_to(self.part)
-        except FileExistsError:
-            raise _exists(self.path) from None
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            if self.path.exists():
-                raise _exists(self.path) from None
-            self.part.rename(self.path)
-            return
-        self.part.unlink()
+        elif _give_name(self.part, self.path):
+            self.part.unlink()
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -134,16 +138,65 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def flush_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _flush(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that has no such thing
+        if error.errno not in _NO_FLUSH:
             raise
-    finally:
-        os.close(descriptor)
+
+
+def _flush_folder(path: Path) -> None:
+    """Makes the name of a file durable, if the file system can; the file is there either way."""
+    try:
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            reason = error.strerror or type(error).__name__
+            shown = printable(str(path))
+            _log.warning("%s may be lost if the power fails now: its folder cannot be flushed (%s)", shown, reason)
+
+
+def _give_name(part: Path, path: Path) -> bool:
+    """Gives a file a name that is free; tells whether it has its old one too. Raises :class:`OutputError`."""
+    try:
+        # link() and not rename(): it fails when the name has appeared meanwhile.
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise _exists(path) from None
+    except (OSError, NotImplementedError):
+        # No hard links here, for which every system has another word. If it was something else, rename() says so too.
+        if path.exists():
+            raise _exists(path) from None
+        part.rename(path)
+        return False
+    return True
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Gives a file another name, the first that is free: ``a.previous.mana``, ``a.previous-2.mana``, … None without it.
+
+    Where there are hard links it keeps the one it has, so that at no moment it has none.
+    """
+    for number in count(1):
+        mark = ".previous" if number == 1 else f".previous-{number}"
+        ending = f"{mark}{path.suffix}"
+        kept = path.with_name(_cut(path.stem, _name_limit(path) - len(os.fsencode(ending))) + ending)
+        try:
+            if not os.path.lexists(kept):
+                _give_name(path, kept)
+                return kept
+            if os.path.samestat(path.lstat(), kept.lstat()):  # a run got so far, and was killed
+                return kept
+        except FileNotFoundError:
+            return None
+        except OutputError:
+            continue  # somebody else was quicker
+    raise AssertionError("there are more numbers than names")
 
 
 class _PartFile(io.FileIO):
@@ -168,7 +221,7 @@ def _remove(part: Path, raw: _PartFile) -> None:
 
 
 def _create_locked(part: Path, target: Path) -> int:
-    """A descriptor of a new, empty, locked file. Of two that begin at once, one at most goes on."""
+    """A descriptor of a new, empty file, locked if that is possible. Of two that begin at once, one at most goes on."""
     while True:
         try:
             descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -192,18 +245,27 @@ def _remove_stale(part: Path, target: Path) -> None:
     except FileNotFoundError:
         return
     try:
-        _lock(descriptor, target)
+        if not _lock(descriptor, target):
+            name = printable(str(part))
+            raise LockedError(
+                f"{name} exists: another run is writing there, or was killed",
+                hint="this file system has no locks to tell; if no other run is alive, remove that file",
+            )
         if _is_at(descriptor, part):
             part.unlink()
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, target: Path) -> None:
+def _lock(descriptor: int, target: Path) -> bool:
+    """Locks a file; False on a file system without locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise LockedError(f"another run is writing {printable(str(target))}") from None
+    except OSError:
+        return False
+    return True
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
@@ -213,20 +275,83 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raises the :class:`OutputError` that writing to ``path`` would end with: before secrets are asked for.
+def check_place(path: Path, *, force: bool) -> None:
+    """Raises what writing to ``path`` would end with as things are: before secrets are asked for.
 
-    A run that was killed just after its output had appeared left the part file as a second name of it: that goes.
+    :class:`OutputError` for what exists and is not to be replaced, or can never be; :class:`UsageError` for another
+    name of a standard stream. A run that was killed just after its output had appeared left the part file as a second
+    name of it: that goes.
     """
-    if not force and path.exists():
-        target = Path(os.path.realpath(path))
+    shown = printable(str(path))
+    if _names_a_descriptor(path):
+        raise UsageError(f"{shown} is not a file that could be written whole", hint="-o - is the standard output")
+    target = real_path(path)
+    with writing_to(path):
+        try:
+            mode = target.stat().st_mode
+        except FileNotFoundError:
+            return
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{shown} is not a regular file but a folder", hint="name the file in it, too")
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{shown} is not a regular file")
+    if not force:
         with suppress(OSError, LockedError):  # what is told is that the file exists
             _remove_stale(_part_of(target), target)
         raise _exists(path)
 
 
+def real_path(path: Path) -> Path:
+    """``path`` from the root on, symbolic links followed. Raises :class:`OutputError` where there is nothing to go by.
+
+    That is so for a relative one when the working folder is gone.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except FileNotFoundError:
+        raise working_folder_is_gone() from None
+
+
+def working_folder_is_gone() -> OutputError:
+    """The error of a process whose working folder has been removed."""
+    return OutputError("the working folder does not exist any more", hint="change to a folder that does")
+
+
+def beside(target: Path, ending: str) -> Path:
+    """A hidden file beside ``target``, named after it, or after a hash of its name where that is too long."""
+    name = f".{target.name}{ending}"
+    if len(os.fsencode(name)) > _name_limit(target):
+        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}{ending}"
+    return target.with_name(name)
+
+
+def _name_limit(target: Path) -> int:
+    try:
+        return os.pathconf(target.parent, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        return _LONGEST_NAME
+
+
+def _cut(name: str, size: int) -> str:
+    """A name of at most ``size`` bytes, whole characters."""
+    return os.fsencode(name)[:size].decode("utf-8", "ignore") if len(os.fsencode(name)) > size else name
+
+
+def _names_a_descriptor(path: Path) -> bool:
+    """Whether a path is a name for what a process has open, such as ``/dev/stdout``."""
+    for _ in range(_MOST_LINKS):
+        with suppress(OSError):
+            if _DESCRIPTORS.fullmatch(os.path.realpath(path.parent)):
+                return True
+        try:
+            path = path.parent / path.readlink()
+        except OSError:
+            return False
+    return False
+
+
 def _part_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part")
+    return beside(target, ".part")
 
 
 def _exists(path: Path) -> OutputError:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from manabackup.errors import LockedError, OutputError
-from manabackup.output import AtomicFile, refuse_existing, write_whole, writing_to
+from manabackup.errors import LockedError, OutputError, UsageError
+from manabackup.output import AtomicFile, check_place, write_whole, writing_to
 
 
 def names(folder: Path) -> list[str]:
@@ -193,7 +193,7 @@ def test_L1_what_a_killed_run_left_is_removed_by_the_next_one(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda target: AtomicFile(target).__enter__(), lambda target: refuse_existing(target, force=False)]
+    "ask", [lambda target: AtomicFile(target).__enter__(), lambda target: check_place(target, force=False)]
 )
 def test_L1_the_second_name_that_a_killed_run_left_of_its_output_goes_though_the_output_is_not_replaced(
     tmp_path: Path, ask: Callable[[Path], object]
@@ -212,10 +212,204 @@ def test_L3_the_part_file_of_a_run_that_is_alive_stays_when_the_output_is_not_re
         file.write(b"mine")
         target.write_bytes(b"theirs")
         with pytest.raises(OutputError, match="exists"):
-            refuse_existing(target, force=False)
+            check_place(target, force=False)
         assert names(tmp_path) == [".a.part", "a"]
         target.unlink()
     assert target.read_bytes() == b"mine"
+
+
+# --- file systems that lack something ---------------------------------------------------------------------------------
+
+
+def failing(
+    monkeypatch: pytest.MonkeyPatch, call: str, number: int, *, when: Callable[..., bool] = lambda *_: True
+) -> None:
+    """From now on the system's ``call`` fails."""
+    real = getattr(os, call)
+
+    def fail(*arguments: object, **options: object) -> object:
+        if when(*arguments):
+            raise OSError(number, os.strerror(number))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(os, call, fail)
+
+
+def is_folder(descriptor: int, *_: object) -> bool:
+    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.EBADF])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_that_has_its_name_is_written_though_its_folder_cannot_be_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int, force: bool
+) -> None:
+    failing(monkeypatch, "fsync", number, when=is_folder)
+    with AtomicFile(tmp_path / "a", force=force) as file:
+        file.write(b"whole")
+    assert (tmp_path / "a").read_bytes() == b"whole"
+    assert names(tmp_path) == ["a"]
+    told = [record.getMessage() for record in caplog.records]
+    unknown = number not in (errno.EOPNOTSUPP, errno.EINVAL)  # what has no such call has nothing to warn of
+    assert [text.startswith(f"{tmp_path}/a may be lost if the power fails now") for text in told] == [True] * unknown
+
+
+def test_a_folder_that_can_be_written_and_not_read_takes_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing(monkeypatch, "open", errno.EACCES, when=lambda path, *_: Path(path) == tmp_path)
+    with AtomicFile(tmp_path / "a") as file:
+        file.write(b"whole")
+    assert names(tmp_path) == ["a"]
+    assert "Permission denied" in caplog.text
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_L2_a_file_that_itself_cannot_be_flushed_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    failing(monkeypatch, "fsync", number, when=lambda descriptor: not is_folder(descriptor))
+    with pytest.raises(OutputError, match="cannot write"), AtomicFile(tmp_path / "a") as file:
+        file.write(b"x")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EPERM, errno.EACCES, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EMLINK, errno.ENOTTY]
+)
+def test_without_hard_links_a_file_gets_its_name_by_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    failing(monkeypatch, "link", number)
+    with AtomicFile(tmp_path / "a") as file:
+        file.write(b"whole")
+    assert names(tmp_path) == ["a"]
+    writer = AtomicFile(tmp_path / "b")
+    writer.__enter__().write(b"mine")
+    (tmp_path / "b").write_bytes(b"theirs")
+    with pytest.raises(OutputError, match="exists"):
+        writer.__exit__(None, None, None)
+    assert (tmp_path / "b").read_bytes() == b"theirs"
+
+
+def test_a_python_without_hard_links_writes_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "link")
+    with AtomicFile(tmp_path / "a") as file:
+        file.write(b"whole")
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL])
+def test_without_locks_a_file_is_written_and_a_part_file_that_may_be_in_use_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with AtomicFile(tmp_path / "a") as file:
+        file.write(b"whole")
+        with pytest.raises(LockedError, match=r"\.a\.part exists") as caught, AtomicFile(tmp_path / "a"):
+            pytest.fail("two writers")
+        assert caught.value.hint is not None
+        assert "remove that file" in caught.value.hint
+    assert names(tmp_path) == ["a"]
+
+
+# --- names and places -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("character", ["a", "ä", "🔑"])
+@pytest.mark.parametrize("size", [*range(244, 256)])
+def test_a_name_may_be_as_long_as_the_disk_takes(tmp_path: Path, character: str, size: int) -> None:
+    bytes_each = len(character.encode())
+    name = character * (size // bytes_each) + "x" * (size % bytes_each)
+    with AtomicFile(tmp_path / name) as file:
+        file.write(b"1")
+        with pytest.raises(LockedError), AtomicFile(tmp_path / name):
+            pytest.fail("two writers")
+    writer = AtomicFile(tmp_path / name, force=True)
+    with writer as file:
+        file.write(b"2")
+        writer.keep_old()
+    assert writer.set_aside is not None
+    assert names(tmp_path) == sorted([name, writer.set_aside.name])
+    assert (tmp_path / name).read_bytes() == b"2"
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="File name too long") as caught:
+        AtomicFile(tmp_path / ("a" * 256)).__enter__()
+    assert caught.value.hint == "give it a shorter name"
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/1", "/dev/../dev/stdout"])
+@pytest.mark.parametrize("force", [False, True])
+def test_another_name_of_a_stream_is_no_output(name: str, force: bool) -> None:
+    with pytest.raises(UsageError, match="not a file") as caught:
+        check_place(Path(name), force=force)
+    assert caught.value.hint == "-o - is the standard output"
+    with pytest.raises(UsageError), AtomicFile(name, force=force):
+        pytest.fail("nothing is written")
+
+
+def test_a_link_to_another_name_of_a_stream_is_no_output_either(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("/dev/stdout")
+    with pytest.raises(UsageError):
+        check_place(tmp_path / "a", force=True)
+
+
+def test_a_file_in_a_folder_of_the_devices_is_an_output() -> None:
+    check_place(Path("/dev/shm/no-such.mana"), force=False)
+
+
+def test_a_working_folder_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for ask in (lambda: AtomicFile("a"), lambda: check_place(Path("a"), force=False)):
+        with pytest.raises(OutputError, match="the working folder does not exist any more"):
+            ask()
+    with AtomicFile(tmp_path / "a") as file:
+        file.write(b"x")
+    assert names(tmp_path) == ["a"]
+
+
+# --- what is replaced -------------------------------------------------------------------------------------------------
+
+
+def replace(target: Path, content: bytes) -> Path | None:
+    writer = AtomicFile(target, force=True)
+    with writer as file:
+        file.write(content)
+        writer.keep_old()
+    return writer.set_aside
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "no hard links"])
+def test_what_is_replaced_can_be_kept_and_nothing_kept_before_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:
+        failing(monkeypatch, "link", errno.EPERM)
+    target = tmp_path / "all.sealed.mana"
+    assert replace(target, b"0") is None
+    assert replace(target, b"1") == tmp_path / "all.sealed.previous.mana"
+    assert replace(target, b"2") == tmp_path / "all.sealed.previous-2.mana"
+    assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == {
+        "all.sealed.mana": b"2",
+        "all.sealed.previous.mana": b"0",
+        "all.sealed.previous-2.mana": b"1",
+    }
+
+
+def test_what_a_killed_run_kept_already_is_not_kept_twice(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.write_bytes(b"old")
+    (tmp_path / "a.previous").hardlink_to(target)
+    assert replace(target, b"new") == tmp_path / "a.previous"
+    assert names(tmp_path) == ["a", "a.previous"]
+    assert (tmp_path / "a.previous").read_bytes() == b"old"
 
 
 @contextmanager

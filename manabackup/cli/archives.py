@@ -21,7 +21,7 @@ from ..operations.reseal import unseal as unseal_archive
 from ..operations.rows import clean_rows
 from ..operations.verify import VerifyReport
 from ..operations.verify import verify as verify_archive
-from ..output import refuse_existing
+from ..output import check_place
 from ..printable import counted
 from .frame import command, secret_options
 from .run import Run
@@ -129,7 +129,7 @@ def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> No
 @click.argument("file")
 def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
     """Put an archive under a passphrase."""
-    refuse_existing(Path(output), force=force)
+    check_place(Path(output), force=force)
     written = seal_archive(Path(file), Path(output), lambda: new_passphrase(run), private=private, force=force)
     run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}, sealed"])
 
@@ -142,7 +142,7 @@ def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
 @click.argument("file")
 def unseal(run: Run, file: str, output: str, force: bool, allow_weak_kdf: bool) -> None:
     """Take an archive out of its seal."""
-    refuse_existing(Path(output), force=force)
+    check_place(Path(output), force=force)
     written = unseal_archive(
         Path(file), Path(output), lambda: run.secret("passphrase"), force=force, allow_weak_kdf=allow_weak_kdf
     )

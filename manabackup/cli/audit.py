@@ -25,7 +25,7 @@ from ..operations.restore.plan import Kind, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
 from ..operations.restore.sealing import Sealing
-from ..output import AtomicFile, refuse_existing
+from ..output import AtomicFile, check_place
 from ..printable import counted, one_line, printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
@@ -146,7 +146,7 @@ def audit(
     if force and sarif is None:
         raise UsageError("--force goes with --sarif")
     if sarif is not None:
-        refuse_existing(Path(sarif), force=force)
+        check_place(Path(sarif), force=force)
     fix: _Fix | None = None
     with _place(run, offline, no_key, full, extra_apps, accept_new_key) as place:
         found = _look(run, place, personal_space)

@@ -17,7 +17,7 @@ from ..operations.account_key import AccountKey
 from ..operations.export import Selection, Source
 from ..operations.export import export as write_export
 from ..operations.pull import PullResult
-from ..output import refuse_existing
+from ..output import check_place
 from ..remote.connection import Connection
 from ..remote.session import StaticToken, user_id
 from ..secret_sources import secret_text
@@ -119,7 +119,7 @@ def export(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     path = Path(output)
-    refuse_existing(path, force=force)
+    check_place(path, force=force)
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     passphrase = new_passphrase(run) if seal else None
     with (

@@ -11,7 +11,7 @@ from ..archive.writer import Seal
 from ..errors import OlderArchiveError, UsageError
 from ..operations.account_key import ask_vault, open_vault
 from ..operations.convert import convert as convert_archive
-from ..output import refuse_existing
+from ..output import check_place
 from .archives import force_option, new_passphrase, output_option
 from .connection import connect, tell_origin
 from .exported import now, report
@@ -38,7 +38,7 @@ def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: b
         pass  # as it should be
     else:
         raise UsageError(f"{file} is of the present version already")
-    refuse_existing(Path(output), force=force)
+    check_place(Path(output), force=force)
     master_key = run.master_key()
     if master_key is not None:
         key = open_vault(lambda: None, master_key=master_key)

@@ -18,7 +18,7 @@ from ..operations.account_key import ask_vault, open_vault, pin
 from ..operations.rekey import RekeyResult, check_opener
 from ..operations.rekey import rekey as rekey_archive
 from ..operations.restore.job import target_spaces
-from ..output import refuse_existing
+from ..output import check_place
 from ..remote.connection import Connection
 from ..settings import TARGET
 from ..state import StateFolder
@@ -67,7 +67,7 @@ def rekey(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     path = Path(output)
-    refuse_existing(path, force=force)
+    check_place(path, force=force)
     with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
         opener = _opener(run, archive)
         target = _target(run, accept_new_key)

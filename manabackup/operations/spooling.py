@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..crypto.seal import SpoolFile
-from ..output import writing_to
+from ..output import beside, real_path, writing_to
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC
 
 
 def spool_files(output: Path) -> Callable[[], SpoolFile]:
     """Makes the files of :class:`~manabackup.crypto.seal.CipherSpool`, beside ``output``: there must be room anyway."""
-    place = Path(os.path.realpath(output))
+    place = real_path(output)
 
     def make_file() -> SpoolFile:
         with writing_to(place.parent):
@@ -33,7 +33,7 @@ def _nameless(output: Path) -> int:
         return os.open(output.parent, _FLAGS | os.O_TMPFILE, 0o600)
     except (OSError, AttributeError):
         pass  # what stands in the way of any file is told by the next attempt
-    path = output.with_name(f".{output.name}.spool")
+    path = beside(output, ".spool")
     while True:
         path.unlink(missing_ok=True)
         try:
