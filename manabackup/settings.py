@@ -39,6 +39,8 @@ _SWITCHES = ("json", "no-progress", "quiet")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _MOST_VERBOSE = 3
+_LONGEST_NUMBER = 9
+"""Digits of a number of seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,14 @@ class Settings:
     progress: bool = True
     verbosity: int = 0
     """-1 quiet, 0 as usual, 1 and more for ``-v`` …"""
+    wait: float = 0.0
+    """Seconds for which the state folder's lock is waited for."""
+    unknown_profiles: tuple[str, ...] = ()
+    """Profiles that were asked for by name and that the configuration does not have: they are sessions at most."""
+    known_profiles: tuple[str, ...] = ()
+    """Those that it has."""
+    config_path: Path = field(default_factory=Path)
+    """Where the configuration is, or would be."""
 
 
 def default_config() -> Path:
@@ -90,18 +100,24 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     profile = flags.get("profile") or environ.get(variable("profile")) or config.profile or DEFAULT_PROFILE
     chosen = _Layers(flags, environ, config.profiles.get(profile, {}))
     account = _account(profile, chosen)
+    target = _target(account, flags, environ, config)
+    asked = [name for key in ("profile", f"{TARGET}profile") if (name := flags.get(key) or environ.get(variable(key)))]
     state_dir = chosen.text("state-dir")
     if state_dir is not None and "state-dir" not in flags and not environ.get(variable("state-dir")):
         state_dir = str(_relative_to(path.parent, state_dir))
     return Settings(
         account=account,
-        target=_target(account, flags, environ, config),
+        target=target,
         secrets=SecretSources(flags, environ, chosen.texts(), lambda name: _relative_to(path.parent, name)),
         email=chosen.text("email"),
         state_dir=Path(state_dir) if state_dir is not None else None,
         json=chosen.switch("json"),
         progress=not chosen.switch("no-progress"),
         verbosity=_verbosity(flags, chosen),
+        wait=chosen.seconds("wait"),
+        unknown_profiles=tuple(name for name in asked if name not in config.profiles and name != DEFAULT_PROFILE),
+        known_profiles=tuple(config.profiles),
+        config_path=path,
     )
 
 
@@ -137,6 +153,14 @@ class _Layers:
                 raise UsageError(f"{variable(name)} is not a number from 0 to {_MOST_VERBOSE}")
             return min(int(value[:4]), _MOST_VERBOSE)
         return int(self._profile.get(name, 0))
+
+    def seconds(self, name: str) -> float:
+        value = self._flags.get(name) or self._environ.get(variable(name)) or self._profile.get(name, 0)
+        if isinstance(value, str):
+            if not (value.isascii() and value.isdigit()) or len(value) > _LONGEST_NUMBER:
+                raise UsageError(f"--{name} (or {variable(name)}) is not a number of seconds")
+            value = int(value)
+        return float(value)
 
 
 def _verbosity(flags: Mapping[str, Any], layers: _Layers) -> int:
@@ -176,7 +200,7 @@ def _read_config(path: Path, *, must_exist: bool) -> _Config:
 
     shown = printable(str(path))
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin with a byte order mark
         config = tomllib.loads(text)
     except FileNotFoundError:
         if must_exist:
@@ -207,6 +231,8 @@ def _checked(config: dict[str, Any], shown: str) -> _Config:
             where = f"profiles.{name}.{key}"
             if key in _SWITCHES:
                 check(isinstance(value, bool), where, "neither true nor false")
+            elif key == "wait":
+                check(type(value) is int and 0 <= value < 10**_LONGEST_NUMBER, where, "not a number of seconds")
             elif key == "verbose":
                 check(type(value) is int and 0 <= value <= _MOST_VERBOSE, where, f"not from 0 to {_MOST_VERBOSE}")
             else:

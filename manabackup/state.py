@@ -16,13 +16,14 @@ import fcntl
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from . import jsontext
-from .errors import JSONTextError, LockedError, SignInError, UsageError
+from .errors import JSONTextError, LockedError, OutputError, SignInError, UsageError
 from .keyring_store import Keyring, platform_keyring
 from .output import reading_from, write_whole, writing_to
 from .printable import printable
@@ -30,13 +31,22 @@ from .remote.session import SIGN_IN_HINT, Session
 
 _PROFILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 _SESSION_VERSION = 1
+_LOOK_AGAIN = 0.5
+"""Seconds until a lock that another run holds is tried again."""
 
 
 class StateFolder:
-    """Names the parts of a state folder; ``root`` is the platform's own place unless given. Creates it when needed."""
+    """Names the parts of a state folder; ``root`` is the platform's own place unless given. Creates it when needed.
 
-    def __init__(self, root: Path | None = None) -> None:
+    ``wait`` is for how many seconds :meth:`lock` waits for another run to end; ``waiting`` is told of that run then.
+    """
+
+    def __init__(
+        self, root: Path | None = None, *, wait: float = 0.0, waiting: Callable[[str], object] | None = None
+    ) -> None:
         self.root = root if root is not None else default_root()
+        self._wait = wait
+        self._waiting = waiting
 
     def sessions(
         self, profile: str = "default", *, keyring: Callable[[], Keyring | None] = platform_keyring
@@ -47,6 +57,10 @@ class StateFolder:
                 f"not a profile's name: {printable(profile[:64])}", hint="letters, digits, '_', '-' and '.', 64 at most"
             )
         return SessionStore(self._folder("profiles", profile) / "session.json", keyring)
+
+    def has_session(self, profile: str) -> bool:
+        """Whether a profile has a session, even one that has ended. Nothing is created."""
+        return _PROFILE.fullmatch(profile) is not None and (self.root / "profiles" / profile / "session.json").exists()
 
     def mirror_path(self, sync_url: str, user_id: str) -> Path:
         """The file of one user's mirror of one sync server; it may not exist yet. Its folder does."""
@@ -59,7 +73,7 @@ class StateFolder:
 
     def lock(self) -> Lock:
         """The lock of the whole folder, not yet taken."""
-        return Lock(self._folder() / "lock")
+        return Lock(self._folder() / "lock", wait=self._wait, waiting=self._waiting)
 
     def _folder(self, *names: str) -> Path:
         folder = self.root
@@ -81,31 +95,62 @@ def default_root() -> Path:
 class Lock:
     """``with Lock(path):`` — held until the block ends, or the process does.
 
-    Raises :class:`LockedError` at once when another one holds it. The file stays: removing it would let two hold it.
+    Raises :class:`LockedError` when another one holds it, at once or after ``wait`` seconds; ``waiting`` is told of the
+    other one before. Raises :class:`OutputError` where the file system has no locks. The file stays: removing it would
+    let two hold it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, wait: float = 0.0, waiting: Callable[[str], object] | None = None) -> None:
         self._path = path
+        self._wait = wait
+        self._waiting = waiting
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
         with writing_to(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take(descriptor)
             with writing_to(self._path):
                 os.ftruncate(descriptor, 0)
-                os.write(descriptor, b"%d\n" % os.getpid())
-        except BlockingIOError:
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            process = f" (process {holder})" if holder.isdigit() else ""
-            raise LockedError(f"another run{process} works with {printable(str(self._path.parent))}") from None
+                os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         except BaseException:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
         return self
+
+    def _take(self, descriptor: int) -> None:
+        until = time.monotonic() + self._wait
+        told = False
+        while not self._taken(descriptor):
+            other = self._other(descriptor)
+            left = until - time.monotonic()
+            if left <= 0:
+                hint = None if told else "--wait lets this run wait for it; or give it a --state-dir of its own"
+                raise LockedError(other, hint=hint)
+            if not told and self._waiting is not None:
+                self._waiting(other)
+            told = True
+            time.sleep(min(left, _LOOK_AGAIN))
+
+    def _taken(self, descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            folder = printable(str(self._path.parent))
+            raise OutputError(
+                f"the file system of {folder} has no locks: {error.strerror or error}",
+                hint="--state-dir names a folder on another one, such as a disk of this computer",
+            ) from None
+        return True
+
+    def _other(self, descriptor: int) -> str:
+        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+        process = f" (process {holder})" if holder.isdigit() else ""
+        return f"another run{process} works with {printable(str(self._path.parent))}"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -202,6 +206,61 @@ def test_L3_a_lock_ends_with_its_process(folder: StateFolder) -> None:
         other.kill()
     with folder.lock():
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_L3_a_file_system_without_locks_keeps_no_state(
+    folder: StateFolder, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OutputError, match=f"file system of {folder.root} has no locks") as caught, folder.lock():
+        pytest.fail("two runs might")
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("--state-dir ")
+
+
+def test_L3_a_run_that_may_wait_begins_when_the_other_one_ends(folder: StateFolder) -> None:
+    held, told = folder.lock(), threading.Event()
+    said: list[str] = []
+
+    def waiting(other: str) -> None:
+        said.append(other)
+        told.set()
+
+    def end_the_other() -> None:
+        assert told.wait(30)
+        held.__exit__(None, None, None)
+
+    held.__enter__()
+    other = threading.Thread(target=end_the_other)
+    other.start()
+    with StateFolder(folder.root, wait=600, waiting=waiting).lock():
+        other.join()
+    assert said == [f"another run (process {os.getpid()}) works with {folder.root}"]
+
+
+def test_L3_a_run_that_has_waited_long_enough_stops(folder: StateFolder) -> None:
+    said: list[str] = []
+    with folder.lock():
+        with pytest.raises(LockedError) as caught, StateFolder(folder.root, wait=0.01, waiting=said.append).lock():
+            pytest.fail("two runs")
+        assert caught.value.message == said[0]
+        with pytest.raises(LockedError) as caught, folder.lock():
+            pytest.fail("two runs")
+        assert caught.value.hint is not None
+        assert caught.value.hint.startswith("--wait ")
+
+
+def test_a_session_is_known_of_without_making_a_folder(folder: StateFolder) -> None:
+    assert not folder.has_session("home")
+    assert not folder.has_session("../home")
+    assert not folder.root.exists()
+    folder.sessions("home", keyring=lambda: None).save(SESSION)
+    assert folder.has_session("home")
+    assert not folder.has_session("hoem")
 
 
 def test_the_platforms_folder_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

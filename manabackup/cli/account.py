@@ -8,7 +8,7 @@ from ..errors import ManabackupError, ServerError, SignInError, UsageError
 from ..remote.session import Session, SessionToken, sign_in, sign_out
 from ..remote.transport import Transport
 from ..secret_sources import variable
-from ..state import SessionStore, StateFolder
+from ..state import SessionStore
 from .frame import command, secret_options, setting_options
 from .prompts import ask
 from .run import Run
@@ -26,7 +26,7 @@ def login(run: Run, force: bool) -> None:
     without use, or with `logout`.
     """
     account = run.settings.account
-    state = StateFolder(run.settings.state_dir)
+    state = run.state
     store = state.sessions(account.profile)
     with Transport(account.auth_url) as auth:
         old = _stored(run, store)
@@ -62,7 +62,7 @@ def logout(run: Run) -> None:
 
     The session is forgotten here even when the server cannot be told.
     """
-    state = StateFolder(run.settings.state_dir)
+    state = run.state
     store = state.sessions(run.settings.account.profile)
     session = _stored(run, store)
     with state.lock():

@@ -29,7 +29,6 @@ from ..output import AtomicFile, check_place
 from ..printable import counted, one_line, printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
-from ..state import StateFolder
 from .backup import extra_app_option, known_user, open_mirror, pull_into, unlock_mirror
 from .connection import connect, expect_zero_knowledge
 from .frame import command, secret_options
@@ -223,7 +222,7 @@ def _fix(
     _check_key(run, place.key, found, accept_new_key)
     spaces = target_spaces(connection, personal_space, unreadable=None)
     account = Account(connection, spaces, place.key.cipher)
-    folder = StateFolder(run.settings.state_dir).restore_folder(connection.sync.base_url, connection.user_id)
+    folder = run.state.restore_folder(connection.sync.base_url, connection.user_id)
     tables = [name for kind in _CLEAR if (finding := found.finding(kind)) for name in finding.tables]
     if dry_run:
         folder = folder.with_name(f"{folder.name}.dry")

@@ -21,7 +21,6 @@ from ..output import check_place
 from ..remote.connection import Connection
 from ..remote.session import StaticToken, user_id
 from ..secret_sources import secret_text
-from ..state import StateFolder
 from ..timestamps import parse_timestamp
 from .ages import search_words
 from .archives import force_option, new_passphrase, output_option
@@ -178,7 +177,7 @@ def unlock_mirror(run: Run, mirror: Mirror, connection: Connection | None, accep
 @contextmanager
 def open_mirror(run: Run, sync_url: str, user: str, *, create: bool = True) -> Iterator[Mirror]:
     """An account's mirror, under the lock of the state folder. Raises :class:`NotFoundError` without ``create``."""
-    state = StateFolder(run.settings.state_dir)
+    state = run.state
     with state.lock():
         path = state.mirror_path(sync_url, user)
         try:
@@ -206,7 +205,7 @@ def known_user(run: Run) -> str:
     source = run.source("token")
     if source is not None:
         return user_id(StaticToken(secret_text(source, "access token")).token())
-    session = StateFolder(run.settings.state_dir).sessions(run.settings.account.profile).load()
+    session = run.state.sessions(run.settings.account.profile).load()
     if session is None:
         raise SignInError("not signed in", hint="`manabackup login`, or give the token that the mirror was pulled with")
     return session.user_id

@@ -19,7 +19,6 @@ from ..operations.export import Selection, Source
 from ..operations.live import live_archive, scope_of
 from ..printable import one_line, printable
 from ..settings import SECOND
-from ..state import StateFolder
 from .archives import weak_kdf_option
 from .backup import account_source, extra_app_option
 from .frame import command, secret_options
@@ -127,7 +126,7 @@ def _against_account(
     with ExitStack() as stack:
         source = stack.enter_context(account_source(run, offline, accept_new_key, extra_apps))
         selection = _within(scope.selection, source)
-        folder = StateFolder(run.settings.state_dir).root
+        folder = run.state.root
         with run.terminal.progress("reading the account", unit="changes") as bar:
             second = stack.enter_context(live_archive(source, selection, folder, progress=bar.reach))
         # The account's key may be what an archive was encrypted for; a plain one has nothing to open.

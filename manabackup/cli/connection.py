@@ -15,7 +15,6 @@ from ..remote.session import CommandToken, Session, StaticToken, TokenSource
 from ..remote.vault import VaultKey
 from ..secret_sources import EnvironmentSource, secret_text, ways_to_give
 from ..settings import Account
-from ..state import StateFolder
 from .run import Run
 
 _TOKEN = "access token"  # noqa: S105 # its name
@@ -31,7 +30,7 @@ def connect(run: Run, account: Account | None = None, *, limits: Limits = DEFAUL
     account = account or run.settings.account
     who: TokenSource | Session | None = _given_tokens(run, account)
     if who is None:
-        who = StateFolder(run.settings.state_dir).sessions(account.profile).load()
+        who = run.state.sessions(account.profile).load()
     if who is None:
         raise _not_signed_in(account)
     with servers(who, auth_url=account.auth_url, sync_url=account.sync_url, limits=limits) as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import traceback
+from collections.abc import Iterator
 
 import click
 
@@ -21,6 +22,8 @@ from .terminal import flush_or_abandon_stdout, say_raw
 _COMPLETION = "_MANABACKUP_COMPLETE"
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 _LONGEST_MESSAGE = 2_000
+_WAIT = "--wait"
+_AN_HOUR = "3600"
 
 
 def execute(arguments: list[str], whole: click.Group | None = None) -> int:
@@ -53,10 +56,19 @@ def _invoke(whole: click.Group, arguments: list[str], run: Run) -> int:
     if _COMPLETION in os.environ:
         whole.main(arguments, prog_name=overview.PROGRAM, complete_var=_COMPLETION)
     try:
-        with whole.make_context(overview.PROGRAM, list(arguments), obj=run) as context:
+        with whole.make_context(overview.PROGRAM, list(_with_seconds(arguments)), obj=run) as context:
             return int(whole.invoke(context) or 0)
     except click.exceptions.Exit as end:
         return end.exit_code
+
+
+def _with_seconds(arguments: list[str]) -> Iterator[str]:
+    """The same command line, with a number behind each ``--wait``: alone among options it may do without."""
+    options = True
+    for number, argument in enumerate(arguments):
+        options = options and argument != "--"
+        alone = argument == _WAIT and not "".join(arguments[number + 1 : number + 2]).isdigit()
+        yield f"{_WAIT}={_AN_HOUR}" if options and alone else argument
 
 
 def _told(error: Exception) -> tuple[int, str, str | None]:
@@ -66,6 +78,10 @@ def _told(error: Exception) -> tuple[int, str, str | None]:
             return error.exit_code, error.message, error.hint
         case click.UsageError():
             return UsageError.exit_code, *_usage(error)
+        case FileNotFoundError() if error.filename is None and _nowhere():
+            from ..output import working_folder_is_gone
+
+            return _told(working_folder_is_gone())
         case FileNotFoundError():
             return NotFoundError.exit_code, f"{error.filename or 'a file'} does not exist", None
         case OSError():
@@ -78,6 +94,15 @@ def _told(error: Exception) -> tuple[int, str, str | None]:
             return 1, "the memory does not suffice", None
     # The words of any other error may quote data.
     return 1, f"an error in this program ({type(error).__name__})", "-vv shows where; a report of it is welcome"
+
+
+def _nowhere() -> bool:
+    """Whether this process' working folder has been removed."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _usage(error: click.UsageError) -> tuple[str, str]:

@@ -59,6 +59,8 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[Concatenate[Run,
             run = context.find_object(Run)
             assert run is not None
             run.begin(context.meta.get(_FLAGS, {}))
+            if name != "login":  # which may make a profile
+                run.check_profiles()
             return function(run, *args, **kwargs)
 
         return click.command(name, cls=Command, context_settings=_CONTEXT, **attributes)(callback)

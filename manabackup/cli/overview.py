@@ -73,6 +73,7 @@ GLOBAL_OPTIONS: Final = (
     (("--state-dir",), "DIR", "where sessions and mirrors are kept"),
     (("--auth-url",), "URL", "account service (default: https://auth.mana.how)"),
     (("--sync-url",), "URL", "sync server (default: https://sync.mana.how)"),
+    (("--wait",), "[=SECONDS]", "wait for another run on the same state to end; without a number an hour at most"),
     (("--json",), None, "results as JSON on the standard output"),
     (("--no-progress",), None, "no progress bars"),
     (("-v", "--verbose"), None, "say more; -vv also shows where an error came from"),
@@ -109,4 +110,4 @@ def help_text() -> str:
 
 
 def _syntax(names: tuple[str, ...], value: str | None) -> str:
-    return ", ".join(names) + (f" {value}" if value else "")
+    return ", ".join(names) + (f"{'' if value.startswith('[') else ' '}{value}" if value else "")

@@ -21,7 +21,6 @@ from ..operations.restore.job import target_spaces
 from ..output import check_place
 from ..remote.connection import Connection
 from ..settings import TARGET
-from ..state import StateFolder
 from .archives import force_option, output_option, weak_kdf_option
 from .connection import connect, expect_zero_knowledge, target_account, tell_origin, unlock
 from .frame import command, secret_options, strict_option, target_options
@@ -155,7 +154,7 @@ def hold_against_known(run: Run, connection: Connection, cipher: FieldCipher, ac
 @contextmanager
 def _mirror_of(run: Run, connection: Connection) -> Iterator[Mirror | None]:
     """The mirror of an account, where this computer has one."""
-    state = StateFolder(run.settings.state_dir)
+    state = run.state
     url, user_id = connection.sync.base_url, connection.user_id
     path = state.mirror_path(url, user_id)
     if not path.exists():

@@ -24,7 +24,6 @@ from ..remote.connection import Connection
 from ..remote.vault import VaultClient
 from ..settings import TARGET
 from ..settings import Account as TargetSettings
-from ..state import StateFolder
 from .archives import weak_kdf_option
 from .connection import connect, expect_zero_knowledge, target_account, tell_origin
 from .frame import command, secret_options, strict_option, target_options
@@ -114,7 +113,7 @@ def restore(
         open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
         _account(run, archive, personal_space, accept_new_key) as account,
     ):
-        state = StateFolder(run.settings.state_dir)
+        state = run.state
         folder = state.restore_folder(account.connection.sync.base_url, account.connection.user_id)
         rehearsal = folder.with_name(f"{folder.name}.dry")
         with state.lock():

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..printable import printable
 from ..secret_sources import FileSource, Source, secret_text, ways_to_give
 from ..settings import TARGET, Settings, resolve
 from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..state import StateFolder
 
 _LABELS = {
     "passphrase": "passphrase",
@@ -68,6 +72,29 @@ class Run:
     def end(self) -> None:
         """Log records are nobody's words any more."""
         self._log_lines.close()
+
+    def check_profiles(self) -> None:
+        """Raises :class:`UsageError` for a profile that neither the configuration nor a sign-in has made."""
+        settings = self.settings
+        for name in settings.unknown_profiles:
+            if self.state.has_session(name):
+                continue
+            import difflib
+
+            near = difflib.get_close_matches(name, settings.known_profiles, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else f"`manabackup --profile {name} login` makes one"
+            raise UsageError(f"{settings.config_path.name} has no profile {printable(name[:64])}", hint=hint)
+
+    @property
+    def state(self) -> StateFolder:
+        """The state folder that the settings name."""
+        from ..state import StateFolder
+
+        return StateFolder(
+            self.settings.state_dir,
+            wait=self.settings.wait,
+            waiting=lambda other: self.terminal.note(f"waiting: {other}"),
+        )
 
     def source(self, name: str) -> Source | None:
         """Where a secret would come from, if not from a prompt. Warns when a file is open to other users."""

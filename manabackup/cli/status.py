@@ -40,7 +40,7 @@ def status(run: Run) -> None:
     the error.
     """
     account = run.settings.account
-    state = StateFolder(run.settings.state_dir)
+    state = run.state
     report = _Report()
     report.add("profile", account.profile, account.profile)
     report.add("state", str(state.root), str(state.root))

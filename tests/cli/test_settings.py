@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.errors import NotFoundError, UsageError
+from manabackup.sandbox.accounts import User
 from manabackup.settings import resolve
 
-from .processes import CommandLine
+from .processes import PASSWORD, CommandLine
 
 _VALUES = {"flag": "https://flag.example", "environment": "https://env.example", "profile": "https://file.example"}
 _DEFAULTS = {"auth-url": "https://auth.mana.how", "sync-url": "https://sync.mana.how", "email": None}
@@ -170,3 +171,56 @@ def test_the_option_after_the_command_wins_and_every_v_counts(trial: CommandLine
     record = trial("-v", "--auth-url", "https://a", "show-settings", "-v", "--auth-url", "https://b", "--json").record
     assert record["authUrl"] == "https://b"
     assert record["verbosity"] == 2
+
+
+def test_a_byte_order_mark_before_the_file_is_passed_over(tmp_path: Path) -> None:
+    flags = _written(tmp_path, '\ufeffprofile = "work"\n[profiles.work]\nemail = "w@example.org"\n')
+    assert resolve(flags, {}).email == "w@example.org"
+
+
+@pytest.mark.parametrize("command", ["status", "pull", "export -o x.mana", "info x.mana", "rekey x.mana -o y.mana"])
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_a_profile_that_nobody_made_is_a_mistake_in_the_command_line(
+    manabackup: CommandLine, tmp_path: Path, command: str, way: str
+) -> None:
+    config = _written(tmp_path, "[profiles.home]\n")["config"]
+    named = ["--profile", "hoem"] if way == "option" else []
+    env = {"MANABACKUP_PROFILE": "hoem", "MANABACKUP_TOKEN": "x"} if way == "environment" else {}
+    done = manabackup("--config", config, *named, *command.split(), env=env)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: config.toml has no profile hoem\nhint: did you mean home?\n"
+
+
+def test_a_profile_of_the_target_that_nobody_made_is_one_too(manabackup: CommandLine) -> None:
+    done = manabackup("rekey", "x.mana", "-o", "y.mana", "--to-profile", "new")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: config.toml has no profile new\nhint: `manabackup --profile new login` makes one\n"
+
+
+def test_a_sign_in_makes_a_profile(here: CommandLine, user: User) -> None:
+    secret = {"MANABACKUP_PASSWORD": PASSWORD}
+    assert here("--profile", "new", "login", "--email", user.email, env=secret).code == 0
+    assert here("--profile", "new", "status").code == 0
+    assert here("--profile", "new", "logout").code == 0
+    assert here("--profile", "new", "status").code == 2
+
+
+def test_seconds_of_waiting_come_from_every_layer(tmp_path: Path) -> None:
+    flags = _written(tmp_path, "[profiles.default]\nwait = 3\n")
+    assert resolve({}, {}).wait == 0
+    assert resolve(flags, {}).wait == 3
+    assert resolve(flags, {"MANABACKUP_WAIT": "2"}).wait == 2
+    assert resolve(flags | {"wait": "1"}, {"MANABACKUP_WAIT": "2"}).wait == 1
+    for wrong in ("soon", "-1", "1.5", "9" * 10):
+        with pytest.raises(UsageError, match="not a number of seconds"):
+            resolve({"wait": wrong}, {})
+    with pytest.raises(UsageError, match="not a number of seconds"):
+        resolve(_written(tmp_path, '[profiles.default]\nwait = "3"\n'), {})
+
+
+@pytest.mark.parametrize("arguments", [["--wait"], ["--wait", "0"], ["--wait=0"]])
+def test_the_option_to_wait_needs_no_number(trial: CommandLine, arguments: list[str]) -> None:
+    assert trial(*arguments, "speak", "x").out == "result x\n"
+    assert trial("speak", *arguments, "x").out == "result x\n"
+    assert trial("speak", "x", *arguments).out == "result x\n"
+    assert trial("speak", "--", "--wait").out == "result --wait\n"
