@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .errors import NotFoundError, OutputError, UsageError
+from .passphrases import BOM
 from .printable import printable
 
 ENVIRONMENT_PREFIX = "MANABACKUP_"
@@ -25,7 +26,7 @@ _LARGEST = 1 << 20
 
 
 class Source(Protocol):
-    """One place that a secret comes from. It may be read more than once, and give something newer each time."""
+    """One place that a secret comes from. It may give something newer each time, or nothing any more, as pipes do."""
 
     def read(self) -> bytes:
         """Raises :class:`UsageError` or :class:`NotFoundError` without quoting what was read."""
@@ -60,6 +61,13 @@ class FileSource:
         except (OSError, ValueError):
             return False  # reading it will say why
         return stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
+
+    def can_be_read_again(self) -> bool:
+        """Whether it is a regular file, and no pipe that is empty after the first time."""
+        try:
+            return self.path.is_file()
+        except (OSError, ValueError):
+            return True  # reading it will say what is wrong
 
     @property
     def _name(self) -> str:
@@ -169,15 +177,41 @@ def ways_to_give(name: str) -> str:
     return f"--{name}-file FILE, --{name}-command CMD, or {variable(name)}"
 
 
-def secret_text(source: Source, what: str) -> str:
-    """A secret as text; one newline at the end of a file or of a command's output is cut. ``what`` is its name."""
-    content = source.read()
+class SecretReader:
+    """Reads sources, each once, and keeps what came: a pipe that is given for two archives is empty the second time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Source, bytes] = {}
+
+    def content(self, source: Source) -> bytes:
+        """What a source gave when it was read first. Raises what :meth:`Source.read` raises."""
+        if source not in self._kept:
+            self._kept[source] = source.read()
+        return self._kept[source]
+
+    def text(self, source: Source, what: str, *, exact: bool = False) -> str:
+        """:func:`secret_text` of it."""
+        return _as_text(source, self.content(source), what, exact=exact)
+
+
+def secret_text(source: Source, what: str, *, exact: bool = False) -> str:
+    """A secret as text; one newline at the end of a file or of a command's output is cut. ``what`` is its name.
+
+    A byte order mark before it is dropped unless it is to be ``exact``. Raises :class:`UsageError` for what is empty or
+    no text, and what :meth:`Source.read` raises.
+    """
+    return _as_text(source, source.read(), what, exact=exact)
+
+
+def _as_text(source: Source, content: bytes, what: str, *, exact: bool) -> str:
     if not isinstance(source, EnvironmentSource) and content.endswith(b"\n"):
         content = content[:-1].removesuffix(b"\r")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise UsageError(f"the {what} is not UTF-8 text") from None
+    if not exact:
+        text = text.removeprefix(BOM)
     if not text:
         raise UsageError(f"the {what} is empty")
     return text

@@ -11,7 +11,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from operator import lt
@@ -22,10 +22,18 @@ from typing import IO, Any, NamedTuple, NoReturn
 import orjson
 
 from .. import jsontext
-from ..crypto.seal import SealedBody, Source, derive_key
-from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError
+from ..crypto.seal import SealedBody, SealParameters, Source, derive_key
+from ..errors import (
+    DamagedArchiveError,
+    JSONTextError,
+    OlderArchiveError,
+    TamperedArchiveError,
+    WrongPassphraseError,
+)
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB, Limits
+from ..passphrases import BOM, oddities
+from ..passphrases import told as told_oddities
 from . import deflate, names
 from .behind import told, told_behind
 from .container import Container, Entry, printable
@@ -316,7 +324,8 @@ def open_archive(
 ) -> Archive:
     """Open an archive for reading its rows.
 
-    ``passphrase`` is called when the archive is sealed and undamaged as far as can be told without it. Raises
+    ``passphrase`` is called when the archive is sealed and undamaged as far as can be told without it; it is taken
+    exactly, and if it begins with a byte order mark, then without that. Raises
     :class:`DamagedArchiveError`, :class:`TamperedArchiveError`, :class:`WrongPassphraseError`,
     :class:`NotFoundError`, :class:`OlderArchiveError`.
     """
@@ -328,10 +337,27 @@ def open_archive(
         body = outer.check_sealed_body()
         if passphrase is None:
             raise TypeError("a sealed archive needs a passphrase")
-        body.unlock(derive_key(passphrase(), parameters), parameters.iv)
+        _unlock(body, parameters, passphrase())
         return _sealed(outer, body, limits)
     except BaseException:
         outer.resources.close()
+        raise
+
+
+def _unlock(body: SealedBody, parameters: SealParameters, passphrase: str) -> None:
+    """With the passphrase exactly as it is, then without the byte order mark that is dropped before sealing."""
+    try:
+        body.unlock(derive_key(passphrase, parameters), parameters.iv)
+    except WrongPassphraseError as error:
+        if passphrase.startswith(BOM):
+            with suppress(WrongPassphraseError):
+                body.unlock(derive_key(passphrase.removeprefix(BOM), parameters), parameters.iv)
+                return
+        found = oddities(passphrase)
+        if found:
+            raise WrongPassphraseError(
+                error.message, hint=f"the one given {told_oddities(found)}; {error.default_hint}"
+            ) from None
         raise
 
 

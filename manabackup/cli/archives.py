@@ -27,9 +27,6 @@ from .frame import command, secret_options
 from .run import Run
 from .terminal import for_terminal
 
-SHORT_PASSPHRASE = 12
-"""The web app asks for as many characters; shorter ones are guessed."""
-
 weak_kdf_option = click.option(
     "--allow-weak-kdf", is_flag=True, help="Open a seal with fewer than 100,000 iterations of key derivation."
 )
@@ -130,7 +127,7 @@ def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> No
 def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
     """Put an archive under a passphrase."""
     check_place(Path(output), force=force)
-    written = seal_archive(Path(file), Path(output), lambda: new_passphrase(run), private=private, force=force)
+    written = seal_archive(Path(file), Path(output), run.new_passphrase, private=private, force=force)
     run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}, sealed"])
 
 
@@ -148,16 +145,6 @@ def unseal(run: Run, file: str, output: str, force: bool, allow_weak_kdf: bool) 
     )
     run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}"])
     run.terminal.note("it is not encrypted: who holds the file can read it")
-
-
-def new_passphrase(run: Run) -> str:
-    """A passphrase for something to be sealed, asked for twice at a prompt."""
-    passphrase = run.secret("passphrase", confirm=True)
-    if not passphrase:
-        raise UsageError("the passphrase is empty")
-    if len(passphrase) < SHORT_PASSPHRASE:
-        run.terminal.warning(f"a passphrase of fewer than {SHORT_PASSPHRASE} characters can be guessed")
-    return passphrase
 
 
 def _written(output: str, written: Written) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ..remote.session import StaticToken, user_id
 from ..secret_sources import secret_text
 from ..timestamps import parse_timestamp
 from .ages import search_words
-from .archives import force_option, new_passphrase, output_option
+from .archives import force_option, output_option
 from .connection import connect, tell_origin
 from .exported import EPOCH, now, report
 from .frame import command, secret_options, strict_option
@@ -120,7 +120,7 @@ def export(
     path = Path(output)
     check_place(path, force=force)
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
-    passphrase = new_passphrase(run) if seal else None
+    passphrase = run.new_passphrase() if seal else None
     with (
         account_source(run, offline, accept_new_key, extra_apps) as source,
         run.terminal.progress("exporting", unit="changes") as bar,

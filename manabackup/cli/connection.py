@@ -13,7 +13,7 @@ from ..remote.connection import Connection
 from ..remote.connection import connect as servers
 from ..remote.session import CommandToken, Session, StaticToken, TokenSource
 from ..remote.vault import VaultKey
-from ..secret_sources import EnvironmentSource, secret_text, ways_to_give
+from ..secret_sources import EnvironmentSource, FileSource, secret_text, ways_to_give
 from ..settings import Account
 from .run import Run
 
@@ -85,7 +85,7 @@ def _given_tokens(run: Run, account: Account) -> TokenSource | None:
     source = run.source(f"{account.prefix}token")
     if source is None:
         return None
-    if isinstance(source, EnvironmentSource):
+    if isinstance(source, EnvironmentSource) or (isinstance(source, FileSource) and not source.can_be_read_again()):
         return StaticToken(secret_text(source, _TOKEN))
     # A file may be renewed by somebody while we run, as a command gives a new one.
     return CommandToken(lambda: secret_text(source, _TOKEN))

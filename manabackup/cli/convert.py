@@ -12,7 +12,7 @@ from ..errors import OlderArchiveError, UsageError
 from ..operations.account_key import ask_vault, open_vault
 from ..operations.convert import convert as convert_archive
 from ..output import check_place
-from .archives import force_option, new_passphrase, output_option
+from .archives import force_option, output_option
 from .connection import connect, tell_origin
 from .exported import now, report
 from .frame import command, secret_options, strict_option
@@ -46,7 +46,7 @@ def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: b
         with connect(run) as connection:
             key = open_vault(lambda: ask_vault(connection), recovery_code=lambda: run.secret("recovery-code"))
     tell_origin(run, key)
-    passphrase = new_passphrase(run) if seal else None
+    passphrase = run.new_passphrase() if seal else None
     with run.terminal.progress("converting", unit="changes") as bar:
         result = convert_archive(
             Path(file),

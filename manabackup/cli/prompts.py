@@ -1,21 +1,38 @@
-"""Questions at the terminal itself (``/dev/tty``), whatever the standard input is."""
+"""Questions at the terminal itself (``/dev/tty``), whatever the standard input is.
+
+A terminal gives lines as its driver has edited them. It cuts a long one without a word, gives the rest of what was
+pasted to whoever reads next, and sends the arrow keys as characters. Of a secret nobody would see any of that: so it is
+told, and asked again.
+"""
 
 from __future__ import annotations
 
 import os
+import select
 import sys
+from typing import BinaryIO
 
 from ..errors import UsageError
+from ..passphrases import LONGEST_LINE, oddities, told
+
+_TRIES = 3
+_LONGEST = LONGEST_LINE if sys.platform == "linux" else 1_023
+_PASTE_BEGINS, _PASTE_ENDS = "\x1b[200~", "\x1b[201~"
+"""Around what is pasted, where a program before this one left the terminal in that mode (xterm, bracketed paste)."""
+_REST_SECONDS = 0.05
+"""For the lines of a paste that follow on the first one."""
 
 
 def ask_secret(label: str, *, confirm: bool = False) -> str | None:
-    """What somebody types unseen, twice the same where ``confirm``; None when there is no terminal to ask at."""
+    """What somebody types unseen, twice the same where ``confirm``; None when there is no terminal to ask at.
+
+    Asks again for what cannot be what somebody meant to type. Raises :class:`UsageError` when that does not end, for
+    nothing, and for two that differ.
+    """
     if not _somebody_there():
         return None
-    answer = _hidden(f"{label}: ")
-    if not answer:
-        raise UsageError(f"the {label} is empty")
-    if confirm and _hidden(f"{label}, once more: ") != answer:
+    answer = _typed(f"{label}: ", label)
+    if confirm and _typed(f"{label}, once more: ", label) != answer:
         raise UsageError(f"the two entries of the {label} differ")
     return answer
 
@@ -27,10 +44,39 @@ def ask(label: str) -> str | None:
     with open("/dev/tty", "rb+", buffering=0) as terminal:  # noqa: PTH123 # unbuffered both ways
         terminal.write(f"{label}: ".encode())
         line = terminal.readline()
-    return _text(line, label).strip()
+    text = _text(line, label).strip()
+    if any(not oddity.typable for oddity in oddities(text)):
+        raise UsageError(f"the {label} {told(oddities(text))}")
+    return text
 
 
-def _hidden(question: str) -> str:
+def _typed(question: str, label: str) -> str:
+    for _ in range(_TRIES):
+        line, pasted_on = _hidden(question)
+        answer = _text(line, label)
+        if answer.startswith(_PASTE_BEGINS) and answer.endswith(_PASTE_ENDS):
+            answer = answer[len(_PASTE_BEGINS) : -len(_PASTE_ENDS)]
+        if not answer:
+            raise UsageError(f"the {label} is empty")
+        wrong = _wrong(answer, pasted_on)
+        if wrong is None:
+            return answer
+        _say(f"the {label} {wrong}; once more")
+    raise UsageError(f"no {label} could be read from the terminal", hint="a file or a command can give it")
+
+
+def _wrong(answer: str, pasted_on: bool) -> str | None:
+    """What keeps an answer from being what somebody meant, as a predicate."""
+    if len(answer.encode("utf-8")) >= _LONGEST:
+        return f"is cut by the terminal after {_LONGEST:,} bytes"
+    if pasted_on:
+        return "has more than one line"
+    found = [oddity for oddity in oddities(answer) if not oddity.typable]
+    return f"{told(found)}, as the arrow keys send them" if found else None
+
+
+def _hidden(question: str) -> tuple[bytes, bool]:
+    """A line, and whether more lines came with it; these are thrown away."""
     import termios
 
     with open("/dev/tty", "rb+", buffering=0) as terminal:  # noqa: PTH123 # unbuffered both ways
@@ -42,10 +88,20 @@ def _hidden(question: str) -> str:
             termios.tcsetattr(descriptor, termios.TCSAFLUSH, hidden)
             terminal.write(question.encode())
             line = terminal.readline()
+            pasted_on = _has_more(terminal)
         finally:
             termios.tcsetattr(descriptor, termios.TCSAFLUSH, shown)
             terminal.write(b"\n")
-    return _text(line, question.rstrip(": "))
+    return line, pasted_on
+
+
+def _has_more(terminal: BinaryIO) -> bool:
+    return bool(select.select([terminal], [], [], _REST_SECONDS)[0])
+
+
+def _say(text: str) -> None:
+    with open("/dev/tty", "wb", buffering=0) as terminal:  # noqa: PTH123
+        terminal.write(text.encode() + b"\n")
 
 
 def _text(line: bytes, label: str) -> str:

@@ -70,7 +70,7 @@ def rekey(
     with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
         opener = _opener(run, archive)
         target = _target(run, accept_new_key)
-        passphrase = run.secret(f"{TARGET}passphrase", confirm=True) if seal else None
+        passphrase = run.new_passphrase(f"{TARGET}passphrase") if seal else None
         with run.terminal.progress("encrypting", unit="B") as bar:
             result = rekey_archive(
                 archive,

@@ -8,8 +8,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..passphrases import oddities, told
 from ..printable import printable
-from ..secret_sources import FileSource, Source, secret_text, ways_to_give
+from ..secret_sources import FileSource, SecretReader, Source, ways_to_give
 from ..settings import TARGET, Settings, resolve
 from .terminal import Terminal
 
@@ -30,6 +31,10 @@ _LABELS = {
 }
 _NEVER_ASKED = frozenset({"token", "key"})
 """Nobody types these."""
+
+
+SHORT_PASSPHRASE = 12
+"""The web app asks for as many characters; shorter ones are guessed."""
 
 
 class Exit(IntEnum):
@@ -55,6 +60,7 @@ class Run:
         self._environ = environ
         self._log_lines = ExitStack()
         self._warned_of: set[Source] = set()
+        self._secrets = SecretReader()
         self.terminal = Terminal()
 
     def begin(self, flags: Mapping[str, Any]) -> None:
@@ -104,23 +110,31 @@ class Run:
             self.terminal.warning(f"other users of this computer can read {source.path}")
         return source
 
-    def secret(self, name: str, *, confirm: bool = False) -> str:
-        """A secret by its name in ``settings.SECRETS``, with the prefix of whose it is.
+    def secret(self, name: str) -> str:
+        """A secret by its name in ``settings.SECRETS``, with the prefix of whose it is; passphrases exactly as given.
 
-        ``confirm`` asks twice at a prompt: for what must open something later. Raises :class:`UsageError` when there
-        is no way to get it, :class:`NotFoundError` for a file that does not exist.
+        Raises :class:`UsageError` when there is no way to get it, :class:`NotFoundError` for a file that does not
+        exist.
         """
-        label = _label(name)
-        source = self.source(name)
-        if source is not None:
-            return secret_text(source, label)
-        if name.removeprefix(TARGET) not in _NEVER_ASKED:
-            from .prompts import ask_secret
+        return self._secret(name, exact=name.endswith("passphrase"))
 
-            answer = ask_secret(label, confirm=confirm)
-            if answer is not None:
-                return answer
-        raise UsageError(f"no {label} was given", hint=ways_to_give(name))
+    def new_passphrase(self, name: str = "passphrase") -> str:
+        """A passphrase for something to be sealed, which somebody will have to type; at a prompt it is asked for twice.
+
+        Raises also :class:`UsageError` for one that no prompt takes, and warns of what is odd about it.
+        """
+        passphrase, label = self._secret(name, confirm=True), _label(name)
+        found = oddities(passphrase)
+        if any(not oddity.typable for oddity in found):
+            raise UsageError(
+                f"the {label} {told(found)}: at a prompt it cannot be typed",
+                hint="a passphrase is one line of text; archives that were sealed under another one open with it",
+            )
+        if found:
+            self.terminal.warning(f"the {label} {told(found)}: who types it later must type it so")
+        if len(passphrase) < SHORT_PASSPHRASE:
+            self.terminal.warning(f"a passphrase of fewer than {SHORT_PASSPHRASE} characters can be guessed")
+        return passphrase
 
     def master_key(self, prefix: str = "") -> bytes | None:
         """The master key of a key file, or None when none is given. Raises :class:`WrongKeyError`."""
@@ -129,7 +143,20 @@ class Run:
             return None
         from ..crypto.keys import parse_master_key
 
-        return parse_master_key(source.read())
+        return parse_master_key(self._secrets.content(source))
+
+    def _secret(self, name: str, *, confirm: bool = False, exact: bool = False) -> str:
+        label = _label(name)
+        source = self.source(name)
+        if source is not None:
+            return self._secrets.text(source, label, exact=exact)
+        if name.removeprefix(TARGET) not in _NEVER_ASKED:
+            from .prompts import ask_secret
+
+            answer = ask_secret(label, confirm=confirm)
+            if answer is not None:
+                return answer
+        raise UsageError(f"no {label} was given", hint=ways_to_give(name))
 
 
 def _label(name: str) -> str:

@@ -53,6 +53,39 @@ def test_what_was_sealed_opens_with_its_passphrase_only(sealed: Path) -> None:
             rows(sealed, wrong)
 
 
+@pytest.mark.parametrize(
+    "passphrase",
+    [PASSPHRASE + " ", "\ufeff" + PASSPHRASE, PASSPHRASE + "\nlogin: anna", PASSPHRASE + "\r", "u\u0308" + PASSPHRASE],
+)
+def test_any_passphrase_opens_what_was_sealed_under_it(tmp_path: Path, make_archive: Maker, passphrase: str) -> None:
+    make_archive(tmp_path / "a.mana", ROWS, seal=Seal(passphrase))
+    assert rows(tmp_path / "a.mana", passphrase) == ROWS
+
+
+def test_a_byte_order_mark_before_a_passphrase_is_tried_without_too(sealed: Path) -> None:
+    assert rows(sealed, "\ufeff" + PASSPHRASE) == ROWS
+    with pytest.raises(WrongPassphraseError):
+        rows(sealed, "\ufeff\ufeff" + PASSPHRASE)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (PASSPHRASE + " ", "ends with a blank"),
+        (PASSPHRASE + "\r", "holds 1 line break"),
+        (PASSPHRASE + "\nlogin: anna\n", "holds 2 line breaks"),
+        (unicodedata.normalize("NFD", PASSPHRASE), "is not composed as keyboards do it (Unicode's NFC)"),
+        ("\ufeffanother", "begins with a byte order mark"),
+    ],
+)
+def test_what_does_not_open_is_told_with_what_is_odd_about_it(sealed: Path, given: str, told: str) -> None:
+    with pytest.raises(WrongPassphraseError) as caught:
+        rows(sealed, given)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(f"the one given {told}; ")
+    assert PASSPHRASE not in caught.value.hint
+
+
 def test_the_outer_file_tells_nothing_of_the_content(sealed: Path, tmp_path: Path, make_archive: Maker) -> None:
     manifest = json.loads(outer_parts(sealed)["manifest.json"])
     assert not {"dataSha256", "completeness"} & manifest.keys()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.errors import NotFoundError, UsageError
+from manabackup.passphrases import oddities
 from manabackup.secret_sources import EnvironmentSource, FileSource, SecretSources, secret_text
 
 from .processes import CommandLine
@@ -168,14 +169,128 @@ def test_tokens_and_keys_are_not_asked_for(trial: CommandLine) -> None:
     assert "no access token was given" in done.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("\x1b[D\x1b[D" + SECRET, "holds 2 control characters"),
+        ("\t" + SECRET, "holds 1 control character"),
+        ("first\nsecond", "has more than one line"),
+        ("k" * 4_095, "is cut by the terminal after 4,095 bytes"),
+        ("k" * 4_500, "is cut by the terminal after 4,095 bytes"),
+    ],
+)
+def test_what_nobody_meant_to_type_is_told_and_asked_for_again(trial: CommandLine, typed: str, told: str) -> None:
+    done = trial.at_terminal("show-secret", "passphrase", "--json", typed=[typed, SECRET])
+    assert done.record["secret"] == SECRET
+    assert told in done.err
+    assert "kkk" not in done.err
+    done = trial.at_terminal("show-secret", "passphrase", "--json", typed=[typed] * 3)
+    assert (done.code, done.out) == (2, "")
+    assert "no passphrase could be read from the terminal" in done.err
+
+
+def test_the_marks_that_a_terminal_puts_around_a_paste_are_no_part_of_it(trial: CommandLine) -> None:
+    done = trial.at_terminal("show-secret", "passphrase", "--json", typed=[f"\x1b[200~{SECRET}\x1b[201~"])
+    assert done.record["secret"] == SECRET
+
+
+def test_the_longest_line_that_a_terminal_takes_is_taken(trial: CommandLine) -> None:
+    done = trial.at_terminal("show-secret", "passphrase", "--json", typed=["k" * 4_094])
+    assert done.record["secret"] == "k" * 4_094
+
+
+BOM = "\ufeff"
+UNTYPABLE = {
+    "first\nsecond and more": "holds 1 line break",
+    "a\nb\r\nc and some more": "holds 2 line breaks",
+    "a long passphrase\n": "holds 1 line break",
+    "a long passphrase\r": "holds 1 line break",
+    "a long\u2028passphrase": "holds 1 line break",
+    "a long\tpassphrase": "holds 1 control character",
+    "\x1b[200~a long passphrase\x1b[201~": "holds 2 control characters",
+    "a long passphrase\0": "holds 1 control character",
+    " a long passphrase\x7f ": "holds 1 control character, begins with a blank and ends with a blank",
+}
+ODD = {
+    "a long passphrase ": "ends with a blank",
+    "\u00a0a long passphrase": "begins with a blank",
+    "a long\u200bpassphrase": "holds characters that nobody sees",
+    "u\u0308ber allen Gipfeln": "is not composed as keyboards do it",
+    "k" * 5_000: "is longer than the 4,095 bytes that a terminal takes",
+}
+USUAL = [
+    "a long passphrase",
+    "Grüße an die Überraschung 🔑",
+    "👩\u200d👩\u200d👧 Familie Tanne",
+    "correct  horse  battery",
+]
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "way", "mark"),
+    [(passphrase, "file", BOM) for passphrase in (*UNTYPABLE, *ODD, *USUAL)]
+    + [(passphrase, "environment", "") for passphrase in ("a long passphrase\n", "a long passphrase ", *USUAL[:2])]
+    + [(passphrase, "command", "") for passphrase in ("first\nsecond and more", *USUAL[:2])],
+)
+def test_what_nobody_can_type_seals_nothing_and_what_is_odd_is_told(
+    trial: CommandLine, passphrase: str, way: str, mark: str
+) -> None:
+    file = trial.home / "given"
+    ending = "" if way == "environment" or passphrase.endswith("\r") else "\n"
+    file.write_bytes((mark + passphrase + ending).encode())
+    file.chmod(0o600)
+    arguments = {"file": ["--passphrase-file", str(file)], "command": ["--passphrase-command", f"cat '{file}'"]}
+    env = {"MANABACKUP_PASSPHRASE": mark + passphrase} if way == "environment" else {}
+    done = trial("show-secret", "passphrase", "--confirm", "--json", *arguments.get(way, []), env=env)
+    if passphrase in UNTYPABLE:
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"error: the passphrase {UNTYPABLE[passphrase]}: at a prompt it cannot be typed\n")
+    else:
+        assert done.record["secret"] == passphrase
+        assert done.err.startswith(f"warning: the passphrase {ODD[passphrase]}" if passphrase in ODD else "")
+        assert bool(done.err) == (passphrase in ODD)
+    # To open something it is taken as it is.
+    done = trial("show-secret", "passphrase", "--json", *arguments.get(way, []), env=env)
+    assert done.record["secret"] == mark + passphrase
+
+
+@pytest.mark.parametrize("name", ["password", "recovery-code", "totp", "token", "backup-code"])
+def test_a_byte_order_mark_before_any_other_secret_is_dropped(trial: CommandLine, file: Path, name: str) -> None:
+    file.write_text(BOM + SECRET)
+    assert trial("show-secret", name, f"--{name}-file", str(file), "--json").record["secret"] == SECRET
+
+
+@given(st.text(min_size=1))
+def test_what_a_prompt_takes_seals_and_what_it_does_not_is_told(text: str) -> None:
+    found = oddities(text)
+    typed = text.encode("utf-8", "ignore")
+    a_prompt_takes_it = b"\n" not in typed and b"\r" not in typed and b"\x1b" not in typed and b"\0" not in typed
+    assert a_prompt_takes_it or not all(oddity.typable for oddity in found)
+    assert [oddity.typable for oddity in found] == sorted(oddity.typable for oddity in found)
+    if text == text.strip() and text.isprintable() and text.isascii():
+        assert not found
+
+
+def test_one_source_is_read_once_a_run(trial: CommandLine, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    command = f"sh -c 'echo x >> {calls}; echo {SECRET.partition(' ')[2]}'"
+    for arguments, env in (
+        (["--passphrase-file", "/dev/stdin"], {}),
+        (["--passphrase-command", command], {}),
+    ):
+        done = trial("show-secret", "passphrase", "passphrase", "--json", *arguments, env=env, stdin="hunter2\n")
+        assert done.record["secrets"] == ["hunter2", "hunter2"]
+    assert calls.read_text() == "x\n"
+
+
 @given(body=st.text(min_size=1).filter(lambda text: text[-1] not in "\r\n"), end=st.sampled_from(["", "\n", "\r\n"]))
 def test_exactly_one_newline_is_cut(tmp_path_factory: pytest.TempPathFactory, body: str, end: str) -> None:
     path = tmp_path_factory.getbasetemp() / f"secret-{os.getpid()}"
     path.write_bytes((body + end).encode())
-    assert secret_text(FileSource(path), "passphrase") == body
+    assert secret_text(FileSource(path), "passphrase", exact=True) == body
     path.write_bytes((body + "\n" + end).encode())
-    assert secret_text(FileSource(path), "passphrase") == (body + "\n" if end else body)
-    assert secret_text(EnvironmentSource(body + end), "passphrase") == body + end
+    assert secret_text(FileSource(path), "passphrase", exact=True) == (body + "\n" if end else body)
+    assert secret_text(EnvironmentSource(body + end), "passphrase", exact=True) == body + end
 
 
 @given(data=st.binary(), where=st.sampled_from(["passphrase", "to-recovery-code"]))

@@ -37,9 +37,11 @@ def show_settings(run: Run) -> None:
 @secret_options(*SECRETS)
 @click.option("--confirm", is_flag=True)
 @click.argument("name")
-def show_secret(run: Run, name: str, confirm: bool) -> None:
-    """Print a secret, as no real command does."""
-    run.terminal.result({"secret": run.secret(name, confirm=confirm)})
+@click.argument("again", nargs=-1)
+def show_secret(run: Run, name: str, again: tuple[str, ...], confirm: bool) -> None:
+    """Print a secret, or several, as no real command does."""
+    secrets = [run.new_passphrase(each) if confirm else run.secret(each) for each in (name, *again)]
+    run.terminal.result({"secret": secrets[0], "secrets": secrets})
 
 
 @command("speak")

@@ -149,9 +149,24 @@ def test_key_files_hold_raw_bytes_hex_or_base64() -> None:
     url_safe = base64.urlsafe_b64encode(KEY).rstrip(b"=")
     for spelling in (KEY, KEY.hex().encode() + b"\n", KEY.hex().upper().encode(), base64.b64encode(KEY), url_safe):
         assert parse_master_key(spelling) == KEY
+    bom = b"\xef\xbb\xbf"
+    assert parse_master_key(bom + KEY.hex().encode() + b"\r\n") == parse_master_key(bom + url_safe) == KEY
+    assert parse_master_key(bom + KEY[3:]) == bom + KEY[3:]  # raw bytes may be anything but text
     for wrong in (b"", b"x" * 31, b"x" * 33, b"zz" * 32, base64.b64encode(KEY + b"!")):
         with pytest.raises(WrongKeyError):
             parse_master_key(wrong)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [KEY.hex()[:32], base64.b64encode(KEY)[:32].decode(), "a password of 32 letters, really", KEY.hex()[:31] + "\n"],
+)
+def test_text_of_32_characters_is_no_key(text: str) -> None:
+    with pytest.raises(WrongKeyError) as caught:
+        parse_master_key(text.encode())
+    assert caught.value.hint is not None
+    assert "64 digits" in caught.value.hint or "64 hex digits" in caught.value.hint
+    assert text.strip() not in repr(caught.value)
 
 
 def test_the_fingerprint_is_the_published_one() -> None:
