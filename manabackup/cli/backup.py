@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from ..timestamps import parse_timestamp
 from .ages import search_words
 from .archives import force_option, output_option
 from .connection import connect, tell_origin
-from .exported import EPOCH, now, report
+from .exported import date, report, stated_date
 from .frame import command, secret_options, strict_option
 from .memory import share_one_heap
 from .run import Exit, Run, outcome
@@ -121,6 +120,7 @@ def export(
     check_place(path, force=force)
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     passphrase = run.new_passphrase() if seal else None
+    dated = date(run)
     with (
         account_source(run, offline, accept_new_key, extra_apps) as source,
         run.terminal.progress("exporting", unit="changes") as bar,
@@ -131,7 +131,7 @@ def export(
             selection=selection,
             seal=Seal(passphrase, private=private) if passphrase is not None else None,
             force=force,
-            now=now(),
+            dated=dated,
             progress=bar.reach,
         )
     return report(run, result, strict=strict)
@@ -154,7 +154,7 @@ def account_source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Se
         key = unlock_mirror(run, mirror, connection, accept_new_key)
         pull_into(run, connection, mirror, extra_apps=extra_apps)
         # The service's answer says when it was asked for; two exports of one state are to be equal.
-        fixed = now() if EPOCH in os.environ else None
+        fixed = stated_date()
         with backup.export_source(mirror, key, connection, account_data_at=fixed) as source:
             yield source
 

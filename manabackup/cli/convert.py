@@ -14,7 +14,7 @@ from ..operations.convert import convert as convert_archive
 from ..output import check_place
 from .archives import force_option, output_option
 from .connection import connect, tell_origin
-from .exported import now, report
+from .exported import date, report
 from .frame import command, secret_options, strict_option
 from .run import Exit, Run
 
@@ -54,7 +54,7 @@ def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: b
             key.cipher,
             seal=Seal(passphrase) if passphrase is not None else None,
             force=force,
-            now=now(),
+            dated=date(run),
             progress=bar.reach,
         )
     return report(run, result, strict=strict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..errors import UsageError
 from ..operations.export import ExportResult
@@ -12,6 +12,7 @@ from .meanings import MEANINGS
 from .run import Exit, Run, outcome
 
 EPOCH = "SOURCE_DATE_EPOCH"
+_A_DAY = timedelta(days=1)
 _MANY = 5
 """Kinds of notices that are worth a line each; more are summed up."""
 
@@ -43,12 +44,22 @@ def _told(kind: str, count: int) -> str:
     return f"{kind}: {count:,} ({MEANINGS[kind]})"
 
 
-def now() -> datetime:
-    """The time of the run, or the one that makes builds reproducible (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
+def date(run: Run) -> datetime | None:
+    """What an archive is to say of when it was made, if not the truth; warns where that is another day."""
+    stated = stated_date()
+    if stated is not None and abs(stated - datetime.now(UTC)) > _A_DAY:
+        run.terminal.warning(f"the archive will say that it was made on {stated:%Y-%m-%d}: {EPOCH} is set")
+    return stated
+
+
+def stated_date() -> datetime | None:
+    """The date that makes builds reproducible (reproducible-builds.org, SOURCE_DATE_EPOCH); empty is not set."""
     epoch = os.environ.get(EPOCH)
-    if epoch is None:
-        return datetime.now(UTC)
+    if not epoch:
+        return None
     try:
-        return datetime.fromtimestamp(int(epoch), UTC)
+        if epoch.isascii() and epoch.isdigit():
+            return datetime.fromtimestamp(int(epoch), UTC)
     except (ValueError, OverflowError, OSError):
-        raise UsageError(f"{EPOCH} is not a number of seconds") from None
+        pass  # beyond the year 9999
+    raise UsageError(f"{EPOCH} is not a number of seconds")

@@ -35,7 +35,7 @@ def convert(
     selection: Selection | None = None,
     seal: Seal | None = None,
     force: bool = False,
-    now: datetime | None = None,
+    dated: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> ExportResult:
@@ -58,7 +58,7 @@ def convert(
             selection=selection,
             seal=seal,
             force=force,
-            now=now,
+            dated=dated,
             progress=progress,
             limits=limits,
         )

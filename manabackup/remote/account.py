@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .. import jsontext
 from ..errors import JSONTextError, ServerError, SignInError
 from .authorized import Authorized
+from .challenge import refuse_page
 from .session import SIGN_IN_HINT, Session, TokenSource
 from .transport import Transport
 
@@ -44,6 +45,7 @@ def organizations(transport: Transport, session: Session) -> list[Space]:
     session.check_belongs_to(transport)
     answer = transport.request("GET", "/api/auth/organization/list", headers={"Cookie": session.cookie})
     if answer.status in (401, 403):
+        refuse_page(answer)
         raise SignInError("the session has ended", hint=SIGN_IN_HINT)
     if answer.status != 200:
         raise answer.error()

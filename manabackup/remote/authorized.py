@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..errors import SignInError, SubscriptionError
 from .answers import Answer
+from .challenge import refuse_page
 from .session import TokenSource, read_claims
 from .transport import Receive, Transport, is_passing
 
@@ -35,7 +36,8 @@ class Authorized:
     ) -> Answer:
         """As :meth:`Transport.request`; a 401 stores nothing and is always worth another attempt.
 
-        Raises also :class:`SignInError` (401 with a fresh token, 403) and :class:`SubscriptionError` (402).
+        Raises also :class:`SignInError` (401 with a fresh token, 403) and :class:`SubscriptionError` (402), where it is
+        the server that says so and no page in between.
         """
         token = self._tokens.token()
         renewed = False
@@ -51,6 +53,8 @@ class Authorized:
                 receive=receive,
                 seconds=seconds,
             )
+            if answer.status in (401, 402, 403):
+                refuse_page(answer)
             if answer.status != 401:
                 return _admitted(answer)
             outage = b"fetch JWKS" in answer.body  # a fresh token does not help

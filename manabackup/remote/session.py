@@ -20,6 +20,7 @@ from .. import jsontext
 from ..errors import JSONTextError, ServerError, SignInError
 from ..printable import one_line
 from .answers import Answer
+from .challenge import refuse_page
 from .transport import Transport, is_passing, is_refused_for_now
 
 SESSION_COOKIES = ("__Secure-mana.session_token", "mana.session_token")
@@ -275,6 +276,7 @@ def _post(
 
 
 def _refusal(answer: Answer) -> SignInError | ServerError:
+    refuse_page(answer)
     code = answer.member("code") or answer.member("error") or ""
     if code in _REFUSALS:
         return SignInError(_REFUSALS[code], hint=_HINTS.get(code))
@@ -299,6 +301,7 @@ def _refusal(answer: Answer) -> SignInError | ServerError:
 def _session_token(transport: Transport, cookie: str) -> str:
     answer = transport.request("GET", "/api/auth/token", headers={"Cookie": cookie})
     if answer.status in (401, 403):
+        refuse_page(answer)
         raise SignInError("the session has ended", hint=SIGN_IN_HINT)
     if answer.status != 200:
         raise answer.error()

@@ -435,8 +435,12 @@ def _proxy(host: str) -> httpcore2.Proxy | None:
     address = proxies.get("https") or proxies.get("all")
     if not address or proxy_bypass(host):
         return None
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        usable = parts.scheme in _PORTS and parts.hostname and parts.port != 0 and parts.netloc.isascii()
+    except ValueError:  # brackets that do not match, a port that is no number or beyond 65,535
+        usable = None
+    if not usable:
         raise UsageError("the proxy in the environment is not an http:// or https:// address")
     auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     return httpcore2.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)

@@ -116,6 +116,27 @@ def test_two_exports_of_one_state_are_the_same_file_under_source_date_epoch(stoc
     assert manifest_of(other)["exportedAt"] == "2026-01-01T00:00:00.000Z"
 
 
+def test_the_date_of_a_build_is_written_told_and_no_measure_of_the_future(stocked: Computer) -> None:
+    plain = stocked.export("--offline", "--app", "notes", "--app", "todo")
+    other = stocked.home / "out" / "other.mana"
+    for epoch, date in (("315532800", "1980-01-01"), ("0", "1970-01-01"), ("32472144000", "2999-01-01")):
+        done = stocked.export(
+            "--offline", "--app", "notes", "--app", "todo", "--force", env={"SOURCE_DATE_EPOCH": epoch}, output=other
+        )
+        assert (done.code, done.record["completeness"]) == (plain.code, plain.record["completeness"])
+        assert f"warning: the archive will say that it was made on {date}: SOURCE_DATE_EPOCH is set\n" in done.err
+        assert manifest_of(other)["exportedAt"] == f"{date}T00:00:00.000Z"
+
+
+def test_the_date_of_a_build_that_is_empty_is_not_set_and_one_that_is_none_is_told(stocked: Computer) -> None:
+    done = stocked.export("--offline", "--app", "notes", env={"SOURCE_DATE_EPOCH": ""})
+    assert (done.code, "SOURCE_DATE_EPOCH" in done.err) == (0, False)
+    for wrong in ("soon", "-1", "1.5", "1_000", " 1", "9" * 20, "９"):
+        done = stocked.export("--offline", "--force", env={"SOURCE_DATE_EPOCH": wrong})
+        assert (done.code, done.out) == (2, "")
+        assert done.err == "error: SOURCE_DATE_EPOCH is not a number of seconds\n"
+
+
 def test_two_sealed_exports_share_no_salt_and_confirm_no_guess(stocked: Computer) -> None:
     env, other = {"SOURCE_DATE_EPOCH": "1767225600"}, stocked.home / "out" / "other.mana"
     for output in (stocked.archive, other):

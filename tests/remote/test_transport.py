@@ -212,6 +212,20 @@ def test_the_proxy_of_the_environment_gets_no_more_than_the_hosts_name(
     assert "secret" not in repr(request)
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://proxy.example:99999", "http://proxy.example:0", "http://proxy.example:port", "proxy.example:65536",
+        "http://[::1", "http://[nowhere]:1", "socks5://proxy.example:1", "http://", "http://:8080", "http://prüfung.example:1",
+    ],
+)  # fmt: skip
+def test_a_proxy_that_is_none_is_a_mistake_in_the_environment(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(UsageError, match="the proxy in the environment is not an http:// or https:// address"):
+        Transport("https://sync.invalid")
+
+
 def test_loopback_never_goes_through_a_proxy(
     server: ScriptedServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

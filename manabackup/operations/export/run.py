@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,7 +32,7 @@ from ...printable import printable
 from ...projection import accept
 from ...registry import Registry, Table
 from ...sorting import LineSorter
-from ...timestamps import format_timestamp
+from ...timestamps import SECOND, format_timestamp, parse_timestamp
 from ..completeness import Completeness
 from ..processes import LARGE, InOrder, cores_for
 from ..rowtext import Actors, Spaces
@@ -136,15 +137,17 @@ def export(
     seal: Seal | None = None,
     force: bool = False,
     now: datetime | None = None,
+    dated: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     processes: int | None = None,
 ) -> ExportResult:
     """Write an archive of what the mirror holds.
 
-    ``progress`` is told (changes done, changes in all). ``now`` is the time of the export, for the manifest and for
-    finding times in the future; the rows do not depend on it. ``processes`` is how many take part, this one included;
-    without it, as many as a large account can use.
+    ``progress`` is told (changes done, changes in all). ``now`` is the time of the export; what lies in the future when
+    the server was read is noted. ``dated`` is what the manifest says in its place, which is no measure for anything;
+    the rows depend on neither. ``processes`` is how many take part, this one included; without it, as many as a large
+    account can use.
 
     Raises :class:`UsageError` for tables that do not exist, :class:`OutputError`, :class:`LockedError`.
     """
@@ -164,7 +167,7 @@ def export(
         spaces=selection.spaces,
         include_deleted=selection.include_deleted,
         as_of=selection.as_of,
-        tomorrow=_iso(now + timedelta(days=1)),
+        tomorrow=_tomorrow(source.pulled_at, now),
         line_bytes=limits.line_bytes,
     )
     make_file = spool_files(path)
@@ -180,7 +183,7 @@ def export(
             may_exceed_4_gib=bound >= 2**32 - MIB,
         ) as writer,
     ):
-        run = _Export(source, selection, streams, writer, make_file, now, folding)
+        run = _Export(source, selection, streams, writer, make_file, dated or now, folding)
         done, total = 0, sum(stream.changes for stream in streams)
         for count in run.tables():
             done += count
@@ -213,7 +216,7 @@ class _Export:
         streams: Sequence[Stream],
         writer: ArchiveWriter,
         make_file: Callable[[], SpoolFile],
-        now: datetime,
+        dated: datetime,
         folding: InOrder[_Task, Block],
     ) -> None:
         self._source = source
@@ -224,7 +227,7 @@ class _Export:
         self._table: TableWriter | None = None
         self._opened = -1
         """The number of the stream whose table is open."""
-        self._now = now
+        self._dated = dated
         self._folding = folding
         self._problem_lines = writer.spool("meta/problems.jsonl")
         self._actor_lines = writer.spool("meta/actors.jsonl")
@@ -323,7 +326,7 @@ class _Export:
         """The manifest's keys that the web app knows."""
         return About(
             user_id=self._source.user_id,
-            exported_at=_iso(self._now),
+            exported_at=_iso(self._dated),
             scope=self._scope(),
             fields_plaintext=True,
         )
@@ -447,6 +450,15 @@ def _stretch(loss: Loss) -> str | None:
         return None
     until = format_timestamp(loss.until)
     return until if loss.since is None else f"{format_timestamp(loss.since)} to {until}"
+
+
+def _tomorrow(pulled_at: str | None, now: datetime) -> str:
+    """What is later lay in the future when the server was read: by its clock where that is known, else by this one."""
+    seen = now
+    if pulled_at is not None:
+        with suppress(ValueError):
+            seen = min(now, datetime.fromtimestamp(parse_timestamp(pulled_at) / SECOND, UTC))
+    return _iso(seen + timedelta(days=1))
 
 
 def _iso(moment: datetime) -> str:
