@@ -27,6 +27,12 @@ class UsageError(ManabackupError):
     exit_code = 2
 
 
+class IncompleteError(ManabackupError):
+    """A new archive lacks something, and was not to replace a complete one."""
+
+    exit_code = 3
+
+
 class NotFoundError(ManabackupError):
     """A file or the local state that a command needs does not exist."""
 

@@ -89,14 +89,14 @@ class AtomicFile:
         self.set_aside: Path | None = None
         """Where the file went that was in this place, if :meth:`keep_old` was called and there was one."""
         self._force = force
-        self._keep_old = False
+        self._keep_why: str | None = None
         self._raw: _PartFile | None = None
         self._file: io.BufferedRandom | None = None
         self._release: Callable[[], object] | None = None
 
-    def keep_old(self) -> None:
-        """From now on, the file that ``force`` replaces is kept under a name of its own beside it."""
-        self._keep_old = True
+    def keep_old(self, why: str) -> None:
+        """From now on, the file that ``force`` replaces is kept under a name of its own beside it, and that is told."""
+        self._keep_why = why
 
     def __enter__(self) -> BinaryIO:
         check_place(self._named, force=self._force)
@@ -125,9 +125,12 @@ class AtomicFile:
 
     def _publish(self) -> None:
         if self._force:
-            if self._keep_old:
+            if self._keep_why is not None:
                 self.set_aside = _set_aside(self.path)
             self.part.replace(self.path)
+            if self.set_aside is not None:
+                shown = printable(str(self.set_aside))
+                _log.warning("%s is kept as %s: %s", printable(self.path.name), shown, self._keep_why)
         elif _give_name(self.part, self.path):
             self.part.unlink()
 

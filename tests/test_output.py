@@ -331,7 +331,7 @@ def test_a_name_may_be_as_long_as_the_disk_takes(tmp_path: Path, character: str,
     writer = AtomicFile(tmp_path / name, force=True)
     with writer as file:
         file.write(b"2")
-        writer.keep_old()
+        writer.keep_old("why")
     assert writer.set_aside is not None
     assert names(tmp_path) == sorted([name, writer.set_aside.name])
     assert (tmp_path / name).read_bytes() == b"2"
@@ -382,7 +382,7 @@ def replace(target: Path, content: bytes) -> Path | None:
     writer = AtomicFile(target, force=True)
     with writer as file:
         file.write(content)
-        writer.keep_old()
+        writer.keep_old("why")
     return writer.set_aside
 
 

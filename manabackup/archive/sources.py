@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from types import TracebackType
 
 from ..crypto.seal import Source
-from ..errors import DamagedArchiveError, NotFoundError
+from ..errors import DamagedArchiveError, NotFoundError, UsageError
 
 
 class FileSource:
-    """A file, read through one descriptor from the first byte to the last, whatever happens to its name meanwhile."""
+    """A file, read through one descriptor from the first byte to the last, whatever happens to its name meanwhile.
+
+    Raises :class:`NotFoundError`, and :class:`UsageError` for what is no file, such as a pipe.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            # Without O_NONBLOCK a pipe would be waited for until somebody writes into it.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             raise NotFoundError(f"{path}: no such file") from None
         except OSError as error:
@@ -24,7 +29,14 @@ class FileSource:
                 raise _unreadable(path, error) from None
             raise NotFoundError(f"{path}: cannot be read: {error.strerror}") from None
         self._path = path
-        self.size = os.fstat(self._descriptor).st_size
+        status = os.fstat(self._descriptor)
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            self.close()
+            raise UsageError(
+                f"{path}: not a regular file: an archive is read back and forth, which a pipe does not allow",
+                hint="write it into a file first",
+            )
+        self.size = status.st_size
 
     def read_at(self, offset: int, count: int) -> bytes:
         """``count`` bytes from ``offset``, fewer at the end. Raises :class:`DamagedArchiveError` on a read error."""

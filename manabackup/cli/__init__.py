@@ -16,6 +16,7 @@ def main() -> int:
     arguments = sys.argv[1:]
     try:
         _keep_private()
+        _fill_closed_streams()
         if arguments == ["--version"]:
             return _say(overview.version_text())
         if arguments in (["--help"], ["-h"]):
@@ -40,6 +41,15 @@ def _say(text: str) -> int:
         flush_or_abandon_stdout()
         return 1
     return 0
+
+
+def _fill_closed_streams() -> None:
+    """No file that is opened later gets the number of a standard stream, where somebody may write words into it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
 
 
 def _keep_private() -> None:

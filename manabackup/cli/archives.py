@@ -21,8 +21,8 @@ from ..operations.reseal import unseal as unseal_archive
 from ..operations.rows import clean_rows
 from ..operations.verify import VerifyReport
 from ..operations.verify import verify as verify_archive
-from ..output import check_place
 from ..printable import counted
+from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options
 from .run import Run
 from .terminal import for_terminal
@@ -30,14 +30,12 @@ from .terminal import for_terminal
 weak_kdf_option = click.option(
     "--allow-weak-kdf", is_flag=True, help="Open a seal with fewer than 100,000 iterations of key derivation."
 )
-output_option = click.option("-o", "--output", required=True, metavar="FILE", help="The archive to write.")
-force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
 
 
 @command("info")
 @secret_options("passphrase")
 @weak_kdf_option
-@click.argument("file")
+@archive_argument("file")
 def info(run: Run, file: str, allow_weak_kdf: bool) -> None:
     """Tell what an archive holds.
 
@@ -53,7 +51,7 @@ def info(run: Run, file: str, allow_weak_kdf: bool) -> None:
 @command("verify")
 @secret_options("passphrase", "key")
 @weak_kdf_option
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@archive_argument("files", nargs=-1, required=True, metavar="FILE...")
 def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
     """Check archives from the first byte to the last.
 
@@ -98,7 +96,7 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
 @secret_options("passphrase")
 @weak_kdf_option
 @click.option("--meta", is_flag=True, help="Show who changed which field when, in place of the rows.")
-@click.argument("file")
+@archive_argument("file")
 @click.argument("table")
 def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> None:
     """Print the rows of a table, one JSON object a line.
@@ -123,11 +121,12 @@ def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> No
 @output_option
 @force_option
 @click.option("--private", is_flag=True, help="Tell nothing outside the seal: no user id, no counts, no time of day.")
-@click.argument("file")
+@archive_argument("file")
 def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
     """Put an archive under a passphrase."""
-    check_place(Path(output), force=force)
-    written = seal_archive(Path(file), Path(output), run.new_passphrase, private=private, force=force)
+    target = archive_target(run, output, force=force)
+    written = seal_archive(Path(file), target, run.new_passphrase, private=private, force=force)
+    note_written(run, target)
     run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}, sealed"])
 
 
@@ -136,13 +135,14 @@ def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
 @weak_kdf_option
 @output_option
 @force_option
-@click.argument("file")
+@archive_argument("file")
 def unseal(run: Run, file: str, output: str, force: bool, allow_weak_kdf: bool) -> None:
     """Take an archive out of its seal."""
-    check_place(Path(output), force=force)
+    target = archive_target(run, output, force=force)
     written = unseal_archive(
-        Path(file), Path(output), lambda: run.secret("passphrase"), force=force, allow_weak_kdf=allow_weak_kdf
+        Path(file), target, lambda: run.secret("passphrase"), force=force, allow_weak_kdf=allow_weak_kdf
     )
+    note_written(run, target)
     run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}"])
     run.terminal.note("it is not encrypted: who holds the file can read it")
 

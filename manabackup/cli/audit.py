@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -25,12 +24,13 @@ from ..operations.restore.plan import Kind, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
 from ..operations.restore.sealing import Sealing
-from ..output import AtomicFile, check_place
+from ..output import AtomicFile
 from ..printable import counted, one_line, printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
 from .backup import extra_app_option, known_user, open_mirror, pull_into, unlock_mirror
 from .connection import connect, expect_zero_knowledge
+from .files import report_file
 from .frame import command, secret_options
 from .memory import share_one_heap
 from .restoring import MEANINGS, confirm, plan_table, tell_refused, warn_of_devices, words_for
@@ -145,7 +145,7 @@ def audit(
     if force and sarif is None:
         raise UsageError("--force goes with --sarif")
     if sarif is not None:
-        check_place(Path(sarif), force=force)
+        report_file("--sarif", sarif, force=force)
     fix: _Fix | None = None
     with _place(run, offline, no_key, full, extra_apps, accept_new_key) as place:
         found = _look(run, place, personal_space)

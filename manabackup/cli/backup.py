@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
@@ -16,15 +15,14 @@ from ..operations.account_key import AccountKey
 from ..operations.export import Selection, Source
 from ..operations.export import export as write_export
 from ..operations.pull import PullResult
-from ..output import check_place
 from ..remote.connection import Connection
 from ..remote.session import StaticToken, user_id
 from ..secret_sources import secret_text
 from ..timestamps import parse_timestamp
 from .ages import search_words
-from .archives import force_option, output_option
 from .connection import connect, tell_origin
 from .exported import date, report, stated_date
+from .files import archive_target, force_option, note_written, output_option
 from .frame import command, secret_options, strict_option
 from .memory import share_one_heap
 from .run import Exit, Run, outcome
@@ -116,8 +114,7 @@ def export(
     share_one_heap()
     if private and not seal:
         raise UsageError("--private goes with --seal")
-    path = Path(output)
-    check_place(path, force=force)
+    target = archive_target(run, output, force=force)
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     passphrase = run.new_passphrase() if seal else None
     dated = date(run)
@@ -127,13 +124,15 @@ def export(
     ):
         result = write_export(
             source,
-            path,
+            target,
             selection=selection,
             seal=Seal(passphrase, private=private) if passphrase is not None else None,
             force=force,
+            strict=strict,
             dated=dated,
             progress=bar.reach,
         )
+    note_written(run, target)
     return report(run, result, strict=strict)
 
 

@@ -21,6 +21,7 @@ from ..printable import one_line, printable
 from ..settings import SECOND
 from .archives import weak_kdf_option
 from .backup import account_source, extra_app_option
+from .files import archive_argument
 from .frame import command, secret_options
 from .run import Exit, Run
 
@@ -48,8 +49,8 @@ _ACCOUNT = "the account"
 @click.option("--offline", is_flag=True, help="With --live: use the mirror as it is; no server is asked.")
 @click.option("--accept-new-key", is_flag=True, help="With --live: go on though the account's key is another one.")
 @weak_kdf_option
-@click.argument("a")
-@click.argument("b", required=False)
+@archive_argument("a")
+@archive_argument("b", required=False)
 def diff(
     run: Run,
     a: str,

@@ -11,10 +11,9 @@ from ..archive.writer import Seal
 from ..errors import OlderArchiveError, UsageError
 from ..operations.account_key import ask_vault, open_vault
 from ..operations.convert import convert as convert_archive
-from ..output import check_place
-from .archives import force_option, output_option
 from .connection import connect, tell_origin
 from .exported import date, report
+from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options, strict_option
 from .run import Exit, Run
 
@@ -25,7 +24,7 @@ from .run import Exit, Run
 @force_option
 @click.option("--seal", is_flag=True, help="Encrypt the new archive under a passphrase.")
 @strict_option
-@click.argument("file")
+@archive_argument("file")
 def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: bool) -> Exit:
     """Make an archive of the present version out of one of version 1.
 
@@ -38,7 +37,7 @@ def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: b
         pass  # as it should be
     else:
         raise UsageError(f"{file} is of the present version already")
-    check_place(Path(output), force=force)
+    target = archive_target(run, output, force=force)
     master_key = run.master_key()
     if master_key is not None:
         key = open_vault(lambda: None, master_key=master_key)
@@ -50,11 +49,13 @@ def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: b
     with run.terminal.progress("converting", unit="changes") as bar:
         result = convert_archive(
             Path(file),
-            Path(output),
+            target,
             key.cipher,
             seal=Seal(passphrase) if passphrase is not None else None,
             force=force,
+            strict=strict,
             dated=date(run),
             progress=bar.reach,
         )
+    note_written(run, target)
     return report(run, result, strict=strict)

@@ -18,11 +18,11 @@ from ..operations.account_key import ask_vault, open_vault, pin
 from ..operations.rekey import RekeyResult, check_opener
 from ..operations.rekey import rekey as rekey_archive
 from ..operations.restore.job import target_spaces
-from ..output import check_place
 from ..remote.connection import Connection
 from ..settings import TARGET
-from .archives import force_option, output_option, weak_kdf_option
+from .archives import weak_kdf_option
 from .connection import connect, expect_zero_knowledge, target_account, tell_origin, unlock
+from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options, strict_option, target_options
 from .meanings import MEANINGS
 from .run import Exit, Run, outcome
@@ -40,7 +40,7 @@ from .run import Exit, Run, outcome
 @click.option("--accept-new-key", is_flag=True, help="Go on though the target's key is another one than before.")
 @weak_kdf_option
 @strict_option
-@click.argument("file")
+@archive_argument("file")
 def rekey(
     run: Run,
     file: str,
@@ -65,8 +65,7 @@ def rekey(
     """
     if private and not seal:
         raise UsageError("--private goes with --seal")
-    path = Path(output)
-    check_place(path, force=force)
+    place = archive_target(run, output, force=force)
     with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
         opener = _opener(run, archive)
         target = _target(run, accept_new_key)
@@ -74,7 +73,7 @@ def rekey(
         with run.terminal.progress("encrypting", unit="B") as bar:
             result = rekey_archive(
                 archive,
-                path,
+                place,
                 target.cipher,
                 opener=opener,
                 user_id=target.user_id,
@@ -82,8 +81,10 @@ def rekey(
                 seal=Seal(passphrase, private=private) if passphrase is not None else None,
                 keep_visibility=keep_visibility,
                 force=force,
+                strict=strict,
                 progress=bar.reach,
             )
+    note_written(run, place)
     if opener is not None and opener.fingerprint == target.cipher.fingerprint:
         run.terminal.note("the archive was under this key before: it has fresh ciphertext, and no identity any more")
     _report(run, result)

@@ -26,6 +26,7 @@ from ..settings import TARGET
 from ..settings import Account as TargetSettings
 from .archives import weak_kdf_option
 from .connection import connect, expect_zero_knowledge, target_account, tell_origin
+from .files import archive_argument
 from .frame import command, secret_options, strict_option, target_options
 from .memory import share_one_heap
 from .rekey import hold_against_known
@@ -83,7 +84,7 @@ from .run import Exit, Run, outcome
 )
 @weak_kdf_option
 @strict_option
-@click.argument("file")
+@archive_argument("file")
 def restore(
     run: Run,
     /,

@@ -22,6 +22,7 @@ from ..output import AtomicFile
 from ..printable import counted, printable
 from .archives import weak_kdf_option
 from .compare import table_lines
+from .files import archive_argument, report_file
 from .frame import command, secret_options
 from .junit import Case, report
 from .run import Exit, Run
@@ -60,7 +61,7 @@ class _Outcome:
     help=f"Take what stays behind for this reason as expected; one or more of {', '.join(sorted(LEFT_BEHIND))}.",
 )
 @weak_kdf_option
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@archive_argument("files", nargs=-1, required=True, metavar="FILE...")
 def roundtrip(
     run: Run, files: tuple[str, ...], junit: str | None, force: bool, accepted: tuple[str, ...], allow_weak_kdf: bool
 ) -> Exit | None:
@@ -77,7 +78,9 @@ def roundtrip(
     """
     outcomes: list[_Outcome] = []
     with ExitStack() as stack:
-        document = stack.enter_context(AtomicFile(Path(junit), force=force)) if junit is not None else None
+        document = None
+        if junit is not None:
+            document = stack.enter_context(AtomicFile(report_file("--junit", junit, force=force), force=force))
         key = run.master_key()
         opener = FieldCipher(key) if key is not None else None
         for file in files:

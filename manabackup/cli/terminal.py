@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import OutputError
+from ..errors import ManabackupError, OutputError
 from ..printable import printable
 
 if TYPE_CHECKING:
@@ -36,27 +36,62 @@ class Terminal:
         self.verbosity = verbosity
         self._progress = progress and not json and verbosity >= 0 and _is_terminal(sys.stderr)
         self._bar: Progress | None = None
+        self._written: str | None = None
+        self._results_are_words = False
 
     # results
+
+    def give_stdout_away(self) -> None:
+        """From now on the standard output is an archive's: results are words for people too."""
+        self._results_are_words = True
+
+    def wrote(self, name: str) -> None:
+        """From now on what goes wrong with the standard output changes nothing about a file that is written."""
+        self._written = name
 
     def result(self, record: JSON, lines: Iterable[str] = ()) -> None:
         """A command's result: ``record`` as one line of JSON with ``--json``, else ``lines`` for people."""
         if self.json:
-            self.write(json_line(record))
+            text = json_line(record)
         else:
-            self.write(b"".join(printable(line).encode("utf-8", "backslashreplace") + b"\n" for line in lines))
+            text = b"".join(printable(line).encode("utf-8", "backslashreplace") + b"\n" for line in lines)
+        if self._results_are_words:
+            say_raw(text.decode())
+            return
+        self.write(text)
         if _is_terminal(sys.stdout):
             self.flush()  # before the words that follow it on the other stream
 
     def write(self, data: bytes) -> None:
         """Bytes to the standard output as they are. Raises :class:`OutputError`, and lets ``BrokenPipeError`` pass."""
-        with _writing_stdout():
+        with self._writing_stdout():
             sys.stdout.buffer.write(data)
 
     def flush(self) -> None:
         """Everything to the standard output, so that its failure is a failure of the command."""
-        with _writing_stdout():
+        with self._writing_stdout():
             sys.stdout.flush()
+
+    @contextmanager
+    def _writing_stdout(self) -> Iterator[None]:
+        try:
+            if sys.stdout is None:
+                raise OutputError("the standard output is closed")
+            yield
+        except BrokenPipeError:
+            if self._written is None:
+                raise
+            raise self._only_untold("nobody reads the standard output") from None
+        except OSError as error:
+            reason = f"cannot write to the standard output: {error.strerror or error}"
+            raise (OutputError(reason) if self._written is None else self._only_untold(reason)) from None
+        except OutputError as error:
+            if self._written is None:
+                raise
+            raise self._only_untold(error.message) from None
+
+    def _only_untold(self, reason: str) -> ManabackupError:
+        return ManabackupError(f"{self._written} was written, but {reason}")
 
     # words for people
 
@@ -174,18 +209,6 @@ def flush_or_abandon_stdout() -> None:
 def _escape(match: re.Match[str]) -> str:
     units = match[0].encode("utf-16-be")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
-
-
-@contextmanager
-def _writing_stdout() -> Iterator[None]:
-    if sys.stdout is None:
-        raise OutputError("the standard output is closed")
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to the standard output: {error.strerror or error}") from None
 
 
 def _is_terminal(stream: Any) -> bool:

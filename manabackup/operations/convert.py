@@ -19,6 +19,7 @@ from ..limits import DEFAULT_LIMITS, Limits
 from .event_log import EventLog
 from .export import ExportResult, Selection, Source, export
 from .spooling import spool_files
+from .target import Target
 
 
 def is_older(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
@@ -29,12 +30,13 @@ def is_older(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
 
 def convert(
     source: Path,
-    target: Path,
+    target: Target,
     cipher: FieldCipher | None,
     *,
     selection: Selection | None = None,
     seal: Seal | None = None,
     force: bool = False,
+    strict: bool = False,
     dated: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
     limits: Limits = DEFAULT_LIMITS,
@@ -58,6 +60,7 @@ def convert(
             selection=selection,
             seal=seal,
             force=force,
+            strict=strict,
             dated=dated,
             progress=progress,
             limits=limits,

@@ -34,7 +34,8 @@ def live_archive(
     passphrase = secrets.token_urlsafe(32)
     path = folder / _NAME
     try:
-        export(source, path, selection=selection, seal=Seal(passphrase), force=True, progress=progress)
+        path.unlink(missing_ok=True)
+        export(source, path, selection=selection, seal=Seal(passphrase), progress=progress)
         archive = open_archive(path, lambda: passphrase)
     finally:
         path.unlink(missing_ok=True)

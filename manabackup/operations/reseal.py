@@ -17,12 +17,12 @@ from ..crypto.seal import SpoolFile
 from ..errors import UsageError
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB, Limits
-from ..output import AtomicFile, writing_to
 from ..projection import meta_line
 from ..sorting import LineSorter
 from .rows import RESERVED_META, clean_rows, is_ours
 from .rowtext import Actors, Spaces
 from .spooling import spool_files
+from .target import Target, keep_complete, opened, writing
 
 _OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
     "dataSha256",
@@ -34,7 +34,7 @@ _OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
 
 
 def seal(
-    source: Path, target: Path, passphrase: Callable[[], str], *, private: bool = False, force: bool = False
+    source: Path, target: Target, passphrase: Callable[[], str], *, private: bool = False, force: bool = False
 ) -> Written:
     """Write the plain archive ``source`` sealed to ``target``.
 
@@ -50,7 +50,7 @@ def seal(
 
 def unseal(
     source: Path,
-    target: Path,
+    target: Target,
     passphrase: Callable[[], str],
     *,
     force: bool = False,
@@ -68,13 +68,14 @@ def unseal(
         return rewrite(archive, target, seal=None, force=force)
 
 
-def rewrite(archive: Archive, target: Path, *, seal: Seal | None, force: bool) -> Written:
+def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool) -> Written:
     """Write the content of an open archive into a new one. Constant memory; ``target`` appears whole or not at all."""
     size = sum(entry.size for entry in archive.container.entries.values())
     make_file = spool_files(target)
+    output = opened(target, force=force)
     with (
-        writing_to(target),
-        AtomicFile(target, force=force) as file,
+        writing(target),
+        output as file,
         ArchiveWriter(
             file,
             tables=[table.name for table in registry.load().tables],
@@ -101,6 +102,7 @@ def rewrite(archive: Archive, target: Path, *, seal: Seal | None, force: bool) -
         carried: dict[str, JSON] = {key: value for key, value in manifest.raw.items() if key not in _OWN_KEYS}
         if not is_ours(archive):
             carried.pop("ciphertextMarked", None)  # nobody has marked anything
+        keep_complete(output, str((manifest.completeness or {}).get("status")), seal)
         return writer.finish(about, carried)
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from ..crypto.seal import SpoolFile
 from ..output import beside, real_path, writing_to
+from ..standard_output import StandardOutput
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC
 
 
-def spool_files(output: Path) -> Callable[[], SpoolFile]:
-    """Makes the files of :class:`~manabackup.crypto.seal.CipherSpool`, beside ``output``: there must be room anyway."""
+def spool_files(output: Path | StandardOutput) -> Callable[[], SpoolFile]:
+    """Makes the files of :class:`~manabackup.crypto.seal.CipherSpool`, beside ``output``: there must be room anyway.
+
+    For the standard output that is the folder for temporary files.
+    """
+    if isinstance(output, StandardOutput):
+        return tempfile.TemporaryFile
     place = real_path(output)
 
     def make_file() -> SpoolFile:

@@ -11,6 +11,7 @@ from manabackup.archive.reader import open_archive
 from manabackup.archive.v1 import open_events
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
+from manabackup.limits import DEFAULT_LIMITS, Limits
 from manabackup.operations.event_log import EventLog
 from manabackup.operations.export import ExportResult, Selection, Source, export
 from tests.archive.v1_exports import FOLDER, KEY, USER
@@ -28,6 +29,9 @@ def write_export(
     key: bytes | None = KEY,
     selection: Selection | None = None,
     space_types: dict[str, str] | None = None,
+    force: bool = False,
+    strict: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> ExportResult:
     """Export the account; the wrong ``key`` makes the export partial."""
     with open_events(FOLDER / "life.mana") as events, EventLog(events, tempfile.TemporaryFile) as log:
@@ -41,7 +45,7 @@ def write_export(
             account={"data.json": b'{"email":"oma@example.org"}'},
             notices=[("accountData", "no session")],
         )
-        return export(source, path, seal=seal, selection=selection, now=NOW)
+        return export(source, path, seal=seal, selection=selection, force=force, strict=strict, now=NOW, limits=limits)
 
 
 def lines_of(path: Path, passphrase: str = PASSPHRASE) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ from ...errors import UsageError
 from ...jsontext import JSON
 from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from ...mirror import HeldCollection, Loss, MirrorPage
-from ...output import AtomicFile, writing_to
+from ...output import AtomicFile
 from ...printable import printable
 from ...projection import accept
 from ...registry import Registry, Table
@@ -37,6 +37,7 @@ from ..completeness import Completeness
 from ..processes import LARGE, InOrder, cores_for
 from ..rowtext import Actors, Spaces
 from ..spooling import spool_files
+from ..target import Target, keep_complete, named, opened, writing
 from .folding import Block, Stream, Terms, fold_block, numbered
 
 _SLACK = 1.1
@@ -114,6 +115,8 @@ class ExportResult:
     status: str
     completeness: dict[str, JSON]
     web_app_reads_it: bool
+    previous: Path | None = None
+    """Where a complete archive is kept whose place this one took."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``export --json`` prints (``formats/schemas/export.schema.json``)."""
@@ -126,16 +129,18 @@ class ExportResult:
             "sealed": self.sealed,
             "status": self.status,
             "completeness": self.completeness,
+            **({"previous": str(self.previous)} if self.previous is not None else {}),
         }
 
 
 def export(
     source: Source,
-    path: Path,
+    path: Target,
     *,
     selection: Selection | None = None,
     seal: Seal | None = None,
     force: bool = False,
+    strict: bool = False,
     now: datetime | None = None,
     dated: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -143,6 +148,9 @@ def export(
     processes: int | None = None,
 ) -> ExportResult:
     """Write an archive of what the mirror holds.
+
+    ``force`` replaces a file. An archive that may be complete is kept beside one that is partial; with ``strict`` it is
+    not replaced by such a one at all (:class:`IncompleteError`).
 
     ``progress`` is told (changes done, changes in all). ``now`` is the time of the export; what lies in the future when
     the server was read is noted. ``dated`` is what the manifest says in its place, which is no measure for anything;
@@ -171,10 +179,11 @@ def export(
         line_bytes=limits.line_bytes,
     )
     make_file = spool_files(path)
+    output = opened(path, force=force)
     with (
-        writing_to(path),
+        writing(path),
         InOrder(partial(_fold_task, terms, streams), processes) as folding,
-        AtomicFile(path, force=force) as file,
+        output as file,
         ArchiveWriter(
             file,
             tables=[table.name for table in source.registry.tables],
@@ -191,10 +200,11 @@ def export(
                 progress(done, total)
         run.finish()
         completeness = run.completeness()
+        keep_complete(output, run.problems.status, seal, strict=strict)
         written = writer.finish(run.about(), {**run.additions(), "completeness": completeness})
     counted = {key: value for key, value in completeness.items() if key not in ("losses", "notices")}
     return ExportResult(
-        archive=path,
+        archive=named(path),
         bytes=written.bytes,
         rows=written.rows,
         tables=len(written.row_counts),
@@ -203,6 +213,7 @@ def export(
         status=run.problems.status,
         completeness={**counted, **run.problems.counts()},
         web_app_reads_it=written.web_app_reads_it,
+        previous=output.set_aside if isinstance(output, AtomicFile) else None,
     )
 
 

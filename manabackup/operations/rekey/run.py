@@ -23,7 +23,6 @@ from ...errors import DamagedArchiveError, UsageError, WrongKeyError
 from ...jsonmembers import writable_members
 from ...jsontext import JSON
 from ...limits import MIB
-from ...output import AtomicFile, writing_to
 from ...projection import meta_line
 from ...registry import Table
 from ...sorting import LineSorter
@@ -35,6 +34,7 @@ from ..processes import InOrder, cores_for
 from ..rows import clean_rows, is_ours
 from ..side_by_side import MetaLines
 from ..spooling import spool_files
+from ..target import Target, keep_complete, named, opened, writing
 from .blocks import (
     MOST_SPACES,
     MisreadRowError,
@@ -92,7 +92,7 @@ class RekeyResult:
 
 def rekey(
     archive: Archive,
-    target: Path,
+    target: Target,
     cipher: FieldCipher,
     *,
     opener: FieldCipher | None = None,
@@ -101,6 +101,7 @@ def rekey(
     seal: Seal | None = None,
     keep_visibility: bool = False,
     force: bool = False,
+    strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
     processes: int | None = None,
 ) -> RekeyResult:
@@ -110,6 +111,8 @@ def rekey(
     encrypted when it was made. ``user_id`` is the target account's, for the manifest, and ``home`` its personal space,
     by which the web app's import finds the rows that it has one of. ``progress`` is told (bytes read, bytes in all).
     ``processes`` is how many take part, this one included; without it, as many as a large archive needs.
+
+    ``force`` and ``strict`` are as for an export.
 
     Raises :class:`WrongKeyError` when the archive is encrypted under another key than ``opener``'s,
     :class:`UsageError` when it is encrypted and there is no ``opener``, :class:`DamagedArchiveError`,
@@ -131,10 +134,11 @@ def rekey(
         list(archive.meta("spaces")),
         ActorKinds(archive.meta("actors")),
     )
+    output = opened(target, force=force)
     with (
-        writing_to(target),
+        writing(target),
         InOrder(partial(rekey_block, terms), processes) as blocks,
-        AtomicFile(target, force=force) as file,
+        output as file,
         ArchiveWriter(
             file,
             tables=[table.name for table in known.tables],
@@ -164,15 +168,17 @@ def rekey(
         if len(spaces):
             writer.add(names.entry("meta", "spaces"), _text(spaces.lines()))
         completeness = carried_completeness(archive.manifest, ids, problems)
+        status = problems.status if completeness is None else completeness["status"]
+        keep_complete(output, status, seal, strict=strict)
         written = writer.finish(_about(archive), _additions(archive, spaces, completeness, cipher, user_id))
     counts = problems.counts()
     return RekeyResult(
-        archive=target,
+        archive=named(target),
         written=written,
         key_fingerprint=cipher.fingerprint,
         rekeyed_for=user_id,
         encrypted_fields=run.encrypted_fields,
-        status=problems.status if completeness is None else completeness["status"],
+        status=status,
         losses=counts["losses"],
         notices=counts["notices"],
     )

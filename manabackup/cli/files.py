@@ -1,0 +1,68 @@
+"""The files that command lines name: archives that are read, and archives and reports that are written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import OutputError, UsageError
+from ..operations.target import Target
+from ..output import check_place
+from ..standard_output import StandardOutput
+from .run import Run
+
+STDOUT = "-"
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+output_option = click.option(
+    "-o", "--output", required=True, metavar="FILE", help="The archive to write; - is the standard output."
+)
+force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
+
+
+def archive_argument(name: str, **attributes: Any) -> Callable[[_Function], _Function]:
+    """An argument that names an archive to read: a file, since it is read back and forth."""
+    return click.argument(name, callback=_refuse_stdin, **attributes)
+
+
+def archive_target(run: Run, output: str, *, force: bool) -> Target:
+    """Where ``-o`` wants an archive, looked at before anything is asked for or written.
+
+    To the standard output goes the archive and nothing else: results then go where the words for people go. Raises what
+    :func:`check_place` raises, and :class:`UsageError` for a terminal.
+    """
+    if output != STDOUT:
+        check_place(Path(output), force=force)
+        return Path(output)
+    if sys.stdout is None:
+        raise OutputError("the standard output is closed")
+    target = StandardOutput(sys.stdout.buffer)
+    run.terminal.give_stdout_away()
+    return target
+
+
+def report_file(option: str, name: str, *, force: bool) -> Path:
+    """Where a report is wanted that goes beside the results; these have the standard output. Raises as above."""
+    if name == STDOUT:
+        raise UsageError(f"{option} writes a file: the standard output has the results", hint="a file called - is ./-")
+    check_place(Path(name), force=force)
+    return Path(name)
+
+
+def note_written(run: Run, target: Target) -> None:
+    """Notes that an archive is there, whatever becomes of the words about it."""
+    if isinstance(target, Path):
+        run.terminal.wrote(str(target))
+
+
+def _refuse_stdin(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    if value == STDOUT or (isinstance(value, tuple) and STDOUT in value):
+        raise UsageError(
+            "an archive is read back and forth, so it cannot come from the standard input",
+            hint="write it into a file first; a file called - is ./-",
+        )
+    return value
