@@ -47,8 +47,9 @@ class Manifest:
 
     @property
     def sealed(self) -> bool:
-        """Whether the rows lie in ``data.sealed``."""
-        return bool(self.raw.get("passphrase"))
+        """Whether the rows lie in ``data.sealed``: where ``passphrase`` is anything that is true in JavaScript."""
+        passphrase = self.raw.get("passphrase")
+        return isinstance(passphrase, (dict, list)) or bool(passphrase)
 
     @property
     def fields_plaintext(self) -> bool:

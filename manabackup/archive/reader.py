@@ -303,9 +303,11 @@ def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS) -> OuterArchive:
             raise DamagedArchiveError(message, code="seal")
         ours = manifest.sealed and manifest.sealed_sha256 is not None
         if ours:
-            container.require_fixed_bytes()
+            packed_again = container.is_packed_again()
+            if not packed_again:
+                container.require_fixed_bytes()
             for other in container.entries.values():
-                if other.kind not in _OUTSIDE:
+                if other.kind not in _OUTSIDE and not (packed_again and other.kind == "other"):
                     raise DamagedArchiveError("does not belong beside a sealed body", where=printable(other.name))
         if manifest.sealed and names.README in container.entries:
             container.read(container.entries[names.README], MIB)
@@ -404,7 +406,10 @@ def _archive(outer: OuterArchive, container: Container, manifest: Manifest, limi
                 raise DamagedArchiveError(message, code="missing", where=printable(name))
     if manifest.data_sha256 is not None and (entry is None or data_sha256(sums) != manifest.data_sha256):
         raise DamagedArchiveError("dataSha256 does not fit SHA256SUMS", code="sums", where=names.MANIFEST)
-    notes = [f"unknown entry {printable(other.name)}" for other in container.of_kind("other")]
+    notes = []
+    if outer.container.renamed or (outer.ours and outer.container.is_packed_again()):
+        notes.append("packed again by another program; what was in it is what it was")
+    notes += [f"unknown entry {printable(other.name)}" for other in container.of_kind("other")]
     if outer.container is not container:
         beside = (other for other in outer.container.entries.values() if other.kind not in _OUTSIDE)
         notes += [f"an entry outside the seal, which is not read: {printable(other.name)}" for other in beside]

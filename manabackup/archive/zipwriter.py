@@ -1,6 +1,6 @@
 """Writes ZIP containers (APPNOTE 6.3) in one pass, byte for byte the same for the same content.
 
-Only what the format needs: stored and deflated entries, DOS time zero, Zip64 only where it must be, no comments. Every
+Only what the format needs: stored and deflated entries, one date for all, Zip64 where it must be, no comments. Every
 field that a reader could ignore has one fixed value. Where the sink can seek, sizes are put into the local header
 afterwards; where it cannot (a sealed body), a data descriptor follows the entry.
 """
@@ -22,6 +22,8 @@ EXTERNAL_ATTRIBUTES = 0o100600 << 16
 FLAG_DESCRIPTOR = 0x0008
 MAX_32 = 0xFFFFFFFF
 MAX_16 = 0xFFFF
+DATE = 1 << 5 | 1
+"""1980-01-01 in the form of DOS, the first day that it has: a month 0 or a day 0 is none for many programs."""
 VERSION = 20
 VERSION_ZIP64 = 45
 ZIP64_EXTRA = 0x0001
@@ -72,7 +74,17 @@ class _Record:
             compressed = size = MAX_32
         version = VERSION_ZIP64 if self.zip64 else VERSION
         fixed = LOCAL_HEADER.pack(
-            LOCAL_SIGNATURE, version, self.flags, self.method, 0, 0, crc, compressed, size, len(self.name), len(extra)
+            LOCAL_SIGNATURE,
+            version,
+            self.flags,
+            self.method,
+            0,
+            DATE,
+            crc,
+            compressed,
+            size,
+            len(self.name),
+            len(extra),
         )
         return fixed + self.name + extra
 
@@ -90,7 +102,7 @@ class _Record:
             self.flags,
             self.method,
             0,
-            0,
+            DATE,
             self.crc,
             min(self.compressed, MAX_32),
             min(self.size, MAX_32),

@@ -11,6 +11,7 @@ import click
 
 from ..archive.container import printable as short_name
 from ..archive.reader import open_archive
+from ..archive.repacked import HINT as PACKED_AGAIN
 from ..archive.writer import Written
 from ..crypto.fields import FieldCipher
 from ..errors import DamagedArchiveError, ManabackupError, UsageError
@@ -83,7 +84,7 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
         for note in report.notes:
             run.terminal.note(f"{name}: {note}")
         if not report.ok:
-            failures.append(DamagedArchiveError(f"{name} is damaged"))
+            failures.append(_failure(name, report))
     if failures:
         # Damage outranks a passphrase that was mistyped for another file.
         worst = max(failures, key=lambda error: error.exit_code)
@@ -163,10 +164,20 @@ def _amount(written: Written) -> str:
     return f"{rows} in {tables}, {written.bytes:,} bytes"
 
 
+def _is_packed_again(report: VerifyReport) -> bool:
+    return all(problem.hint == PACKED_AGAIN for problem in report.problems)
+
+
+def _failure(name: str, report: VerifyReport) -> DamagedArchiveError:
+    if _is_packed_again(report):
+        return DamagedArchiveError(f"{name} was packed again by another program", hint=PACKED_AGAIN)
+    return DamagedArchiveError(f"{name} is damaged")
+
+
 def _verdict(report: VerifyReport) -> Iterator[str]:
     name = str(report.archive)
     if not report.ok:
-        yield f"{name}: DAMAGED"
+        yield f"{name}: {'PACKED AGAIN, in a way that does not open' if _is_packed_again(report) else 'DAMAGED'}"
         for problem in report.problems:
             where = f"{problem.where}: " if problem.where else ""
             yield f"  {where}{problem.message} [{problem.code}]"

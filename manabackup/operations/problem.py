@@ -12,6 +12,8 @@ class Problem:
     code: str
     where: str | None
     message: str
+    hint: str | None = None
+    """What to do about it, where there is something."""
 
     def to_json(self) -> dict[str, str | None]:
         """As ``verify --json`` lists it."""

@@ -224,4 +224,4 @@ def _verify_events(report: VerifyReport, limits: Limits) -> None:
 
 
 def _add(report: VerifyReport, error: DamagedArchiveError) -> None:
-    report.problems.append(Problem(error.code, error.where, error.problem))
+    report.problems.append(Problem(error.code, error.where, error.problem, error.hint))

@@ -52,6 +52,11 @@ def tampering() -> Iterator[Case]:
     yield sealed(good("outer-keys-turned", "A3", "the same keys in another order and spelling", turned))
 
 
+def dated(part: Part, date: int) -> Part:
+    """The entry with a day of DOS."""
+    return replace(part, local={**part.local, "date": date}, central={**part.central, "date": date})
+
+
 def fixed_bytes() -> Iterator[Case]:
     """Fields of a sealed archive that have no second copy and therefore one value."""
     for field, value in {
@@ -80,8 +85,20 @@ def fixed_bytes() -> Iterator[Case]:
     parts = sealed_by_us()
     parts[2] = deflated("README.md", b"Sealed.\n")
     yield sealed(bad("fixed-deflated", "A4", "container", "a deflated entry", parts))
-    parts = [described(part) for part in sealed_by_us()]
-    yield sealed(bad("fixed-descriptor", "A4", "container", "data descriptors", parts))
+    parts = sealed_by_us()
+    parts[2] = described(parts[2])
+    yield sealed(bad("fixed-descriptor", "A4", "container", "a data descriptor", parts))
+    for name, dates in {"fixed-dates": (33, 33, 0), "fixed-dates-turned": (0, 0, 33)}.items():
+        parts = [dated(part, date) for part, date in zip(sealed_by_us(), dates, strict=True)]
+        yield sealed(bad(name, "A4", "container", "one entry with the date of another version", parts))
+    parts = [dated(part, 33) for part in sealed_by_us()]
+    yield sealed(good("fixed-date-1980", "A4", "all entries dated 1980-01-01", parts))
+    parts = [dated(part, 0x5C21) for part in sealed_by_us()]
+    yield sealed(good("packed-again", "A4", "all headers of another packer: the body is what was sealed", parts))
+    parts = [*parts, deflated(".DS_Store", b"Bud1")]
+    yield sealed(good("packed-again-and-more", "A4", "the same, with a file manager's notes beside it", parts))
+    parts = [*parts[:-1], dated(stored("data/notes.jsonl", NOTES), 0x5C21)]
+    yield sealed(bad("packed-again-with-rows", "A1", "container", "the same, with rows", parts, "data/notes.jsonl"))
     parts = [*sealed_by_us(), stored("data/notes.jsonl", NOTES)]
     yield sealed(bad("beside-the-seal", "A1", "container", "rows beside the seal", parts, "data/notes.jsonl"))
     parts = sealed_by_us()
