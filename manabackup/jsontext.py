@@ -149,19 +149,30 @@ def value_text(plaintext: bytes) -> tuple[bytes, bool]:
     that are not UTF-8, which become U+FFFD as they do in every browser (WHATWG Encoding, "UTF-8 decode"). The second
     member says whether such bytes were found.
 
-    Raises :class:`JSONTextError` when it is not exactly one JSON value.
+    Raises :class:`JSONTextError` when it is not exactly one JSON value, or nests as deep as the line may.
     """
     try:
         orjson.loads(plaintext)
     except orjson.JSONDecodeError:
         text = plaintext.decode("utf-8-sig", "replace")
         replaced = not _is_utf8(plaintext)
-        _parse_exactly(text, DEFAULT_LIMITS.nesting)
+        _parse_exactly(text, DEFAULT_LIMITS.nesting - 1)  # the row around it is one more level
         plaintext = text.encode()
     else:
         replaced = False
     # A valid text holds line breaks between tokens only; in strings they are escaped.
     return plaintext.strip(b" \t\r\n").replace(b"\n", b"").replace(b"\r", b""), replaced
+
+
+def nests_within(text: bytes, nesting: int = DEFAULT_LIMITS.nesting) -> bool:
+    """Whether a JSON text nests no deeper than :func:`parse` takes; it costs nothing for any usual one."""
+    if len(text) <= 2 * nesting or text.count(b"[") + text.count(b"{") <= nesting:
+        return True
+    try:
+        _parse_exactly(text, nesting)
+    except JSONTextError:
+        return False
+    return True
 
 
 def number_text(text: str) -> str:

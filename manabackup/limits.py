@@ -1,7 +1,8 @@
 """Every limit in one place.
 
 Sizes are in bytes, times in seconds. A limit bounds what hostile input can cost; none of them is reached by an
-account of a size that the web app could still open.
+account of a size that the web app could still open. What bounds the reading of archives bounds their writing too: what
+would not be read is not written, and is named.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what is read, from archives and from servers."""
+    """Bounds on what is read, from archives and from servers, and on what is written into archives."""
 
     # JSON
     nesting: int = 20_000
-    """Deepest nesting of arrays and objects; the server accepts 9,996."""
+    """Deepest nesting of arrays and objects; the server accepts 9,996. A row is one level around its values."""
     path_names: int = 1_000
     """Names in the dotted path of an update inside nested objects."""
 
     # Archives
-    entries: int = 10_000
-    """Entries in one ZIP."""
+    entries: int = 65_000
+    """Entries in one ZIP; without Zip64, which the web app does not read, a ZIP ends at 65,534."""
     entry_name: int = 1_024
     """Bytes in an entry's name."""
     entry_bytes: int = 64 * GIB

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 MANIFEST = "manifest.json"
@@ -26,6 +26,9 @@ _FIXED: dict[str, Kind] = {
 }
 _UNSAFE = re.compile(rb"[^A-Za-z0-9_.-]")
 _WRITTEN = re.compile("[A-Za-z0-9_.%-]*")
+_SUBJECTS = ("actors", "spaces", "problems")
+"""What ``meta/`` is about besides tables."""
+_CAPITAL = re.compile("%[0-9A-F]{2}|[A-Z]")
 _LONGEST = 200
 _FOLDERS = ("data", "meta", "account")
 _PLACES: dict[Kind, int] = {"manifest": 0, "sealed": 1, "data": 2, "meta": 3, "account": 4, "sums": 5, "readme": 6}
@@ -59,31 +62,76 @@ def entry(folder: Literal["data", "meta"], table: str) -> str:
     return f"{folder}/{table}.jsonl"
 
 
+def account_of(name: str) -> str:
+    """The rest of the name of an ``account/`` entry."""
+    return name.removeprefix("account/")
+
+
 def unknown_table(app: str, collection: str) -> str:
     """The name under which a collection outside the registry is archived: ``<app>.<collection>``, percent-encoded.
 
-    A dot in the app's name is encoded too, so that no two collections share a name; very long names end in a hash.
+    A dot in the app's name is encoded too, and one without a name is ``%``, so that no two collections share a name;
+    very long names end in a hash.
     """
-    return _shortened(f"{_encode(app).replace('.', '%2E')}.{_encode(collection)}")
+    return _shortened(f"{_encode(app).replace('.', '%2E') or '%'}.{_encode(collection)}")
+
+
+def unknown_tables(collections: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """:func:`unknown_table` of all (app, collection) that one archive holds; see :func:`apart`."""
+    found = {collection: unknown_table(*collection) for collection in collections}
+    names = apart(found.values())
+    return {collection: names[name] for collection, name in found.items()}
 
 
 def written(name: str) -> str:
     """How this tool writes a table's or an account entry's name that another writer chose: percent-encoded likewise."""
-    return name if _WRITTEN.fullmatch(name) else _shortened(_encode(name))
+    return _shortened(_visible(name if _WRITTEN.fullmatch(name) else _encode(name)))
 
 
-def written_entry(name: str) -> str:
-    """:func:`written` for a whole entry of ``data/``, ``meta/`` or ``account/``."""
-    folder, _, rest = name.partition("/")
-    if folder in ("data", "meta"):
-        return f"{folder}/{written(table_of(name))}.jsonl"
-    return f"{folder}/{written(rest)}"
+def written_tables(tables: Iterable[str]) -> dict[str, str]:
+    """:func:`written` of all tables of an archive, beside each other and what else ``meta/`` is about."""
+    return written_names((*tables, *_SUBJECTS))
+
+
+def written_names(names: Iterable[str]) -> dict[str, str]:
+    """:func:`written` of all names in one folder of an archive; see :func:`apart`."""
+    found = {name: written(name) for name in names}
+    called = apart(found.values())
+    return {name: called[new] for name, new in found.items()}
+
+
+def apart(names: Iterable[str]) -> dict[str, str]:
+    """Names of one folder as they are written beside each other: no two of them differ by case alone.
+
+    Where some would, their capitals are percent-encoded, and what differs even then by the case of an escape gets a
+    hash. For whoever unpacks an archive on a disk that takes ``Notes`` and ``notes`` for one file.
+    """
+    called = {name: name for name in names}
+    for escaped in (_without_capitals, _with_hash):
+        alike: dict[str, list[str]] = {}
+        for name, new in called.items():
+            alike.setdefault(new.lower(), []).append(name)
+        for group in alike.values():
+            if len(group) > 1:
+                called.update((name, escaped(name)) for name in group)
+    return called
+
+
+def _without_capitals(name: str) -> str:
+    return _shortened(_CAPITAL.sub(lambda match: match[0] if match[0][0] == "%" else f"%{ord(match[0]):02X}", name))
+
+
+def _with_hash(name: str) -> str:
+    return f"{name[: _LONGEST - 33]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def _shortened(name: str) -> str:
-    if len(name) <= _LONGEST:
-        return name
-    return f"{name[: _LONGEST - 33]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    return name if len(name) <= _LONGEST else _with_hash(name)
+
+
+def _visible(name: str) -> str:
+    """A name that no reader passes over: neither empty nor with a dot at its beginning."""
+    return f"%2E{name[1:]}" if name.startswith(".") else name or "%"
 
 
 def _encode(text: str) -> str:

@@ -14,13 +14,13 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from .. import __version__
+from .. import __version__, jsontext
 from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
-from ..errors import DamagedArchiveError
+from ..errors import DamagedArchiveError, OutputError
 from ..jsontext import JSON
-from ..limits import GIB, KIB, MIB
+from ..limits import DEFAULT_LIMITS, GIB, KIB, MIB, Limits
 from . import names, readme
 from .behind import WriteBehind
 from .manifest import FORMAT_VERSION, seal_block, write_manifest
@@ -36,6 +36,8 @@ _LARGE = 4 * GIB - 64 * KIB
 _BLOCK = MIB
 _LINE_OVERHEAD = 50
 """Bytes that a line in memory costs besides its own."""
+ENTRIES_AROUND = 3
+"""In one container, besides tables, meta lines and account data: sums, manifest, and the nonce or README."""
 WEB_APP_MAX_BYTES = 4 * GIB - 1
 """The web app's reader knows no Zip64: larger files or entries do not open there."""
 
@@ -67,9 +69,11 @@ class _Content:
         self,
         behind: WriteBehind,
         begin: Callable[[], EntryWriter | SpooledEntry],
+        count: Callable[[int], object],
         ended: Callable[[str], object],
     ) -> None:
         self._behind = behind
+        self._count = count
         self._ended = ended
         self._hash = hashlib.sha256()
         behind.do(0, self._begin, begin)
@@ -94,10 +98,12 @@ class _Content:
         self._entry = begin()
 
     def _write(self, data: bytes) -> None:
+        self._count(len(data))
         self._hash.update(data)
         self._entry.write(data)
 
     def _write_segment(self, data: bytes, deflated: bytes) -> None:
+        self._count(len(data))
         self._hash.update(data)
         self._entry.write_segment(data, deflated)
 
@@ -113,26 +119,32 @@ class _Content:
 class LineEntry:
     """An entry of JSON Lines that is being written."""
 
-    def __init__(self, begin: Callable[[], _Content]) -> None:
+    def __init__(self, begin: Callable[[], _Content], longest: int) -> None:
         self._begin = begin
+        self._longest = longest
         self._content: _Content | None = None
         self._pending: list[bytes] = []
         self._bytes = 0
         self.lines = 0
 
     def add(self, line: bytes) -> int:
-        """One line, without its end; gives the line's number, from 0."""
+        """One line, without its end; gives its number, from 0. Raises :class:`OutputError` where it is too long."""
+        if len(line) > self._longest:
+            raise _unreadable(f"a line of more than {self._longest:,} bytes")
+        self._add(line)
+        return self.lines - 1
+
+    def add_text(self, text: bytes, lines: int) -> None:
+        """Several lines at once, each with its end."""
+        self._add(text[:-1])
+        self.lines += lines - 1
+
+    def _add(self, line: bytes) -> None:
         self._pending.append(line)
         self._bytes += len(line) + _LINE_OVERHEAD
         if self._bytes >= _BLOCK:
             self._drain()
         self.lines += 1
-        return self.lines - 1
-
-    def add_text(self, text: bytes, lines: int) -> None:
-        """Several lines at once, each with its end."""
-        self.add(text[:-1])
-        self.lines += lines - 1
 
     def add_segment(self, text: bytes, deflated: bytes, lines: int) -> None:
         """Several lines at once, each with its end, that :func:`deflate.segment` has been made of."""
@@ -229,7 +241,9 @@ class ArchiveWriter:
     ``tables`` gives the order of the central directory. ``make_spool_file`` makes an anonymous temporary file; what is
     written to it is encrypted. ``may_exceed_4_gib`` must be true unless the whole content is known to be smaller.
 
-    What goes wrong while writing is raised by a later call, at the latest by :meth:`finish`.
+    ``rewritten`` is an archive whose tables and account entries are written: another writer's names may have to change.
+    ``limits`` are those of readers: what they would refuse is an :class:`OutputError` here. What goes wrong while
+    writing is raised by a later call, at the latest by :meth:`finish`.
     """
 
     def __init__(
@@ -240,7 +254,18 @@ class ArchiveWriter:
         seal: Seal | None = None,
         make_spool_file: Callable[[], SpoolFile],
         may_exceed_4_gib: bool = False,
+        rewritten: Archive | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self._tables: dict[str, str] = {}
+        self._account: dict[str, str] = {}
+        if rewritten is not None:
+            entries = rewritten.container.entries.values()
+            subjects = {names.table_of(entry.name) for entry in entries if entry.kind in ("data", "meta")}
+            self._tables = names.written_tables(subjects)
+            self._account = names.written_names(names.account_of(name) for name in rewritten.account)
+        self._limits = limits
+        self._bytes = 0
         self._order = names.EntryOrder(tables)
         self._seal = seal
         self._make_spool_file = make_spool_file
@@ -255,10 +280,11 @@ class ArchiveWriter:
             self._parameters = SealParameters.fresh()
             key = derive_key(seal.passphrase, self._parameters)
             self._body = self._outer.open(names.SEALED, method=STORED, may_exceed_4_gib=may_exceed_4_gib)
-            self._sealing = SealingStream(key, self._parameters.iv, self._body.write)
+            self._sealing = SealingStream(key, self._parameters.iv, self._body.write, limits)
             self._container = ZipWriter(self._sealing)
             # Random bytes, so that plaintextSha256 of equal contents differs and confirms no guess.
             self._container.add(names.NONCE, os.urandom(_NONCE_BYTES), method=STORED)
+            self._bytes = _NONCE_BYTES
 
     def __enter__(self) -> Self:
         return self
@@ -268,13 +294,13 @@ class ArchiveWriter:
 
     def table(self, table: str, *, bound: int = 0) -> TableWriter:
         """Begin a table of at most ``bound`` bytes; the one before must be closed."""
-        table = names.written(table)
-        data = LineEntry(partial(self._begin, names.entry("data", table), bound))
+        table = self._called(table)
+        data = LineEntry(partial(self._begin, names.entry("data", table), bound), self._limits.line_bytes)
         return TableWriter(data, self.spool(names.entry("meta", table)), partial(self.row_counts.__setitem__, table))
 
     def spool(self, name: str) -> LineEntry:
         """Begin an entry of JSON Lines beside whatever is open."""
-        return LineEntry(partial(self._begin_spooled, name))
+        return LineEntry(partial(self._begin_spooled, name), self._limits.line_bytes)
 
     def add(self, name: str, content: bytes) -> None:
         """A whole entry under ``account/`` or ``meta/``; no table may be open."""
@@ -295,6 +321,7 @@ class ArchiveWriter:
         entry = archive.container.entries[name]
         place = self._place(name)
         do = self._behind.do
+        do(0, self._counter(), entry.size)
         begin = partial(
             self._container.begin_finished,
             place,
@@ -312,7 +339,7 @@ class ArchiveWriter:
         if entry.kind == "data":
             table = names.table_of(name)
             archive.check_count(table, lines)
-            self.row_counts[names.written(table)] = lines
+            self.row_counts[self._called(table)] = lines
 
     def _end_copy(self, archive: Archive, name: str, place: str, whole: Hash) -> None:
         digest = whole.hexdigest()
@@ -326,13 +353,13 @@ class ArchiveWriter:
         known = about.manifest(counts)
         content = data_sha256(self._hashes)
         inner = {**known, **additions, "dataSha256": content}
-        self._container.add(names.SUMS, write_sums(self._hashes))
+        self._add_last(names.SUMS, write_sums(self._hashes))
         if self._seal is None:
-            self._container.add(names.MANIFEST, write_manifest(inner))
-            self._container.add(names.README, readme.PLAIN.encode())
+            self._add_last(names.MANIFEST, _manifest_text(inner, self._limits))
+            self._add_last(names.README, readme.PLAIN.encode())
         else:
             outer = _private(known) if self._seal.private else known
-            self._container.add(names.MANIFEST, write_manifest({**inner, "outer": outer}))
+            self._add_last(names.MANIFEST, _manifest_text({**inner, "outer": outer}, self._limits))
             self._container.finish(self._order)
             plaintext_sha256, sealed_sha256 = self._sealing.finish()
             self._body.close()
@@ -341,7 +368,7 @@ class ArchiveWriter:
                 "passphrase": seal_block(self._parameters, plaintext_sha256),
                 "sealedSha256": sealed_sha256,
             }
-            self._outer.add(names.MANIFEST, write_manifest(outer), method=STORED)
+            self._outer.add(names.MANIFEST, _manifest_text(outer, self._limits), method=STORED)
             self._outer.add(names.README, readme.SEALED.encode(), method=STORED)
         self._outer.finish(self._order)
         return Written(
@@ -354,29 +381,75 @@ class ArchiveWriter:
             and self._container.position <= WEB_APP_MAX_BYTES,
         )
 
+    def _add_last(self, name: str, content: bytes) -> None:
+        if len(content) > self._limits.manifest_bytes:
+            raise _unreadable(f"{name} of more than {self._limits.manifest_bytes:,} bytes")
+        self._counter()(len(content))
+        self._container.add(name, content)
+
     def _begin(self, name: str, bound: int) -> _Content:
         name = self._place(name)
-        may_exceed = bound >= _LARGE
-        return _Content(
-            self._behind, lambda: self._container.open(name, may_exceed_4_gib=may_exceed), self._ended(name)
-        )
+        begin = partial(self._container.open, name, may_exceed_4_gib=bound >= _LARGE)
+        return _Content(self._behind, begin, self._counter(), self._ended(name))
 
     def _begin_spooled(self, name: str) -> _Content:
         name = self._place(name)
         begin = partial(self._container.spooled, name, CipherSpool(self._make_spool_file))
-        return _Content(self._behind, begin, self._ended(name))
+        return _Content(self._behind, begin, self._counter(), self._ended(name))
+
+    def _counter(self) -> Callable[[int], None]:
+        """Takes down how large a new entry grows, and all together."""
+        limits, size = self._limits, 0
+
+        def count(more: int) -> None:
+            nonlocal size
+            size += more
+            self._bytes += more
+            if size > limits.entry_bytes:
+                raise _unreadable(f"an entry of more than {limits.entry_bytes:,} bytes")
+            if self._bytes > limits.total_bytes:
+                raise _unreadable(f"more than {limits.total_bytes:,} bytes")
+
+        return count
 
     def _place(self, name: str) -> str:
         """What an entry will be called, and nothing else: two names of another writer may become one."""
-        name = names.written_entry(name)
+        if name.startswith("account/"):
+            account = names.account_of(name)
+            name = f"account/{self._account.get(account) or names.written(account)}"
+        else:
+            folder: Literal["data", "meta"] = "data" if name.startswith("data/") else "meta"
+            name = names.entry(folder, self._called(names.table_of(name)))
         if name in self._places:
             raise DamagedArchiveError("two entries would be written under this name", code="duplicateEntry", where=name)
+        if len(name) > self._limits.entry_name:
+            raise _unreadable(f"an entry with a name of more than {self._limits.entry_name:,} bytes")
+        if len(self._places) + 1 + ENTRIES_AROUND > self._limits.entries:
+            raise _unreadable(f"more than {self._limits.entries:,} entries")
         self._places.add(name)
         return name
+
+    def _called(self, table: str) -> str:
+        """What a table will be called."""
+        return self._tables.get(table) or names.written(table)
 
     def _ended(self, name: str) -> Callable[[str], None]:
         """Takes down the hash of a finished entry."""
         return partial(self._hashes.__setitem__, name) if covered(name) else lambda _: None
+
+
+def _manifest_text(manifest: dict[str, JSON], limits: Limits) -> bytes:
+    """The text of a manifest, if a reader takes it: what was carried over may be as large and deep as anything."""
+    text = write_manifest(manifest)
+    if len(text) > limits.manifest_bytes or not jsontext.nests_within(text, limits.nesting):
+        raise _unreadable(f"a manifest of more than {limits.manifest_bytes:,} bytes, or {limits.nesting:,} levels")
+    return text
+
+
+def _unreadable(what: str) -> OutputError:
+    return OutputError(
+        f"the archive would have {what}, and no reader takes that", hint="make several, of fewer apps or tables each"
+    )
 
 
 def _private(manifest: dict[str, JSON]) -> dict[str, JSON]:

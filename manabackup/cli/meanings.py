@@ -11,6 +11,7 @@ MEANINGS: Final = {
     "unreadableTie": "more changes in one microsecond than the server gives out",
     "unreadablePage": "pages that the server does not give, or not so that they can be read",
     "unreadableChange": "changes that are larger than any that the server takes",
+    "tableSetAside": "collections that one archive has no place for",
     "rowSetAside": "rows that cannot be written into an archive",
     "ciphertextLeftOut": "fields that no key at hand opens; they are not in the new archive",
     # notices

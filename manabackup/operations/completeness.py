@@ -12,6 +12,7 @@ from typing import Literal
 
 from .. import jsontext
 from ..jsontext import JSON
+from ..limits import MIB
 
 LOSSES = frozenset(
     {
@@ -20,12 +21,15 @@ LOSSES = frozenset(
         "unreadableTie",  # more changes in one microsecond than the server gives out
         "unreadablePage",  # a page that the server cannot read itself
         "unreadableChange",  # a change that is larger than any that the server takes
+        "tableSetAside",  # a collection that an archive has no place for
         "rowSetAside",  # a row that cannot be written into the archive
         "ciphertextLeftOut",  # a field that was not opened, and that another account could not open either
     }
 )
 MOST_CASES = 1_000
 """Cases of one kind that the manifest lists; ``meta/problems.jsonl`` lists them all."""
+MOST_CASE_BYTES = 8 * MIB
+"""Of all cases in the manifest together, so that readers take it whatever the ids are."""
 _LONGEST = 200
 
 
@@ -44,6 +48,7 @@ class Completeness:
     line: Callable[[bytes], object]
     losses: dict[str, Kind] = field(default_factory=dict)
     notices: dict[str, Kind] = field(default_factory=dict)
+    _case_bytes: int = 0
 
     def note(
         self,
@@ -60,9 +65,11 @@ class Completeness:
         found.count += count
         named = (("table", table), ("id", record), ("field", field_name), ("reason", reason))
         case: dict[str, JSON] = {name: _short(value) for name, value in named if value is not None}
-        if len(found.cases) < MOST_CASES:
+        line = jsontext.dumps({"kind": kind, "severity": severity, "count": count, **case})
+        if len(found.cases) < MOST_CASES and self._case_bytes + len(line) <= MOST_CASE_BYTES:
             found.cases.append(case)
-        self.line(jsontext.dumps({"kind": kind, "severity": severity, "count": count, **case}))
+            self._case_bytes += len(line)
+        self.line(line)
 
     @property
     def status(self) -> Literal["complete", "partial"]:

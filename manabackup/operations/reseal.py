@@ -81,6 +81,7 @@ def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool)
             tables=[table.name for table in registry.load().tables],
             seal=seal,
             make_spool_file=make_file,
+            rewritten=archive,
             may_exceed_4_gib=size * 1.1 >= 2**32 - MIB,
         ) as writer,
     ):

@@ -136,7 +136,7 @@ class _Folding:
         for _, group in groupby(pairs, key=_first):
             changes = [change for _, change in group]
             usual = self._usual.lines(changes[0]) if len(changes) == 1 and self._all_count else None
-            if usual is None:
+            if usual is None or not jsontext.nests_within(usual[0]):
                 self._record(changes)
             else:
                 line, meta = usual
@@ -177,19 +177,23 @@ class _Folding:
             block.live += 1
         block.named |= names
         line = self._text.line(stream.name, stream.table, record, ciphertexts)
-        if len(line.text) > terms.line_bytes:
-            self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
-            return
-        meta = meta_line(
-            record,
-            stream.table,
-            self._actor_mark,
-            self._space_marks,
-            sealed=line.sealed,
-            ciphertext=line.ciphertext,
+        meta = jsontext.dumps(
+            meta_line(
+                record,
+                stream.table,
+                self._actor_mark,
+                self._space_marks,
+                sealed=line.sealed,
+                ciphertext=line.ciphertext,
+            )
         )
-        self._lines.append(line.text)
-        self._metas.append(jsontext.dumps(meta))
+        if max(len(line.text), len(meta)) > terms.line_bytes:
+            self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
+        elif not jsontext.nests_within(line.text):
+            self.problems.note("rowSetAside", stream.name, record.id, reason="nests deeper than a reader accepts")
+        else:
+            self._lines.append(line.text)
+            self._metas.append(meta)
 
     def _folded(self, changes: list[bytes]) -> tuple[Record, bytes]:
         """The record, and the ciphertexts that its values refer to."""

@@ -9,6 +9,7 @@ ciphertext included, and encrypted once more.
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from typing import Any, Protocol, TypeAlias
 
 from ... import jsontext
 from ...archive import names
-from ...archive.writer import About, ArchiveWriter, Seal, TableWriter
+from ...archive.writer import ENTRIES_AROUND, About, ArchiveWriter, Seal, TableWriter
 from ...crypto.fields import FieldCipher
 from ...crypto.seal import SpoolFile
 from ...detached import attach
@@ -45,6 +46,9 @@ _SLACK = 1.1
 _ROW_SLACK = 1024
 _BLOCK_BYTES = 512 * KIB
 """Of changes that are folded in one go."""
+_ENTRIES_OF_TABLE = 2
+_ENTRIES_OF_META = 3
+"""Actors, spaces, problems."""
 _SORT_BYTES = 14 * MIB
 """Of a table that are brought together in memory; there may be two tables at a time."""
 
@@ -161,7 +165,7 @@ def export(
     """
     selection = selection or Selection()
     now = now or datetime.now(UTC)
-    streams = _streams(source, selection)
+    streams, set_aside = _with_room(_streams(source, selection), limits.entries - len(source.account))
     size = sum(stream.bytes for stream in streams)
     if size >= LARGE:
         # While a table is gathered, all others have that before it to do: a small one does not keep them waiting.
@@ -190,9 +194,10 @@ def export(
             seal=seal,
             make_spool_file=make_file,
             may_exceed_4_gib=bound >= 2**32 - MIB,
+            limits=limits,
         ) as writer,
     ):
-        run = _Export(source, selection, streams, writer, make_file, dated or now, folding)
+        run = _Export(source, selection, streams, set_aside, writer, make_file, dated or now, folding)
         done, total = 0, sum(stream.changes for stream in streams)
         for count in run.tables():
             done += count
@@ -225,6 +230,7 @@ class _Export:
         source: Source,
         selection: Selection,
         streams: Sequence[Stream],
+        set_aside: Sequence[Stream],
         writer: ArchiveWriter,
         make_file: Callable[[], SpoolFile],
         dated: datetime,
@@ -233,6 +239,7 @@ class _Export:
         self._source = source
         self._selection = selection
         self._streams = streams
+        self._set_aside = set_aside
         self._gathered = [_Gathering(source.mirror, stream, make_file) for stream in streams]
         self._writer = writer
         self._table: TableWriter | None = None
@@ -310,6 +317,8 @@ class _Export:
         for stream in self._streams:
             if stream.table is None:
                 self.problems.note("unknownCollection", stream.name, reason=f"{stream.app}/{stream.collections[0]}")
+        for stream in self._set_aside:
+            self.problems.note("tableSetAside", stream.name, reason=f"{stream.app}/{stream.collections[0]}")
         apps = {stream.app for stream in self._streams}
         for loss in source.mirror.losses():
             if loss.app in apps:
@@ -414,10 +423,11 @@ def _streams(source: Source, selection: Selection) -> list[Stream]:
     """The tables of the selection in the registry's order, empty ones too, then what the registry does not know."""
     held = {(collection.app, collection.name): collection for collection in source.mirror.collections()}
     known = [_registered(table, held) for table in source.registry.tables]
+    strange = [key for key in held if key not in source.registry.by_collection and held[key].changes]
+    called = names.unknown_tables(strange)
     unknown = [
-        Stream(names.unknown_table(app, name), None, app, (name,), collection.bytes, collection.changes)
-        for (app, name), collection in held.items()
-        if (app, name) not in source.registry.by_collection and collection.changes
+        Stream(called[app, name], None, app, (name,), held[app, name].bytes, held[app, name].changes)
+        for app, name in strange
     ]
     streams = known + sorted(unknown, key=lambda stream: stream.name)
     _require("app", selection.apps, {stream.app for stream in streams})
@@ -431,6 +441,19 @@ def _streams(source: Source, selection: Selection) -> list[Stream]:
     if not chosen:
         raise UsageError("none of the tables belongs to one of the apps")
     return chosen
+
+
+def _with_room(streams: list[Stream], entries: int) -> tuple[list[Stream], list[Stream]]:
+    """What an archive of so many entries has place for, and what not: of unknown collections, those that hold least."""
+    room = (entries - ENTRIES_AROUND - _ENTRIES_OF_META) // _ENTRIES_OF_TABLE
+    if len(streams) <= room:
+        return streams, []
+    known = [stream for stream in streams if stream.table is not None]
+    unknown = [stream for stream in streams if stream.table is None]
+    unknown.sort(key=lambda stream: (-stream.changes, stream.name))
+    kept = max(room - len(known), 0)
+    by_name = operator.attrgetter("name")
+    return known + sorted(unknown[:kept], key=by_name), sorted(unknown[kept:], key=by_name)
 
 
 def _registered(table: Table, held: Mapping[tuple[str, str], HeldCollection]) -> Stream:

@@ -144,6 +144,7 @@ def rekey(
             tables=[table.name for table in known.tables],
             seal=seal,
             make_spool_file=make_file,
+            rewritten=archive,
             may_exceed_4_gib=size * _GROWTH >= 2**32 - MIB,
         ) as writer,
     ):
