@@ -18,24 +18,22 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from .. import __version__, jsontext
 from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
-from ..errors import DamagedArchiveError, OutputError
+from ..errors import DamagedArchiveError
 from ..jsontext import JSON
-from ..limits import DEFAULT_LIMITS, GIB, KIB, MIB, Limits
+from ..limits import DEFAULT_LIMITS, GIB, KIB, Limits
 from . import names, readme
 from .behind import WriteBehind
+from .content import Content, LineEntry, TableWriter, unreadable
 from .manifest import FORMAT_VERSION, seal_block, write_manifest
 from .reader import Archive
 from .sums import covered, data_sha256, write_sums
-from .zipwriter import STORED, EntryWriter, SpooledEntry, ZipWriter
+from .zipwriter import STORED, ZipWriter
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
 _NONCE_BYTES = 32
 _LARGE = 4 * GIB - 64 * KIB
-_BLOCK = MIB
-_LINE_OVERHEAD = 50
-"""Bytes that a line in memory costs besides its own."""
 ENTRIES_AROUND = 3
 """In one container, besides tables, meta lines and account data: sums, manifest, and the nonce or README."""
 WEB_APP_MAX_BYTES = 4 * GIB - 1
@@ -60,144 +58,6 @@ class Written:
     sealed: bool
     web_app_reads_it: bool
     """False beyond 4 GiB."""
-
-
-class _Content:
-    """The content of one entry. All but the handing over happens behind the caller."""
-
-    def __init__(
-        self,
-        behind: WriteBehind,
-        begin: Callable[[], EntryWriter | SpooledEntry],
-        count: Callable[[int], object],
-        ended: Callable[[str], object],
-    ) -> None:
-        self._behind = behind
-        self._count = count
-        self._ended = ended
-        self._hash = hashlib.sha256()
-        behind.do(0, self._begin, begin)
-
-    def write(self, data: bytes) -> None:
-        """Some more of it."""
-        self._behind.do(len(data), self._write, data)
-
-    def write_segment(self, data: bytes, deflated: bytes) -> None:
-        """Some more of it, which :func:`deflate.segment` has been made of."""
-        self._behind.do(len(data) + len(deflated), self._write_segment, data, deflated)
-
-    def write_lines(self, size: int, lines: list[bytes]) -> None:
-        """Lines that take about ``size`` bytes of memory and have no ends yet; the list is given away."""
-        self._behind.do(size, self._write_lines, lines)
-
-    def close(self) -> None:
-        """End the entry."""
-        self._behind.do(0, self._close)
-
-    def _begin(self, begin: Callable[[], EntryWriter | SpooledEntry]) -> None:
-        self._entry = begin()
-
-    def _write(self, data: bytes) -> None:
-        self._count(len(data))
-        self._hash.update(data)
-        self._entry.write(data)
-
-    def _write_segment(self, data: bytes, deflated: bytes) -> None:
-        self._count(len(data))
-        self._hash.update(data)
-        self._entry.write_segment(data, deflated)
-
-    def _write_lines(self, lines: list[bytes]) -> None:
-        lines.append(b"")
-        self._write(b"\n".join(lines))
-
-    def _close(self) -> None:
-        self._entry.close()
-        self._ended(self._hash.hexdigest())
-
-
-class LineEntry:
-    """An entry of JSON Lines that is being written."""
-
-    def __init__(self, begin: Callable[[], _Content], longest: int) -> None:
-        self._begin = begin
-        self._longest = longest
-        self._content: _Content | None = None
-        self._pending: list[bytes] = []
-        self._bytes = 0
-        self.lines = 0
-
-    def add(self, line: bytes) -> int:
-        """One line, without its end; gives its number, from 0. Raises :class:`OutputError` where it is too long."""
-        if len(line) > self._longest:
-            raise _unreadable(f"a line of more than {self._longest:,} bytes")
-        self._add(line)
-        return self.lines - 1
-
-    def add_text(self, text: bytes, lines: int) -> None:
-        """Several lines at once, each with its end."""
-        self._add(text[:-1])
-        self.lines += lines - 1
-
-    def _add(self, line: bytes) -> None:
-        self._pending.append(line)
-        self._bytes += len(line) + _LINE_OVERHEAD
-        if self._bytes >= _BLOCK:
-            self._drain()
-        self.lines += 1
-
-    def add_segment(self, text: bytes, deflated: bytes, lines: int) -> None:
-        """Several lines at once, each with its end, that :func:`deflate.segment` has been made of."""
-        if self._pending:
-            self._drain()
-        self._opened().write_segment(text, deflated)
-        self.lines += lines
-
-    def close(self, *, empty: bool = False) -> None:
-        """End the entry; one without lines is not written unless ``empty`` asks for it."""
-        if self._pending:
-            self._drain()
-        if empty:
-            self._opened()
-        if self._content is not None:
-            self._content.close()
-
-    def _drain(self) -> None:
-        self._opened().write_lines(self._bytes, self._pending)
-        self._pending, self._bytes = [], 0
-
-    def _opened(self) -> _Content:
-        if self._content is None:
-            self._content = self._begin()
-        return self._content
-
-
-class TableWriter:
-    """The open table: one ``data/`` entry being written, one ``meta/`` entry waiting."""
-
-    def __init__(self, data: LineEntry, meta: LineEntry, closed: Callable[[int], object]) -> None:
-        self._data = data
-        self._meta = meta
-        self._closed = closed
-        self.add_meta = meta.add
-
-    def add(self, line: bytes, meta_line: bytes | None = None) -> None:
-        """One row and its meta line, without line ends. Rows come in ascending order of their ids."""
-        self._data.add(line)
-        if meta_line is not None:
-            self._meta.add(meta_line)
-
-    def add_block(self, text: bytes, deflated: bytes, meta: bytes, rows: int) -> None:
-        """Several rows at once: their lines, what :func:`deflate.segment` made of these, and meta lines, if any."""
-        self._data.add_segment(text, deflated, rows)
-        if meta:
-            self._meta.add_text(meta, meta.count(b"\n"))
-
-    def close(self) -> None:
-        """End the table."""
-        self._data.close(empty=True)
-        self._meta.close()
-        self._closed(self._data.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,19 +243,19 @@ class ArchiveWriter:
 
     def _add_last(self, name: str, content: bytes) -> None:
         if len(content) > self._limits.manifest_bytes:
-            raise _unreadable(f"{name} of more than {self._limits.manifest_bytes:,} bytes")
+            raise unreadable(f"{name} of more than {self._limits.manifest_bytes:,} bytes")
         self._counter()(len(content))
         self._container.add(name, content)
 
-    def _begin(self, name: str, bound: int) -> _Content:
+    def _begin(self, name: str, bound: int) -> Content:
         name = self._place(name)
         begin = partial(self._container.open, name, may_exceed_4_gib=bound >= _LARGE)
-        return _Content(self._behind, begin, self._counter(), self._ended(name))
+        return Content(self._behind, begin, self._counter(), self._ended(name))
 
-    def _begin_spooled(self, name: str) -> _Content:
+    def _begin_spooled(self, name: str) -> Content:
         name = self._place(name)
         begin = partial(self._container.spooled, name, CipherSpool(self._make_spool_file))
-        return _Content(self._behind, begin, self._counter(), self._ended(name))
+        return Content(self._behind, begin, self._counter(), self._ended(name))
 
     def _counter(self) -> Callable[[int], None]:
         """Takes down how large a new entry grows, and all together."""
@@ -406,9 +266,9 @@ class ArchiveWriter:
             size += more
             self._bytes += more
             if size > limits.entry_bytes:
-                raise _unreadable(f"an entry of more than {limits.entry_bytes:,} bytes")
+                raise unreadable(f"an entry of more than {limits.entry_bytes:,} bytes")
             if self._bytes > limits.total_bytes:
-                raise _unreadable(f"more than {limits.total_bytes:,} bytes")
+                raise unreadable(f"more than {limits.total_bytes:,} bytes")
 
         return count
 
@@ -423,9 +283,9 @@ class ArchiveWriter:
         if name in self._places:
             raise DamagedArchiveError("two entries would be written under this name", code="duplicateEntry", where=name)
         if len(name) > self._limits.entry_name:
-            raise _unreadable(f"an entry with a name of more than {self._limits.entry_name:,} bytes")
+            raise unreadable(f"an entry with a name of more than {self._limits.entry_name:,} bytes")
         if len(self._places) + 1 + ENTRIES_AROUND > self._limits.entries:
-            raise _unreadable(f"more than {self._limits.entries:,} entries")
+            raise unreadable(f"more than {self._limits.entries:,} entries")
         self._places.add(name)
         return name
 
@@ -442,14 +302,8 @@ def _manifest_text(manifest: dict[str, JSON], limits: Limits) -> bytes:
     """The text of a manifest, if a reader takes it: what was carried over may be as large and deep as anything."""
     text = write_manifest(manifest)
     if len(text) > limits.manifest_bytes or not jsontext.nests_within(text, limits.nesting):
-        raise _unreadable(f"a manifest of more than {limits.manifest_bytes:,} bytes, or {limits.nesting:,} levels")
+        raise unreadable(f"a manifest of more than {limits.manifest_bytes:,} bytes, or {limits.nesting:,} levels")
     return text
-
-
-def _unreadable(what: str) -> OutputError:
-    return OutputError(
-        f"the archive would have {what}, and no reader takes that", hint="make several, of fewer apps or tables each"
-    )
 
 
 def _private(manifest: dict[str, JSON]) -> dict[str, JSON]:

@@ -2,9 +2,11 @@
 
 ``run`` brings the changes of each table together by record and hands blocks of them to all cores. ``folding`` makes
 the lines of a block: usual records the short way (``usual``), all others by a fold. The blocks come back in order.
+``selection`` says which tables there are to be.
 """
 
 from .folding import PERSONAL
-from .run import Changes, ExportResult, Selection, Source, export
+from .run import Changes, ExportResult, Source, export
+from .selection import Selection
 
 __all__ = ["PERSONAL", "Changes", "ExportResult", "Selection", "Source", "export"]

@@ -8,8 +8,6 @@ ciphertext included, and encrypted once more.
 
 from __future__ import annotations
 
-import difflib
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,19 +17,17 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from ... import jsontext
-from ...archive import names
-from ...archive.writer import ENTRIES_AROUND, About, ArchiveWriter, Seal, TableWriter
+from ...archive.content import TableWriter
+from ...archive.writer import About, ArchiveWriter, Seal
 from ...crypto.fields import FieldCipher
 from ...crypto.seal import SpoolFile
 from ...detached import attach
-from ...errors import UsageError
 from ...jsontext import JSON
 from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from ...mirror import HeldCollection, Loss, MirrorPage
 from ...output import AtomicFile
-from ...printable import printable
 from ...projection import accept
-from ...registry import Registry, Table
+from ...registry import Registry
 from ...sorting import LineSorter
 from ...timestamps import SECOND, format_timestamp, parse_timestamp
 from ..completeness import Completeness
@@ -40,42 +36,15 @@ from ..rowtext import Actors, Spaces
 from ..spooling import spool_files
 from ..target import Target, keep_complete, named, opened, writing
 from .folding import Block, Stream, Terms, fold_block, numbered
+from .selection import Selection, streams_of, with_room
 
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
 _BLOCK_BYTES = 512 * KIB
 """Of changes that are folded in one go."""
-_ENTRIES_OF_TABLE = 2
-_ENTRIES_OF_META = 3
-"""Actors, spaces, problems."""
 _SORT_BYTES = 14 * MIB
 """Of a table that are brought together in memory; there may be two tables at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What goes into an export. Empty sequences mean everything."""
-
-    apps: Sequence[str] = ()
-    tables: Sequence[str] = ()
-    spaces: Sequence[str] = ()
-    include_deleted: bool = False
-    as_of: str | None = None
-    """An RFC 3339 instant: rows as they stood then (``projection.md`` 5)."""
-
-    def filter(self) -> dict[str, JSON]:
-        """The manifest's ``filter``: what was left out on purpose."""
-        stated: dict[str, JSON] = {}
-        if self.tables:
-            stated["tables"] = list(self.tables)
-        if self.spaces:
-            stated["spaces"] = list(self.spaces)
-        if self.as_of is not None:
-            stated["asOf"] = self.as_of
-        if self.include_deleted:
-            stated["deleted"] = True
-        return stated
 
 
 class Changes(Protocol):
@@ -165,7 +134,8 @@ def export(
     """
     selection = selection or Selection()
     now = now or datetime.now(UTC)
-    streams, set_aside = _with_room(_streams(source, selection), limits.entries - len(source.account))
+    wanted = streams_of(source.mirror.collections(), source.registry, selection)
+    streams, set_aside = with_room(wanted, limits.entries - len(source.account))
     size = sum(stream.bytes for stream in streams)
     if size >= LARGE:
         # While a table is gathered, all others have that before it to do: a small one does not keep them waiting.
@@ -417,65 +387,6 @@ _Task: TypeAlias = tuple[int, list[tuple[str, bytes]]]
 
 def _fold_task(terms: Terms, streams: Sequence[Stream], task: _Task) -> Block:
     return fold_block(terms, streams, *task)
-
-
-def _streams(source: Source, selection: Selection) -> list[Stream]:
-    """The tables of the selection in the registry's order, empty ones too, then what the registry does not know."""
-    held = {(collection.app, collection.name): collection for collection in source.mirror.collections()}
-    known = [_registered(table, held) for table in source.registry.tables]
-    strange = [key for key in held if key not in source.registry.by_collection and held[key].changes]
-    called = names.unknown_tables(strange)
-    unknown = [
-        Stream(called[app, name], None, app, (name,), held[app, name].bytes, held[app, name].changes)
-        for app, name in strange
-    ]
-    streams = known + sorted(unknown, key=lambda stream: stream.name)
-    _require("app", selection.apps, {stream.app for stream in streams})
-    _require("table", selection.tables, {stream.name for stream in streams})
-    chosen = [
-        stream
-        for stream in streams
-        if (not selection.apps or stream.app in selection.apps)
-        and (not selection.tables or stream.name in selection.tables)
-    ]
-    if not chosen:
-        raise UsageError("none of the tables belongs to one of the apps")
-    return chosen
-
-
-def _with_room(streams: list[Stream], entries: int) -> tuple[list[Stream], list[Stream]]:
-    """What an archive of so many entries has place for, and what not: of unknown collections, those that hold least."""
-    room = (entries - ENTRIES_AROUND - _ENTRIES_OF_META) // _ENTRIES_OF_TABLE
-    if len(streams) <= room:
-        return streams, []
-    known = [stream for stream in streams if stream.table is not None]
-    unknown = [stream for stream in streams if stream.table is None]
-    unknown.sort(key=lambda stream: (-stream.changes, stream.name))
-    kept = max(room - len(known), 0)
-    by_name = operator.attrgetter("name")
-    return known + sorted(unknown[:kept], key=by_name), sorted(unknown[kept:], key=by_name)
-
-
-def _registered(table: Table, held: Mapping[tuple[str, str], HeldCollection]) -> Stream:
-    feeding = [held[table.app, name] for name in table.collections if (table.app, name) in held]
-    return Stream(
-        table.name,
-        table,
-        table.app,
-        table.collections,
-        sum(collection.bytes for collection in feeding),
-        sum(collection.changes for collection in feeding),
-    )
-
-
-def _require(what: str, wanted: Sequence[str], existing: set[str]) -> None:
-    for name in wanted:
-        if name not in existing:
-            near = difflib.get_close_matches(name, existing, n=3)
-            hint = f"did you mean {', '.join(near)}?" if near else "`manabackup info FILE` lists an archive's tables"
-            if not near and what == "app":
-                hint = f"there are {', '.join(sorted(existing))}"
-            raise UsageError(f"no {what} is called {printable(name)}", hint=hint)
 
 
 def _stretch(loss: Loss) -> str | None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from ... import jsontext, registry
 from ...archive import names
+from ...archive.content import TableWriter
 from ...archive.reader import Archive
-from ...archive.writer import About, ArchiveWriter, Seal, TableWriter, Written
+from ...archive.writer import About, ArchiveWriter, Seal, Written
 from ...crypto.fields import FieldCipher
 from ...crypto.seal import SpoolFile
 from ...errors import DamagedArchiveError, UsageError, WrongKeyError

@@ -1,0 +1,105 @@
+"""What goes into an export: which tables, of which collections, and how many there is place for."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...archive import names
+from ...archive.writer import ENTRIES_AROUND
+from ...errors import UsageError
+from ...jsontext import JSON
+from ...mirror import HeldCollection
+from ...printable import printable
+from ...registry import Registry, Table
+from .folding import Stream
+
+_ENTRIES_OF_TABLE = 2
+_ENTRIES_OF_META = 3
+"""Actors, spaces, problems."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What goes into an export. Empty sequences mean everything."""
+
+    apps: Sequence[str] = ()
+    tables: Sequence[str] = ()
+    spaces: Sequence[str] = ()
+    include_deleted: bool = False
+    as_of: str | None = None
+    """An RFC 3339 instant: rows as they stood then (``projection.md`` 5)."""
+
+    def filter(self) -> dict[str, JSON]:
+        """The manifest's ``filter``: what was left out on purpose."""
+        stated: dict[str, JSON] = {}
+        if self.tables:
+            stated["tables"] = list(self.tables)
+        if self.spaces:
+            stated["spaces"] = list(self.spaces)
+        if self.as_of is not None:
+            stated["asOf"] = self.as_of
+        if self.include_deleted:
+            stated["deleted"] = True
+        return stated
+
+
+def streams_of(collections: Iterable[HeldCollection], registry: Registry, selection: Selection) -> list[Stream]:
+    """The tables of the selection in the registry's order, empty ones too, then what the registry does not know."""
+    held = {(collection.app, collection.name): collection for collection in collections}
+    known = [_registered(table, held) for table in registry.tables]
+    strange = [key for key in held if key not in registry.by_collection and held[key].changes]
+    called = names.unknown_tables(strange)
+    unknown = [
+        Stream(called[app, name], None, app, (name,), held[app, name].bytes, held[app, name].changes)
+        for app, name in strange
+    ]
+    streams = known + sorted(unknown, key=lambda stream: stream.name)
+    _require("app", selection.apps, {stream.app for stream in streams})
+    _require("table", selection.tables, {stream.name for stream in streams})
+    chosen = [
+        stream
+        for stream in streams
+        if (not selection.apps or stream.app in selection.apps)
+        and (not selection.tables or stream.name in selection.tables)
+    ]
+    if not chosen:
+        raise UsageError("none of the tables belongs to one of the apps")
+    return chosen
+
+
+def with_room(streams: list[Stream], entries: int) -> tuple[list[Stream], list[Stream]]:
+    """What an archive of so many entries has place for, and what not: of unknown collections, those that hold least."""
+    room = (entries - ENTRIES_AROUND - _ENTRIES_OF_META) // _ENTRIES_OF_TABLE
+    if len(streams) <= room:
+        return streams, []
+    known = [stream for stream in streams if stream.table is not None]
+    unknown = [stream for stream in streams if stream.table is None]
+    unknown.sort(key=lambda stream: (-stream.changes, stream.name))
+    kept = max(room - len(known), 0)
+    by_name = operator.attrgetter("name")
+    return known + sorted(unknown[:kept], key=by_name), sorted(unknown[kept:], key=by_name)
+
+
+def _registered(table: Table, held: Mapping[tuple[str, str], HeldCollection]) -> Stream:
+    feeding = [held[table.app, name] for name in table.collections if (table.app, name) in held]
+    return Stream(
+        table.name,
+        table,
+        table.app,
+        table.collections,
+        sum(collection.bytes for collection in feeding),
+        sum(collection.changes for collection in feeding),
+    )
+
+
+def _require(what: str, wanted: Sequence[str], existing: set[str]) -> None:
+    for name in wanted:
+        if name not in existing:
+            near = difflib.get_close_matches(name, existing, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else "`manabackup info FILE` lists an archive's tables"
+            if not near and what == "app":
+                hint = f"there are {', '.join(sorted(existing))}"
+            raise UsageError(f"no {what} is called {printable(name)}", hint=hint)
