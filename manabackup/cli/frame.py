@@ -32,6 +32,8 @@ _P = ParamSpec("_P")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _FLAGS = "manabackup.flags"
+_ANY_PROFILE = frozenset({"login", "demo", "serve"})
+"""Commands for which a profile need not exist: one may make it, the others have nothing to do with it."""
 _SECRET_WORDS = {
     "passphrase": "the archive's passphrase",
     "recovery-code": "the account's recovery code",
@@ -59,7 +61,7 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[Concatenate[Run,
             run = context.find_object(Run)
             assert run is not None
             run.begin(context.meta.get(_FLAGS, {}))
-            if name != "login":  # which may make a profile
+            if name not in _ANY_PROFILE:
                 run.check_profiles()
             return function(run, *args, **kwargs)
 

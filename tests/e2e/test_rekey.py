@@ -195,14 +195,22 @@ def test_S7_another_key_than_this_computer_knows_is_refused(box: Sandbox, export
 
 def test_an_existing_output_is_told_before_any_secret_is_asked_for(exported: Path, stocked: Computer) -> None:
     out(stocked).write_bytes(b"precious")
-    done = stocked("rekey", str(exported), "-o", str(out(stocked)), "--to-profile", "nobody")
+    done = stocked("rekey", str(exported), "-o", str(out(stocked)), *to_a_profile_without_a_session(stocked))
     assert_refused(done, 17, "exists")
     assert out(stocked).read_bytes() == b"precious"
 
 
 def test_the_target_must_be_signed_in(exported: Path, stocked: Computer) -> None:
-    done = stocked("rekey", str(exported), "-o", str(out(stocked)), "--to-profile", "nobody")
+    done = stocked("rekey", str(exported), "-o", str(out(stocked)), *to_a_profile_without_a_session(stocked))
     assert_refused(done, 13, "not signed in as the target account")
+    done = stocked("rekey", str(exported), "-o", str(out(stocked)), "--to-profile", "nobody")
+    assert_refused(done, 2, "has no profile nobody")
+
+
+def to_a_profile_without_a_session(computer: Computer) -> list[str]:
+    config = computer.home / "config.toml"
+    config.write_text('[profiles.somebody]\nemail = "somebody@example.org"\n')
+    return ["--config", str(config), "--to-profile", "somebody"]
 
 
 def test_private_goes_with_seal(exported: Path, stocked: Computer) -> None:
