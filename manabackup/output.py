@@ -39,6 +39,8 @@ _LONGEST_NAME = 255
 """Bytes in a file's name, where the file system does not say."""
 _NO_FLUSH = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What ``fsync`` of a file says where the file system has no such thing; anything else is trouble of the disk."""
+_TROUBLE = frozenset({errno.EIO, errno.ENOENT, errno.EROFS})
+"""What no file system says for want of hard links."""
 _MOST_LINKS = 40
 _DESCRIPTORS = re.compile(r"/dev/fd|/proc/[^/]+/(task/[^/]+/)?fd")
 """Folders whose names stand for what a process has open."""
@@ -171,7 +173,9 @@ def _give_name(part: Path, path: Path) -> bool:
         path.hardlink_to(part)
     except FileExistsError:
         raise _exists(path) from None
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno in _TROUBLE:
+            raise
         # No hard links here, for which every system has another word. If it was something else, rename() says so too.
         if path.exists():
             raise _exists(path) from None
