@@ -105,8 +105,8 @@ def export_source(
     """What ``export`` needs: the mirror's present state, and what the account service says of the account.
 
     What the service does not give is no error: the export notes it. Without ``account_data`` it is not asked for its
-    own data and the settings. ``account_data_at`` stands in place of the times at which the servers were asked for them,
-    and searched, so that two exports of one state can be equal.
+    own data and the settings. ``account_data_at`` stands in place of the times at which the servers were asked for
+    them, and searched, so that two exports of one state can be equal.
     """
     _check_same_account(mirror, connection)
     notices: list[tuple[str, str]] = []

@@ -218,9 +218,7 @@ READ_WRONG = [
 def readings() -> list[tuple[str, str]]:
     pages = [
         (call, fault.name)
-    # The fourth is the look at the rows that are about to be written.
-    assert seen == [*["GET"] * 4, "POST", *["GET"] * 3]
-    assert [len(request.changes) for request in desk.line.requests] == [0, 0, 0, 0, 8, 0, 0, 0]
+        for call in ("plan's page", "plan's clock", "look before the push", "verification's page")
         for fault in PAGES
     ]
     return [(call, name) for call in READING for name in READ_WRONG] + pages
@@ -257,7 +255,7 @@ def test_R2_S9_whatever_goes_wrong_at_random_the_target_is_as_planned_in_the_end
     desk.assert_as_planned(once=False)
 
 
-@pytest.mark.parametrize("first", [1, 2], ids=["before a push", "after it"])
+@pytest.mark.parametrize("first", [4, 5], ids=["before a push", "after it"])
 def test_S3_R2_looking_for_what_a_push_left_ends_on_a_server_that_stands_still_and_invents(
     desk: Desk, first: int
 ) -> None:
@@ -268,9 +266,7 @@ def test_S3_R2_looking_for_what_a_push_left_ends_on_a_server_that_stands_still_a
         return {**page, "serverChanges": [change], "syncedUntil": "2026-01-01T00:00:00Z", "hasMore": True}
 
     push = Script(resets, **PUSH)  # type: ignore[arg-type]
-    # The fourth is the look at the rows that are about to be written.
-    assert seen == [*["GET"] * 4, "POST", *["GET"] * 3]
-    assert [len(request.changes) for request in desk.line.requests] == [0, 0, 0, 0, 8, 0, 0, 0]
+    looks = Script(edits_json(invent), method="GET", first=first, times=None)
     with desk.line.under(lambda request: push(request) or looks(request)), pytest.raises(ServerError, match="over"):
         desk.restore()
     assert looks.met < 10
