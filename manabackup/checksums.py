@@ -17,6 +17,8 @@ BYTES = 16
 """Of a checksum."""
 NOTHING = bytes(BYTES)
 """The total of no rows."""
+_PLAIN = frozenset((int, str, float, type(None)))
+"""What shows its type when it is shown."""
 _MODULUS = 1 << 8 * BYTES
 
 
@@ -30,22 +32,19 @@ class ChecksumError(Exception):
 
 def checksum(role: bytes, *values: Value) -> bytes:
     """Of a row in its ``role`` (16 bytes at most), whose columns have these values."""
-    head = ",".join(map(_shown, values))
+    head = ",".join([repr(value) if type(value) in _PLAIN else _shown(value) for value in values])
     found = blake2b(head.encode("utf-8", "surrogatepass"), digest_size=BYTES, person=role)
     for value in values:
-        if isinstance(value, bytes):
+        if type(value) is bytes:
             found.update(value)
     return found.digest()
 
 
 def _shown(value: Value) -> str:
-    """What is no blob, in a form that shows its type; of a blob its length."""
-    if isinstance(value, bytes):
+    """A blob by its length, and a member of an enumeration as what it is stored as."""
+    if type(value) is bytes:
         return f"x{len(value)}"
-    # Members of enumerations are stored as what they are besides.
-    if isinstance(value, int):
-        return int.__repr__(value)
-    return str.__repr__(value) if isinstance(value, str) else repr(value)
+    return int.__repr__(value) if isinstance(value, int) else str.__repr__(value) if isinstance(value, str) else "?"
 
 
 def added(total: bytes, *sums: bytes) -> bytes:

@@ -39,6 +39,12 @@ def storage_error(error: sqlite3.Error, path: Path, what: str, damaged: Manaback
         return OutputError(f"{what} {where} cannot be read: {trouble.strerror}", hint="this disk may be failing")
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether a complaint is about what stands in the file, as far as SQLite can tell that from a disk's troubles."""
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    return code in _NOT_AS_WRITTEN or code in (0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def schema(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
     """The tables and indexes of a database, by their definitions."""
     return connection.execute(_SCHEMA).fetchall()

@@ -139,6 +139,10 @@ class MirrorError(ManabackupError):
     """The local mirror is damaged, was written by a newer version, or belongs to another account."""
 
 
+class OlderMirrorError(MirrorError):
+    """The local mirror was written by an earlier version, and is only looked at."""
+
+
 class FieldDecryptionError(ManabackupError):
     """One ``enc:1:`` value could not be opened. ``reason`` is a stable word: ``malformed``, ``key`` or ``json``."""
 

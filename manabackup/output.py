@@ -121,7 +121,7 @@ class AtomicFile:
                     self._file.flush()
                     _flush(self._raw.fileno())
                     self._publish()
-                _flush_folder(self.path)
+                flush_folder(self.path)
         finally:
             self._release()
 
@@ -151,7 +151,7 @@ def _flush(descriptor: int) -> None:
             raise
 
 
-def _flush_folder(path: Path) -> None:
+def flush_folder(path: Path) -> None:
     """Makes the name of a file durable, if the file system can; the file is there either way."""
     try:
         descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

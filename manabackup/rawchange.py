@@ -63,6 +63,11 @@ def event_name(key: bytes) -> str:
     return str(UUID(bytes=key)) if len(key) == 16 else key.hex()
 
 
+def text_digest(text: bytes) -> bytes:
+    """The digest of a change by its text."""
+    return blake2b(text, digest_size=8).digest()
+
+
 def raw_changes(changes: Iterable[tuple[jsontext.JSON, bytes]]) -> list[RawChange]:
     """Changes by their values and their canonical texts."""
     raw = []
@@ -77,7 +82,7 @@ def raw_changes(changes: Iterable[tuple[jsontext.JSON, bytes]]) -> list[RawChang
                 event_key(change),
                 record if type(record) is str else None,
                 text,
-                blake2b(text, digest_size=8).digest(),
+                text_digest(text),
                 collection if type(collection) is str else "",
             )
         )

@@ -4,7 +4,8 @@
 
     lock                              held by the run that changes anything here
     profiles/<profile>/session.json   who is signed in; the session's cookie too, where no keyring keeps it
-    mirrors/<digest>.sqlite           one for each sync server and user
+    mirrors/<digest>.sqlite           one for each sync server and user; beside it the sums of its file (….sums), and
+                                      one that was found damaged (….damaged)
     restores/<digest>/                the same; what a restore, or `audit --fix-plaintext`, has still to send
 
 Folders have mode 0700, files 0600.

@@ -15,6 +15,7 @@ from ..operations.account_key import AccountKey
 from ..operations.export import Selection, Source
 from ..operations.export import export as write_export
 from ..operations.pull import PullResult
+from ..printable import one_line, printable
 from ..remote.connection import Connection
 from ..remote.session import StaticToken, user_id
 from ..secret_sources import secret_text
@@ -184,7 +185,35 @@ def open_mirror(run: Run, sync_url: str, user: str, *, create: bool = True) -> I
         except NotFoundError:
             raise NotFoundError("there is no mirror of this account yet", hint="run `manabackup pull` first") from None
         with mirror:
+            tell_of_damage(run, mirror, offline=not create)
             yield mirror
+
+
+def tell_of_damage(run: Run, mirror: Mirror, *, offline: bool) -> None:
+    """Says what is wrong with a mirror, and what comes of it; ``offline``: no server is asked in this run."""
+    for loss in mirror.damage:
+        whose = f"of {one_line(f'{loss.app}/{loss.collection}')} " if loss.app else ""
+        what = f"the mirror {whose}was damaged"
+        lost = "part of it is missing" if loss.app else "nobody can tell what is missing"
+        run.terminal.warning(
+            f"{what}, and {lost}; `manabackup pull` reads it again" if offline else f"{what} and is read again"
+        )
+    repair = mirror.repair
+    if repair is None:
+        if offline and mirror.is_unfinished:
+            run.terminal.warning("the last pull was cut off: part of what it had read may be missing")
+    elif repair.damaged is None:
+        run.terminal.note("the mirror was of an earlier version, and has checksums now: it is taken as it was")
+    else:
+        if not mirror.damage:
+            run.terminal.warning("the mirror was damaged, and nothing that it held was lost")
+        if repair.kept.client_id_is_new:
+            run.terminal.warning("the mirror's client id was damaged; it has a new one")
+        if repair.kept.remembered_is_lost:
+            run.terminal.warning(
+                "what the mirror knew of vault and spaces was damaged; the next login or pull asks anew"
+            )
+        run.terminal.note(f"the damaged file is kept as {printable(str(repair.damaged))}")
 
 
 def pull_into(

@@ -21,6 +21,7 @@ from ..operations.restore.job import target_spaces
 from ..remote.connection import Connection
 from ..settings import TARGET
 from .archives import weak_kdf_option
+from .backup import tell_of_damage
 from .connection import connect, expect_zero_knowledge, target_account, tell_origin, unlock
 from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options, strict_option, target_options
@@ -162,6 +163,7 @@ def _mirror_of(run: Run, connection: Connection) -> Iterator[Mirror | None]:
         yield None
         return
     with state.lock(), Mirror(path, sync_url=url, user_id=user_id, create=False) as mirror:
+        tell_of_damage(run, mirror, offline=True)
         yield mirror
 
 

@@ -9,7 +9,14 @@ from typing import TypeVar
 from uuid import uuid4
 
 from .. import registry
-from ..errors import ManabackupError, NotFoundError, ServerError, SignInError, SubscriptionError
+from ..errors import (
+    ManabackupError,
+    NotFoundError,
+    OlderMirrorError,
+    ServerError,
+    SignInError,
+    SubscriptionError,
+)
 from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, MIB
 from ..mirror import Mirror
@@ -190,7 +197,9 @@ def _report_mirror(report: _Report, state: StateFolder, connection: Connection) 
     path = state.mirror_path(connection.sync.base_url, connection.user_id)
     record: dict[str, JSON] = {"path": str(path)}
     try:
-        with Mirror(path, sync_url=connection.sync.base_url, user_id=connection.user_id, create=False) as mirror:
+        with Mirror(
+            path, sync_url=connection.sync.base_url, user_id=connection.user_id, create=False, guarded=False
+        ) as mirror:
             pulled_at = _time(mirror.pulled_at / 1e6) if mirror.pulled_at is not None else None
             searched_at = pull.searched_at(mirror)
             with mirror.snapshot() as snapshot:
@@ -200,6 +209,9 @@ def _report_mirror(report: _Report, state: StateFolder, connection: Connection) 
             size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
     except NotFoundError:
         report.add("mirror", None, "none yet")
+        return
+    except OlderMirrorError:
+        report.add("mirror", record, f"{path} (of an earlier version; the next pull brings it up to date)")
         return
     except ManabackupError as error:
         report.problem = report.problem or error

@@ -8,9 +8,12 @@ from ..rawchange import RawChange, UnreadableChange, event_key, prepare
 from .changes import MirrorPage
 from .losses import UNREADABLE, Loss, LossKind
 from .reading import HeldCollection, Snapshot
+from .repair import Repair
+from .salvage import UNKNOWN_KEY, Salvage
 from .store import Batch, Mirror, Stored
 
 __all__ = [
+    "UNKNOWN_KEY",
     "UNREADABLE",
     "Batch",
     "HeldCollection",
@@ -19,6 +22,8 @@ __all__ = [
     "Mirror",
     "MirrorPage",
     "RawChange",
+    "Repair",
+    "Salvage",
     "Snapshot",
     "Stored",
     "UnreadableChange",

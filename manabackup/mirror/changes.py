@@ -17,13 +17,15 @@ import zstandard
 from .. import jsontext
 from ..detached import attach, detach, separated
 from ..errors import JSONTextError
-from ..rawchange import RawChange, event_key
+from ..rawchange import RawChange, event_key, text_digest
 
 _LEVEL = 1
 _HEADER = struct.Struct("<BQ")
 """The mark of this form, and the bytes of the first frame."""
 _MARK = 2
 """A frame begins with another byte."""
+_SUM_BYTES = 4
+"""At the end of a frame: of the XXH64 of its content (RFC 8878, 3.1.1)."""
 _MOST_OF_A_BYTE = (128 << 10) // 4
 """Bytes of content: a frame's blocks hold up to 128 KiB and take 4 bytes at least (RFC 8878, 3.1.1.2)."""
 
@@ -68,6 +70,17 @@ def unpack(ids: bytes, body: bytes) -> MirrorPage:
         raise zstandard.ZstdError("the parts of a page do not fit") from None
 
 
+def content_sums(ids: bytes, body: bytes) -> tuple[bytes, bytes, bytes]:
+    """The checksums at the ends of a page's frames, of what is in them: of ids, texts, and ciphertexts.
+
+    Of a page that is not as it was written they are whatever stands there.
+    """
+    if body[:1] != bytes([_MARK]) or len(body) < _HEADER.size:
+        return ids[-_SUM_BYTES:], body[-_SUM_BYTES:], b""
+    middle = _HEADER.size + int(_HEADER.unpack_from(body)[1])
+    return ids[-_SUM_BYTES:], body[middle - _SUM_BYTES : middle], body[-_SUM_BYTES:]
+
+
 def _detached(decompressor: zstandard.ZstdDecompressor, body: bytes, count: int) -> list[bytes]:
     _, size_of_texts = _HEADER.unpack_from(body)
     middle = _HEADER.size + size_of_texts
@@ -97,8 +110,8 @@ def _require_fit(size: int, expected: int) -> None:
 
 
 def changes_of(page: MirrorPage) -> list[RawChange]:
-    """A stored page's changes, for rewriting it; digests stay where they are and are left out."""
+    """A stored page's changes, as they came."""
     return [
-        RawChange(event_key(jsontext.parse_canonical(line)), record, line, b"")
+        RawChange(event_key(jsontext.parse_canonical(line)), record, line, text_digest(line))
         for record, line in zip(page.ids, page.lines(), strict=True)
     ]

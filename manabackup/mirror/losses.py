@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 
 from ..rawchange import event_name
+from .ledger import Ledger, Row
 
 _CASES = 100
 
@@ -26,9 +29,15 @@ class LossKind(StrEnum):
     """Events that are held and that the server has no longer; the held ones stay."""
     EVENT_CHANGED = "eventChanged"
     """Events that the server now gives with another content; the held one stays."""
+    EVENT_LOST = "eventLost"
+    """Events that were held, that the server has no longer, and that were lost when the mirror was damaged."""
+    MIRROR_DAMAGED = "mirrorDamaged"
+    """Changes that were held and lost when the mirror was damaged, until they are read again."""
 
 
-UNREADABLE = frozenset({LossKind.UNREADABLE_TIE, LossKind.UNREADABLE_PAGE, LossKind.UNREADABLE_CHANGE})
+UNREADABLE = frozenset(
+    {LossKind.UNREADABLE_TIE, LossKind.UNREADABLE_PAGE, LossKind.UNREADABLE_CHANGE, LossKind.MIRROR_DAMAGED}
+)
 """Kinds of which something on the server is not held."""
 
 
@@ -39,9 +48,9 @@ class Loss:
     kind: LossKind
     app: str
     collection: str | None
-    """None: of the whole app, in collections that nobody can name."""
+    """None: of the whole app, in collections that nobody can name. The app is empty for the whole mirror."""
     count: int
-    """Events, or 1 for a stretch, of which nobody knows the number."""
+    """Events, or 1 where nobody knows the number."""
     since: int | None = None
     """Where the stretch begins, itself excluded; microseconds since 1970."""
     until: int | None = None
@@ -63,7 +72,7 @@ def decoded(name: bytes) -> str:
 
 
 def add(
-    connection: sqlite3.Connection,
+    ledger: Ledger,
     run: int,
     kind: LossKind,
     app: str,
@@ -76,37 +85,48 @@ def add(
 ) -> None:
     """Adds a finding of a run, or renews it; a stretch is known by its end."""
     name = None if collection is None else encoded(collection)
-    renewed = connection.execute(
-        "UPDATE loss SET run = ? WHERE kind = ? AND app = ? AND collection IS ? AND until IS ? AND event IS ?",
-        (run, kind, encoded(app), name, until, event),
+    held = ledger.rows(
+        "loss",
+        "kind = ? AND app = ? AND collection IS ? AND until IS ? AND event IS ?",
+        kind,
+        encoded(app),
+        name,
+        until,
+        event,
     )
-    if not renewed.rowcount:
-        connection.execute(
-            "INSERT INTO loss (run, kind, app, collection, since, until, event, record)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (run, kind, encoded(app), name, since, until, event, None if record is None else encoded(record)),
-        )
+    for number, _, *rest in held:
+        ledger.put("loss", (number, run, *rest))
+    if not held:
+        of = None if record is None else encoded(record)
+        ledger.add("loss", [(ledger.next_id("loss"), run, kind.value, encoded(app), name, since, until, event, of)])
 
 
-def read(connection: sqlite3.Connection) -> list[Loss]:
+def read(rows: Iterable[Row]) -> list[Loss]:
     """All findings, by app and collection."""
+    stretches = []
+    events: defaultdict[tuple[bytes, bytes | None, str], list[tuple[bytes, bytes | None]]] = defaultdict(list)
+    for _, _, kind, app, name, since, until, event, record in rows:
+        if event is None:
+            stretches.append((app, name or b"", until or 0, kind, name, since, until))
+        else:
+            events[app, name, kind].append((event, record))
     found = [
         Loss(LossKind(kind), decoded(app), None if name is None else decoded(name), 1, since, until)
-        for kind, app, name, since, until in connection.execute(
-            "SELECT kind, app, collection, since, until FROM loss WHERE event IS NULL ORDER BY app, collection, until"
-        )
+        for app, _, _, kind, name, since, until in sorted(stretches, key=lambda row: row[:4])
     ]
-    for kind, app, name, count in connection.execute(
-        "SELECT kind, app, collection, count(*) FROM loss WHERE event IS NOT NULL"
-        " GROUP BY kind, app, collection ORDER BY app, collection, kind"
-    ).fetchall():
-        events = connection.execute(
-            "SELECT event, record FROM loss WHERE kind = ? AND app = ? AND collection IS ? AND event IS NOT NULL"
-            " ORDER BY event LIMIT ?",
-            (kind, app, name, _CASES),
-        ).fetchall()
-        cases = tuple(event_name(event) for event, _ in events)
-        records = tuple(None if record is None else decoded(record) for _, record in events)
-        named = records if kind == LossKind.UNREADABLE_CHANGE else ()
-        found.append(Loss(LossKind(kind), decoded(app), decoded(name), count, events=cases, records=named))
+    for (app, name, kind), named in sorted(
+        events.items(), key=lambda item: (item[0][0], item[0][1] or b"", item[0][2])
+    ):
+        first = sorted(named, key=itemgetter(0))[:_CASES]
+        records = tuple(None if record is None else decoded(record) for _, record in first)
+        found.append(
+            Loss(
+                LossKind(kind),
+                decoded(app),
+                None if name is None else decoded(name),
+                len(named),
+                events=tuple(event_name(event) for event, _ in first),
+                records=records if kind == LossKind.UNREADABLE_CHANGE else (),
+            )
+        )
     return found

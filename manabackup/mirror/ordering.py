@@ -12,8 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from ..checksums import ChecksumError
 from ..rawchange import RawChange
-from .changes import changes_of, pack, unpack
+from .changes import changes_of
+from .ledger import Holding
+from .pages import PAGE, Page, checked_page, index, insert
 
 _STEP = 1 << 32
 """Between the positions of neighbouring pages; halving it makes room for a page 32 times at one place."""
@@ -41,7 +44,7 @@ class Merged:
 
 def merge(
     connection: sqlite3.Connection,
-    collection: int,
+    collection: Holding,
     changes: Sequence[RawChange],
     *,
     after: bytes | None,
@@ -49,6 +52,7 @@ def merge(
 ) -> Merged:
     """Stores the new ones of an answer's ``changes`` where they belong, inside the caller's transaction.
 
+    The collection's row is the caller's to keep. Raises :class:`ChecksumError` for damage that comes to light.
     ``after`` is the event that the same reading saw last before; without one, ``from_start`` says that the answer
     begins at the server's first event.
     """
@@ -57,7 +61,7 @@ def merge(
         _append(connection, collection, None, changes)
         return Merged(len(changes))
     merged = Merged()
-    held = held_events(connection, collection, (change.key for change in changes))
+    held = held_events(connection, collection.id, (change.key for change in changes))
     edits: dict[int, _Edit] = {}
     digests = {key: digest for key, (_, digest) in held.items()}
     fresh: list[RawChange] = []
@@ -70,6 +74,8 @@ def merge(
             merged.new += 1
         elif digests[change.key] != change.digest:
             merged.changed.append(change.key)
+            if change.key in held:
+                _check_entry(connection, collection, change.key, *held[change.key])
         if change.key in held and change.key not in seen:  # a second time it says nothing of where others belong
             seen.add(change.key)
             if fresh:
@@ -107,12 +113,14 @@ class _Tail:
     small: bool
 
 
-def _tail(connection: sqlite3.Connection, collection: int) -> _Tail | None:
+def _tail(connection: sqlite3.Connection, collection: Holding) -> _Tail | None:
     row = connection.execute(
         "SELECT id, position, last, changes < ? AND bytes < ? FROM page WHERE collection = ?"
         " ORDER BY position DESC LIMIT 1",
-        (_SMALL_CHANGES, _SMALL_BYTES, collection),
+        (_SMALL_CHANGES, _SMALL_BYTES, collection.id),
     ).fetchone()
+    if (row is None) != (collection.pages == 0):
+        raise ChecksumError(collection.place)
     return None if row is None else _Tail(*row)
 
 
@@ -132,14 +140,14 @@ def held_events(
     return held
 
 
-def _page_of(connection: sqlite3.Connection, collection: int, key: bytes) -> int | None:
-    row = connection.execute("SELECT page FROM event WHERE collection = ? AND key = ?", (collection, key)).fetchone()
+def _page_of(connection: sqlite3.Connection, collection: Holding, key: bytes) -> int | None:
+    row = connection.execute("SELECT page FROM event WHERE collection = ? AND key = ?", (collection.id, key)).fetchone()
     return None if row is None else row[0]
 
 
 def _append(
     connection: sqlite3.Connection,
-    collection: int,
+    collection: Holding,
     tail: _Tail | None,
     changes: Sequence[RawChange],
 ) -> None:
@@ -148,65 +156,66 @@ def _append(
         return
     position = 0 if tail is None else tail.position + _STEP
     for part in _parts(changes):
-        _insert(connection, collection, position, part)
+        insert(connection, collection, position, Page.of(part))
         position += _STEP
 
 
-def _prepend(connection: sqlite3.Connection, collection: int, changes: Sequence[RawChange]) -> None:
-    (first,) = connection.execute("SELECT min(position) FROM page WHERE collection = ?", (collection,)).fetchone()
+def _prepend(connection: sqlite3.Connection, collection: Holding, changes: Sequence[RawChange]) -> None:
+    (first,) = connection.execute("SELECT min(position) FROM page WHERE collection = ?", (collection.id,)).fetchone()
     for part in reversed(list(_parts(changes))):
         first -= _STEP
-        _insert(connection, collection, first, part)
+        insert(connection, collection, first, Page.of(part))
 
 
-def _rewrite(connection: sqlite3.Connection, collection: int, page: int, edit: _Edit) -> None:
+def _rewrite(connection: sqlite3.Connection, collection: Holding, page: int, edit: _Edit) -> None:
     """Writes events into a held page."""
-    position, ids, body = connection.execute("SELECT position, ids, body FROM page WHERE id = ?", (page,)).fetchone()
+    position, held = _held_page(connection, collection, page)
     lines: list[RawChange] = []
-    for change in changes_of(unpack(ids, body)):
-        lines += edit.before.get(change.key, ())
+    for change in held:
+        lines += edit.before.pop(change.key, ())
         lines.append(change)
-        lines += edit.after.get(change.key, ())
+        lines += edit.after.pop(change.key, ())
+    if edit.before or edit.after:  # the index led to another page than the one that holds them
+        raise ChecksumError(collection.place)
     is_too_large = len(lines) > _LARGEST_PAGE or sum([len(line.text) for line in lines]) > _LARGEST_BYTES
     parts = list(_parts(lines)) if is_too_large else [lines]
     gap = _room(connection, collection, position) // len(parts)
     if not gap:
         parts = [lines]
-    first = parts[0]
-    packed_ids, packed_body, size = pack(first)
+    first = Page.of(parts[0])
+    before = connection.execute("SELECT changes, bytes, sum FROM page WHERE id = ?", (page,)).fetchone()
+    collection.take(*before)
+    columns = first.columns(collection, position)
     connection.execute(
-        "UPDATE page SET changes = ?, bytes = ?, last = ?, ids = ?, body = ? WHERE id = ?",
-        (len(first), size, first[-1].key, packed_ids, packed_body, page),
+        "UPDATE page SET position = ?, changes = ?, bytes = ?, last = ?, events = ?, sum = ?, ids = ?, body = ?"
+        " WHERE id = ?",
+        (*columns, page),
     )
-    _place(connection, collection, page, [change for change in first if change.digest])
-    for index, part in enumerate(parts[1:], 1):
-        _insert(connection, collection, position + index * gap, part)
+    index(connection, collection, page, first.entries, moved=True)
+    for number, part in enumerate(parts[1:], 1):
+        insert(connection, collection, position + number * gap, Page.of(part), moved=True)
 
 
-def _room(connection: sqlite3.Connection, collection: int, position: int) -> int:
+def _held_page(connection: sqlite3.Connection, collection: Holding, page: int) -> tuple[int, list[RawChange]]:
+    """A page's position, and its changes."""
+    row = connection.execute(f"SELECT {PAGE} FROM page WHERE id = ?", (page,)).fetchone()  # noqa: S608 - a constant
+    if row is None:
+        raise ChecksumError(collection.place)
+    return row[0], changes_of(checked_page(collection, row))
+
+
+def _check_entry(connection: sqlite3.Connection, collection: Holding, key: bytes, page: int, digest: bytes) -> None:
+    """Before it is said that an event changed: whether the index has the digest of the held one."""
+    _, held = _held_page(connection, collection, page)
+    if (key, digest) not in [(change.key, change.digest) for change in held]:
+        raise ChecksumError(collection.place)
+
+
+def _room(connection: sqlite3.Connection, collection: Holding, position: int) -> int:
     (following,) = connection.execute(
-        "SELECT min(position) FROM page WHERE collection = ? AND position > ?", (collection, position)
+        "SELECT min(position) FROM page WHERE collection = ? AND position > ?", (collection.id, position)
     ).fetchone()
     return _STEP if following is None else following - position
-
-
-def _insert(connection: sqlite3.Connection, collection: int, position: int, changes: Sequence[RawChange]) -> None:
-    ids, body, size = pack(changes)
-    page = connection.execute(
-        "INSERT INTO page (collection, position, changes, bytes, last, ids, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (collection, position, len(changes), size, changes[-1].key, ids, body),
-    ).lastrowid
-    assert page is not None
-    _place(connection, collection, page, changes)
-
-
-def _place(connection: sqlite3.Connection, collection: int, page: int, changes: Sequence[RawChange]) -> None:
-    """Notes which page holds the events. One that comes without a digest moves and keeps the digest it has."""
-    new = [(collection, change.key, page, change.digest) for change in changes if change.digest]
-    moved = [(page, collection, change.key) for change in changes if not change.digest]
-    # Keys are random: sorted, each part of the index is found once.
-    connection.executemany("INSERT INTO event (collection, key, page, digest) VALUES (?, ?, ?, ?)", sorted(new))
-    connection.executemany("UPDATE event SET page = ? WHERE collection = ? AND key = ?", moved)
 
 
 def _parts(changes: Sequence[RawChange]) -> Iterator[Sequence[RawChange]]:

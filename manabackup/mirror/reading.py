@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from .. import checksums
+from ..checksums import ChecksumError
 from . import losses
-from .changes import MirrorPage, unpack
+from .changes import MirrorPage
+from .ledger import Holding, Ledger
 from .losses import Loss, decoded, encoded
+from .pages import PAGE, checked_page
 from .schema import open_reader, storage_errors
 
 
@@ -30,7 +34,8 @@ class HeldCollection:
 class Snapshot:
     """One state of the mirror, until it is closed. For one thread at a time; there may be several.
 
-    Reading raises :class:`MirrorError` when the file turns out to be damaged.
+    Reading raises :class:`MirrorError` when the file turns out to be damaged; that pages are missing, or are there that
+    do not belong there, only behind the last one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,32 +55,43 @@ class Snapshot:
     def collections(self) -> list[HeldCollection]:
         """Every collection that a pull has seen, empty ones included, by app and name."""
         with storage_errors(self._path):
-            rows = self._connection.execute(
-                "SELECT collection.app, collection.name, coalesce(sum(changes), 0), coalesce(sum(bytes), 0),"
-                " max(coalesce(collection.cursor, app.cursor), coalesce(app.cursor, collection.cursor))"
-                " FROM collection LEFT JOIN page ON page.collection = collection.id"
-                " LEFT JOIN app ON app.name = collection.app"
-                " GROUP BY collection.id ORDER BY collection.app, collection.name"
-            ).fetchall()
-        return [HeldCollection(decoded(app), decoded(name), *rest) for app, name, *rest in rows]
+            ledger = Ledger(self._connection)
+            apps: dict[bytes, int] = dict(ledger.rows("app"))
+            rows = [Holding(*row) for row in ledger.rows("collection", "1 ORDER BY app, name")]
+        return [
+            HeldCollection(
+                decoded(row.app),
+                decoded(row.name),
+                row.changes,
+                row.size,
+                max((one for one in (row.cursor, apps.get(row.app)) if one is not None), default=None),
+            )
+            for row in rows
+        ]
 
     def read(self, app: str, collection: str) -> Iterator[MirrorPage]:
         """The changes of one collection in the server's order; nothing for one that is not held."""
         with storage_errors(self._path):
-            pages = self._connection.execute(
-                "SELECT ids, body FROM page JOIN collection ON collection.id = page.collection"
-                " WHERE collection.app = ? AND collection.name = ? ORDER BY position",
-                (encoded(app), encoded(collection)),
+            held = Ledger(self._connection).holding(encoded(app), encoded(collection))
+            if held is None:
+                return
+            rows = self._connection.execute(
+                f"SELECT {PAGE} FROM page WHERE collection = ? ORDER BY position",  # noqa: S608 - a constant
+                (held.id,),
             )
+        pages, total = 0, checksums.NOTHING
         while True:
             with storage_errors(self._path):
-                row = pages.fetchone()
-                page = unpack(*row) if row is not None else None
+                row = rows.fetchone()
+                page = checked_page(held, row) if row is not None else None
+                if page is None and (pages, total) != (held.pages, held.total):
+                    raise ChecksumError(held.place)
             if page is None:
                 return
+            pages, total = pages + 1, checksums.added(total, row[5])
             yield page
 
     def losses(self) -> list[Loss]:
         """What pulls could not read or found changed, by app and collection."""
         with storage_errors(self._path):
-            return losses.read(self._connection)
+            return losses.read(Ledger(self._connection).rows("loss"))

@@ -5,19 +5,24 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from ..errors import MirrorError
+from ..errors import ManabackupError, MirrorError
 from ..rawchange import RawChange, UnreadableChange
 from . import losses
-from .losses import LossKind, decoded, encoded
+from .ledger import Holding, Ledger, Root
+from .losses import Loss, LossKind, decoded, encoded
 from .ordering import held_events, merge
 from .reading import Snapshot
-from .schema import open_file, storage_errors
+from .repair import State, made_sound
+from .schema import VERSION, open_file, storage_errors
+from .witness import Witness, forget
+
+_DAMAGED = LossKind.MIRROR_DAMAGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +58,32 @@ class Stored:
 class Mirror:
     """The mirror of one user on one sync server. Safe to share between threads, of one process.
 
-    Opening raises :class:`NotFoundError` (without ``create``), :class:`MirrorError` for a damaged file, one of a newer
-    version or of somebody else; every use may raise :class:`OutputError` and :class:`LockedError`. What was stored
-    before is whole whenever the process ends.
+    A file that is not as it was left is replaced by what is sound of it: :attr:`repair` tells, and :attr:`damage` names
+    what the next pull will read again. A file of an earlier version is brought up to date. Both need that nobody else
+    uses the file. Not ``guarded``, neither is done, and nothing is left beside the file for the next run: that is for
+    mirrors that nobody opens again, and for looking at one that may be in use.
+
+    Opening raises :class:`NotFoundError` (without ``create``), :class:`MirrorError` for a file of a newer version, one
+    of somebody else, and one that is damaged beyond reading (with ``create`` only where nobody knows that it was a
+    mirror). Every use may raise :class:`OutputError`, :class:`LockedError`, and :class:`MirrorError` for damage that
+    comes to light. What was stored before is whole whenever the process ends.
     """
 
-    def __init__(self, path: Path, *, sync_url: str, user_id: str, create: bool = True) -> None:
+    def __init__(self, path: Path, *, sync_url: str, user_id: str, create: bool = True, guarded: bool = True) -> None:
         self.path = path
         self.sync_url = sync_url.rstrip("/")
         self.user_id = user_id
         self._lock = threading.Lock()
         self._run = 0
-        self._comparing = False
+        self._comparing = self._has_compared = False
+        self._guarded = guarded
+        with storage_errors(path):
+            state = made_sound(path, create=create, sync_url=self.sync_url, user_id=user_id) if guarded else State()
+        self.repair = state.repair
+        """What was just done to the file; None nearly always."""
+        self.is_unfinished = state.is_unfinished
+        """The last run that wrote was cut off: not all that it had read need be here."""
+        self._has_witness = guarded and state == State()
         self._connection = open_file(path, create=create)
         try:
             self.client_id = self._introduce(self.sync_url, user_id)
@@ -81,7 +100,17 @@ class Mirror:
     def close(self) -> None:
         """Makes everything durable and lets go of the file."""
         with self._lock, storage_errors(self.path):
+            # Without a witness the next run takes a closer look, and that is all.
+            with suppress(sqlite3.Error, OSError, ManabackupError):
+                self._leave_witness()
             self._connection.close()
+
+    def _leave_witness(self) -> None:
+        if not self._guarded or self._has_witness or self.is_unfinished:
+            return
+        (is_busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_busy:
+            Witness.of(self.path, VERSION, Root.read(self._connection).generation).write(self.path)
 
     def snapshot(self) -> Snapshot:
         """A reader of the present state."""
@@ -91,12 +120,17 @@ class Mirror:
 
     @property
     def key_fingerprint(self) -> str | None:
-        """The pinned fingerprint of the account's master key."""
+        """The pinned fingerprint of the account's master key; :data:`UNKNOWN_KEY` for one that was damaged."""
         return self._meta("keyFingerprint")
 
     def pin_key(self, fingerprint: str) -> None:
         """Remembers the master key's fingerprint, over an older one."""
         self._set_meta("keyFingerprint", fingerprint)
+
+    def forget_key(self) -> None:
+        """The account has no key, and that is right."""
+        with self._writing() as ledger:
+            ledger.remove("meta", "key = ?", "keyFingerprint")
 
     def recall(self, what: str) -> str | None:
         """What :meth:`remember` was told last."""
@@ -116,58 +150,62 @@ class Mirror:
     @property
     def discovered_apps(self) -> list[str]:
         """Every app that was ever read, by name."""
-        with self._reading() as connection:
-            return [decoded(name) for (name,) in connection.execute("SELECT name FROM app ORDER BY name")]
+        with self._reading() as ledger:
+            return [decoded(app) for app in sorted(app for app, _ in ledger.rows("app"))]
 
     def collections(self, app: str) -> list[str]:
         """The app's collections that a pull has seen, by name."""
-        with self._reading() as connection:
-            rows = connection.execute("SELECT name FROM collection WHERE app = ? ORDER BY name", (encoded(app),))
-            return [decoded(name) for (name,) in rows]
+        with self._reading() as ledger:
+            rows = ledger.rows("collection", "app = ? ORDER BY name", encoded(app))
+        return [decoded(Holding(*row).name) for row in rows]
 
     def app_cursor(self, app: str) -> int | None:
         """Everything of the app up to here is held, in whatever collection; microseconds since 1970."""
-        with self._reading() as connection:
-            row = connection.execute("SELECT cursor FROM app WHERE name = ?", (encoded(app),)).fetchone()
-        return None if row is None else row[0]
+        with self._reading() as ledger:
+            row = ledger.get("app", encoded(app))
+        return None if row is None else row[1]
 
     def cursor(self, app: str, collection: str) -> int | None:
         """Everything of the collection up to here is held, as its own pages tell or those of the app."""
-        with self._reading() as connection:
-            row = connection.execute(
-                "SELECT cursor FROM collection WHERE app = ? AND name = ?", (encoded(app), encoded(collection))
-            ).fetchone()
-        cursors = [cursor for cursor in (row and row[0], self.app_cursor(app)) if cursor is not None]
-        return max(cursors, default=None)
+        held = self._holding(app, collection)
+        cursors = (None if held is None else held.cursor, self.app_cursor(app))
+        return max((cursor for cursor in cursors if cursor is not None), default=None)
 
     def changes(self, app: str, collection: str) -> int:
         """How many changes of the collection are held."""
-        with self._reading() as connection:
-            (count,) = connection.execute(
-                "SELECT coalesce(sum(changes), 0) FROM page JOIN collection ON collection.id = page.collection"
-                " WHERE app = ? AND name = ?",
-                (encoded(app), encoded(collection)),
-            ).fetchone()
-        return int(count)
+        held = self._holding(app, collection)
+        return 0 if held is None else held.changes
+
+    @property
+    def damage(self) -> list[Loss]:
+        """What was lost when the mirror was damaged, and was not read again yet."""
+        with self._reading() as ledger:
+            return losses.read(ledger.rows("loss", "kind = ?", _DAMAGED))
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Damage was such that nobody can tell what is missing: only a pull that compares heals it."""
+        return any(not loss.app for loss in self.damage)
 
     # --- a pull ---
 
     def holds(self, app: str, collection: str, events: Collection[bytes]) -> bool:
         """Whether every one of the events, by key, is held."""
-        key = (encoded(app), encoded(collection))
-        with self._reading() as connection:
-            row = connection.execute("SELECT id FROM collection WHERE app = ? AND name = ?", key).fetchone()
-            return row is not None and len(held_events(connection, row[0], events)) == len(set(events))
+        held = self._holding(app, collection)
+        if held is None:
+            return False
+        with self._lock, storage_errors(self.path):
+            return len(held_events(self._connection, held.id, events)) == len(set(events))
 
     def begin_pull(self, *, compare: bool) -> None:
         """Begins a run of pulling; with ``compare``, one that reads everything and is compared with what is held."""
-        with self._writing() as connection:
+        with self._writing() as ledger:
             self._run += 1
-            self._write_meta("run", str(self._run))
+            ledger.put("meta", ("run", str(self._run)))
             self._comparing = compare
-            connection.execute("DROP TABLE IF EXISTS temp.seen")
+            self._connection.execute("DROP TABLE IF EXISTS temp.seen")
             if compare:
-                connection.execute(
+                self._connection.execute(
                     "CREATE TEMP TABLE seen (collection INTEGER, key BLOB, PRIMARY KEY (collection, key)) WITHOUT ROWID"
                 )
 
@@ -177,11 +215,13 @@ class Mirror:
         ``cursor``: everything of the app up to here is held then. Cursors never go back.
         """
         new = held = 0
-        with self._writing() as connection:
+        with self._writing() as ledger:
             for name, batch in batches.items():
-                collection = self._collection(app, name)
+                collection = ledger.holding(encoded(app), encoded(name))
+                if collection is None:
+                    collection = Holding(ledger.next_id("collection"), encoded(app), encoded(name))
                 merged = merge(
-                    connection,
+                    self._connection,
                     collection,
                     batch.changes,
                     after=batch.after,
@@ -190,31 +230,29 @@ class Mirror:
                 new += merged.new
                 held += merged.held
                 for event in merged.changed:
-                    losses.add(connection, self._run, LossKind.EVENT_CHANGED, app, name, event=event)
-                self._note_unreadable(collection, app, name, batch.unreadable)
+                    losses.add(ledger, self._run, LossKind.EVENT_CHANGED, app, name, event=event)
+                self._note_unreadable(ledger, collection, batch.unreadable)
                 if batch.cursor is not None:
-                    connection.execute(
-                        "UPDATE collection SET cursor = :to WHERE id = :of AND (cursor IS NULL OR cursor < :to)",
-                        {"to": batch.cursor, "of": collection},
-                    )
+                    collection.cursor = max(batch.cursor, collection.cursor or batch.cursor)
+                ledger.keep(collection)
                 if self._comparing:
-                    connection.executemany(
+                    self._connection.executemany(
                         "INSERT OR IGNORE INTO temp.seen VALUES (?, ?)",
-                        [(collection, key) for key in batch.keys],
+                        [(collection.id, key) for key in batch.keys],
                     )
             if cursor is not None:
-                self._move_cursors({app: cursor})
+                _move_cursors(ledger, {app: cursor})
         return Stored(new, held)
 
     def move_cursors(self, cursors: Mapping[str, int]) -> None:
         """By app: everything up to there is held already. Cursors never go back."""
-        with self._writing():
-            self._move_cursors(cursors)
+        with self._writing() as ledger:
+            _move_cursors(ledger, cursors)
 
     def add_loss(self, kind: LossKind, app: str, collection: str | None, *, since: int | None, until: int) -> None:
         """Remembers a stretch of time that could not be read."""
-        with self._writing() as connection:
-            losses.add(connection, self._run, kind, app, collection, since=since, until=until)
+        with self._writing() as ledger:
+            losses.add(ledger, self._run, kind, app, collection, since=since, until=until)
 
     def searched(self, app: str, since: int) -> None:
         """Forgets that an app could not be searched, or not be read as a whole: now it was, from ``since`` to its end.
@@ -236,117 +274,143 @@ class Mirror:
             (encoded(app), encoded(collection), since, LossKind.UNREADABLE_PAGE, self._run),
         )
 
-    def _forget(self, which: str, values: tuple[object, ...]) -> None:
-        with self._reading() as connection:
-            if connection.execute(f"SELECT 1 FROM loss WHERE {which}", values).fetchone() is None:  # noqa: S608 - ours
+    def _forget(self, which: str, values: tuple[str | bytes | int, ...]) -> None:
+        with self._reading() as ledger:
+            if not ledger.rows("loss", which, *values):
                 return  # nearly always, and then nothing is to be written
-        with self._writing() as connection:
-            connection.execute(f"DELETE FROM loss WHERE {which}", values)  # noqa: S608 - ours
+        with self._writing() as ledger:
+            ledger.remove("loss", which, *values)
 
     def end_pull(self, pulled_at: int) -> None:
         """Ends a run that read all it was to read, and makes it durable.
 
-        After one that compared, findings that it did not make again are cured and go, held events that it did not see
-        are noted as gone — save where it could not read everything —, and no cursor is ahead of the server's clock.
+        What was lost of the mirror and could be had again is healed then. After a run that compared, findings that it
+        did not make again are cured and go, held events that it did not see are noted as gone — save where it could not
+        read everything —, and no cursor is ahead of the server's clock.
         """
-        with self._writing() as connection:
-            self._write_meta("pulledAt", str(pulled_at))
+        with self._writing() as ledger:
+            ledger.put("meta", ("pulledAt", str(pulled_at)))
             if self._comparing:
-                connection.execute("UPDATE app SET cursor = min(cursor, ?)", (pulled_at,))
-                connection.execute("UPDATE collection SET cursor = min(cursor, ?)", (pulled_at,))
-                self._note_gone(connection)
+                for app, cursor in ledger.rows("app"):
+                    ledger.put("app", (app, min(cursor, pulled_at)))
+                for held in (Holding(*row) for row in ledger.rows("collection")):
+                    if held.cursor is not None:
+                        held.cursor = min(held.cursor, pulled_at)
+                        ledger.keep(held)
+                self._note_gone(ledger)
                 self._comparing = False
-        with self._reading() as connection:
-            connection.execute("PRAGMA wal_checkpoint(FULL)")
+            # The cursors of what was damaged were forgotten: it has been read from its beginning.
+            ledger.remove("loss", "kind = ? AND run < ? AND app <> x''", _DAMAGED, self._run)
+        with self._lock, storage_errors(self.path):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.is_unfinished = False
 
-    def _note_unreadable(self, collection: int, app: str, name: str, unreadable: Sequence[UnreadableChange]) -> None:
+    def end_search(self) -> None:
+        """After :meth:`end_pull`: whatever collections there may be besides were looked for, and read.
+
+        After a run that compared, nobody need doubt any more what the mirror lost.
+        """
+        if self._has_compared and self.is_in_doubt:
+            with self._writing() as ledger:
+                ledger.remove("loss", "kind = ? AND run < ? AND app = x''", _DAMAGED, self._run)
+
+    def _note_unreadable(self, ledger: Ledger, collection: Holding, unreadable: Sequence[UnreadableChange]) -> None:
         if not unreadable:
             return
-        held = held_events(self._connection, collection, [change.key for change in unreadable])
+        held = held_events(self._connection, collection.id, [change.key for change in unreadable])
         for change in unreadable:
             if change.key not in held:
-                kind = LossKind.UNREADABLE_CHANGE
-                losses.add(self._connection, self._run, kind, app, name, event=change.key, record=change.id)
+                kind, of = LossKind.UNREADABLE_CHANGE, (decoded(collection.app), decoded(collection.name))
+                losses.add(ledger, self._run, kind, *of, event=change.key, record=change.id)
 
-    def _note_gone(self, connection: sqlite3.Connection) -> None:
-        partly_read: Collection[tuple[bytes, bytes | None]] = set(
-            connection.execute(
-                "SELECT app, collection FROM loss WHERE run = ? AND kind IN (?, ?)",
-                (self._run, LossKind.UNREADABLE_PAGE, LossKind.UNREADABLE_TIE),
+    def _note_gone(self, ledger: Ledger) -> None:
+        partly_read = {
+            (app, collection)
+            for _, _, _, app, collection, *_ in ledger.rows(
+                "loss", "run = ? AND kind IN (?, ?)", self._run, LossKind.UNREADABLE_PAGE, LossKind.UNREADABLE_TIE
             )
-        )
-        for collection, app, name in connection.execute("SELECT id, app, name FROM collection").fetchall():
-            if (app, name) in partly_read or (app, None) in partly_read:
-                connection.execute(
-                    "UPDATE loss SET run = ? WHERE app = ? AND collection = ? AND kind = ?",
-                    (self._run, app, name, LossKind.EVENT_GONE),
-                )
+        }
+        for held in (Holding(*row) for row in ledger.rows("collection")):
+            of = (held.app, held.name)
+            if of in partly_read or (held.app, None) in partly_read:
+                for number, _, *rest in ledger.rows(
+                    "loss", "app = ? AND collection = ? AND kind = ?", *of, LossKind.EVENT_GONE
+                ):
+                    ledger.put("loss", (number, self._run, *rest))
                 continue
-            connection.execute(
-                "INSERT INTO loss (run, kind, app, collection, event) SELECT ?, ?, ?, ?, key FROM event"
-                " WHERE collection = ? AND key NOT IN (SELECT key FROM temp.seen WHERE collection = ?)",
-                (self._run, LossKind.EVENT_GONE, app, name, collection, collection),
+            gone = self._connection.execute(
+                "SELECT key FROM event WHERE collection = ? AND key NOT IN"
+                " (SELECT key FROM temp.seen WHERE collection = ?)",
+                (held.id, held.id),
+            ).fetchall()
+            first = ledger.next_id("loss")
+            ledger.add(
+                "loss",
+                [
+                    (number, self._run, LossKind.EVENT_GONE.value, *of, None, None, key, None)
+                    for number, (key,) in enumerate(gone, first)
+                ],
             )
-        connection.execute("DELETE FROM loss WHERE run < ?", (self._run,))
-        connection.execute("DROP TABLE temp.seen")
+        # What is neither there nor here cannot be found again.
+        ledger.remove(
+            "loss", "run < ? AND kind <> ? AND (kind <> ? OR app <> x'')", self._run, LossKind.EVENT_LOST, _DAMAGED
+        )
+        self._has_compared = True
+        self._connection.execute("DROP TABLE temp.seen")
 
     # --- below ---
 
-    def _collection(self, app: str, name: str) -> int:
-        key = (encoded(app), encoded(name))
-        self._connection.execute("INSERT OR IGNORE INTO collection (app, name) VALUES (?, ?)", key)
-        row = self._connection.execute("SELECT id FROM collection WHERE app = ? AND name = ?", key).fetchone()
-        return int(row[0])
-
-    def _move_cursors(self, cursors: Mapping[str, int]) -> None:
-        self._connection.executemany(
-            "INSERT INTO app (name, cursor) VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET cursor = max(cursor, excluded.cursor)",
-            [(encoded(app), cursor) for app, cursor in cursors.items()],
-        )
+    def _holding(self, app: str, collection: str) -> Holding | None:
+        with self._reading() as ledger:
+            return ledger.holding(encoded(app), encoded(collection))
 
     def _introduce(self, sync_url: str, user_id: str) -> str:
         """The mirror's random client id. The server hides from a client what the same client has pushed."""
-        with self._writing():
-            if self._read_meta("userId") is None:
-                for key, value in (("syncUrl", sync_url), ("userId", user_id), ("clientId", str(uuid4()))):
-                    self._write_meta(key, value)
-            if (self._read_meta("syncUrl"), self._read_meta("userId")) != (sync_url, user_id):
+        with self._writing() as ledger:
+            known: dict[str, str] = dict(ledger.rows("meta"))
+            if "userId" not in known:
+                new = {"syncUrl": sync_url, "userId": user_id, "clientId": str(uuid4())}
+                for row in new.items():
+                    ledger.put("meta", row)
+                known |= new
+            if (known["syncUrl"], known["userId"]) != (sync_url, user_id):
                 raise MirrorError("the mirror belongs to another account or server", hint="give another --state-dir")
-            client_id = self._read_meta("clientId")
-            self._run = int(self._read_meta("run") or 0)
-        assert client_id is not None
-        return client_id
+            self._run = int(known["run"])
+        return str(known["clientId"])
 
     def _meta(self, key: str) -> str | None:
-        with self._reading():
-            return self._read_meta(key)
+        with self._reading() as ledger:
+            row = ledger.get("meta", key)
+        return None if row is None else row[1]
 
     def _set_meta(self, key: str, value: str) -> None:
-        with self._writing():
-            self._write_meta(key, value)
-
-    def _read_meta(self, key: str) -> str | None:
-        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
-
-    def _write_meta(self, key: str, value: str) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+        with self._writing() as ledger:
+            ledger.put("meta", (key, value))
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Iterator[Ledger]:
         with self._lock, storage_errors(self.path):
-            yield self._connection
+            yield Ledger(self._connection)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[Ledger]:
         """One transaction: all of the block, or nothing."""
         with self._lock, storage_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._connection
+                ledger = Ledger(self._connection)
+                yield ledger
+                if ledger.close() and self._has_witness:
+                    forget(self.path)
+                    self._has_witness = False
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _move_cursors(ledger: Ledger, cursors: Mapping[str, int]) -> None:
+    for app, cursor in cursors.items():
+        held = ledger.get("app", encoded(app))
+        ledger.put("app", (encoded(app), cursor if held is None else max(cursor, held[1])))

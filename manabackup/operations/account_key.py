@@ -11,7 +11,7 @@ from ..crypto.fields import FieldCipher
 from ..crypto.recovery import parse_recovery_code, unwrap_master_key
 from ..errors import KeyChangedError, UsageError
 from ..jsontext import JSON
-from ..mirror import Mirror
+from ..mirror import UNKNOWN_KEY, Mirror
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient, VaultKey
 
@@ -135,6 +135,8 @@ def pin(mirror: Mirror, cipher: FieldCipher | None, *, accept_new_key: bool) -> 
     fingerprint = cipher.fingerprint if cipher is not None else None
     if fingerprint == pinned:
         return None
+    if pinned == UNKNOWN_KEY:
+        return _pin_anew(mirror, fingerprint, accept_new_key=accept_new_key)
     if fingerprint is None:
         raise KeyChangedError(
             "the account had a key before, and its vault is gone",
@@ -146,3 +148,18 @@ def pin(mirror: Mirror, cipher: FieldCipher | None, *, accept_new_key: bool) -> 
         )
     mirror.pin_key(fingerprint)
     return pinned
+
+
+def _pin_anew(mirror: Mirror, fingerprint: str | None, *, accept_new_key: bool) -> str:
+    if not accept_new_key:
+        raise KeyChangedError(
+            "the mirror was damaged, and with it what it knew of the account's key: nobody can tell whether this is "
+            f"the one of before ({fingerprint or 'none'})",
+            hint="`manabackup info` shows the key of an archive of before; if it is this one, go on with "
+            "--accept-new-key",
+        )
+    if fingerprint is None:
+        mirror.forget_key()
+    else:
+        mirror.pin_key(fingerprint)
+    return UNKNOWN_KEY

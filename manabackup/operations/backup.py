@@ -116,6 +116,8 @@ def export_source(
     if connection is None:
         space_types = _remembered_spaces(mirror)
         pulled_at = None if mirror.pulled_at is None else format_timestamp(mirror.pulled_at)
+        if mirror.is_unfinished:
+            notices.append(("pullUnfinished", "a run that wrote into the mirror was cut off"))
     else:
         space_types = _ask_spaces(connection, mirror, notices)
         if account_data:

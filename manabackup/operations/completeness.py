@@ -19,6 +19,7 @@ LOSSES = frozenset(
         "undecryptable",  # a field that no key at hand opens
         "malformedChange",  # a change that is none; what it would have done is not in the rows
         "unreadableTie",  # more changes in one microsecond than the server gives out
+        "mirrorDamaged",  # changes that the local mirror lost, and that were not read again yet
         "unreadablePage",  # a page that the server cannot read itself
         "unreadableChange",  # a change that is larger than any that the server takes
         "tableSetAside",  # a collection that an archive has no place for

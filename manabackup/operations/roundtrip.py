@@ -132,7 +132,12 @@ def roundtrip(
             done = _restore(encrypted, connection, FieldCipher(key), order, folder, lambda: reach("verify"))
         reach("export")
         with (
-            Mirror(folder / "mirror.sqlite", sync_url=connection.sync.base_url, user_id=connection.user_id) as mirror,
+            Mirror(
+                folder / "mirror.sqlite",
+                sync_url=connection.sync.base_url,
+                user_id=connection.user_id,
+                guarded=False,
+            ) as mirror,
             _exported(mirror, connection, key, folder) as copy,
         ):
             reach("compare")

@@ -24,7 +24,7 @@ from tests.e2e.homes import PASSPHRASE, START, Computer
 from .steps import Ended, Step
 
 KEY = bytes(range(32))
-SQLITE = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal")
+SQLITE = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal", ".sqlite.sums")
 COUNT = 24
 """Rows that are restored; the target holds half of them otherwise."""
 

@@ -150,6 +150,21 @@ KINDS: Final = {
             "Audit once more with --full; what came back is no finding any more. Keep this mirror and your archives.",
         ),
         FindingKind(
+            "mirrorDamaged",
+            _W,
+            "changes that the mirror on this computer lost",
+            "The mirror was damaged, and what was lost was not read again yet: rows may be missing here, or older than "
+            "they are.",
+            "Do without --offline, or run `manabackup pull`: it reads them again.",
+        ),
+        FindingKind(
+            "eventLost",
+            _W,
+            "changes that neither the server nor the mirror has any longer",
+            "The server lost them first, and the mirror when it was damaged.",
+            "Keep the archives that you made before: they were made from these changes, too.",
+        ),
+        FindingKind(
             "malformedChange",
             _W,
             "changes that make no sense",

@@ -153,7 +153,7 @@ class _Audit:
     def _unreadable_tables(self) -> Iterator[str]:
         lost = [loss for loss in self._source.mirror.losses() if loss.kind in UNREADABLE]
         for table in self._source.registry.tables:
-            if any(loss.app == table.app and loss.collection in (None, *table.collections) for loss in lost):
+            if any(loss.app in ("", table.app) and loss.collection in (None, *table.collections) for loss in lost):
                 yield table.name
 
     def streams(self) -> Iterator[int]:
@@ -197,7 +197,7 @@ class _Audit:
         self._references.find(findings)
         self._vault.find(findings)
         for loss in source.mirror.losses():
-            place = loss.app if loss.collection is None else self._table_name(loss.app, loss.collection)
+            place = (loss.app or None) if loss.collection is None else self._table_name(loss.app, loss.collection)
             found = findings.of(loss.kind.value)
             for event, record in zip_longest(loss.events, loss.records):
                 found.add(place, record, event=event)

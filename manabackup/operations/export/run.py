@@ -291,7 +291,7 @@ class _Export:
             self.problems.note("tableSetAside", stream.name, reason=f"{stream.app}/{stream.collections[0]}")
         apps = {stream.app for stream in self._streams}
         for loss in source.mirror.losses():
-            if loss.app in apps:
+            if loss.app in apps or not loss.app:
                 self._note(loss)
         for kind, reason in source.notices:
             self.problems.note(kind, "account", reason=reason)
@@ -306,7 +306,7 @@ class _Export:
             self._writer.add(f"account/{name}", content)
 
     def _note(self, loss: Loss) -> None:
-        place = loss.app if loss.collection is None else f"{loss.app}/{loss.collection}"
+        place = (loss.app or "mirror") if loss.collection is None else f"{loss.app}/{loss.collection}"
         for event, record in zip(loss.events, loss.records, strict=False):
             self.problems.note(loss.kind.value, place, record, reason=event)
         if loss.count > len(loss.records):

@@ -89,9 +89,10 @@ def run(
 ) -> PullResult:
     """Brings the mirror up to date; ``full`` reads everything again and compares it with what is held.
 
-    Without ``search`` nothing is looked for but the collections of the registry and those that the mirror has seen.
-    ``extra_apps`` are read besides those of the registry and those that were named in earlier runs. What was stored
-    before an error or an interruption stays, and the next run goes on from there; ``client`` is closed then.
+    A mirror of which nobody can tell what was lost is always read in full. Without ``search`` nothing is looked for but
+    the collections of the registry and those that the mirror has seen. ``extra_apps`` are read besides those of the
+    registry and those that were named in earlier runs. What was stored before an error or an interruption stays, and
+    the next run goes on from there; ``client`` is closed then.
 
     Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`, :class:`OutputError`, and
     :class:`UsageError` for a name that no app can have.
@@ -99,6 +100,7 @@ def run(
     for app in extra_apps:
         if not app or not app.isprintable():
             raise UsageError(f"not the name of an app: {printable(app) or 'the empty name'}")
+    full = full or mirror.is_in_doubt
     apps = list(dict.fromkeys([*registry.apps, *extra_apps, *mirror.discovered_apps]))
     reading = Reading(mirror, client, limits, progress)
     overlap = int(overlap_seconds * SECOND)
@@ -108,6 +110,7 @@ def run(
         mirror.end_pull(started_at)
         if search:
             Searching(reading, overlap, full=full).run(apps, rounds.read_found)
+            mirror.end_search()
     except BaseException:
         reading.stop()
         raise

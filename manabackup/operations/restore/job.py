@@ -354,7 +354,7 @@ class Job:
 
     def _mirror(self, name: str) -> Mirror:
         connection = self._account.connection
-        return Mirror(self._folder / name, sync_url=connection.sync.base_url, user_id=connection.user_id)
+        return Mirror(self._folder / name, sync_url=connection.sync.base_url, user_id=connection.user_id, guarded=False)
 
     def _pull(self, mirror: Mirror, names: Sequence[str], progress: PullProgress | None) -> pulling.PullResult:
         """Everything that the server holds of the apps of some tables."""

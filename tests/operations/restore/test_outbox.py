@@ -81,7 +81,6 @@ def test_a_flipped_bit_changes_nothing_or_ends_the_restore(path: Path) -> None:
     with Outbox(path) as outbox:
         fill(outbox)
         expected = content(outbox)
-    flips.with_small_pages(path)
     told: set[str] = set()
     for bit in flips.some(flips.all_bits(path), 1_500):
         with flips.flipped(path, bit):
