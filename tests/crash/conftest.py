@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +15,7 @@ from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from tests.e2e.homes import Computer, Newcomer, Owner, move_in
 
-from .scenes import COUNT, KEY, Pulling, Restoring, Scene, SigningIn, Writing, fill, told
+from .scenes import COUNT, KEY, Healing, Pulling, Restoring, Scene, SigningIn, Writing, fill, told
 from .steps import Runner, compiled
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -171,6 +173,16 @@ class Studio:
 
     def full_pull(self, name: str) -> Scene:
         return Pulling(name, self._stale(), lambda computer: ["pull", "--full", "--json"], ("state",))
+
+    def healing_pull(self, name: str) -> Scene:
+        def make(computer: Computer) -> None:
+            self._copy(self._stale(), computer, "state")
+            (mirror,) = (computer.state / "mirrors").glob("*.sqlite")
+            with closing(sqlite3.connect(mirror)) as connection:
+                connection.execute("DELETE FROM page WHERE id IN (SELECT min(id) FROM page)")
+                connection.commit()
+
+        return Healing(name, self._template("damaged", make), lambda computer: ["pull", "--json"], ("state",))
 
     def login(self, name: str) -> Scene:
         return self._login(name, self._template("empty", lambda computer: None))

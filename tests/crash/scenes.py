@@ -24,7 +24,7 @@ from tests.e2e.homes import PASSPHRASE, START, Computer
 from .steps import Ended, Step
 
 KEY = bytes(range(32))
-SQLITE = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal", ".sqlite.sums")
+SQLITE = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal", ".sqlite.sums", ".sqlite.sums.part")
 COUNT = 24
 """Rows that are restored; the target holds half of them otherwise."""
 
@@ -159,6 +159,23 @@ class Pulling(Scene):
             assert set(changes) <= set(self.content[place])
             assert len(changes) == len(set(changes))
         assert not leftovers(computer, self.template)
+
+
+@dataclass
+class Healing(Pulling):
+    """One that puts a sound mirror in the place of a damaged one, and reads what is missing again."""
+
+    def check_whole(self, computer: Computer) -> None:
+        """Whatever stands there is a mirror; which one, the next run sees."""
+        check_modes(computer)
+        check_mirrors(computer)
+
+    def check_done(self, computer: Computer) -> None:
+        """All is there again, and of the rest only the damaged file."""
+        check_modes(computer)
+        check_mirrors(computer)
+        assert self.state(computer) == self.content
+        assert {name.rpartition(".")[2] for name in leftovers(computer, self.template)} == {"damaged"}
 
 
 def changes_of(path: Path, home: Path) -> dict[tuple[str, str], list[bytes]]:

@@ -29,6 +29,7 @@ SCENES = (
     "first pull",
     "later pull",
     "full pull",
+    "healing pull",
     "login",
     "login over",
     "restore",
