@@ -47,13 +47,20 @@ def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
     return iter(chunks) if coding in ("", "identity") else _inflate(chunks, coding)
 
 
+def counted(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """The chunks of a body of at most ``limit`` bytes. Raises :class:`TooLargeError` as soon as there is more."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise TooLargeError(limit)
+        yield chunk
+
+
 def read_body(chunks: Iterable[bytes], limit: int) -> bytes:
     """A body of at most ``limit`` bytes as a whole. Raises :class:`TooLargeError` as soon as there is more."""
     body = io.BytesIO()  # gives away its buffer in the end, so that a large body is there once
-    for part in chunks:
-        if body.tell() + len(part) > limit:
-            raise TooLargeError(limit)
-        body.write(part)
+    body.writelines(counted(chunks, limit))
     return body.getvalue()
 
 

@@ -21,8 +21,9 @@ _LIST = "serverChanges"
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _IN_STRING = rb'(?:[^"\\]++|\\.)*+'
 _FLAT = rb'(?:[^"{}\[\]]++|"%b")' % _IN_STRING
+_NESTED = rb"(?:%b|\{%b*+\}|\[%b*+\])" % (_FLAT, _FLAT, _FLAT)
 _TOKEN = re.compile(
-    rb'(?:%b|\{%b*+\}|\[%b*+\])*+(?:([{\[])|([}\]])|("%b))?' % (_FLAT, _FLAT, _FLAT, _IN_STRING), re.DOTALL
+    rb'(?:%b|\{%b*+\}|\[%b*+\])*+(?:([{\[])|([}\]])|("%b))?' % (_NESTED, _NESTED, _NESTED, _IN_STRING), re.DOTALL
 )
 """What neither opens nor closes more than it closes or opens, and then an opening bracket (1), a closing one (2), the
 beginning of a string that goes on (3), or nothing: then there is no more text."""

@@ -7,10 +7,12 @@ a time, whatever the number of connections: the others wait for it, in the middl
 
 from __future__ import annotations
 
+import gc
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from urllib.parse import quote
 
@@ -22,7 +24,7 @@ from ..rawchange import RawChange, UnreadableChange, prepare, raw_changes
 from ..timestamps import parse_timestamp
 from .answers import Answer, MalformedAnswerError, UnwieldyAnswerError
 from .authorized import Authorized
-from .decoding import TooLargeError
+from .decoding import TooLargeError, counted
 from .session import TokenSource
 from .splitting import AnswerText
 from .transport import Transport, is_never_passing, is_passing, is_refused_for_now
@@ -245,7 +247,8 @@ class _Reading:
                 break
         else:
             return b"".join(first)
-        return self._read_in_parts(chain(first, pieces))
+        whole = chain(first, pieces)
+        return self._read_in_parts(whole if self._take is not None else counted(whole, self._limits.answer_bytes))
 
     def _read_in_parts(self, pieces: Iterator[bytes]) -> bytes:
         self._in_parts = True
@@ -263,8 +266,9 @@ class _Reading:
     def _prepared(self, text: bytes | UnreadableChange) -> RawChange | UnreadableChange:
         if isinstance(text, UnreadableChange):
             return text
-        value = jsontext.parse_to_rewrite(text, nesting=self._limits.nesting)
-        return raw_changes([(value, jsontext.dumps(value))])[0]
+        with _no_garbage() if self._has_place else nullcontext():
+            value = jsontext.parse_to_rewrite(text, nesting=self._limits.nesting)
+            return raw_changes([(value, jsontext.dumps(value))])[0]
 
     def _add(self, change: RawChange | UnreadableChange) -> None:
         part = self._part
@@ -278,8 +282,8 @@ class _Reading:
             part.raw.append(change)
             self._bytes += len(change.text)
         if self._take is None:
-            if self._bytes > self._limits.answer_bytes or part.unreadable:
-                raise TooLargeError(self._limits.answer_bytes)
+            if part.unreadable:  # nobody would be told of it
+                raise TooLargeError(self._limits.change_bytes)
         elif self._bytes > _PART_BYTES or self._has_place:
             self._take(part)
             self._handed_over += part.keys
@@ -288,28 +292,10 @@ class _Reading:
 
     def page(self, answer: Answer) -> Page:
         """What came, by the last answer. Raises as :class:`SyncClient`'s calls do."""
-        what = f"{one_line(self._of)} ({answer.source})"
-        if answer.status >= 500:
-            raise FailingPageError(f"{what}: {answer.words()}")
-        if answer.status != 200:
-            raise ServerError(f"{what}: {answer.words()}")
-        answer.check_values()
-        body, changes = _changes(answer) or (answer.json(to_rewrite=True), None)
-        if changes is None:
-            values = body.get("serverChanges") if isinstance(body, dict) else None
-            if not isinstance(values, list):
-                raise MalformedAnswerError(f"{what}: the answer is not a page of changes")
-            changes = prepare(values)
-        until, has_more = body.get("syncedUntil"), body.get("hasMore", False)
-        try:
-            parse_timestamp(until if isinstance(until, str) else "")
-        except ValueError:
-            raise MalformedAnswerError(f"{what}: the answer's syncedUntil is not a time") from None
-        if not isinstance(has_more, bool):
-            raise MalformedAnswerError(f"{what}: the answer's hasMore is neither true nor false")
-        if self._in_parts:
-            return Page(self._part.raw, until, has_more, self._part.unreadable, self._handed_over)
-        return Page(changes, until, has_more)
+        page = _page(answer, self._of)
+        if not self._in_parts:
+            return page
+        return replace(page, raw=self._part.raw, unreadable=self._part.unreadable, handed_over=self._handed_over)
 
     def _malformed(self, what: str) -> MalformedAnswerError:
         return MalformedAnswerError(f"{one_line(self._of)}: {what}")
@@ -322,6 +308,42 @@ class _Reading:
         if self._has_place:
             self._has_place = False
             self._large.release()
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Looks for no garbage within the block: among the millions of values that one change may hold there is none, and
+    to look at them again and again takes longer than to read them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _page(answer: Answer, of: str) -> Page:
+    what = f"{one_line(of)} ({answer.source})"
+    if answer.status >= 500:
+        raise FailingPageError(f"{what}: {answer.words()}")
+    if answer.status != 200:
+        raise ServerError(f"{what}: {answer.words()}")
+    answer.check_values()
+    body, changes = _changes(answer) or (answer.json(to_rewrite=True), None)
+    if changes is None:
+        values = body.get("serverChanges") if isinstance(body, dict) else None
+        if not isinstance(values, list):
+            raise MalformedAnswerError(f"{what}: the answer is not a page of changes")
+        changes = prepare(values)
+    until, has_more = body.get("syncedUntil"), body.get("hasMore", False)
+    try:
+        parse_timestamp(until if isinstance(until, str) else "")
+    except ValueError:
+        raise MalformedAnswerError(f"{what}: the answer's syncedUntil is not a time") from None
+    if not isinstance(has_more, bool):
+        raise MalformedAnswerError(f"{what}: the answer's hasMore is neither true nor false")
+    return Page(changes, until, has_more)
 
 
 def _changes(answer: Answer) -> tuple[jsontext.JSON, list[RawChange]] | None:

@@ -40,7 +40,7 @@ from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..printable import one_line
 from .answers import Answer, BrokenAnswerError, UnwieldyAnswerError
 from .deadlines import Patience, PatientBackend
-from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, decoded, read_body
+from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, counted, decoded, read_body
 from .pace import Pace
 
 _log = logging.getLogger(__name__)
@@ -274,7 +274,7 @@ class Transport:
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > allowed:
             raise TooLargeError(allowed)
         pieces = decoded(response.iter_stream(), headers.get("content-encoding", ""))
-        return receive(_counted(pieces, allowed)) if receive is not None and streamed else read_body(pieces, allowed)
+        return receive(counted(pieces, allowed)) if receive is not None and streamed else read_body(pieces, allowed)
 
     @contextmanager
     def _line(self) -> Iterator[httpcore2.ConnectionPool]:
@@ -294,15 +294,6 @@ class Transport:
             yield line
         finally:
             self._idle.append(line)
-
-
-def _counted(pieces: Iterator[bytes], allowed: int) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > allowed:
-            raise TooLargeError(allowed)
-        yield piece
 
 
 class _Tries:

@@ -46,7 +46,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], Act]]] = {
     "pages out of bombs": (PAGES, lambda: says(200, _zeros("gzip"), {"Content-Encoding": "gzip"})),
     "an app of nothing but objects": (APPS, lambda: _change_of(b'{"a":{}}', 20 * MIB)),
     "pages of nothing but lists": (PAGES, lambda: _change_of(b"[]", 11 * MIB)),
-    "pages of more lists": (PAGES, lambda: _change_of(b"[]", 60 * MIB)),
+    "pages of more lists": (PAGES, lambda: _change_of(b"[]", 30 * MIB)),
 }
 
 

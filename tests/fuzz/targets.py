@@ -38,7 +38,7 @@ from manabackup.crypto.recovery import format_recovery_code, parse_recovery_code
 from manabackup.detached import attach, detach
 from manabackup.errors import DamagedArchiveError, JSONTextError, ManabackupError, UsageError, WrongSecretError
 from manabackup.jsonmembers import members
-from manabackup.limits import DEFAULT_LIMITS
+from manabackup.limits import DEFAULT_LIMITS, MIB
 from manabackup.mirror.changes import pack, unpack
 from manabackup.operations.convert import convert
 from manabackup.operations.diff import Side, diff
@@ -53,6 +53,7 @@ from manabackup.rawchange import prepare
 from manabackup.remote.answers import Answer
 from manabackup.remote.decoding import BrokenCodingError, TooLargeError, decoded, read_body
 from manabackup.remote.session import read_claims
+from manabackup.remote.splitting import AnswerText
 from manabackup.remote.sync import _page
 from manabackup.timestamps import format_timestamp, parse_timestamp
 from tests.archive import handmade, zips
@@ -391,6 +392,10 @@ def page(data: bytes) -> None:
         _require(error.message.isprintable(), error)
         return
     assert isinstance(found.until, int)
+    with suppress(JSONTextError):  # of two lists of changes the last would count
+        in_parts = AnswerText([data[:40], data[40:]], DEFAULT_LIMITS, large=MIB, on_large=lambda: None)
+        texts = [text for text in in_parts.changes() if isinstance(text, bytes)]
+        assert [jsontext.dumps(jsontext.parse(text)) for text in texts] == [change.text for change in found.raw]
     if found.changes:
         raw = prepare(found.changes)
         ids, body, _ = pack(raw)

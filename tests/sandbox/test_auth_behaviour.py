@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
@@ -451,8 +451,8 @@ def test_a_token_outlives_the_deletion_and_finds_nothing_until_the_singletons_ar
         box.accounts.set_vault(user.id, "standard", bytes(32))
         headers = {"Authorization": f"Bearer {box.accounts.issue_token(user.id)}"}
 
-        def ask(method: str, path: str) -> httpx.Response:
-            return httpx.request(method, box.url + path, headers=headers, trust_env=False)
+        def ask(method: str, path: str) -> httpx2.Response:
+            return httpx2.request(method, box.url + path, headers=headers, trust_env=False)
 
         pull = "/sync/profile/pull?collection=userContext&since=x"
         assert len(ask("GET", pull).json()["serverChanges"]) == 1

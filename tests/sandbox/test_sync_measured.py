@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from manabackup.sandbox import Sandbox
@@ -47,7 +47,7 @@ def test_a_field_that_is_null_does_no_harm_where_fields_are_not_kept(server: San
 def test_a_field_of_an_update_that_is_null_still_takes_the_connection(server: Sandbox, app: str) -> None:
     change = '{"table":"t","id":"1","op":"update","fields":{"b":{"value":1,"at":"x"},"a":null}}'
     with client(server) as http:
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx2.RemoteProtocolError):
             push(http, app, change)
         assert server.log.count(app) == 0
 
@@ -158,7 +158,7 @@ def _preflight(
     asked = {"Origin": origin, "Access-Control-Request-Method": method}
     if headers:
         asked["Access-Control-Request-Headers"] = headers
-    answer = httpx.options(f"{server.url}/sync/app", headers=asked, trust_env=False)
+    answer = httpx2.options(f"{server.url}/sync/app", headers=asked, trust_env=False)
     return answer.status_code, set(answer.headers) - {"date"}
 
 
@@ -176,7 +176,7 @@ def _preflight(
 def test_no_origin_is_granted_where_nothing_is(
     server: Sandbox, method: str, path: str, status: int, granted: bool
 ) -> None:
-    answer = httpx.request(method, server.url + path, headers=BROWSER, trust_env=False)
+    answer = httpx2.request(method, server.url + path, headers=BROWSER, trust_env=False)
     assert answer.status_code == status
     assert answer.headers["vary"] == "Origin"
     assert any(name.startswith("access-control-") for name in answer.headers) is granted
@@ -188,7 +188,7 @@ def test_no_origin_is_granted_where_nothing_is(
 @pytest.mark.parametrize("path", ["/ws", "/ws/todo"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH"])
 def test_a_web_socket_wants_an_upgrade_whatever_the_method(server: Sandbox, method: str, path: str) -> None:
-    answer = httpx.request(method, server.url + path, headers={"Connection": "keep-alive"}, trust_env=False)
+    answer = httpx2.request(method, server.url + path, headers={"Connection": "keep-alive"}, trust_env=False)
     assert answer.status_code == 426
     assert answer.text == 'WebSocket protocol violation: Connection header "keep-alive" does not contain Upgrade\n'
     assert (answer.headers["connection"], answer.headers["upgrade"]) == ("Upgrade", "websocket")
