@@ -12,20 +12,20 @@ from ..errors import WrongKeyError
 KEY_BYTES = 32
 _FINGERPRINT_CONTEXT = b"manabackup key fingerprint v1"
 _BOM = b"\xef\xbb\xbf"
-_TEXT = re.compile(rb"[\t-\r -~]*")
+_TEXT = re.compile(rb"[0-9A-Za-z+/_=-]{30,}[\r\n]*")
 _HEX = re.compile(rb"[0-9A-Fa-f]{64}")
 
 
 def parse_master_key(data: bytes) -> bytes:
     """A master key as a key file holds it: 32 raw bytes, 64 hex digits, or base64 of either alphabet.
 
-    Raises :class:`WrongKeyError` for anything else, without quoting it; also for 32 bytes that are text: half a key, or
-    a password. A random key is none once in 10^13 times.
+    Raises :class:`WrongKeyError` for anything else, without quoting it; also for 32 bytes that are digits of hex or
+    base64: half a key. A random key is such a text less than once in 10^18 times.
     """
     if len(data) == KEY_BYTES:
         if _TEXT.fullmatch(data):
             raise WrongKeyError(
-                "not a master key: 32 characters of text", hint="a key in hex has 64 digits, and one in base64 44"
+                "not a master key: 32 digits of hex or base64", hint="a key in hex has 64 digits, and one in base64 44"
             )
         return data
     text = data.removeprefix(_BOM).strip()

@@ -151,7 +151,8 @@ def test_key_files_hold_raw_bytes_hex_or_base64() -> None:
         assert parse_master_key(spelling) == KEY
     bom = b"\xef\xbb\xbf"
     assert parse_master_key(bom + KEY.hex().encode() + b"\r\n") == parse_master_key(bom + url_safe) == KEY
-    assert parse_master_key(bom + KEY[3:]) == bom + KEY[3:]  # raw bytes may be anything but text
+    for raw in (bom + KEY[3:], bytes(range(32, 64)), b"\r\n" * 16):  # raw bytes may be nearly anything
+        assert parse_master_key(raw) == raw
     for wrong in (b"", b"x" * 31, b"x" * 33, b"zz" * 32, base64.b64encode(KEY + b"!")):
         with pytest.raises(WrongKeyError):
             parse_master_key(wrong)
@@ -159,9 +160,9 @@ def test_key_files_hold_raw_bytes_hex_or_base64() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [KEY.hex()[:32], base64.b64encode(KEY)[:32].decode(), "a password of 32 letters, really", KEY.hex()[:31] + "\n"],
+    [KEY.hex()[:32], base64.b64encode(KEY)[:32].decode(), KEY.hex()[:30] + "\r\n", KEY.hex()[:31] + "\n"],
 )
-def test_text_of_32_characters_is_no_key(text: str) -> None:
+def test_32_digits_are_no_key(text: str) -> None:
     with pytest.raises(WrongKeyError) as caught:
         parse_master_key(text.encode())
     assert caught.value.hint is not None
