@@ -19,7 +19,8 @@ test: $(READY) ## all tests, on two cores
 	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # Left out is what tries one thing in very many ways, or waits: every fault at every request, a death at every step,
-# findings of the fuzzers, outputs that the documents show, the wheel, interrupts, and what others see of secrets.
+# findings of the fuzzers, outputs that the documents show, the tour, the wheel, interrupts, whole roundtrips, and what
+# others see of secrets.
 LONG := tests/crash tests/docs tests/faults tests/fuzz \
 	$(addprefix tests/e2e/test_,demo.py interrupts.py project.py roundtrip.py secrets.py)
 test-quick: $(READY) ## the tests that say most in the least time
