@@ -218,7 +218,7 @@ READ_WRONG = [
 def readings() -> list[tuple[str, str]]:
     pages = [
         (call, fault.name)
-        for call in ("plan's page", "plan's clock", "look before the push", "verification's page")
+        for call in ("plan's last page", "plan's clock", "look before the push", "verification's last page")
         for fault in PAGES
     ]
     return [(call, name) for call in READING for name in READ_WRONG] + pages
