@@ -49,7 +49,7 @@ def _flip_in(mirror: Path, app: str, collection: str) -> None:
     mirror.write_bytes(content)
 
 
-def test_without_the_servers_what_is_sound_is_exported_and_the_rest_named(
+def test_L7_without_the_servers_what_is_sound_is_exported_and_the_rest_named(
     stocked: Computer, mirror: Path, expected: object
 ) -> None:
     _flip_in(mirror, "notes", "notes")
@@ -80,7 +80,7 @@ def test_what_was_not_asked_for_may_be_damaged(stocked: Computer, mirror: Path) 
 
 
 @pytest.mark.parametrize("command", ["export", "audit"])
-def test_with_the_servers_it_is_healed_at_once(stocked: Computer, mirror: Path, expected: object, command: str) -> None:
+def test_L7_with_the_servers_it_is_healed_at_once(stocked: Computer, mirror: Path, expected: object, command: str) -> None:
     _flip_in(mirror, "notes", "notes")
     done = stocked.export("--force") if command == "export" else stocked("audit")
     assert "warning: the mirror of notes/notes was damaged and is read again" in done.err
@@ -97,7 +97,7 @@ def test_an_audit_without_the_servers_names_the_damage(stocked: Computer, mirror
     assert finding["count"] == 1
 
 
-def test_any_flipped_bit_is_said_or_means_nothing(stocked: Computer, mirror: Path, expected: object) -> None:
+def test_L7_any_flipped_bit_is_said_or_means_nothing(stocked: Computer, mirror: Path, expected: object) -> None:
     """Whole processes; ``tests/mirror`` looks at every bit."""
     written = mirror.read_bytes()
     sums = mirror.with_name(f"{mirror.name}.sums")

@@ -68,7 +68,7 @@ def _leftovers(computer: Computer) -> set[str]:
     """Files that no finished run has."""
     known = {"lock", "session.json", computer.archive.name}
     names = {path.name for path in computer.files()} - known
-    return {name for name in names if not name.endswith((".sqlite", ".sqlite-wal", ".sqlite-shm"))}
+    return {name for name in names if not name.endswith((".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite.sums"))}
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -83,7 +83,7 @@ def check_healing(path: Path, server: Server, expected: Rows, *, keeps_history: 
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_flipped_bit_passes_a_close_look_and_is_another_mirror(path: Path, part: int) -> None:
+def test_L7_no_flipped_bit_passes_a_close_look_and_is_another_mirror(path: Path, part: int) -> None:
     build(path)
     written = path.read_bytes()
     with opened(path) as mirror:
@@ -114,7 +114,7 @@ def passes(file: bytes) -> bool:
 
 
 @pytest.mark.parametrize("small_pages", [False, True])
-def test_a_flipped_bit_is_said_and_healed(path: Path, small_pages: bool) -> None:
+def test_L7_a_flipped_bit_is_said_and_healed(path: Path, small_pages: bool) -> None:
     if small_pages:
         flips.with_small_pages(path)
     build(path)
@@ -211,7 +211,7 @@ def test_a_flipped_bit_in_the_log_of_a_run_that_was_cut_off_is_not_passed_over(p
 
 
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 4_095, 4_096, 4_097, *range(5_000, 45_000, 4_100)])
-def test_a_mirror_that_was_cut_off_is_read_again(path: Path, length: int) -> None:
+def test_L7_a_mirror_that_was_cut_off_is_read_again(path: Path, length: int) -> None:
     build(path)
     with opened(path) as mirror:
         expected = rows(mirror)
@@ -240,7 +240,7 @@ def test_without_a_server_a_mirror_of_which_nothing_can_be_read_stays_where_it_i
 SERVER_ROWS = {of: [change.text for change in held] for of, held in SERVER.items()}
 
 
-def test_exchanged_pages_of_the_file_are_found(path: Path) -> None:
+def test_L7_exchanged_pages_of_the_file_are_found(path: Path) -> None:
     build(path)
     with opened(path) as mirror:
         expected = rows(mirror)
@@ -331,7 +331,7 @@ EDITS = {
 
 @pytest.mark.parametrize("witnessed", [True, False])
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_an_edit_of_the_file_is_found_and_healed(path: Path, edit: str, witnessed: bool) -> None:
+def test_L7_an_edit_of_the_file_is_found_and_healed(path: Path, edit: str, witnessed: bool) -> None:
     build(path)
     with opened(path) as mirror:
         expected, client_id = rows(mirror), mirror.client_id
@@ -427,7 +427,7 @@ def servers(draw: st.DrawFn) -> Server:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(servers(), st.sampled_from(["bits", "zeros", "noise", "cut", "exchange"]), st.randoms(use_true_random=False))
-def test_whatever_happens_to_whatever_mirror_it_says_so_or_holds_what_it_held(
+def test_L7_whatever_happens_to_whatever_mirror_it_says_so_or_holds_what_it_held(
     tmp_path_factory: pytest.TempPathFactory, server: Server, kind: str, chance: random.Random
 ) -> None:
     path = tmp_path_factory.mktemp("mirror") / "mirror.sqlite"

@@ -11,6 +11,7 @@ import pytest
 from manabackup.errors import ServerError
 from manabackup.limits import DEFAULT_LIMITS
 from manabackup.mirror import LossKind
+from manabackup.mirror.ledger import Holding
 from manabackup.timestamps import EPOCH, FAR_FUTURE, format_timestamp
 
 from .box import REGISTRY, T0, Box, page
@@ -144,11 +145,14 @@ def test_a_mirror_whose_apps_were_read_as_wholes_goes_on_from_its_cursors(box: B
     box.write([T0 + n for n in range(10)], collection="unheard of")
     box.pull()
     last = now(box)
-    with box.mirror() as mirror:
-        mirror._connection.execute("UPDATE collection SET cursor = NULL")
-        mirror._connection.execute("DELETE FROM collection WHERE NOT EXISTS (SELECT 1 FROM page WHERE collection = id)")
-        mirror._connection.execute("DELETE FROM meta WHERE key LIKE 'remembered:%'")
-        mirror._connection.execute("UPDATE app SET cursor = ?", (last,))
+    with box.mirror() as mirror, mirror._writing() as ledger:
+        ledger.remove("collection", "pages = 0")
+        for held in [Holding(*row) for row in ledger.rows("collection")]:
+            held.cursor = None
+            ledger.keep(held)
+        ledger.remove("meta", "key LIKE 'remembered:%'")
+        for app, _ in ledger.rows("app"):
+            ledger.put("app", (app, last))
     late = [last - 100 * SECOND, last + 1]
     for collection in ("tasks", "lists", "unheard of", "never seen"):
         box.write(late, collection=collection)

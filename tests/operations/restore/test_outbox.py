@@ -77,7 +77,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "outbox.sqlite"
 
 
-def test_a_flipped_bit_changes_nothing_or_ends_the_restore(path: Path) -> None:
+def test_L7_a_flipped_bit_changes_nothing_or_ends_the_restore(path: Path) -> None:
     with Outbox(path) as outbox:
         fill(outbox)
         expected = content(outbox)
@@ -148,7 +148,7 @@ def test_a_flipped_bit_in_its_log_does_not_take_back_what_was_done(path: Path, t
         "PRAGMA user_version = 1",
     ],
 )
-def test_an_edited_outbox_ends_the_restore_and_says_what_to_do(path: Path, edit: str) -> None:
+def test_L7_an_edited_outbox_ends_the_restore_and_says_what_to_do(path: Path, edit: str) -> None:
     with Outbox(path) as outbox:
         fill(outbox)
     with closing(sqlite3.connect(path)) as connection:
