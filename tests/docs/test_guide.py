@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,18 +37,23 @@ def test_every_command_does_what_the_guide_shows(anna: Person) -> None:
     assert list(find_differences(anna, shown_commands(GUIDE))) == [], "if that is meant: python -m tests.docs"
 
 
-def test_the_nightly_script_makes_one_sealed_archive_a_day_and_is_silent(anna: Person) -> None:
+@pytest.fixture
+def backups(anna: Person) -> Path:
+    """The folder of the nightly script, which is set up and has its secrets."""
     script, backups, secrets = (anna.home / name for name in ("backup-mana", "backups", ".secrets"))
     script.write_text(NIGHTLY, "utf-8")
     script.chmod(0o700)
-    backups.mkdir()
-    secrets.mkdir()
+    for folder in (backups, secrets):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     for name in ("recovery-code", "passphrase"):
         (secrets / name).symlink_to(anna.home / name)
-    assert (
-        anna.types("manabackup login --force --email anna@example.org --password-file password --quiet >/dev/null")
-        == ""
-    )
+    login = "manabackup login --force --email anna@example.org --password-file password --quiet >/dev/null"
+    assert anna.types(login) == ""
+    return backups
+
+
+def test_the_nightly_script_makes_one_sealed_archive_a_day_and_is_silent(anna: Person, backups: Path) -> None:
     old = [backups / f"mana-2026-01-{day:02}.mana" for day in range(1, 32)]
     for file in old:
         file.touch()
@@ -59,8 +66,9 @@ def test_the_nightly_script_makes_one_sealed_archive_a_day_and_is_silent(anna: P
     assert "sealed  yes" in anna.types(f"manabackup info {new}")
 
 
+@pytest.mark.usefixtures("backups")
 def test_the_nightly_script_ends_as_the_program_does(anna: Person) -> None:
-    (anna.home / ".secrets" / "recovery-code").unlink(missing_ok=True)
+    (anna.home / ".secrets" / "recovery-code").unlink()
     assert anna.types("./backup-mana; echo $?").endswith("does not exist\n10\n")
 
 

@@ -80,7 +80,9 @@ def test_what_was_not_asked_for_may_be_damaged(stocked: Computer, mirror: Path) 
 
 
 @pytest.mark.parametrize("command", ["export", "audit"])
-def test_L7_with_the_servers_it_is_healed_at_once(stocked: Computer, mirror: Path, expected: object, command: str) -> None:
+def test_L7_with_the_servers_it_is_healed_at_once(
+    stocked: Computer, mirror: Path, expected: object, command: str
+) -> None:
     _flip_in(mirror, "notes", "notes")
     done = stocked.export("--force") if command == "export" else stocked("audit")
     assert "warning: the mirror of notes/notes was damaged and is read again" in done.err
