@@ -333,6 +333,12 @@ def leftovers(computer: Computer, before: Computer) -> set[str]:
     return {name for name in new if not (name.startswith("state/mirrors/") and name.endswith(SQLITE))}
 
 
+def litter(computer: Computer, before: Computer) -> set[str]:
+    """Of the leftovers those that nobody has a use for: no outbox, and no damaged mirror that was replaced."""
+    left = leftovers(computer, before)
+    return {path for path in left if not (path.startswith("state/restores/") or path.endswith(".sqlite.damaged"))}
+
+
 def told(done: Ended) -> str:
     """What a run said, for a test that fails."""
     last = done.steps[-1] if done.steps else "no step"

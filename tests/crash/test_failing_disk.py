@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Studio
 from .sampling import chosen, seeded, some, telling, unless_more_are_asked_for, variants
-from .scenes import Scene, leftovers, names, told
+from .scenes import Scene, litter, names, told
 from .steps import Ended, Mode, Runner, Trouble
 from .test_kills import SCENES
 
@@ -51,8 +51,7 @@ def endure(scene: Scene, run: Runner, trouble: Trouble) -> None:
     # Who writes a mirror removes its witness first, and leaves none when he fails.
     assert {name for name in before if not name.endswith(".sqlite.sums")} <= names(computer)
     if not (trouble.mode is Mode.FAIL_ON and trouble.number == errno.EIO):  # there nothing can be removed either
-        left = leftovers(computer, scene.template)
-        assert not {path for path in left if not path.startswith("state/restores/")}, told(done)
+        assert not litter(computer, scene.template), told(done)
     if not scene.is_refused_now(computer):
         again = run(computer, *scene.arguments(computer), root=computer.home)
         assert again.code in scene.codes, told(again)

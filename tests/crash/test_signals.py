@@ -13,7 +13,7 @@ import manabackup
 
 from .conftest import Studio
 from .sampling import chosen, seeded, some, telling, unless_more_are_asked_for, variants
-from .scenes import Scene, leftovers, told
+from .scenes import Scene, litter, told
 from .steps import Mode, Runner, Trouble
 from .test_kills import SCENES
 
@@ -35,7 +35,7 @@ def heed(scene: Scene, run: Runner, trouble: Trouble) -> None:
     assert done.err.splitlines()[-1:] == ["error: interrupted"], told(done)
     assert done.out == ""
     scene.check_whole(computer)
-    assert not {path for path in leftovers(computer, scene.template) if not path.startswith("state/restores/")}
+    assert not litter(computer, scene.template)
     if not scene.is_refused_now(computer):
         again = run(computer, *command, root=computer.home)
         assert again.code in scene.codes, told(again)

@@ -126,7 +126,7 @@ def test_the_targets_that_the_readme_names_exist() -> None:
     assert {"demo", "test"} <= named <= targets
 
 
-def test_the_changelog_begins_with_this_version() -> None:
-    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+def test_the_changelog_s_latest_release_is_this_version() -> None:
+    first = re.search(r"^## ([0-9]\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert first is not None
     assert first[1] == __version__
