@@ -30,10 +30,11 @@ crash: $(READY) ## kill and fail every file-system step of every command; takes 
 	@MANABACKUP_CRASH_STEPS=all MANABACKUP_KILL_ROUNDS=200 $(BIN)/python -m pytest -n 2 --dist worksteal \
 		-o faulthandler_timeout=0 tests/crash
 
-lint: $(READY) ## style, formatting, types
+lint: $(READY) ## style, formatting, types, floors
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 format: $(READY) ## put the sources into the house's form
 	@$(BIN)/ruff check --fix .

@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from manabackup import jsontext
 from manabackup.mirror import Batch, Mirror, prepare
-from manabackup.registry import load
+from manabackup.model.registry import load
 from manabackup.sandbox import ChangeLog, Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import Account, populate
+from manabackup.text import jsontext
 
 from .measure import Meter, run
 

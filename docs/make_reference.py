@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from manabackup import errors, registry
+from manabackup import errors
 from manabackup.cli import overview
 from manabackup.cli.frame import program
+from manabackup.model import registry
 from manabackup.operations.audit.findings import KINDS
 
 REFERENCE = Path(__file__).with_name("reference.md")

@@ -6,7 +6,7 @@ together. They stay, and so do those of :mod:`manabackup.errors`; what else stan
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from .about import __version__ as __version__
 
 TYPE_CHECKING = False  # as typing has it, which is not worth its import here
 if TYPE_CHECKING:
@@ -18,20 +18,23 @@ if TYPE_CHECKING:
     from .crypto.keys import parse_master_key
     from .limits import DEFAULT_LIMITS, Limits
     from .mirror import Mirror, Snapshot
-    from .operations.account_key import AccountKey, KeyOrigin
+    from .operations.account.account_data import export_source
+    from .operations.account.key import AccountKey, KeyOrigin, unlock
+    from .operations.account.settings import AUTH_URL, SYNC_URL
+    from .operations.account.source import Source
+    from .operations.archives.convert import convert
+    from .operations.archives.inspect import Info, info
+    from .operations.archives.reseal import seal, unseal
+    from .operations.archives.verify import Problem, VerifyReport, verify
     from .operations.audit.findings import Finding, Severity
     from .operations.audit.run import Audit, audit
     from .operations.audit.sarif import sarif
     from .operations.audit.vault import VaultState
-    from .operations.backup import export_source, pull, unlock
-    from .operations.convert import convert
-    from .operations.diff import Diff, Side, diff
-    from .operations.export import ExportResult, Selection, Source, export
-    from .operations.inspect import Info, info
+    from .operations.compare.diff import Diff, Side, diff
+    from .operations.export import ExportResult, Selection, export
     from .operations.pull import PullResult
+    from .operations.pull.account import pull
     from .operations.rekey import RekeyResult, rekey
-    from .operations.reseal import seal, unseal
-    from .operations.verify import Problem, VerifyReport, verify
     from .remote.connection import Connection, connect
     from .remote.session import CommandToken, Session, SessionToken, StaticToken, TokenSource, sign_in, sign_out
     from .remote.sync import Page, SyncClient
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
     from .sandbox import Sandbox
     from .sandbox.plan import Plan
     from .sandbox.population import populate
-    from .settings import AUTH_URL, SYNC_URL
 
 _HOMES = {
     ".archive.manifest": ("Manifest",),
@@ -50,20 +52,22 @@ _HOMES = {
     ".crypto.keys": ("parse_master_key",),
     ".limits": ("DEFAULT_LIMITS", "Limits"),
     ".mirror": ("Mirror", "Snapshot"),
-    ".operations.account_key": ("AccountKey", "KeyOrigin"),
+    ".operations.account.key": ("AccountKey", "KeyOrigin", "unlock"),
     ".operations.audit.findings": ("Finding", "Severity"),
     ".operations.audit.run": ("Audit", "audit"),
     ".operations.audit.sarif": ("sarif",),
     ".operations.audit.vault": ("VaultState",),
-    ".operations.backup": ("export_source", "pull", "unlock"),
-    ".operations.convert": ("convert",),
-    ".operations.diff": ("Diff", "Side", "diff"),
-    ".operations.export": ("ExportResult", "Selection", "Source", "export"),
-    ".operations.inspect": ("Info", "info"),
+    ".operations.account.account_data": ("export_source",),
+    ".operations.account.source": ("Source",),
+    ".operations.pull.account": ("pull",),
+    ".operations.archives.convert": ("convert",),
+    ".operations.compare.diff": ("Diff", "Side", "diff"),
+    ".operations.export": ("ExportResult", "Selection", "export"),
+    ".operations.archives.inspect": ("Info", "info"),
     ".operations.pull": ("PullResult",),
     ".operations.rekey": ("RekeyResult", "rekey"),
-    ".operations.reseal": ("seal", "unseal"),
-    ".operations.verify": ("Problem", "VerifyReport", "verify"),
+    ".operations.archives.reseal": ("seal", "unseal"),
+    ".operations.archives.verify": ("Problem", "VerifyReport", "verify"),
     ".remote.connection": ("Connection", "connect"),
     ".remote.session": ("CommandToken", "Session", "SessionToken", "StaticToken", "TokenSource", "sign_in", "sign_out"),
     ".remote.sync": ("Page", "SyncClient"),
@@ -72,7 +76,7 @@ _HOMES = {
     ".sandbox": ("Sandbox",),
     ".sandbox.plan": ("Plan",),
     ".sandbox.population": ("populate",),
-    ".settings": ("AUTH_URL", "SYNC_URL"),
+    ".operations.account.settings": ("AUTH_URL", "SYNC_URL"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

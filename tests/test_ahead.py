@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from manabackup.ahead import ahead
+from manabackup.host.ahead import ahead
 
 
 def reading_threads() -> list[threading.Thread]:

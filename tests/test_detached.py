@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.crypto.fields import encrypted_value
-from manabackup.detached import attach, detach, parts, references, referred
+from manabackup.model.detached import attach, detach, parts, references, referred
+from manabackup.text import jsontext
 
 
 def encrypted(iv: bytes, sealed: bytes) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from manabackup.interrupts import uninterrupted
-from manabackup.output import AtomicFile
+from manabackup.host.interrupts import uninterrupted
+from manabackup.host.output import AtomicFile
 
 
 @pytest.fixture

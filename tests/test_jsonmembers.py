@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.errors import JSONTextError
-from manabackup.jsonmembers import members
+from manabackup.text.jsonmembers import members
 
 _TEXTS = st.text(st.characters(codec=None, exclude_categories=[]) | st.sampled_from('\\"{}[],: \ud83d'), max_size=8)
 _VALUES = st.recursive(

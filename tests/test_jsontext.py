@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.errors import JSONTextError
-from manabackup.jsontext import JSON, Number, dumps, parse, parse_canonical, value_text
+from manabackup.text import jsontext
+from manabackup.text.jsontext import JSON, Number, dumps, parse, parse_canonical, value_text
 
 texts = st.text(st.characters(exclude_categories=()))  # lone surrogates included
 numbers = (

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from manabackup.errors import LockedError, OutputError, UsageError
-from manabackup.output import AtomicFile, check_place, write_whole, writing_to
+from manabackup.host.output import AtomicFile, check_place, write_whole, writing_to
 
 
 def names(folder: Path) -> list[str]:
@@ -165,7 +165,7 @@ def test_L3_of_many_writers_that_begin_at_once_no_two_get_through_together(tmp_p
 
 KILLED = """
 import sys
-from manabackup.output import AtomicFile
+from manabackup.host.output import AtomicFile
 with AtomicFile(sys.argv[1], force=True) as file:
     file.write(bytes(2_000_000))
     print("writing", flush=True)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup.sorting import LineSorter
+from manabackup.host.sorting import LineSorter
 
 lines = st.binary(max_size=50)
 keys = st.text(st.characters(exclude_categories=()), max_size=3)

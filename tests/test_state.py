@@ -16,11 +16,11 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail, null
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
-from manabackup import keyring_store
 from manabackup.errors import LockedError, OutputError, SignInError, UsageError
-from manabackup.keyring_store import Keyring, platform_keyring
+from manabackup.host import keyring_store
+from manabackup.host.keyring_store import Keyring, platform_keyring
+from manabackup.operations.account.state import SessionStore, StateFolder, default_root
 from manabackup.remote.session import Session
-from manabackup.state import SessionStore, StateFolder, default_root
 
 SESSION = Session("https://auth.mana.how", "u1", "me@example.invalid", "mana.session_token=geheim.abc%3D")
 
@@ -193,7 +193,7 @@ def test_L3_a_locked_folder_stops_a_second_run_at_once(folder: StateFolder) -> N
 
 def test_L3_a_lock_ends_with_its_process(folder: StateFolder) -> None:
     code = (
-        "import sys, os; from pathlib import Path; from manabackup.state import StateFolder\n"
+        "import sys, os; from pathlib import Path; from manabackup.operations.account.state import StateFolder\n"
         "StateFolder(Path(sys.argv[1])).lock().__enter__(); print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup.timestamps import FAR_FUTURE, SECOND, format_timestamp, parse_timestamp
+from manabackup.text.timestamps import FAR_FUTURE, SECOND, format_timestamp, parse_timestamp
 
 MICROS = st.datetimes(timezones=st.just(UTC)).map(
     lambda moment: (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.operations.diff import Side, diff
+from manabackup.operations.compare.diff import Side, diff
 from manabackup.operations.rekey import rekey
 
 from ..data import prose

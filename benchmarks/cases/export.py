@@ -14,8 +14,8 @@ from isal import isal_zlib
 
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
+from manabackup.model.registry import load
 from manabackup.operations.export import Source, export
-from manabackup.registry import load
 
 from ..data import Dataset, opened, prose
 from ..measure import BrokenOutputError, Measurement, Meter, interleaved, run, typical

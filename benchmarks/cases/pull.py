@@ -15,10 +15,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from manabackup.mirror import Mirror
-from manabackup.operations import backup
+from manabackup.model.registry import load
+from manabackup.operations.account.account_data import export_source
+from manabackup.operations.account.key import unlock
 from manabackup.operations.export import export
 from manabackup.operations.pull import PullResult
-from manabackup.registry import load
+from manabackup.operations.pull.account import pull as pull_account
 from manabackup.remote.connection import Connection, connect
 from manabackup.remote.session import StaticToken, sign_in
 from manabackup.remote.transport import Transport
@@ -123,7 +125,7 @@ def pull_all(
             held.move_cursors(dict.fromkeys(load().apps, 0))
             held.remember("searchedAt", datetime.now(UTC).isoformat())
         with meter:
-            result = backup.pull(held, connection)
+            result = pull_account(held, connection)
     _check(result, expected)
     return {"new": result.changes_new}
 
@@ -133,9 +135,9 @@ def export_all(meter: Meter, *, url: str, token: str, mirror: str, key: str, exp
     path = Path(mirror)
     _forget(path)
     with _connected(url, token) as connection, _mirror(path, connection) as held, meter:
-        unlocked = backup.unlock(held, connection, master_key=bytes.fromhex(key))
-        result = backup.pull(held, connection)
-        with backup.export_source(held, unlocked, connection) as source:
+        unlocked = unlock(held, connection, master_key=bytes.fromhex(key))
+        result = pull_account(held, connection)
+        with export_source(held, unlocked, connection) as source:
             export(source, path.with_suffix(".mana"), force=True)
     _check(result, expected)
     return {}

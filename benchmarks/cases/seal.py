@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
-from manabackup.operations import reseal
+from manabackup.operations.archives import reseal
 
 from ..data import prose
 from ..measure import MIB, Measurement, Meter, interleaved, run, typical

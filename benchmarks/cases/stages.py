@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from manabackup import jsontext
 from manabackup.archive.deflate import segment
 from manabackup.crypto.fields import FieldCipher, is_encrypted
-from manabackup.detached import parts, referred
+from manabackup.host.sorting import LineSorter
 from manabackup.limits import DEFAULT_LIMITS, KIB, MIB
 from manabackup.mirror import Snapshot
+from manabackup.model.detached import parts, referred
+from manabackup.model.registry import Table, load
 from manabackup.operations.export.folding import Stream, Terms, fold_block
-from manabackup.registry import Table, load
-from manabackup.sorting import LineSorter
+from manabackup.text import jsontext
 
 from ..data import Dataset, opened, prose
 from ..measure import Measurement, Meter, interleaved, run

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from manabackup.operations.verify import verify
+from manabackup.operations.archives.verify import verify
 
 from ..data import prose
 from ..measure import BrokenOutputError, Measurement, Meter, interleaved, run, run_command

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
-from ..interrupts import uninterrupted
+from ..host.interrupts import uninterrupted
 from ..limits import MIB
 
 _HEARD_BEHIND = 2 * MIB

@@ -12,8 +12,8 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ..ahead import ahead
 from ..crypto.seal import Source
+from ..host.ahead import ahead
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from . import deflate, names
 from .behind import told

@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 
-from .. import jsontext
 from ..crypto.seal import CIPHER, IV_BYTES, KDF, SALT_BYTES, SealParameters
 from ..errors import DamagedArchiveError, JSONTextError
-from ..jsontext import JSON, Number
 from ..limits import DEFAULT_LIMITS, Limits
+from ..text import jsontext
+from ..text.jsontext import JSON, Number
 from .names import MANIFEST
 
 FORMAT_VERSION = 2

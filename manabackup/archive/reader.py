@@ -21,19 +21,14 @@ from typing import IO, Any, NamedTuple, NoReturn
 
 import orjson
 
-from .. import jsontext
+from ..crypto.passphrases import BOM, oddities
+from ..crypto.passphrases import told as told_oddities
 from ..crypto.seal import SealedBody, SealParameters, Source, derive_key
-from ..errors import (
-    DamagedArchiveError,
-    JSONTextError,
-    OlderArchiveError,
-    TamperedArchiveError,
-    WrongPassphraseError,
-)
-from ..jsontext import JSON
+from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError, WrongPassphraseError
+from ..host.ahead import ahead
 from ..limits import DEFAULT_LIMITS, MIB, Limits
-from ..passphrases import BOM, oddities
-from ..passphrases import told as told_oddities
+from ..text import jsontext
+from ..text.jsontext import JSON
 from . import deflate, names
 from .behind import told, told_behind
 from .container import Container, Entry, printable
@@ -262,7 +257,7 @@ class OuterArchive:
             sealed = self.container.stored_part(entry)
         else:
             sealed = self._inflated_copy(entry)
-        body = SealedBody(sealed)
+        body = SealedBody(sealed, ahead)
         crc = 0
 
         def count(piece: bytes) -> None:

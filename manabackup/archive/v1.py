@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from .. import jsontext
 from ..errors import DamagedArchiveError, JSONTextError
-from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, Limits
-from ..timestamps import parse_timestamp
+from ..text import jsontext
+from ..text.jsontext import JSON
+from ..text.timestamps import parse_timestamp
 from . import names
 from .container import Container, printable
 from .lines import line_blocks

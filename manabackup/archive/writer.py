@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from .. import __version__, jsontext
+from .. import __version__
 from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
 from ..errors import DamagedArchiveError
-from ..jsontext import JSON
 from ..limits import DEFAULT_LIMITS, GIB, KIB, Limits
+from ..text import jsontext
+from ..text.jsontext import JSON
 from . import names, readme
 from .behind import WriteBehind
 from .content import Content, LineEntry, TableWriter, unreadable

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from ..errors import ManabackupError, ServerError, SignInError, UsageError
+from ..host.secret_sources import variable
+from ..operations.account.state import SessionStore
 from ..remote.session import Session, SessionToken, sign_in, sign_out
 from ..remote.transport import Transport
-from ..secret_sources import variable
-from ..state import SessionStore
 from .frame import command, secret_options, setting_options
 from .prompts import ask
 from .run import Run

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ..printable import one_line
-from ..timestamps import parse_timestamp
+from ..text.printable import one_line
+from ..text.timestamps import parse_timestamp
 
 
 def age(moment: datetime) -> str:

@@ -15,14 +15,14 @@ from ..archive.repacked import HINT as PACKED_AGAIN
 from ..archive.writer import Written
 from ..crypto.fields import FieldCipher
 from ..errors import DamagedArchiveError, ManabackupError, UsageError
-from ..operations.inspect import Info, OlderInfo
-from ..operations.inspect import info as describe
-from ..operations.reseal import seal as seal_archive
-from ..operations.reseal import unseal as unseal_archive
-from ..operations.rows import clean_rows
-from ..operations.verify import VerifyReport
-from ..operations.verify import verify as verify_archive
-from ..printable import counted
+from ..operations.archives.inspect import Info, OlderInfo
+from ..operations.archives.inspect import info as describe
+from ..operations.archives.reseal import seal as seal_archive
+from ..operations.archives.reseal import unseal as unseal_archive
+from ..operations.archives.verify import VerifyReport
+from ..operations.archives.verify import verify as verify_archive
+from ..rows.archived import clean_rows
+from ..text.printable import counted
 from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options
 from .run import Run
@@ -226,7 +226,7 @@ def _description(found: Info | OlderInfo) -> Iterator[str]:
 
 def _shown(value: Any) -> str:
     """A value out of a manifest, which may be anything and nest deeper than Python prints."""
-    from .. import jsontext
+    from ..text import jsontext
 
     if type(value) is int:
         return f"{value:,}"

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from .. import jsontext
 from ..errors import UsageError, WrongKeyError
+from ..host.output import AtomicFile
 from ..mirror import Mirror
-from ..operations import backup
-from ..operations.account_key import AccountKey, KeyOrigin
+from ..operations.account.account_data import export_source
+from ..operations.account.key import AccountKey, KeyOrigin
 from ..operations.audit.findings import Finding, Severity
 from ..operations.audit.run import Audit
 from ..operations.audit.run import audit as look
@@ -24,10 +24,10 @@ from ..operations.restore.plan import Kind, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
 from ..operations.restore.sealing import Sealing
-from ..output import AtomicFile
-from ..printable import counted, one_line, printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
+from ..text import jsontext
+from ..text.printable import counted, one_line, printable
 from .backup import extra_app_option, known_user, open_mirror, pull_into, unlock_mirror
 from .connection import connect, expect_zero_knowledge
 from .files import report_file
@@ -189,7 +189,7 @@ def _place(
 
 def _look(run: Run, place: _Place, personal_space: str | None) -> Audit:
     with (
-        backup.export_source(place.mirror, place.key, place.connection, account_data=False) as source,
+        export_source(place.mirror, place.key, place.connection, account_data=False) as source,
         run.terminal.progress("auditing", unit="changes") as bar,
     ):
         return look(

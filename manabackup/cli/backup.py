@@ -9,17 +9,18 @@ import click
 
 from ..archive.writer import Seal
 from ..errors import NotFoundError, SignInError, UsageError
+from ..host.secret_sources import secret_text
 from ..mirror import UNREADABLE, LossKind, Mirror
-from ..operations import backup
-from ..operations.account_key import AccountKey
+from ..operations.account.account_data import export_source, remember_account
+from ..operations.account.key import AccountKey, unlock
 from ..operations.export import Selection, Source
 from ..operations.export import export as write_export
 from ..operations.pull import PullResult
-from ..printable import one_line, printable
+from ..operations.pull.account import pull as pull_account
 from ..remote.connection import Connection
 from ..remote.session import StaticToken, user_id
-from ..secret_sources import secret_text
-from ..timestamps import parse_timestamp
+from ..text.printable import one_line, printable
+from ..text.timestamps import parse_timestamp
 from .ages import search_words
 from .connection import connect, tell_origin
 from .exported import date, report, stated_date
@@ -54,7 +55,7 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
     share_one_heap()
     with connect(run) as connection, open_mirror(run, connection.sync.base_url, connection.user_id) as mirror:
         result = pull_into(run, connection, mirror, full=full, extra_apps=extra_apps)
-        backup.remember_account(mirror, connection)
+        remember_account(mirror, connection)
     lost = sum(1 for loss in result.losses if loss.kind in UNREADABLE)
     rewritten = len(result.losses) - lost
     lines = [
@@ -147,7 +148,7 @@ def account_source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Se
                 run.terminal.warning(
                     "the mirror was never pulled to its end: the archive may lack what is missing there"
                 )
-            with backup.export_source(mirror, unlock_mirror(run, mirror, None, accept_new_key)) as source:
+            with export_source(mirror, unlock_mirror(run, mirror, None, accept_new_key)) as source:
                 yield source
         return
     with connect(run) as connection, open_mirror(run, connection.sync.base_url, connection.user_id) as mirror:
@@ -155,13 +156,13 @@ def account_source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Se
         pull_into(run, connection, mirror, extra_apps=extra_apps)
         # The service's answer says when it was asked for; two exports of one state are to be equal.
         fixed = stated_date()
-        with backup.export_source(mirror, key, connection, account_data_at=fixed) as source:
+        with export_source(mirror, key, connection, account_data_at=fixed) as source:
             yield source
 
 
 def unlock_mirror(run: Run, mirror: Mirror, connection: Connection | None, accept_new_key: bool) -> AccountKey:
     """The account's key, held against the one that was used before; says what its owner should know of it."""
-    key = backup.unlock(
+    key = unlock(
         mirror,
         connection,
         master_key=run.master_key(),
@@ -225,7 +226,7 @@ def pull_into(
         def progress(done: int, total: int, changes: int) -> None:
             bar.reach(done, total, f"{changes:,} changes")
 
-        return backup.pull(mirror, connection, full=full, extra_apps=extra_apps, progress=progress)
+        return pull_account(mirror, connection, full=full, extra_apps=extra_apps, progress=progress)
 
 
 def known_user(run: Run) -> str:

@@ -12,13 +12,13 @@ import click
 from ..archive.reader import Archive, open_archive
 from ..crypto.fields import FieldCipher
 from ..errors import UsageError, WrongKeyError
-from ..jsontext import JSON, dumps
-from ..operations.diff import MOST_CASES, ChangedRow, Diff, Side, TableDiff
-from ..operations.diff import diff as compare
+from ..operations.account.settings import SECOND
+from ..operations.compare.diff import MOST_CASES, ChangedRow, Diff, Side, TableDiff
+from ..operations.compare.diff import diff as compare
+from ..operations.compare.live import live_archive, scope_of
 from ..operations.export import Selection, Source
-from ..operations.live import live_archive, scope_of
-from ..printable import one_line, printable
-from ..settings import SECOND
+from ..text.jsontext import JSON, dumps
+from ..text.printable import one_line, printable
 from .archives import weak_kdf_option
 from .backup import account_source, extra_app_option
 from .files import archive_argument

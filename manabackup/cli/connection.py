@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 from ..crypto.fields import FieldCipher
 from ..errors import KeyChangedError, SignInError
+from ..host.secret_sources import EnvironmentSource, FileSource, secret_text, ways_to_give
 from ..limits import DEFAULT_LIMITS, Limits
-from ..operations.account_key import AccountKey, KeyOrigin, open_vault
+from ..operations.account.key import AccountKey, KeyOrigin, open_vault
+from ..operations.account.settings import Account
 from ..remote.connection import Connection
 from ..remote.connection import connect as servers
 from ..remote.session import CommandToken, Session, StaticToken, TokenSource
 from ..remote.vault import VaultKey
-from ..secret_sources import EnvironmentSource, FileSource, secret_text, ways_to_give
-from ..settings import Account
 from .run import Run
 
 _TOKEN = "access token"  # noqa: S105 # its name

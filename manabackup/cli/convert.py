@@ -9,8 +9,8 @@ import click
 from ..archive.reader import open_outer
 from ..archive.writer import Seal
 from ..errors import OlderArchiveError, UsageError
-from ..operations.account_key import ask_vault, open_vault
-from ..operations.convert import convert as convert_archive
+from ..operations.account.key import ask_vault, open_vault
+from ..operations.archives.convert import convert as convert_archive
 from .connection import connect, tell_origin
 from .exported import date, report
 from .files import archive_argument, archive_target, force_option, note_written, output_option

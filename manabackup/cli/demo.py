@@ -20,18 +20,18 @@ from pathlib import Path
 
 import click
 
-from .. import jsontext
 from ..archive.reader import open_archive
 from ..crypto.fields import FieldCipher, is_encrypted
 from ..errors import DamagedArchiveError, ManabackupError, OutputError, WrongPassphraseError
-from ..jsontext import JSON
-from ..operations.rows import clean_rows
-from ..output import writing_to
+from ..host.output import writing_to
+from ..host.secret_sources import ENVIRONMENT_PREFIX, variable
+from ..rows.archived import clean_rows
 from ..sandbox import Sandbox
 from ..sandbox.plan import Plan
 from ..sandbox.population import Account, populate
-from ..secret_sources import ENVIRONMENT_PREFIX, variable
-from ..timestamps import format_timestamp
+from ..text import jsontext
+from ..text.jsontext import JSON
+from ..text.timestamps import format_timestamp
 from .frame import command
 from .overview import PROGRAM
 from .run import Exit, Run

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import click
 
 from ..errors import ManabackupError, NotFoundError, OutputError, UsageError
-from ..printable import one_line, printable
-from ..secret_sources import variable
-from ..settings import SECRETS, TARGET
+from ..host.secret_sources import variable
+from ..operations.account.settings import SECRETS, TARGET
+from ..text.printable import one_line, printable
 from . import overview
 from .endings import INTERRUPTED, end_with, raise_interrupts
 from .frame import program
@@ -79,7 +79,7 @@ def _told(error: Exception) -> tuple[int, str, str | None]:
         case click.UsageError():
             return UsageError.exit_code, *_usage(error)
         case FileNotFoundError() if error.filename is None and _nowhere():
-            from ..output import working_folder_is_gone
+            from ..host.output import working_folder_is_gone
 
             return _told(working_folder_is_gone())
         case FileNotFoundError():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from ..errors import UsageError
 from ..operations.export import ExportResult
-from ..printable import counted
+from ..text.printable import counted
 from .meanings import MEANINGS
 from .run import Exit, Run, outcome
 

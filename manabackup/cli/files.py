@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from ..archive.destination import Target
 from ..errors import OutputError, UsageError
-from ..operations.target import Target
-from ..output import check_place
-from ..standard_output import StandardOutput
+from ..host.output import check_place
+from ..host.standard_output import StandardOutput
 from .run import Run
 
 STDOUT = "-"

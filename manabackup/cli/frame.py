@@ -23,8 +23,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 from click.core import ParameterSource
 
-from ..secret_sources import variable
-from ..settings import SECOND, SECRETS, TARGET
+from ..host.secret_sources import variable
+from ..operations.account.settings import SECOND, SECRETS, TARGET
 from . import overview
 from .run import Exit, Run
 

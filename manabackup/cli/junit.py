@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from ..printable import printable
+from ..text.printable import printable
 
 
 @dataclass(frozen=True, slots=True)

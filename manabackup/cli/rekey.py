@@ -14,12 +14,12 @@ from ..archive.writer import Seal
 from ..crypto.fields import FieldCipher
 from ..errors import ServerError, UsageError
 from ..mirror import Mirror
-from ..operations.account_key import ask_vault, open_vault, pin
+from ..operations.account.key import ask_vault, open_vault, pin
+from ..operations.account.settings import TARGET
 from ..operations.rekey import RekeyResult, check_opener
 from ..operations.rekey import rekey as rekey_archive
 from ..operations.restore.job import target_spaces
 from ..remote.connection import Connection
-from ..settings import TARGET
 from .archives import weak_kdf_option
 from .backup import tell_of_damage
 from .connection import connect, expect_zero_knowledge, target_account, tell_origin, unlock

@@ -12,18 +12,18 @@ import click
 
 from ..archive.reader import Archive, open_archive
 from ..crypto.fields import FieldCipher
-from ..operations.account_key import KeyOrigin, ask_vault, open_vault
+from ..operations.account.key import KeyOrigin, ask_vault, open_vault
+from ..operations.account.settings import TARGET
+from ..operations.account.settings import Account as TargetSettings
 from ..operations.restore.check import Verification
 from ..operations.restore.job import Account, target_spaces
 from ..operations.restore.plan import Fault, Kind, OnConflict, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
 from ..operations.restore.run import Order, Restore
-from ..printable import counted, one_line, printable
 from ..remote.connection import Connection
 from ..remote.vault import VaultClient
-from ..settings import TARGET
-from ..settings import Account as TargetSettings
+from ..text.printable import counted, one_line, printable
 from .archives import weak_kdf_option
 from .connection import connect, expect_zero_knowledge, target_account, tell_origin
 from .files import archive_argument

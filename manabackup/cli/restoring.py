@@ -9,7 +9,7 @@ from ..errors import UsageError
 from ..operations.restore.plan import Fault, Kind, Reason
 from ..operations.restore.report import Report
 from ..operations.restore.result import Result
-from ..printable import one_line, printable
+from ..text.printable import one_line, printable
 from .run import Run
 
 COLUMNS = (Kind.INSERT, Kind.UPDATE, Kind.REVIVE, Kind.UNCHANGED, Kind.SKIPPED, Kind.CONFLICT)

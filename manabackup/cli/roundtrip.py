@@ -14,12 +14,12 @@ import click
 from ..archive.reader import open_archive
 from ..crypto.fields import FieldCipher
 from ..errors import ManabackupError
-from ..operations.diff import TableDiff
-from ..operations.roundtrip import RoundtripResult
-from ..operations.roundtrip import roundtrip as try_out
-from ..operations.roundtrip_rules import EXPECTED, LEFT_BEHIND, LEFT_FIELDS, LEFT_ROWS
-from ..output import AtomicFile
-from ..printable import counted, printable
+from ..host.output import AtomicFile
+from ..operations.compare.diff import TableDiff
+from ..operations.compare.roundtrip import RoundtripResult
+from ..operations.compare.roundtrip import roundtrip as try_out
+from ..operations.compare.roundtrip_rules import EXPECTED, LEFT_BEHIND, LEFT_FIELDS, LEFT_ROWS
+from ..text.printable import counted, printable
 from .archives import weak_kdf_option
 from .compare import table_lines
 from .files import archive_argument, report_file

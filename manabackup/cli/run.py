@@ -7,15 +7,15 @@ from contextlib import ExitStack
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from ..crypto.passphrases import oddities, told
 from ..errors import UsageError
-from ..passphrases import oddities, told
-from ..printable import printable
-from ..secret_sources import FileSource, SecretReader, Source, ways_to_give
-from ..settings import TARGET, Settings, resolve
+from ..host.secret_sources import FileSource, SecretReader, Source, ways_to_give
+from ..operations.account.settings import TARGET, Settings, resolve
+from ..text.printable import printable
 from .terminal import Terminal
 
 if TYPE_CHECKING:
-    from ..state import StateFolder
+    from ..operations.account.state import StateFolder
 
 _LABELS = {
     "passphrase": "passphrase",
@@ -94,7 +94,7 @@ class Run:
     @property
     def state(self) -> StateFolder:
         """The state folder that the settings name."""
-        from ..state import StateFolder
+        from ..operations.account.state import StateFolder
 
         return StateFolder(
             self.settings.state_dir,

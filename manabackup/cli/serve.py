@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from ..errors import UsageError
-from ..jsontext import JSON
 from ..sandbox import Sandbox
 from ..sandbox.plan import Plan
 from ..sandbox.population import Account, populate
+from ..text.jsontext import JSON
 from .frame import command
 from .run import Run
 

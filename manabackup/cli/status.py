@@ -8,27 +8,20 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import uuid4
 
-from .. import registry
-from ..errors import (
-    ManabackupError,
-    NotFoundError,
-    OlderMirrorError,
-    ServerError,
-    SignInError,
-    SubscriptionError,
-)
-from ..jsontext import JSON
+from ..errors import ManabackupError, NotFoundError, OlderMirrorError, ServerError, SignInError, SubscriptionError
 from ..limits import DEFAULT_LIMITS, MIB
 from ..mirror import Mirror
+from ..model import registry
 from ..operations import pull
-from ..printable import one_line
+from ..operations.account.state import SessionStore, StateFolder
 from ..remote.account import Subscription, subscription
 from ..remote.connection import Connection
 from ..remote.sync import SyncClient
 from ..remote.transport import Transport
 from ..remote.vault import VaultClient, VaultStatus
-from ..state import SessionStore, StateFolder
-from ..timestamps import FAR_FUTURE, format_timestamp
+from ..text.jsontext import JSON
+from ..text.printable import one_line
+from ..text.timestamps import FAR_FUTURE, format_timestamp
 from .ages import age, search_words
 from .connection import connect
 from .frame import command, secret_options
@@ -201,7 +194,7 @@ def _report_mirror(report: _Report, state: StateFolder, connection: Connection) 
             path, sync_url=connection.sync.base_url, user_id=connection.user_id, create=False, guarded=False
         ) as mirror:
             pulled_at = _time(mirror.pulled_at / 1e6) if mirror.pulled_at is not None else None
-            searched_at = pull.searched_at(mirror)
+            searched_at = mirror.searched_at
             with mirror.snapshot() as snapshot:
                 held = [collection for collection in snapshot.collections() if collection.changes]
                 unsearched = pull.unsearched_apps(snapshot.losses())

@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ManabackupError, OutputError
-from ..printable import printable
+from ..text.printable import printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from ..jsontext import JSON
+    from ..text.jsontext import JSON
 
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 # What JSON lets stand raw and a terminal would obey: C1 controls, line separators, marks of direction.
@@ -175,7 +175,7 @@ class Progress:
 
 def json_line(record: JSON) -> bytes:
     """Canonical JSON and a newline; what a terminal would obey stands as ``\\u`` escapes."""
-    from .. import jsontext
+    from ..text import jsontext
 
     return for_terminal(jsontext.dumps(record)) + b"\n"
 

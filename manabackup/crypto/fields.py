@@ -16,8 +16,8 @@ import pybase64
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from .. import jsontext
 from ..errors import FieldDecryptionError, JSONTextError, WrongKeyError
+from ..text import jsontext
 from . import keys
 from .base64text import forgiving_decode
 

@@ -26,7 +26,6 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR, GCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from ..ahead import ahead
 from ..errors import DamagedArchiveError, UsageError, WrongPassphraseError
 from ..limits import DEFAULT_LIMITS, KIB, MIB, Limits
 
@@ -119,20 +118,28 @@ class Source(Protocol):
         ...
 
 
+class ReadAhead(Protocol):
+    """Makes items before they are asked for, ``most`` at a time."""
+
+    def __call__(self, items: Iterator[_T], *, most: int) -> Iterator[_T]: ...
+
+
 class SealedBody:
     """The plaintext of a sealed body, readable at any place once it is verified.
 
     ``sealed`` is the ciphertext with the tag at its end. Use: :meth:`verify_ciphertext`, :meth:`unlock`, then
-    :attr:`size` and :meth:`read_at`. A block that has changed since the verification raises
-    :class:`DamagedArchiveError` and is not decrypted. Memory: 32 bytes for each MiB, and a few blocks.
+    :attr:`size` and :meth:`read_at`. With ``ahead`` blocks are read while others are hashed and decrypted. A block that
+    has changed since the verification raises :class:`DamagedArchiveError` and is not decrypted. Memory: 32 bytes for
+    each MiB, and a few blocks.
     """
 
     _KEPT_BLOCKS = 4
 
-    def __init__(self, sealed: Source) -> None:
+    def __init__(self, sealed: Source, ahead: ReadAhead | None = None) -> None:
         if sealed.size < TAG_BYTES:
             raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
         self._sealed = sealed
+        self._read_ahead = ahead
         self.size = sealed.size - TAG_BYTES
         self._whole = b""
         self._block_hashes: list[bytes] = []
@@ -237,7 +244,9 @@ class SealedBody:
             raise _changed()
 
     def _ahead(self, blocks: Iterator[_T]) -> Iterator[_T]:
-        return ahead(blocks, most=_AHEAD) if self._block_count() > _AHEAD else blocks
+        if self._read_ahead is None or self._block_count() <= _AHEAD:
+            return blocks
+        return self._read_ahead(blocks, most=_AHEAD)
 
     def _plaintext(self, index: int) -> bytes:
         block = self._blocks.get(index)

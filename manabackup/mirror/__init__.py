@@ -4,7 +4,7 @@
 projection's business.
 """
 
-from ..rawchange import RawChange, UnreadableChange, event_key, prepare
+from ..model.rawchange import RawChange, UnreadableChange, event_key, prepare
 from .changes import MirrorPage
 from .losses import UNREADABLE, Loss, LossKind
 from .reading import HeldCollection, Snapshot

@@ -1,8 +1,9 @@
 """Changes as the mirror keeps them: many of them as a page.
 
-A page's body is a header, a compressed frame of what :mod:`manabackup.detached` leaves of the changes' texts — the size
-of each change's ciphertexts (32 bits, little-endian), then the texts, separated by line breaks — and a compressed frame
-of all ciphertexts. Mirrors of version 1 have bodies of one frame, the texts as they came; such pages stay as they are.
+A page's body is a header, a compressed frame of what :mod:`manabackup.model.detached` leaves of the changes' texts —
+the size of each change's ciphertexts (32 bits, little-endian), then the texts, separated by line breaks — and a
+compressed frame of all ciphertexts. Mirrors of version 1 have bodies of one frame, the texts as they came; such pages
+stay as they are.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from itertools import accumulate
 
 import zstandard
 
-from .. import jsontext
-from ..detached import attach, detach, separated
 from ..errors import JSONTextError
-from ..rawchange import RawChange, event_key, text_digest
+from ..model.detached import attach, detach, separated
+from ..model.rawchange import RawChange, event_key, text_digest
+from ..text import jsontext
 
 _LEVEL = 1
 _HEADER = struct.Struct("<BQ")
@@ -37,7 +38,7 @@ class MirrorPage:
     ids: list[str | None]
     """The record ids, one for each change."""
     changes: list[bytes]
-    """As :func:`manabackup.detached.detach` gives them."""
+    """As :func:`manabackup.model.detached.detach` gives them."""
 
     def lines(self) -> list[bytes]:
         """The changes as canonical JSON."""

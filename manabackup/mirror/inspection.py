@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Protocol
 
-from .. import checksums
-from ..checksums import ChecksumError
-from ..database import schema
+from ..crypto import checksums
+from ..crypto.checksums import ChecksumError
+from ..host.database import schema
 from .ledger import Holding, Ledger
 from .pages import PAGE, checked_page
 from .schema import APPLICATION, VERSION, known_schemas, versions

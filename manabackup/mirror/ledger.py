@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
-from .. import checksums
-from ..checksums import ChecksumError, checksum
+from ..crypto import checksums
+from ..crypto.checksums import ChecksumError, checksum
 
 Row: TypeAlias = tuple[Any, ...]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from operator import itemgetter
 
-from ..rawchange import event_name
+from ..model.rawchange import event_name
 from .ledger import Ledger, Row
 
 _CASES = 100

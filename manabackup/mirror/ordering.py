@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..checksums import ChecksumError
-from ..rawchange import RawChange
+from ..crypto.checksums import ChecksumError
+from ..model.rawchange import RawChange
 from .changes import changes_of
 from .ledger import Holding
 from .pages import PAGE, Page, checked_page, index, insert

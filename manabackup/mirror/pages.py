@@ -15,9 +15,9 @@ from typing import Self, TypeAlias
 
 import zstandard
 
-from .. import checksums
-from ..checksums import ChecksumError, checksum
-from ..rawchange import RawChange
+from ..crypto import checksums
+from ..crypto.checksums import ChecksumError, checksum
+from ..model.rawchange import RawChange
 from .changes import MirrorPage, content_sums, pack, unpack
 from .ledger import Holding
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from .. import checksums
-from ..checksums import ChecksumError
+from ..crypto import checksums
+from ..crypto.checksums import ChecksumError
 from . import losses
 from .changes import MirrorPage
 from .ledger import Holding, Ledger

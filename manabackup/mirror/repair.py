@@ -14,9 +14,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checksums import ChecksumError
-from ..database import is_damage, schema
-from ..output import AtomicFile, flush_folder, writing_to
+from ..crypto.checksums import ChecksumError
+from ..host.database import is_damage, schema
+from ..host.output import AtomicFile, flush_folder, writing_to
 from .inspection import inspect
 from .ledger import Root
 from .salvage import Salvage, salvage

@@ -15,9 +15,9 @@ from uuid import uuid4
 
 import zstandard
 
-from .. import checksums
-from ..checksums import ChecksumError
-from ..timestamps import EPOCH
+from ..crypto import checksums
+from ..crypto.checksums import ChecksumError
+from ..text.timestamps import EPOCH
 from . import losses
 from .changes import changes_of, unpack
 from .inspection import index_sums

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import zstandard
 
-from .. import checksums
-from ..checksums import ChecksumError
-from ..database import schema, schema_of, storage_error
+from ..crypto import checksums
+from ..crypto.checksums import ChecksumError
 from ..errors import MirrorError, NotFoundError, OlderMirrorError, OutputError
-from ..printable import one_line, printable
+from ..host.database import schema, schema_of, storage_error
+from ..text.printable import one_line, printable
 from .ledger import Ledger, Root
 
 VERSION = 3

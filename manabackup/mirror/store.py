@@ -12,7 +12,7 @@ from typing import Self
 from uuid import uuid4
 
 from ..errors import ManabackupError, MirrorError
-from ..rawchange import RawChange, UnreadableChange
+from ..model.rawchange import RawChange, UnreadableChange
 from . import losses
 from .ledger import Holding, Ledger, Root
 from .losses import Loss, LossKind, decoded, encoded
@@ -23,6 +23,7 @@ from .schema import VERSION, open_file, storage_errors
 from .witness import Witness, forget
 
 _DAMAGED = LossKind.MIRROR_DAMAGED
+_SEARCHED = "searchedAt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,15 @@ class Mirror:
         """Keeps what the servers said of the account, for work without them: nothing secret, nothing large."""
         if self.recall(what) != text:
             self._set_meta(f"remembered:{what}", text)
+
+    @property
+    def searched_at(self) -> str | None:
+        """When the server was last searched for unknown collections, RFC 3339 by its clock; None before the first."""
+        return self.recall(_SEARCHED)
+
+    def note_search(self, at: str) -> None:
+        """Records that the server was searched, at an instant of its clock (RFC 3339)."""
+        self.remember(_SEARCHED, at)
 
     @property
     def pulled_at(self) -> int | None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Self
 from zlib import crc32
 
-from .. import jsontext
 from ..errors import JSONTextError
-from ..output import write_whole
+from ..host.output import write_whole
+from ..text import jsontext
 
 _BLOCK = 1 << 20
 

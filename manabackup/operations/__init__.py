@@ -1,1 +1,1 @@
-"""One module for each use case. They join the rooms: mirror, projection, crypto and archive."""
+"""A room for each use case. They do not import each other, but for what ``pyproject.toml`` names."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import jsontext
 from ..errors import JSONTextError, ServerError, SignInError
+from ..text import jsontext
 from .authorized import Authorized
 from .challenge import refuse_page
 from .session import SIGN_IN_HINT, Session, TokenSource

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from .. import jsontext
 from ..errors import JSONTextError, ServerError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
-from ..printable import one_line
+from ..text import jsontext
+from ..text.printable import one_line
 
 _MEMBERS_BYTES = 4 * MIB
 """Of an answer of which a single member is of interest; the longest that the services give have some thousand."""

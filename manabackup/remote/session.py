@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .. import jsontext
 from ..errors import JSONTextError, ServerError, SignInError
-from ..printable import one_line
+from ..text import jsontext
+from ..text.printable import one_line
 from .answers import Answer
 from .challenge import refuse_page
 from .transport import Transport, is_passing, is_refused_for_now

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 
-from .. import jsontext
 from ..errors import JSONTextError
 from ..limits import KIB, Limits
-from ..rawchange import UnreadableChange, event_key
+from ..model.rawchange import UnreadableChange, event_key
+from ..text import jsontext
 
 _LIST = "serverChanges"
 _BLANKS = re.compile(rb"[ \t\r\n]*")

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from urllib.parse import quote
 
-from .. import jsontext
 from ..errors import JSONTextError, ServerError
 from ..limits import KIB, MIB, Limits
-from ..printable import one_line
-from ..rawchange import RawChange, UnreadableChange, prepare, raw_changes
-from ..timestamps import parse_timestamp
+from ..model.rawchange import RawChange, UnreadableChange, prepare, raw_changes
+from ..text import jsontext
+from ..text.printable import one_line
+from ..text.timestamps import parse_timestamp
 from .answers import Answer, MalformedAnswerError, UnwieldyAnswerError
 from .authorized import Authorized
 from .decoding import TooLargeError, counted

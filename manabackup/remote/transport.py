@@ -37,7 +37,7 @@ import httpcore2
 from .. import __version__
 from ..errors import ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
-from ..printable import one_line
+from ..text.printable import one_line
 from .answers import Answer, BrokenAnswerError, UnwieldyAnswerError
 from .deadlines import Patience, PatientBackend
 from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, counted, decoded, read_body

@@ -6,8 +6,8 @@ import binascii
 from base64 import b64decode
 from dataclasses import dataclass, field
 
-from .. import jsontext
 from ..errors import ServerError
+from ..text import jsontext
 from .answers import Answer
 from .authorized import Authorized
 from .session import TokenSource

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from .. import jsontext
+from ..text import jsontext
 from . import credentials
 from .accountdb import AccountDatabase
 from .clock import SYSTEM_CLOCK, Clock, iso

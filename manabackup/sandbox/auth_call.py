@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .. import jsontext
 from ..errors import JSONTextError
+from ..text import jsontext
 from . import credentials
 from .accounts import Accounts, User
 from .auth_edge import Refused, empty_answer, json_answer

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .. import jsontext
+from ..text import jsontext
 from .accounts import Accounts
 
 PLAIN_TEXT = "text/plain; charset=UTF-8"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import jsontext
+from ..text import jsontext
 from .accounts import Accounts, User
 from .auth_call import Call, native, native_refusal, session_body, strings, user_body
 from .auth_edge import Refused, empty_answer, json_answer

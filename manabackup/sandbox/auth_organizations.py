@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import jsontext
+from ..text import jsontext
 from .accounts import Accounts, User
 from .auth_call import Call, native, native_refusal, strings
 from .auth_edge import json_answer

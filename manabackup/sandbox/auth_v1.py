@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import jsontext
 from ..errors import JSONTextError
+from ..text import jsontext
 from . import credentials
 from .accounts import Accounts, User
 from .auth_call import Call, Endpoint, invalid_members, loose_body, user_body, v1_limit, v1_refusal

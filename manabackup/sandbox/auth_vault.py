@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import jsontext
+from ..text import jsontext
 from .accounts import Accounts
 from .auth_call import Call, guarded
 from .auth_edge import json_answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..jsontext import JSON
+from ..text.jsontext import JSON
 from .gojson import EndOfInput, GoJSONError, Literal, Members, Node, interface, parse, valid_text
 
 OPERATIONS: Final = ("insert", "update", "delete")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final, Literal, TypeVar
 
-from ..jsontext import JSON, Number, number_text
+from ..text.jsontext import JSON, Number, number_text
 from .prose import Prose
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def opaque_id(rng: Random, length: int) -> str:
 
 
 def number(value: float, digits: int) -> JSON:
-    """``value`` with ``digits`` decimal places, in the form in which :mod:`manabackup.jsontext` holds numbers."""
+    """``value`` with ``digits`` decimal places, in the form in which :mod:`manabackup.text.jsontext` holds numbers."""
     text = number_text(f"{value:.{digits}f}")
     return Number(text) if "." in text else int(text)
 

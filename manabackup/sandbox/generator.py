@@ -23,8 +23,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ..jsontext import JSON
-from ..registry import Table, load
+from ..model.registry import Table, load
+from ..text.jsontext import JSON
 from .draft import Draft, Shape, microseconds, opaque_id, timestamp, uuid4
 from .lives import Change, Pen, Row, Writer, assistant, person
 from .plan import SAVED_ARTICLES, Generated, Plan, Truth

@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from .. import jsontext
-from ..jsontext import JSON
+from ..text import jsontext
+from ..text.jsontext import JSON
 
 Node: TypeAlias = Any
 """``None | bool | str | Literal | list[Node] | Members``."""

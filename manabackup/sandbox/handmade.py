@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ..jsontext import JSON
+from ..text.jsontext import JSON
 from . import phrases
 from .draft import Draft, Shape
 

@@ -13,10 +13,10 @@ from typing import Final, Literal
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from .. import jsontext
 from ..crypto.fields import IV_BYTES, seal_value
-from ..jsontext import JSON
-from ..registry import Table
+from ..model.registry import Table
+from ..text import jsontext
+from ..text.jsontext import JSON
 from . import phrases
 from .draft import Draft, Shape, timestamp
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from ..jsontext import JSON
-from ..registry import Table
+from ..model.registry import Table
+from ..text.jsontext import JSON
 from .lives import Change, Row
 
 SAVED_ARTICLES: Final = Table(name="savedArticles", app="news", collection="savedArticles", scope="space")

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from .. import jsontext
-from ..jsontext import JSON
+from ..text import jsontext
+from ..text.jsontext import JSON
 from .changeset import Change
 from .gojson import escape_html, interface, marshal, marshal_text, parse, valid_text
 from .postgres import check_int4, check_json, check_text, jsonb, jsonb_of_text

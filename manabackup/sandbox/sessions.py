@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from .. import jsontext
+from ..text import jsontext
 from . import credentials
 from .accountdb import AccountDatabase
 

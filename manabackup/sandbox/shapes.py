@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from ..jsontext import JSON
-from ..registry import Table, load
+from ..model.registry import Table, load
+from ..text.jsontext import JSON
 from .draft import Draft, Maker, RowMaker, Shape, Times
 from .handmade import MADE_BY_HAND
 from .vocabulary import FIELDS, PLAIN, SPECIAL

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import jsontext
 from ..errors import JSONTextError
+from ..text import jsontext
 from . import credentials
 from .accountdb import AccountDatabase
 

@@ -14,8 +14,8 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from .. import jsontext
 from ..errors import JSONTextError
+from ..text import jsontext
 
 AUDIENCE = "mana"
 _ALGORITHM = "EdDSA"

@@ -11,9 +11,9 @@ import binascii
 import os
 from typing import Literal
 
-from .. import jsontext
 from ..crypto.keys import KEY_BYTES
 from ..crypto.recovery import SECRET_BYTES, format_recovery_code, wrap_master_key
+from ..text import jsontext
 from .accountdb import AccountDatabase
 from .clock import iso
 

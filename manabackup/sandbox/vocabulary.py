@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..jsontext import JSON
+from ..text.jsontext import JSON
 from . import phrases
 from .draft import Draft, Fields
 

@@ -24,9 +24,9 @@ from manabackup.archive.sources import BytesSource, FileSource
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError
+from manabackup.operations.archives.reseal import seal, unseal
+from manabackup.operations.archives.verify import verify
 from manabackup.operations.rekey import rekey
-from manabackup.operations.reseal import seal, unseal
-from manabackup.operations.verify import verify
 from tests.formats.archives import write_export
 
 from . import handmade, zips

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.limits import MIB
+from manabackup.text import jsontext
 from tests.cli.processes import CommandLine
 from tests.formats import schemas
 

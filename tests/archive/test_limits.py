@@ -14,18 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext, registry
 from manabackup.archive import names
 from manabackup.archive.reader import open_archive
 from manabackup.archive.writer import About, ArchiveWriter, Seal
 from manabackup.errors import OutputError, UsageError
 from manabackup.limits import DEFAULT_LIMITS, Limits
 from manabackup.mirror import Batch, Mirror, prepare
-from manabackup.operations.completeness import MOST_CASE_BYTES
+from manabackup.model import registry
+from manabackup.operations.archives.reseal import seal, unseal
+from manabackup.operations.archives.verify import verify
 from manabackup.operations.export import ExportResult, Source, export
 from manabackup.operations.rekey import rekey
-from manabackup.operations.reseal import seal, unseal
-from manabackup.operations.verify import verify
+from manabackup.rows.completeness import MOST_CASE_BYTES
+from manabackup.text import jsontext
 from tests.operations.accounts import CIPHER, HOME, NOW, TYPES, USER, T, insert, update
 
 from . import zips

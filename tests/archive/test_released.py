@@ -11,7 +11,7 @@ from manabackup.archive.reader import open_archive
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError
-from manabackup.operations.verify import verify
+from manabackup.operations.archives.verify import verify
 from tests.formats.archives import KEY, PASSPHRASE
 
 from .conftest import Maker

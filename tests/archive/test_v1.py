@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext, registry
 from manabackup.archive.container import Container
 from manabackup.archive.reader import open_archive
 from manabackup.archive.sources import FileSource
@@ -23,9 +22,11 @@ from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError, NotFoundError
 from manabackup.limits import Limits
 from manabackup.mirror import Batch, Mirror, prepare
-from manabackup.operations import event_log
-from manabackup.operations.event_log import EventLog
+from manabackup.model import registry
+from manabackup.operations.archives import event_log
+from manabackup.operations.archives.event_log import EventLog
 from manabackup.operations.export import Source, export
+from manabackup.text import jsontext
 
 from . import v1_exports as v1
 

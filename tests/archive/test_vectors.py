@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.errors import DamagedArchiveError, WrongPassphraseError
+from manabackup.text import jsontext
 
 VECTORS = Path(__file__).parents[2] / "fixtures" / "vectors"
 CASES = [case for case in json.loads((VECTORS / "index.json").read_text())["archives"] if case["group"] != "note"]

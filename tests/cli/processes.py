@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from manabackup import jsontext
+from manabackup.text import jsontext
 
 from . import forks
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext
+from manabackup.operations.account.state import StateFolder
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import User
 from manabackup.sandbox.credentials import totp
-from manabackup.state import StateFolder
+from manabackup.text import jsontext
 from tests.formats import schemas
 
 from .processes import PASSWORD, CommandLine, Finished

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import UsageError
-from manabackup.operations.verify import verify
-from manabackup.standard_output import StandardOutput
+from manabackup.host.standard_output import StandardOutput
+from manabackup.operations.archives.verify import verify
 from tests.archive.v1_exports import FOLDER as V1
 from tests.archive.v1_exports import KEY
 from tests.formats.archives import write_export

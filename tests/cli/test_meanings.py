@@ -5,8 +5,8 @@ from pathlib import Path
 
 from manabackup.cli.meanings import MEANINGS
 from manabackup.mirror import LossKind
-from manabackup.operations.completeness import LOSSES
-from manabackup.projection.record import OddityKind
+from manabackup.model.projection.record import OddityKind
+from manabackup.rows.completeness import LOSSES
 
 FORMAT = Path(__file__).parents[2] / "formats" / "mana-v2.md"
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.cli.terminal import json_line
+from manabackup.text import jsontext
 
 from .processes import CommandLine
 

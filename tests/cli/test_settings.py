@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.errors import NotFoundError, UsageError
+from manabackup.operations.account.settings import resolve
 from manabackup.sandbox.accounts import User
-from manabackup.settings import resolve
 
 from .processes import PASSWORD, CommandLine
 

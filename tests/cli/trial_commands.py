@@ -14,7 +14,7 @@ from manabackup import errors
 from manabackup.cli.execution import execute
 from manabackup.cli.frame import command, program, secret_options, strict_option, target_options
 from manabackup.cli.run import Exit, Run, outcome
-from manabackup.settings import SECRETS
+from manabackup.operations.account.settings import SECRETS
 
 
 @command("show-settings")

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.mirror import Snapshot
-from manabackup.operations.verify import verify
+from manabackup.operations.archives.verify import verify
 from manabackup.sandbox import Sandbox, StoredChange
+from manabackup.text import jsontext
 from tests.e2e.homes import PASSPHRASE, START, Computer
 
 from .steps import Ended, Step

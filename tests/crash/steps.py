@@ -18,7 +18,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Self
 
-from manabackup import jsontext
+from manabackup.text import jsontext
 from tests.cli.processes import CommandLine
 
 HERE = Path(__file__).parent

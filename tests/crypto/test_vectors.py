@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.crypto import recovery
 from manabackup.crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from manabackup.crypto.keys import fingerprint, parse_master_key
 from manabackup.errors import FieldDecryptionError, JSONTextError, WrongKeyError, WrongRecoveryCodeError
+from manabackup.text import jsontext
 
 VECTORS = Path(__file__).parents[2] / "fixtures" / "vectors"
 ENC = json.loads((VECTORS / "enc.json").read_text())

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import settings
-from manabackup.operations.completeness import LOSSES
+from manabackup.operations.account import settings
+from manabackup.rows.completeness import LOSSES
 from manabackup.sandbox import Sandbox
 
 from .documents import GUIDE, ROOT, blocks, shown_commands

@@ -13,12 +13,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from manabackup import jsontext
 from manabackup.crypto.fields import FieldCipher
-from manabackup.jsontext import JSON
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan, Truth
 from manabackup.sandbox.population import Account, populate
+from manabackup.text import jsontext
+from manabackup.text.jsontext import JSON
 from tests.cli.processes import CommandLine, Finished
 
 PASSPHRASE = "Grüße an die Überraschung 🔑"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 from tests.archive import v1_exports
 from tests.archive.test_vectors import CASES, STRICTER, VECTORS
 from tests.formats import schemas

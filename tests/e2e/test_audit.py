@@ -11,10 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from manabackup import jsontext, registry
 from manabackup.crypto.fields import FieldCipher
-from manabackup.projection import fold
+from manabackup.model import registry
+from manabackup.model.projection import fold
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 from tests.formats.sarif import check_sarif
 from tests.formats.schemas import check
 from tests.operations.restore.line import Fault, Line

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from manabackup.operations.account.state import StateFolder
 from manabackup.sandbox import Sandbox
-from manabackup.state import StateFolder
 
 from .homes import Computer, Newcomer, Owner, assert_refused, manifest_of
 from .traffic import Traffic
@@ -97,7 +97,7 @@ def test_two_runs_on_one_state_folder_do_not_meet(here: Computer, traffic: Traff
 
 
 def test_two_runs_on_one_output_do_not_meet(stocked: Computer) -> None:
-    from manabackup.output import AtomicFile
+    from manabackup.host.output import AtomicFile
 
     stocked.archive.parent.mkdir()
     with AtomicFile(stocked.archive) as file:

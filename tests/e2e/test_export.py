@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext, registry
+from manabackup.model import registry
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Truth
+from manabackup.text import jsontext
 from tests.formats import schemas
 
 from .homes import Computer, Newcomer, Owner, Rows, assert_refused, entry, filled, manifest_of, rows_of

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
+from manabackup.text import jsontext
 
 from .homes import Computer, Owner, filled, manifest_of, move_in, rows_of
 from .traffic import PATIENCE, Traffic

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from manabackup.output import AtomicFile
-from manabackup.state import StateFolder
+from manabackup.host.output import AtomicFile
+from manabackup.operations.account.state import StateFolder
 
 from .homes import Computer, Owner, assert_refused
 from .traffic import PATIENCE, Traffic

@@ -77,7 +77,7 @@ def test_what_is_installed_from_the_wheel_runs_without_the_checkout(installed: I
     assert done.code == 0, done.err
     assert sealed.exists()
     where = subprocess.run(
-        [installed.python, "-c", "import manabackup.registry as r; print(r.formats_folder())"],
+        [installed.python, "-c", "import manabackup.model.registry as r; print(r.formats_folder())"],
         cwd=installed.home,
         capture_output=True,
         text=True,

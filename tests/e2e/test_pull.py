@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import registry
+from manabackup.model import registry
 from manabackup.sandbox import Sandbox, StoredChange
 from tests.faults.acts import cut_at, says, writes
 from tests.faults.line import Act, Line, Request

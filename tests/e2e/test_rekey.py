@@ -12,8 +12,9 @@ from uuid import UUID
 
 import pytest
 
-from manabackup import jsontext, registry
+from manabackup.model import registry
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 from tests.formats.schemas import check
 from tests.operations.archives import PERSONAL, entries, opened, ours
 

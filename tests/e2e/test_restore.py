@@ -16,10 +16,11 @@ from uuid import uuid4
 
 import pytest
 
-from manabackup import jsontext, registry
 from manabackup.crypto.fields import FieldCipher
-from manabackup.operations.identity import CHANGED_BY, TOKEN
+from manabackup.model import registry
+from manabackup.rows.identity import CHANGED_BY, TOKEN
 from manabackup.sandbox import Sandbox, StoredChange
+from manabackup.text import jsontext
 from tests.formats.schemas import check
 from tests.operations.restore.line import Fault, Line
 from tests.reference_client import Client

@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
+from manabackup.operations.archives.reseal import seal
 from manabackup.operations.rekey import rekey
-from manabackup.operations.reseal import seal
+from manabackup.text import jsontext
 from tests.cli.processes import Finished
 from tests.formats.schemas import check
 from tests.operations.archives import ours

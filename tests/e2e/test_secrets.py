@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.crypto.recovery import parse_recovery_code
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.credentials import totp
 from manabackup.sandbox.plan import Plan
+from manabackup.text import jsontext
 
 from .homes import PASSPHRASE, Computer, Owner, entry, move_in
 from .traffic import PATIENCE, Traffic

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
-from manabackup import jsontext
 from manabackup.limits import KIB
+from manabackup.text import jsontext
 
 from .line import JSON, Act, Answer, Call
 

@@ -20,9 +20,9 @@ from functools import cache, partial
 
 import zstandard
 
-from manabackup import jsontext
 from manabackup.limits import MIB
-from manabackup.timestamps import format_timestamp, parse_timestamp
+from manabackup.text import jsontext
+from manabackup.text.timestamps import format_timestamp, parse_timestamp
 
 from .acts import (
     after_all,

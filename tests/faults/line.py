@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from manabackup import jsontext
 from manabackup.sandbox.answers import TRANSPORT, ASGIApp, Message, Receive, Scope, Send
+from manabackup.text import jsontext
 
 JSON: TypeAlias = Any
 PATIENCE = 120.0

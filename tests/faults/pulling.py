@@ -6,7 +6,6 @@ import resource
 import sys
 from pathlib import Path
 
-from manabackup import jsontext
 from manabackup.cli.memory import share_one_heap
 from manabackup.errors import ManabackupError
 from manabackup.limits import GIB, KIB, Limits
@@ -15,6 +14,7 @@ from manabackup.operations import pull
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
+from manabackup.text import jsontext
 from tests.operations.box import REGISTRY, USER
 
 

@@ -14,7 +14,7 @@ import pytest
 from manabackup.errors import ManabackupError
 from manabackup.limits import Limits
 from manabackup.mirror import Mirror
-from manabackup.operations import backup
+from manabackup.operations.account.key import unlock
 from manabackup.remote.account import data_export, organizations, subscription
 from manabackup.remote.connection import Connection
 from manabackup.remote.session import Session, SessionToken, sign_in, sign_out
@@ -60,7 +60,7 @@ class Desk:
 
     def unlock(self, auth: Transport) -> JSON:
         with self.mirror() as mirror:
-            key = backup.unlock(mirror, self.connection(auth), recovery_code=lambda: self.code)
+            key = unlock(mirror, self.connection(auth), recovery_code=lambda: self.code)
         assert key.cipher is not None, "a key was not needed"
         return key.cipher.fingerprint, key.origin
 

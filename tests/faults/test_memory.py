@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from manabackup import jsontext
 from manabackup.limits import MIB
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 from tests.operations.box import USER
 
 from .acts import pours, repeated, says

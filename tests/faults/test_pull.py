@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.errors import ManabackupError, ServerError, SignInError, SubscriptionError
 from manabackup.limits import Limits
 from manabackup.mirror import Loss, LossKind, Mirror
@@ -18,6 +17,7 @@ from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox, StoredChange
+from manabackup.text import jsontext
 from tests.clock import Clock
 from tests.operations.box import REGISTRY, USER
 

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import ManabackupError, ServerError
 from manabackup.limits import Limits
+from manabackup.model.projection import fold
+from manabackup.model.registry import load
 from manabackup.operations.restore.identity import TargetSpaces
 from manabackup.operations.restore.result import Result
 from manabackup.operations.restore.run import Account, Order, Restore
-from manabackup.projection import fold
-from manabackup.registry import load
 from manabackup.remote.connection import Connection
 from manabackup.remote.session import StaticToken
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox
-from manabackup.timestamps import SECOND, format_timestamp
+from manabackup.text import jsontext
+from manabackup.text.timestamps import SECOND, format_timestamp
 from tests.operations.archives import meta_of, ours
 
 from .acts import edits_json, resets

@@ -6,13 +6,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from manabackup import registry
 from manabackup.archive.reader import open_archive
 from manabackup.archive.v1 import open_events
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.limits import DEFAULT_LIMITS, Limits
-from manabackup.operations.event_log import EventLog
+from manabackup.model import registry
+from manabackup.operations.archives.event_log import EventLog
 from manabackup.operations.export import ExportResult, Selection, Source, export
 from tests.archive.v1_exports import FOLDER, KEY, USER
 

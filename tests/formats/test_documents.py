@@ -17,7 +17,6 @@ from typing import Any, get_args
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.archive import names, sums
 from manabackup.archive.manifest import SealParameters
 from manabackup.archive.reader import open_archive
@@ -29,9 +28,10 @@ from manabackup.crypto.seal import derive_key
 from manabackup.errors import DamagedArchiveError, TamperedArchiveError, WrongPassphraseError
 from manabackup.limits import DEFAULT_LIMITS
 from manabackup.mirror import LossKind
-from manabackup.operations.completeness import LOSSES
-from manabackup.operations.rows import row_line
-from manabackup.projection import MalformedReason, OddityKind
+from manabackup.model.projection import MalformedReason, OddityKind
+from manabackup.rows.archived import row_line
+from manabackup.rows.completeness import LOSSES
+from manabackup.text import jsontext
 from tests.formats.schemas import SCHEMAS
 
 ROOT = Path(__file__).parents[2]

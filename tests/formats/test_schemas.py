@@ -17,19 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from manabackup import jsontext
 from manabackup.archive.manifest import parse_manifest
 from manabackup.archive.reader import open_archive
 from manabackup.archive.v1 import open_events
 from manabackup.archive.writer import Seal
 from manabackup.errors import DamagedArchiveError
-from manabackup.operations.inspect import info
-from manabackup.operations.reseal import seal
-from manabackup.operations.verify import verify
-from manabackup.projection import accept
+from manabackup.model.projection import accept
+from manabackup.operations.archives.inspect import info
+from manabackup.operations.archives.reseal import seal
+from manabackup.operations.archives.verify import verify
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import populate
+from manabackup.text import jsontext
 from tests.archive import v1_exports
 from tests.cli.processes import CommandLine
 from tests.formats.archives import FIXTURES, PASSPHRASE, VECTORS, write_export

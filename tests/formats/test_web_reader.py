@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from manabackup.archive.writer import Seal
-from manabackup.operations.reseal import seal, unseal
+from manabackup.operations.archives.reseal import seal, unseal
 from tests.formats.archives import PASSPHRASE, VECTORS, lines_of, write_export
 
 NODE = shutil.which("node")

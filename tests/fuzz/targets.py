@@ -23,7 +23,6 @@ from unittest.mock import patch
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from manabackup import jsontext, registry
 from manabackup.archive import names
 from manabackup.archive.container import Container
 from manabackup.archive.manifest import parse_manifest
@@ -35,27 +34,29 @@ from manabackup.cli.terminal import for_terminal
 from manabackup.crypto import keys
 from manabackup.crypto.fields import FieldCipher, seal_value
 from manabackup.crypto.recovery import format_recovery_code, parse_recovery_code, unwrap_master_key
-from manabackup.detached import attach, detach
 from manabackup.errors import DamagedArchiveError, JSONTextError, ManabackupError, UsageError, WrongSecretError
-from manabackup.jsonmembers import members
 from manabackup.limits import DEFAULT_LIMITS, MIB
 from manabackup.mirror.changes import pack, unpack
-from manabackup.operations.convert import convert
-from manabackup.operations.diff import Side, diff
+from manabackup.model import registry
+from manabackup.model.detached import attach, detach
+from manabackup.model.projection import MetaLineError, accept, fold, from_field_meta, meta_line, read_meta
+from manabackup.model.rawchange import prepare
+from manabackup.operations.archives.convert import convert
+from manabackup.operations.archives.inspect import info
+from manabackup.operations.archives.reseal import rewrite
+from manabackup.operations.archives.verify import verify
+from manabackup.operations.compare.diff import Side, diff
 from manabackup.operations.export.folding import Stream, Terms, fold_block
 from manabackup.operations.export.usual import UsualRows
-from manabackup.operations.inspect import info
 from manabackup.operations.rekey import rekey
-from manabackup.operations.reseal import rewrite
-from manabackup.operations.verify import verify
-from manabackup.projection import MetaLineError, accept, fold, from_field_meta, meta_line, read_meta
-from manabackup.rawchange import prepare
 from manabackup.remote.answers import Answer
 from manabackup.remote.decoding import BrokenCodingError, TooLargeError, decoded, read_body
 from manabackup.remote.session import read_claims
 from manabackup.remote.splitting import AnswerText
 from manabackup.remote.sync import _page
-from manabackup.timestamps import format_timestamp, parse_timestamp
+from manabackup.text import jsontext
+from manabackup.text.jsonmembers import members
+from manabackup.text.timestamps import format_timestamp, parse_timestamp
 from tests.archive import handmade, zips
 from tests.archive.v1_exports import FOLDER as V1
 from tests.archive.v1_exports import KEY

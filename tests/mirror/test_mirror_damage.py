@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manabackup.checksums import ChecksumError
+from manabackup.crypto.checksums import ChecksumError
 from manabackup.errors import MirrorError
 from manabackup.mirror import UNKNOWN_KEY, Batch, LossKind, Mirror
 from manabackup.mirror.inspection import inspect

@@ -9,8 +9,8 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.mirror import Batch, Mirror, RawChange, prepare
+from manabackup.text import jsontext
 
 
 def change(number: int, *, size: int = 0) -> RawChange:

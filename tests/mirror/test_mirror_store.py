@@ -17,11 +17,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.errors import LockedError, MirrorError, NotFoundError, OutputError
 from manabackup.mirror import Batch, LossKind, Mirror, MirrorPage, RawChange, event_key, prepare
 from manabackup.mirror.changes import pack, unpack
 from manabackup.mirror.schema import VERSION
+from manabackup.text import jsontext
 
 URL = "https://sync.example"
 

@@ -13,10 +13,10 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.archive.writer import About, ArchiveWriter, Seal
 from manabackup.crypto.fields import FieldCipher
-from manabackup.operations.rows import row_line
+from manabackup.rows.archived import row_line
+from manabackup.text import jsontext
 
 Row = Mapping[str, Any]
 USER = "k3Vb7TzQ1mWcX9sRfL2dYpHn6JgA8eUo"

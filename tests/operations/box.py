@@ -11,17 +11,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from manabackup import jsontext
 from manabackup.limits import Limits
 from manabackup.mirror import HeldCollection, Loss, Mirror
+from manabackup.model.registry import Registry, Table
 from manabackup.operations import pull
-from manabackup.registry import Registry, Table
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Accounts, ChangeLog, Faults, Sandbox, StoredChange
 from manabackup.sandbox.answers import ASGIApp, Receive, Send
-from manabackup.timestamps import format_timestamp
+from manabackup.text import jsontext
+from manabackup.text.timestamps import format_timestamp
 from tests.clock import Clock
 
 USER = "erna"

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext, registry
 from manabackup.limits import MIB
 from manabackup.mirror import LossKind
+from manabackup.model import registry
+from manabackup.model.projection import Record
 from manabackup.operations.audit import ciphertexts, references
 from manabackup.operations.audit.ciphertexts import Ciphertexts
 from manabackup.operations.audit.findings import KINDS, MOST_CASES, Finding, Findings, Severity
 from manabackup.operations.audit.vault import VaultState
-from manabackup.projection import Record
+from manabackup.text import jsontext
 
 from .accounts import (
     ELSEWHERE,

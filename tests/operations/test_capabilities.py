@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from manabackup import registry
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.operations.capabilities import OF_TABLE, capability_fields, held, within
-from manabackup.operations.identity import TOKEN
+from manabackup.model import registry
 from manabackup.operations.rekey import RekeyResult, rekey
+from manabackup.rows.capabilities import OF_TABLE, capability_fields, held, within
+from manabackup.rows.identity import TOKEN
 
 from .archives import PERSONAL, entries, lines, manifest, meta_of, ours, rows
 

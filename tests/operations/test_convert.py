@@ -10,9 +10,9 @@ from manabackup.archive.reader import open_archive
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError, NotFoundError, OutputError, UsageError
-from manabackup.operations.convert import convert, is_older
+from manabackup.operations.archives.convert import convert, is_older
+from manabackup.operations.archives.verify import verify
 from manabackup.operations.export import Selection
-from manabackup.operations.verify import verify
 from tests.archive.v1_exports import FOLDER, KEY, USER
 
 LIFE = FOLDER / "life.mana"

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError, UsageError
-from manabackup.operations.diff import Diff, Side, diff
-from manabackup.operations.live import scope_of
+from manabackup.operations.archives.reseal import seal
+from manabackup.operations.compare.diff import Diff, Side, diff
+from manabackup.operations.compare.live import scope_of
 from manabackup.operations.rekey import rekey
-from manabackup.operations.reseal import seal
+from manabackup.text import jsontext
 
 from .archives import PERSONAL, TEAM, USER, meta_of, ours, web
 

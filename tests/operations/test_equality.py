@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup import jsontext
-from manabackup.operations.equality import changed_fields, equal_values
+from manabackup.rows.equality import changed_fields, equal_values
+from manabackup.text import jsontext
 
 _VALUES = st.recursive(
     st.none()

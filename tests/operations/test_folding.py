@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup import jsontext, registry
 from manabackup.archive.reader import Archive, open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.detached import detach
 from manabackup.mirror import Mirror
+from manabackup.model import registry
+from manabackup.model.detached import detach
 from manabackup.operations import pull
 from manabackup.operations.export import Selection, Source, export
 from manabackup.operations.export.folding import Stream, Terms, fold_block, numbered
@@ -28,6 +28,7 @@ from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import populate
+from manabackup.text import jsontext
 
 # The test runner has threads of its own. None of them holds anything that the processes use.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manabackup.errors import DamagedArchiveError
-from manabackup.operations.inspect import info
+from manabackup.operations.archives.inspect import info
 from tests.archive import handmade, zips
 from tests.formats import schemas
 

@@ -12,25 +12,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext, registry
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher, is_encrypted
 from manabackup.errors import FieldDecryptionError
 from manabackup.mirror import Mirror
+from manabackup.model import registry
 from manabackup.operations import pull
-from manabackup.operations.diff import Side, diff
+from manabackup.operations.archives.reseal import seal, unseal
+from manabackup.operations.archives.verify import verify
+from manabackup.operations.compare.diff import Side, diff
 from manabackup.operations.export import ExportResult, Source, export
-from manabackup.operations.marks import Marks
 from manabackup.operations.rekey import rekey
-from manabackup.operations.reseal import seal, unseal
 from manabackup.operations.restore.identity import TargetSpaces
 from manabackup.operations.restore.job import Account
 from manabackup.operations.restore.run import Order, Restore
-from manabackup.operations.verify import verify
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
+from manabackup.rows.marks import Marks
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 
 from .archives import LIKE_CIPHERTEXT, lines, manifest, meta_of, opened, ours, rows, web
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup.operations.processes import InOrder, LostProcessError, cores
+from manabackup.host.processes import InOrder, LostProcessError, cores
 
 # The test runner has threads of its own. None of them holds anything that these processes use.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -108,7 +108,7 @@ def test_they_hold_no_file_of_their_parent(tmp_path: Path) -> None:
 def test_they_end_with_their_parent(end: signal.Signals) -> None:
     script = (
         "import os, time\n"
-        "from manabackup.operations.processes import InOrder\n"
+        "from manabackup.host.processes import InOrder\n"
         "with InOrder(lambda _: os.getpid(), 3) as pool:\n"
         "    seen = set()\n"
         "    while len(seen) < 2:\n"
@@ -129,7 +129,7 @@ def test_they_end_with_their_parent(end: signal.Signals) -> None:
 def test_beside_threads_and_on_one_core_the_caller_is_alone() -> None:
     script = (
         "import os, threading\n"
-        "from manabackup.operations.processes import cores\n"
+        "from manabackup.host.processes import cores\n"
         "alone = cores()\n"
         "ended = threading.Event()\n"
         "thread = threading.Thread(target=ended.wait)\n"

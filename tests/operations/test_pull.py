@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from manabackup import registry
 from manabackup.errors import UsageError
 from manabackup.mirror import LossKind
+from manabackup.model import registry
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import populate
 

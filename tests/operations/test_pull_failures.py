@@ -16,7 +16,7 @@ import pytest
 from manabackup.errors import ServerError, SignInError, SubscriptionError
 from manabackup.mirror import LossKind
 from manabackup.operations import pull
-from manabackup.timestamps import FAR_FUTURE, format_timestamp, parse_timestamp
+from manabackup.text.timestamps import FAR_FUTURE, format_timestamp, parse_timestamp
 
 from .box import REGISTRY, T0, USER, Box, page
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.errors import OutputError
 from manabackup.limits import MIB, Limits
 from manabackup.mirror import LossKind
 from manabackup.operations import pull
 from manabackup.remote.sync import SyncClient
 from manabackup.sandbox import StoredChange
+from manabackup.text import jsontext
 
 from .box import REGISTRY, T0, USER, Box
 

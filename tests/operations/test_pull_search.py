@@ -12,7 +12,7 @@ from manabackup.errors import ServerError
 from manabackup.limits import DEFAULT_LIMITS
 from manabackup.mirror import LossKind
 from manabackup.mirror.ledger import Holding
-from manabackup.timestamps import EPOCH, FAR_FUTURE, format_timestamp
+from manabackup.text.timestamps import EPOCH, FAR_FUTURE, format_timestamp
 
 from .box import REGISTRY, T0, Box, page
 

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext, registry
 from manabackup.archive.reader import open_archive
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
@@ -25,10 +24,12 @@ from manabackup.errors import (
     WrongKeyError,
     WrongPassphraseError,
 )
-from manabackup.operations.identity import RowIds, SpaceNumbers
+from manabackup.model import registry
+from manabackup.operations.archives.reseal import seal, unseal
+from manabackup.operations.archives.verify import verify
 from manabackup.operations.rekey import RekeyResult, rekey
-from manabackup.operations.reseal import seal, unseal
-from manabackup.operations.verify import verify
+from manabackup.rows.identity import RowIds, SpaceNumbers
+from manabackup.text import jsontext
 
 from .archives import ANNA, PERSONAL, TEAM, USER, entries, lines, manifest, meta_of, opened, ours, rows, tables_of, web
 

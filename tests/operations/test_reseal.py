@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.errors import DamagedArchiveError, UsageError, WrongPassphraseError
-from manabackup.operations.reseal import seal, unseal
-from manabackup.operations.rows import clean_rows
-from manabackup.operations.verify import verify
+from manabackup.operations.archives.reseal import seal, unseal
+from manabackup.operations.archives.verify import verify
+from manabackup.rows.archived import clean_rows
+from manabackup.text import jsontext
 
 from .archives import ours
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manabackup import registry
 from manabackup.archive.reader import open_archive
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError, UsageError, WrongKeyError
-from manabackup.jsontext import JSON, Number
-from manabackup.operations.diff import MOST_CASES, Diff, FieldState, Side, diff
+from manabackup.model import registry
+from manabackup.operations.compare.diff import MOST_CASES, Diff, FieldState, Side, diff
+from manabackup.operations.compare.roundtrip import STEPS, RoundtripResult, roundtrip
+from manabackup.operations.compare.roundtrip_rules import EXPECTED, LEFT_BEHIND, Rules
 from manabackup.operations.rekey import rekey
 from manabackup.operations.restore.report import Report
-from manabackup.operations.roundtrip import STEPS, RoundtripResult, roundtrip
-from manabackup.operations.roundtrip_rules import EXPECTED, LEFT_BEHIND, Rules
+from manabackup.text.jsontext import JSON, Number
 
 from .archives import LIKE_CIPHERTEXT, PERSONAL, TEAM, USER, Row, meta_of, ours, web
 

@@ -10,9 +10,9 @@ from manabackup.archive.reader import open_archive
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import IncompleteError
+from manabackup.operations.archives.reseal import seal as seal_archive
+from manabackup.operations.archives.reseal import unseal
 from manabackup.operations.rekey import rekey
-from manabackup.operations.reseal import seal as seal_archive
-from manabackup.operations.reseal import unseal
 from tests.archive.v1_exports import FOLDER as V1
 from tests.formats.archives import KEY, PASSPHRASE, VECTORS, write_export
 

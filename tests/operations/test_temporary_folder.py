@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from manabackup.errors import OutputError
-from manabackup.operations.temporary_folder import temporary_folder
+from manabackup.host.temporary_folder import temporary_folder
 
 PREFIX = "manabackup-test-"
 KILLED = """
 import sys
-from manabackup.operations.temporary_folder import temporary_folder
+from manabackup.host.temporary_folder import temporary_folder
 with temporary_folder(sys.argv[1]) as folder:
     (folder / "sub").mkdir()
     (folder / "sub" / "file").write_text("x")

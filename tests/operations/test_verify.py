@@ -9,10 +9,10 @@ import pytest
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError
-from manabackup.operations.diff import Side, diff
+from manabackup.operations.archives.reseal import seal
+from manabackup.operations.archives.verify import verify
+from manabackup.operations.compare.diff import Side, diff
 from manabackup.operations.rekey import rekey
-from manabackup.operations.reseal import seal
-from manabackup.operations.verify import verify
 from tests.archive import handmade, zips
 
 META = {"id": "n-1", "at": None, "actor": None, "origin": None, "fields": {}, "sealed": []}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from manabackup import registry
-from manabackup.projection import Record, fold
+from manabackup.model import registry
+from manabackup.model.projection import Record, fold
 
 JSON = Any
 T = [f"2026-05-{day:02d}T12:00:00.000Z" for day in range(32)]

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.errors import ManabackupError
-from manabackup.jsontext import JSON
-from manabackup.projection import (
+from manabackup.model.projection import (
     UNKNOWN,
     MetaLineError,
     Record,
@@ -24,6 +22,8 @@ from manabackup.projection import (
     meta_line,
     read_meta,
 )
+from manabackup.text import jsontext
+from manabackup.text.jsontext import JSON
 
 from .changes import SETTINGS, TASKS, WATCHER, XENIA, T, delete, folded, insert, update
 from .test_projection_properties import streams

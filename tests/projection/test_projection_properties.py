@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext
-from manabackup.projection import Record, accept, fold
+from manabackup.model.projection import Record, accept, fold
+from manabackup.text import jsontext
 
 from .changes import SETTINGS, TASKS, WATCHER, XENIA, T, insert, update_of
 from .reference import malformed, reference_fold

@@ -1,4 +1,4 @@
-"""The ten rules of the projection, one section each (numbers as in ``manabackup.projection``)."""
+"""The ten rules of the projection, one section each (numbers as in ``manabackup.model.projection``)."""
 
 from __future__ import annotations
 
@@ -6,24 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from manabackup import jsontext, registry
-from manabackup.jsontext import Number
-from manabackup.projection import UNKNOWN, Stamp, accept, fold, meta_line
+from manabackup.model import registry
+from manabackup.model.projection import UNKNOWN, Stamp, accept, fold, meta_line
+from manabackup.text import jsontext
+from manabackup.text.jsontext import Number
 
-from .changes import (
-    NOW,
-    SETTINGS,
-    TASKS,
-    WATCHER,
-    XENIA,
-    T,
-    delete,
-    folded,
-    insert,
-    oddities,
-    update,
-    update_of,
-)
+from .changes import NOW, SETTINGS, TASKS, WATCHER, XENIA, T, delete, folded, insert, oddities, update, update_of
 
 # --- rule 1: order ----------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from manabackup import jsontext, registry
 from manabackup.crypto.fields import FieldCipher, is_encrypted
-from manabackup.projection import Record, Stamp, fold, from_field_meta
+from manabackup.model import registry
+from manabackup.model.projection import Record, Stamp, fold, from_field_meta
+from manabackup.text import jsontext
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "projection"
 VECTORS = {path.stem.partition("-")[2]: jsontext.parse(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
 from manabackup.errors import ServerError, SignInError
 from manabackup.remote.account import data_export, organizations, settings
@@ -19,6 +18,7 @@ from manabackup.sandbox.accounts import Accounts
 from manabackup.sandbox.auth import auth_app
 from manabackup.sandbox.credentials import totp
 from manabackup.sandbox.server import HTTPServer
+from manabackup.text import jsontext
 
 EMAIL = "rita@example.invalid"
 PASSWORD = "Correct-Horse-0001 ü"

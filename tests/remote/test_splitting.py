@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.errors import JSONTextError
 from manabackup.limits import KIB, MIB, Limits
-from manabackup.rawchange import UnreadableChange, event_key
+from manabackup.model.rawchange import UnreadableChange, event_key
 from manabackup.remote.splitting import AnswerText
+from manabackup.text import jsontext
 
 EVENT = "6b1d188b-9f23-457f-80bf-8fa184d9a026"
 UNTIL = b'"conflicts":[],"syncedUntil":"2026-03-01T00:00:00Z"'

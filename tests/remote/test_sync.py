@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.errors import OutputError, ServerError, SignInError, SubscriptionError
-from manabackup.rawchange import prepare
+from manabackup.model.rawchange import prepare
 from manabackup.remote.answers import MalformedAnswerError, UnwieldyAnswerError
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import FailingPageError, Part, SyncClient
 from manabackup.remote.transport import Transport
+from manabackup.text import jsontext
 
 from .scripted_server import ScriptedServer, answer, jwt
 

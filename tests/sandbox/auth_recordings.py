@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from manabackup import jsontext
 from manabackup.sandbox import ChangeLog, Sandbox
 from manabackup.sandbox.accounts import BOOTSTRAP_CLIENT, Accounts
 from manabackup.sandbox.auth import auth_app
 from manabackup.sandbox.server import HTTPServer
+from manabackup.text import jsontext
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts" / "auth"
 ISSUER = "http://127.0.0.1:3011"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from manabackup import jsontext
 from manabackup.crypto.fields import FieldCipher
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
 from manabackup.sandbox import ChangeLog
+from manabackup.text import jsontext
 
 from .auth_recordings import ISSUER, Replay, load, post, send, whole_headers
 

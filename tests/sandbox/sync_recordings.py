@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from manabackup import jsontext
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts"
 

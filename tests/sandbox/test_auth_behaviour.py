@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import Accounts
@@ -25,6 +24,7 @@ from manabackup.sandbox.auth import auth_app
 from manabackup.sandbox.credentials import totp
 from manabackup.sandbox.server import HTTPServer
 from manabackup.sandbox.tokens import TokenRefused
+from manabackup.text import jsontext
 
 from .auth_recordings import Answer, StandingClock, post, send
 

@@ -17,14 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext, projection, registry
 from manabackup.crypto.fields import PREFIX, FieldCipher, is_encrypted
 from manabackup.errors import FieldDecryptionError
-from manabackup.jsontext import JSON
+from manabackup.model import projection, registry
 from manabackup.sandbox.changelog import ChangeLog, StoredChange
 from manabackup.sandbox.draft import microseconds
 from manabackup.sandbox.generator import generate
 from manabackup.sandbox.plan import Generated, Plan, Truth
+from manabackup.text import jsontext
+from manabackup.text.jsontext import JSON
 
 REGISTRY = registry.load()
 KEY = bytes(range(32))

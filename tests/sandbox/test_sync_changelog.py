@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from manabackup.jsontext import Number
 from manabackup.sandbox.changelog import ChangeLog, StoredChange
 from manabackup.sandbox.changeset import decode
 from manabackup.sandbox.postgres import StorageError
 from manabackup.sandbox.record import record_of, record_of_mapping
+from manabackup.text.jsontext import Number
 
 NAMES = st.text(st.characters(exclude_characters="\x00"), max_size=5)
 TEXTS = NAMES.filter(bool)

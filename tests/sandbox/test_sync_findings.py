@@ -7,19 +7,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from manabackup import jsontext
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.changelog import StoredChange
+from manabackup.text import jsontext
 
 from .sync_recordings import load, register
-from .test_sync_conformance import (
-    equal_1500,
-    paging_2500,
-    paging_boundary,
-    rows,
-    straddle,
-    us,
-)
+from .test_sync_conformance import equal_1500, paging_2500, paging_boundary, rows, straddle, us
 
 EPOCH = "1970-01-01T00:00:00Z"
 

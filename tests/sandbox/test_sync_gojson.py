@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.sandbox.changeset import decode
 from manabackup.sandbox.gojson import EndOfInput, GoJSONError, float64, interface, marshal, parse, quote
 from manabackup.sandbox.gotime import parse as parse_time
 from manabackup.sandbox.gotime import text_of_ns
 from manabackup.sandbox.postgres import StorageError, jsonb_of_text
+from manabackup.text import jsontext
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(

@@ -13,12 +13,12 @@ from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
 
-from ... import jsontext
 from ...crypto.fields import split
 from ...crypto.seal import SpoolFile
 from ...errors import FieldDecryptionError
+from ...host.sorting import LineSorter
 from ...limits import MIB
-from ...sorting import LineSorter
+from ...text import jsontext
 from .findings import KINDS, Finding, Findings
 
 _BUDGET = 8 * MIB

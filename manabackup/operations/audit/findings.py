@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from ...jsontext import JSON
+from ...text.jsontext import JSON
 
 MOST_CASES = 1_000
 """Cases of one kind that are named; all are counted."""

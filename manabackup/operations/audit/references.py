@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from ... import jsontext
 from ...crypto.fields import is_encrypted
 from ...crypto.seal import SpoolFile
-from ...jsontext import JSON
+from ...host.sorting import LineSorter
 from ...limits import MIB
-from ...projection import Record
-from ...registry import Registry, Table
-from ...sorting import LineSorter
+from ...model.projection import Record
+from ...model.registry import Registry, Table
+from ...text import jsontext
+from ...text.jsontext import JSON
 from .findings import Findings
 
 _BUDGET = 8 * MIB

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from ... import jsontext
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import FieldDecryptionError
-from ...jsontext import JSON
-from ...projection import Record
-from ...projection.change import field_time, insert_time
-from ...registry import Registry, Table
-from ..capabilities import capability_fields, held
-from ..private_fields import fields_in_clear, is_clear, is_of_other_version
-from ..rowtext import Spaces
+from ...model.projection import Record
+from ...model.projection.change import field_time, insert_time
+from ...model.registry import Registry, Table
+from ...rows.capabilities import capability_fields, held
+from ...rows.private_fields import fields_in_clear, is_clear, is_of_other_version
+from ...rows.rowtext import Spaces
+from ...text import jsontext
+from ...text.jsontext import JSON
 from .ciphertexts import Ciphertexts
 from .findings import Findings
 from .references import References

@@ -10,18 +10,18 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from ... import jsontext
 from ...archive import names
 from ...crypto.seal import SpoolFile
+from ...host.sorting import LineSorter
+from ...host.spooling import spool_files
 from ...mirror import UNREADABLE
-from ...projection import accept, fold
-from ...registry import Table
-from ...sorting import LineSorter
-from ...timestamps import format_timestamp
-from ..export import PERSONAL, Source
-from ..restore.changes import timestamp
-from ..rowtext import Spaces
-from ..spooling import spool_files
+from ...model.projection import accept, fold
+from ...model.registry import Table
+from ...model.spaces import PERSONAL
+from ...rows.rowtext import Spaces
+from ...text import jsontext
+from ...text.timestamps import app_time, format_timestamp
+from ..account.source import Source
 from .ciphertexts import Ciphertexts
 from .findings import Finding, Findings, Severity
 from .references import References
@@ -145,7 +145,7 @@ class _Audit:
             self._ciphertexts,
             self._references,
             locked=locked,
-            tomorrow=timestamp(now + timedelta(days=1)),
+            tomorrow=app_time(now + timedelta(days=1)),
         )
         self._locked = locked
         self._changes = self._live = self._deleted = 0

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from ... import __version__, jsontext
-from ...jsontext import JSON
+from ... import __version__
+from ...text import jsontext
+from ...text.jsontext import JSON
 from .findings import KINDS, Finding
 from .run import Audit
 

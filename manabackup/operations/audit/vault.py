@@ -8,7 +8,7 @@ from typing import Literal, Self, TypeAlias
 from ...errors import UsageError
 from ...mirror import Mirror
 from ...remote.vault import VaultStatus
-from ..account_key import is_remembered, remembered_vault
+from ..account.key import is_remembered, remembered_vault
 from .findings import Findings
 
 Mode: TypeAlias = Literal["zero-knowledge", "standard", "none"]

@@ -5,8 +5,8 @@ the lines of a block: usual records the short way (``usual``), all others by a f
 ``selection`` says which tables there are to be.
 """
 
-from .folding import PERSONAL
-from .run import Changes, ExportResult, Source, export
+from ..account.source import Changes, Source
+from .run import ExportResult, export
 from .selection import Selection
 
-__all__ = ["PERSONAL", "Changes", "ExportResult", "Selection", "Source", "export"]
+__all__ = ["Changes", "ExportResult", "Selection", "Source", "export"]

@@ -15,20 +15,18 @@ from typing import Generic, TypeVar
 
 import orjson
 
-from ... import jsontext
 from ...archive import deflate
 from ...crypto.fields import FieldCipher
-from ...detached import attach, parts, references
-from ...jsontext import JSON
-from ...projection import Record, fold, meta_line
-from ...registry import Table
-from ..completeness import NotedProblems
-from ..rowtext import RowText, Spaces, encrypted
+from ...model.detached import attach, parts, references
+from ...model.projection import Record, fold, meta_line
+from ...model.registry import Table
+from ...model.spaces import PERSONAL
+from ...rows.completeness import NotedProblems
+from ...rows.rowtext import RowText, Spaces, encrypted
+from ...text import jsontext
+from ...text.jsontext import JSON
 from .usual import UsualRows
 
-PERSONAL = "personal"
-"""What ``spaces`` may name in place of an id: the personal space, its sentinels, what names no space, and the tables of
-the user."""
 _MARK = b"\0"
 """Around what stands for a number in a meta line: no text of JSON holds one."""
 _COPIED = frozenset(("updatedAt", "createdAt", "deletedAt", "spaceId"))
@@ -101,7 +99,7 @@ def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes
 def fold_block(terms: Terms, streams: Sequence[Stream], number: int, pairs: Iterable[tuple[str, bytes]]) -> Block:
     """Folds all changes of some records of a stream: (record id, change), those of a record together and in order.
 
-    Changes as :func:`manabackup.detached.detach` gives them.
+    Changes as :func:`manabackup.model.detached.detach` gives them.
     """
     return _Folding(terms, streams[number], Block(number)).run(pairs)
 
@@ -208,7 +206,10 @@ class _Folding:
         return fold(table, map(jsontext.parse_canonical, map(attach, changes)), as_of=as_of), b""
 
     def _names(self, space: str | None) -> set[str]:
-        """What a row's space may be called in a selection."""
+        """What a row's space may be called in a selection.
+
+        ``personal`` is the personal space, its sentinels, what names no space, and the tables of the user.
+        """
         table = self._stream.table
         if (table is not None and table.scope == "user") or space is None:
             return {PERSONAL}  # a row that names no space shows itself to its author alone

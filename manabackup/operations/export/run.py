@@ -8,33 +8,32 @@ ciphertext included, and encrypted once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from ... import jsontext
 from ...archive.content import TableWriter
+from ...archive.destination import Target, keep_complete, named, opened, writing
 from ...archive.writer import About, ArchiveWriter, Seal
-from ...crypto.fields import FieldCipher
 from ...crypto.seal import SpoolFile
-from ...detached import attach
-from ...jsontext import JSON
+from ...host.output import AtomicFile
+from ...host.processes import LARGE, InOrder, cores_for
+from ...host.sorting import LineSorter
+from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from ...mirror import HeldCollection, Loss, MirrorPage
-from ...output import AtomicFile
-from ...projection import accept
-from ...registry import Registry
-from ...sorting import LineSorter
-from ...timestamps import SECOND, format_timestamp, parse_timestamp
-from ..completeness import Completeness
-from ..processes import LARGE, InOrder, cores_for
-from ..rowtext import Actors, Spaces
-from ..spooling import spool_files
-from ..target import Target, keep_complete, named, opened, writing
+from ...mirror import Loss
+from ...model.detached import attach
+from ...model.projection import accept
+from ...rows.completeness import Completeness
+from ...rows.rowtext import Actors, Spaces
+from ...text import jsontext
+from ...text.jsontext import JSON
+from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
+from ..account.source import Changes, Source
 from .folding import Block, Stream, Terms, fold_block, numbered
 from .selection import Selection, streams_of, with_room
 
@@ -45,34 +44,6 @@ _BLOCK_BYTES = 512 * KIB
 """Of changes that are folded in one go."""
 _SORT_BYTES = 14 * MIB
 """Of a table that are brought together in memory; there may be two tables at a time."""
-
-
-class Changes(Protocol):
-    """What an export folds: a :class:`~manabackup.mirror.Snapshot`, or an older archive in its place."""
-
-    def collections(self) -> list[HeldCollection]: ...
-    def read(self, app: str, collection: str) -> Iterator[MirrorPage]: ...
-    def losses(self) -> list[Loss]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the rows come from, and what is known of the account besides its changes."""
-
-    mirror: Changes
-    registry: Registry
-    user_id: str
-    cipher: FieldCipher | None
-    """None for an account without a vault: then nothing is encrypted."""
-    pulled_at: str | None = None
-    """When the mirror last saw the server, RFC 3339; None when that was just now."""
-    searched_at: str | None = None
-    """When the server was last searched for collections that nobody told of, RFC 3339; None when it never was."""
-    space_types: Mapping[str, str] = field(default_factory=dict)
-    account: Mapping[str, bytes] = field(default_factory=dict)
-    """Entries for ``account/``: name → content."""
-    notices: Sequence[tuple[str, str]] = ()
-    """(kind, reason) of what the caller found missing besides, such as account data that could not be had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from ...archive import names
 from ...archive.writer import ENTRIES_AROUND
 from ...errors import UsageError
-from ...jsontext import JSON
 from ...mirror import HeldCollection
-from ...printable import printable
-from ...registry import Registry, Table
+from ...model.registry import Registry, Table
+from ...text.jsontext import JSON
+from ...text.printable import printable
 from .folding import Stream
 
 _ENTRIES_OF_TABLE = 2

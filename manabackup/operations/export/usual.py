@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from ... import jsontext
 from ...crypto.fields import FieldCipher, may_be_encrypted
-from ...detached import parts, references, referred
 from ...errors import FieldDecryptionError
-from ...jsontext import JSON
-from ...projection import accept
-from ...projection.change import is_data
-from ...registry import Table
+from ...model.detached import parts, references, referred
+from ...model.projection import accept
+from ...model.projection.change import is_data
+from ...model.registry import Table
+from ...text import jsontext
+from ...text.jsontext import JSON
 
 _MOST_SHAPES = 1_000
 _TIMES = ("updatedAt", "createdAt")
@@ -68,7 +68,7 @@ class UsualRows:
     def lines(self, change: bytes) -> tuple[bytes, bytes] | None:
         """The row's line and its meta line, for a record of this one change; None when it is not usual.
 
-        ``change`` as :func:`manabackup.detached.detach` gives it.
+        ``change`` as :func:`manabackup.model.detached.detach` gives it.
         """
         text, ciphertexts = parts(change)
         value = jsontext.parse_canonical(text)

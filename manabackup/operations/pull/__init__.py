@@ -7,6 +7,6 @@ what the account holds.
 """
 
 from .rounds import OVERLAP_SECONDS, PullResult, run
-from .searching import SEARCH_DAYS, searched_at, unsearched_apps
+from .searching import SEARCH_DAYS, unsearched_apps
 
-__all__ = ["OVERLAP_SECONDS", "SEARCH_DAYS", "PullResult", "run", "searched_at", "unsearched_apps"]
+__all__ = ["OVERLAP_SECONDS", "SEARCH_DAYS", "PullResult", "run", "unsearched_apps"]

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from ...errors import ServerError
 from ...limits import MIB
 from ...mirror import Batch, LossKind, RawChange
-from ...printable import one_line
 from ...remote.answers import UnwieldyAnswerError
 from ...remote.sync import Page, Part
-from ...timestamps import EPOCH, FAR_FUTURE
+from ...text.printable import one_line
+from ...text.timestamps import EPOCH, FAR_FUTURE
 from .failing import ask_past_failures
 from .reading import Reading
 

@@ -7,11 +7,11 @@ from concurrent.futures import Future
 
 from ...errors import ServerError
 from ...mirror import Batch, LossKind, Stored, UnreadableChange
-from ...printable import one_line
-from ...rawchange import RawChange
+from ...model.rawchange import RawChange
 from ...remote.answers import UnusableAnswerError
 from ...remote.sync import FailingPageError, Page, Part
-from ...timestamps import FAR_FUTURE, format_timestamp
+from ...text.printable import one_line
+from ...text.timestamps import FAR_FUTURE, format_timestamp
 from .failing import ask_past_failures
 from .reading import Reading
 

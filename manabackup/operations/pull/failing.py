@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...remote.sync import FailingPageError, Page
-from ...timestamps import FAR_FUTURE
+from ...text.timestamps import FAR_FUTURE
 
 Ask = Callable[[int, bool], Page]
 """Asks the server from an instant; tentatively where it is not known yet whether the answer is of use. Then parts of it

@@ -11,7 +11,7 @@ from ...errors import ServerError
 from ...limits import Limits
 from ...mirror import Batch, LossKind, Mirror, Stored
 from ...remote.sync import Page, SyncClient, Take
-from ...timestamps import FAR_FUTURE, format_timestamp
+from ...text.timestamps import FAR_FUTURE, format_timestamp
 
 Progress = Callable[[int, int, int], None]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 from ...errors import ServerError, UsageError
 from ...limits import DEFAULT_LIMITS, Limits
 from ...mirror import HeldCollection, Loss, Mirror
-from ...printable import printable
-from ...registry import Registry
+from ...model.registry import Registry
 from ...remote.sync import SyncClient
-from ...timestamps import EPOCH, FAR_FUTURE, SECOND, format_timestamp
+from ...text.printable import printable
+from ...text.timestamps import EPOCH, FAR_FUTURE, SECOND, format_timestamp
 from .apps import can_be_asked_for
 from .collections import CollectionReader
 from .reading import Progress, Reading
-from .searching import Searching, searched_at, unsearched_apps
+from .searching import Searching, unsearched_apps
 
 OVERLAP_SECONDS = 120.0
 """A change is stamped when its transaction begins and seen when it ends; so long a transaction may take."""
@@ -239,6 +239,6 @@ def _result(mirror: Mirror, registry: Registry, new: int, full: bool, started_at
         losses=losses,
         full=full,
         started_at=format_timestamp(started_at),
-        searched_at=searched_at(mirror),
+        searched_at=mirror.searched_at,
         unsearched_apps=unsearched_apps(losses),
     )

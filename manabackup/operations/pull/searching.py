@@ -14,22 +14,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from ...errors import ServerError
-from ...mirror import Loss, LossKind, Mirror
-from ...timestamps import EPOCH, SECOND, format_timestamp, parse_timestamp
+from ...mirror import Loss, LossKind
+from ...text.timestamps import EPOCH, SECOND, format_timestamp, parse_timestamp
 from .apps import AppSearch
 from .reading import Reading
 
 SEARCH_DAYS = 7
 """Between two searches."""
-_SEARCHED = "searchedAt"
 
 ReadFound = Callable[[Sequence[tuple[str, str]]], None]
 """Reads collections, (app, collection), from their beginning to their end."""
-
-
-def searched_at(mirror: Mirror) -> str | None:
-    """When the server was last searched for unknown collections, RFC 3339 by its clock; None before the first time."""
-    return mirror.recall(_SEARCHED)
 
 
 def unsearched_apps(losses: Iterable[Loss]) -> tuple[str, ...]:
@@ -59,10 +53,10 @@ class Searching:
         for search in searches:
             self._record(search)
         if due:
-            self._mirror.remember(_SEARCHED, format_timestamp(self._reading.latest))
+            self._mirror.note_search(format_timestamp(self._reading.latest))
 
     def _is_due(self) -> bool:
-        last = searched_at(self._mirror)
+        last = self._mirror.searched_at
         if self._full or last is None:
             return True
         # A time ahead of the clock comes from a clock that was wrong.

@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ... import registry
 from ...archive import deflate
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher
 from ...errors import JSONTextError, ManabackupError
-from ...jsonmembers import member_value, writable_members
-from ...jsontext import JSON
 from ...limits import KIB
-from ...registry import Table
-from ..completeness import NotedProblems
-from ..identity import ActorKinds, RowIds, SpaceNumbers, Traces
-from ..marks import Marks
-from ..side_by_side import MetaLines, parsed
+from ...model import registry
+from ...model.registry import Table
+from ...rows.completeness import NotedProblems
+from ...rows.identity import ActorKinds, RowIds, SpaceNumbers, Traces
+from ...rows.marks import Marks
+from ...rows.side_by_side import MetaLines, parsed
+from ...text.jsonmembers import member_value, writable_members
+from ...text.jsontext import JSON
 from .rows import RowMaker
 
 _PIECE_BYTES = 384 * KIB

@@ -8,21 +8,21 @@ from typing import NamedTuple
 
 import orjson
 
-from ... import jsontext
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import DamagedArchiveError, FieldDecryptionError
-from ...jsonmembers import member_value
-from ...jsontext import JSON
-from ...projection import MetaLineError, Stamp, read_meta
-from ...registry import Registry, Table
-from ..capabilities import capability_fields, held, within
-from ..identity import CHANGED_BY, TOKEN, ActorKinds, NewId, RowIds, SpaceNumbers, Traces, columns
-from ..marks import Listed, Marks, listed_in
-from ..rows import row_line
-from ..rowtext import Problems
+from ...model.projection import MetaLineError, Stamp, read_meta
+from ...model.registry import Registry, Table
+from ...model.spaces import OPEN_TO_OTHERS
+from ...rows.archived import row_line
+from ...rows.capabilities import capability_fields, held, within
+from ...rows.identity import CHANGED_BY, TOKEN, ActorKinds, NewId, RowIds, SpaceNumbers, Traces, columns
+from ...rows.marks import Listed, Marks, listed_in
+from ...rows.rowtext import Problems
+from ...text import jsontext
+from ...text.jsonmembers import member_value
+from ...text.jsontext import JSON
 
 _NONE: frozenset[str] = frozenset()
-_OPEN_TO_OTHERS = ("unlisted", "public")
 _WITHIN_SPACE = "space"
 _WRITTEN_ANEW = frozenset({"omitted", "ciphertext", "wellKnownId"})
 
@@ -170,7 +170,7 @@ class RowMaker:
                 except FieldDecryptionError:
                     return  # it is left out, and reported, with the others
                 value = value if opened is None else jsontext.parse(opened)
-            if value in _OPEN_TO_OTHERS:
+            if value in OPEN_TO_OTHERS:
                 row["visibility"] = _WITHIN_SPACE
 
     def _trace(self, name: str, identifier: str, clear: Mapping[str, JSON]) -> None:

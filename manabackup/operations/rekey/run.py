@@ -13,39 +13,31 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ... import jsontext, registry
 from ...archive import names
 from ...archive.content import TableWriter
+from ...archive.destination import Target, keep_complete, named, opened, writing
 from ...archive.reader import Archive
 from ...archive.writer import About, ArchiveWriter, Seal, Written
 from ...crypto.fields import FieldCipher
 from ...crypto.seal import SpoolFile
 from ...errors import DamagedArchiveError, UsageError, WrongKeyError
-from ...jsonmembers import writable_members
-from ...jsontext import JSON
+from ...host.processes import InOrder, cores_for
+from ...host.sorting import LineSorter
+from ...host.spooling import spool_files
 from ...limits import MIB
-from ...projection import meta_line
-from ...registry import Table
-from ...sorting import LineSorter
-from ..carried import carried_case, carried_completeness, carried_filter
-from ..completeness import Completeness
-from ..identity import ActorKinds, RowIds, SpaceNumbers
-from ..marks import Marks
-from ..processes import InOrder, cores_for
-from ..rows import clean_rows, is_ours
-from ..side_by_side import MetaLines
-from ..spooling import spool_files
-from ..target import Target, keep_complete, named, opened, writing
-from .blocks import (
-    MOST_SPACES,
-    MisreadRowError,
-    Piece,
-    RekeyedBlock,
-    Terms,
-    pieces,
-    rekey_block,
-    rekey_rows,
-)
+from ...model import registry
+from ...model.projection import meta_line
+from ...model.registry import Table
+from ...rows.archived import clean_rows, is_ours
+from ...rows.completeness import Completeness
+from ...rows.identity import ActorKinds, RowIds, SpaceNumbers
+from ...rows.marks import Marks
+from ...rows.side_by_side import MetaLines
+from ...text import jsontext
+from ...text.jsonmembers import writable_members
+from ...text.jsontext import JSON
+from .blocks import MOST_SPACES, MisreadRowError, Piece, RekeyedBlock, Terms, pieces, rekey_block, rekey_rows
+from .carried import carried_case, carried_completeness, carried_filter
 from .rows import RowMaker
 
 NOBODY = "-"

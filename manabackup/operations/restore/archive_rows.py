@@ -6,22 +6,23 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from ... import jsontext
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...crypto.seal import SpoolFile
 from ...errors import DamagedArchiveError, FieldDecryptionError
-from ...jsonmembers import members
-from ...jsontext import JSON
-from ...projection import MetaLineError, read_meta
-from ...projection.change import data_of
-from ...registry import Registry, Table
-from ...sorting import LineSorter
-from ..capabilities import capability_fields, held, within
-from ..identity import CHANGED_BY, TOKEN, ActorKinds, columns
-from ..marks import Listed, Marks
-from ..rows import clean_rows, is_ours
-from ..side_by_side import MetaLines, sorted_rows
+from ...host.sorting import LineSorter
+from ...model.projection import MetaLineError, read_meta
+from ...model.projection.change import data_of
+from ...model.registry import Registry, Table
+from ...model.spaces import OPEN_TO_OTHERS
+from ...rows.archived import clean_rows, is_ours
+from ...rows.capabilities import capability_fields, held, within
+from ...rows.identity import CHANGED_BY, TOKEN, ActorKinds, columns
+from ...rows.marks import Listed, Marks
+from ...rows.side_by_side import MetaLines, sorted_rows
+from ...text import jsontext
+from ...text.jsonmembers import members
+from ...text.jsontext import JSON
 from .archived import ArchivedRow
 from .changes import as_stored
 from .identity import ArchiveSpaces, Destination
@@ -29,7 +30,6 @@ from .plan import Reason
 
 ONE_PER_SPACE = "kontextDoc"
 """A table with one row in each space, under a random id."""
-_OPEN_TO_OTHERS = ("unlisted", "public")
 _SPACE_ID = "<spaceId>"
 _BREAK = b"\0"
 """Between a row and what is known of it while they are sorted: no JSON text holds it."""
@@ -287,7 +287,7 @@ class ArchiveRows:
     def _withhold_visibility(self, values: dict[str, JSON]) -> list[str]:
         """Takes out what shows rows to others, and gives the names."""
         leaving = {CHANGED_BY} if self._options.keep_visibility else {CHANGED_BY, TOKEN}
-        if not self._options.keep_visibility and values.get("visibility") in _OPEN_TO_OTHERS:
+        if not self._options.keep_visibility and values.get("visibility") in OPEN_TO_OTHERS:
             leaving.add("visibility")
         leaving &= values.keys()
         for name in leaving:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ... import jsontext
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import FieldDecryptionError
-from ...jsontext import JSON
-from ...projection.record import is_deleted as deleted
-from ..equality import equal_values
+from ...model.projection.record import is_deleted as deleted
+from ...rows.equality import equal_values
+from ...text import jsontext
+from ...text.jsontext import JSON
 
 _NONE: frozenset[str] = frozenset()
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import isinf
 
-from ... import jsontext
-from ...jsontext import JSON, Number
-from ...projection.change import is_dated
+from ...model.projection.change import is_dated
+from ...text import jsontext
+from ...text.jsontext import JSON, Number
+from ...text.timestamps import app_time
 from .archived import ArchivedRow
 from .plan import Reason
 
@@ -79,13 +80,8 @@ def later_than(now: str, latest: str) -> str:
     """The smallest time in milliseconds that is not before ``now``, and after the ``latest`` stamp of a sound row."""
     at = now
     while at <= latest:
-        at = timestamp(datetime.fromisoformat(at) + timedelta(milliseconds=1))
+        at = app_time(datetime.fromisoformat(at) + timedelta(milliseconds=1))
     return at
-
-
-def timestamp(moment: datetime) -> str:
-    """A time as the app writes it: UTC, milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _dated(values: Mapping[str, JSON], row: ArchivedRow, now: str) -> tuple[Change, Change]:

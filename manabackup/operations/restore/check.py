@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 
-from ... import jsontext
 from ...crypto.fields import FieldCipher
-from ...jsontext import JSON
-from ...projection import fold
-from ...registry import Table
-from ..equality import equal_values
+from ...model.projection import fold
+from ...model.registry import Table
+from ...rows.equality import equal_values
+from ...text import jsontext
+from ...text.jsontext import JSON
 from .edits import Edits
 from .outbox import Item, Outbox
 from .plan import Means, TargetRow

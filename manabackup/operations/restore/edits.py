@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ... import jsontext
 from ...crypto.fields import FieldCipher, may_be_encrypted
 from ...errors import FieldDecryptionError
-from ...jsontext import JSON
-from ...projection import accept, fold
-from ...projection.change import is_data
-from ...registry import Table
-from ..equality import equal_values
+from ...model.projection import accept, fold
+from ...model.projection.change import is_data
+from ...model.registry import Table
+from ...rows.equality import equal_values
+from ...text import jsontext
+from ...text.jsontext import JSON
 from .archived import opened
 from .web_rule import LATEST_CLOCK, ClientRow, replay
 from .writing import event_of, is_ours

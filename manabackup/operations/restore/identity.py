@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import DamagedArchiveError, UsageError
-from ...jsontext import JSON
-from ...printable import printable
-from ...registry import Table
-from ..export import PERSONAL
+from ...model.registry import Table
+from ...model.spaces import PERSONAL, SENTINEL, is_personal
+from ...text.jsontext import JSON
+from ...text.printable import printable
 from .plan import Reason
 
-SENTINEL = "_personal:"
-"""Begins the stand-in for the id of a personal space that is not known yet."""
 _LABEL = re.compile("#(0|[1-9][0-9]{0,8})")
 _MOST_SPACES = 10_000
 _SCOPE_COLUMNS = {"space": ("spaceId", "authorId"), "user": ("userId",)}
@@ -49,7 +47,7 @@ class TargetSpaces:
 
     def is_personal(self, space: str) -> bool:
         """Whether a space is known to be the user's own."""
-        return space == self.personal or space.startswith(SENTINEL) or (self.types or {}).get(space) == PERSONAL
+        return space == self.personal or is_personal(space, self.types or {})
 
     def destination(self, name: str) -> Destination:
         """The space that somebody named. Raises :class:`UsageError` when the user is no member of it."""

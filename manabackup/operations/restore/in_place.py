@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace as changed
 
-from ...jsontext import JSON
-from ...projection import fold
-from ...projection.change import is_dated
-from ...registry import Table
-from ..equality import equal_values
+from ...model.projection import fold
+from ...model.projection.change import is_dated
+from ...model.registry import Table
+from ...rows.equality import equal_values
+from ...text.jsontext import JSON
 from .changes import Change, Place, change, is_time
 from .plan import TargetRow
 from .web_rule import LATEST_CLOCK

@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from ... import jsontext, registry
 from ...crypto.fields import FieldCipher
 from ...errors import ManabackupError, ServerError
-from ...interrupts import uninterrupted
-from ...jsontext import JSON
+from ...host.interrupts import uninterrupted
+from ...host.output import writing_to
+from ...host.spooling import spool_files
 from ...mirror import Mirror
-from ...output import writing_to
-from ...printable import counted, one_line, printable
-from ...registry import Registry, Table
+from ...model import registry
+from ...model.registry import Registry, Table
+from ...model.spaces import PERSONAL
 from ...remote.account import organizations
 from ...remote.connection import Connection
 from ...remote.sync import PushClient, SyncClient
-from ...timestamps import SECOND, parse_timestamp
+from ...text import jsontext
+from ...text.jsontext import JSON
+from ...text.printable import counted, one_line, printable
+from ...text.timestamps import SECOND, app_time, parse_timestamp
 from .. import pull as pulling
-from ..export import PERSONAL
 from ..pull.reading import Progress as PullProgress
-from ..spooling import spool_files
-from .changes import timestamp
 from .check import Outcome, Verification, verify
 from .edits import Edits
 from .identity import TargetSpaces
@@ -392,4 +392,4 @@ def _check_clock(text: str) -> None:
 def _milliseconds(text: str) -> str:
     """A time of the server as clients write it, rounded up."""
     micros = min(parse_timestamp(text), _END)
-    return timestamp(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=-(-micros // 1_000)))
+    return app_time(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=-(-micros // 1_000)))

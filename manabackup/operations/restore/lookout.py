@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ...errors import ServerError
-from ...printable import one_line
-from ...rawchange import RawChange, event_name
-from ...registry import Registry, Table
+from ...model.rawchange import RawChange, event_name
+from ...model.registry import Registry, Table
 from ...remote.sync import FailingPageError, SyncClient
-from ...timestamps import SECOND, format_timestamp
+from ...text.printable import one_line
+from ...text.timestamps import SECOND, format_timestamp
 from .archive_rows import ONE_PER_SPACE
 from .outbox import Item, Outbox
 

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from ... import jsontext
-from ...checksums import ChecksumError
-from ...database import storage_error
+from ...crypto.checksums import ChecksumError
 from ...errors import ManabackupError, OutputError
-from ...jsontext import JSON
-from ...printable import printable
+from ...host.database import storage_error
+from ...text import jsontext
+from ...text.jsontext import JSON
+from ...text.printable import printable
 from .outbox_file import COLUMNS, Entries, Row, checked, open_outbox
 
 _AT_ONCE = 500

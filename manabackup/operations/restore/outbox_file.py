@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ... import checksums
-from ...checksums import ChecksumError, checksum
-from ...database import schema, schema_of
+from ...crypto import checksums
+from ...crypto.checksums import ChecksumError, checksum
 from ...errors import ManabackupError
-from ...printable import printable
-from ...writeahead import is_cut_short
+from ...host.database import schema, schema_of
+from ...host.writeahead import is_cut_short
+from ...text.printable import printable
 
 STATES = 5
 _VERSION = 2

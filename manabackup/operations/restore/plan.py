@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from ...jsontext import JSON
-from ...projection import Record, Stamp
-from ..equality import equal_values
-from ..identity import CHANGED_BY, TOKEN
+from ...model.projection import Record, Stamp
+from ...model.spaces import OPEN_TO_OTHERS
+from ...rows.equality import equal_values
+from ...rows.identity import CHANGED_BY, TOKEN
+from ...text.jsontext import JSON
 from .archived import ArchivedRow
 from .web_rule import LATEST_CLOCK, ClientRow, replay
 
@@ -23,7 +24,6 @@ AI = "ai"
 """The app whose runner on the server takes every delete as final."""
 _LEFT = frozenset({"createdAt", "updatedAt", "visibility", TOKEN, CHANGED_BY})
 """What the target may have and the archive not, without being different: the app or a restore added it."""
-_OPEN_TO_OTHERS = ("unlisted", "public")
 
 
 class OnConflict(StrEnum):
@@ -272,7 +272,7 @@ def _overwritten(row: ArchivedRow, record: Record) -> dict[str, JSON]:
             values[name] = held[name]
         else:
             values[name] = row.wire(name)
-    if held.get("visibility") in _OPEN_TO_OTHERS and values.get("visibility") not in _OPEN_TO_OTHERS:
+    if held.get("visibility") in OPEN_TO_OTHERS and values.get("visibility") not in OPEN_TO_OTHERS:
         values.update({name: None for name in (TOKEN, CHANGED_BY) if name in values})
     return values
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ... import jsontext
 from ...archive import names
 from ...archive.reader import Archive
-from ...jsontext import JSON
-from ...registry import Registry, Table
+from ...model.registry import Registry, Table
+from ...text import jsontext
+from ...text.jsontext import JSON
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, Incoming
 from .identity import ArchiveSpaces, Destination
 from .job import Planned

@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from ... import jsontext
 from ...errors import ServerError
 from ...limits import MIB
 from ...remote.answers import Answer
 from ...remote.sync import PushClient, SyncClient, came_too_slowly, clock_of
 from ...remote.transport import asks_for_too_long
-from ...timestamps import SECOND, format_timestamp, parse_timestamp
+from ...text import jsontext
+from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
 from .edits import mark
 from .lookout import Lookout, pages_since
 from .outbox import Item, Outbox

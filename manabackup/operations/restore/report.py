@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...jsontext import JSON
+from ...text.jsontext import JSON
 from .outbox import Item
 from .plan import AI, Decision, Kind, Means, Reason
 from .writing import Work

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...jsontext import JSON
+from ...text.jsontext import JSON
 from .check import Outcome, Verification
 from .plan import Kind, Reason
 from .report import Report

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ... import jsontext
 from ...archive.names import entry
 from ...archive.reader import Archive
 from ...errors import UsageError, WrongKeyError
-from ...registry import Table
-from ..export import PERSONAL
+from ...model.registry import Table
+from ...model.spaces import PERSONAL
+from ...rows.archived import is_ours
+from ...text import jsontext
 from ..pull.reading import Progress as PullProgress
-from ..rows import is_ours
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions
 from .identity import ArchiveSpaces, SpaceOptions
 from .job import Account, Job, Planned, Progress

@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ... import jsontext
 from ...errors import UsageError
-from ...jsontext import JSON
-from ...registry import Table
-from ..private_fields import fields_in_clear, is_of_other_version
+from ...model.registry import Table
+from ...rows.private_fields import fields_in_clear, is_of_other_version
+from ...text import jsontext
+from ...text.jsontext import JSON
 from ..pull.reading import Progress as PullProgress
 from .job import Account, Job, Planned, Progress
 from .outbox import Item

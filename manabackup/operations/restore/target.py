@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ... import jsontext
 from ...crypto.seal import SpoolFile
+from ...host.sorting import LineSorter
 from ...mirror import UNREADABLE, Snapshot
-from ...projection import fold
-from ...registry import Registry, Table
-from ...sorting import LineSorter
-from ..identity import columns
+from ...model.projection import fold
+from ...model.registry import Registry, Table
+from ...rows.identity import columns
+from ...text import jsontext
 from .archive_rows import ONE_PER_SPACE
 from .plan import TargetRow
 

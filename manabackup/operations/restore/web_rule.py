@@ -1,8 +1,8 @@
 """What a web client shows of a record: the web app's own rule, which depends on the client's clock.
 
-The rule of :mod:`manabackup.projection` says what was meant; this one says what somebody will see. They differ where an
-insert carries no time (a client stamps it with the moment of the replay, and then ignores every update that is older),
-and in the oddities that the projection notes.
+The rule of :mod:`manabackup.model.projection` says what was meant; this one says what somebody will see. They differ
+where an insert carries no time (a client stamps it with the moment of the replay, and then ignores every update that is
+older), and in the oddities that the projection notes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ...jsontext import JSON
-from ...projection import accept
-from ...projection.change import is_data
-from ...projection.paths import NestedObjects, is_too_long
-from ...projection.record import is_deleted
+from ...model.projection import accept
+from ...model.projection.change import is_data
+from ...model.projection.paths import NestedObjects, is_too_long
+from ...model.projection.record import is_deleted
+from ...text.jsontext import JSON
 
 LATEST_CLOCK = "9999-12-31T23:59:59.999Z"
 """A replay that is later than every time that anything carries."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ... import jsontext
-from ...jsontext import JSON
-from ...rawchange import event_key, event_name
-from ...registry import Table
+from ...model.rawchange import event_key, event_name
+from ...model.registry import Table
+from ...model.spaces import SENTINEL
+from ...text import jsontext
+from ...text.jsontext import JSON
 from .archived import ArchivedRow
 from .changes import ACTOR, LARGEST_REQUEST, Change, Place, as_stored, insert, later_than, refusal, replace, update
-from .identity import SENTINEL, Destination, TargetSpaces, kept_scope_fields, scope_fields
+from .identity import Destination, TargetSpaces, kept_scope_fields, scope_fields
 from .in_place import replace_in_place, seal_fields
 from .outbox import Item
 from .plan import AI, Decision, Kind, Means, Reason, Rules, TargetRow, decide, skipped

@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from manabackup import jsontext, registry
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.limits import DEFAULT_LIMITS
+from manabackup.model import registry
+from manabackup.model.projection import Record, fold
 from manabackup.operations.restore.identity import TargetSpaces
 from manabackup.operations.restore.job import Account
 from manabackup.operations.restore.report import Report
 from manabackup.operations.restore.result import Result
 from manabackup.operations.restore.run import Order, Restore
-from manabackup.projection import Record, fold
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 
 from .line import Line
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from manabackup import jsontext
 from manabackup.sandbox.answers import ASGIApp, Receive, Scope, Send, vanish
+from manabackup.text import jsontext
 
 JSON = Any
 

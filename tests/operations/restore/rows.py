@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from manabackup import jsontext, registry
 from manabackup.crypto.fields import FieldCipher
-from manabackup.operations.identity import columns
+from manabackup.model import registry
+from manabackup.model.projection import fold
+from manabackup.model.registry import Table
 from manabackup.operations.restore.archived import ArchivedRow
 from manabackup.operations.restore.identity import Destination, TargetSpaces
 from manabackup.operations.restore.plan import OnConflict, Reason, Rules, TargetRow
 from manabackup.operations.restore.writing import Work, Writer
-from manabackup.projection import fold
-from manabackup.registry import Table
+from manabackup.rows.identity import columns
+from manabackup.text import jsontext
 
 JSON = Any
 NOW = "2026-06-01T12:00:00.000Z"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup import jsontext
-from manabackup.jsontext import Number
+from manabackup.model.projection import fold
 from manabackup.operations.restore.identity import Destination, TargetSpaces
 from manabackup.operations.restore.plan import Reason
 from manabackup.operations.restore.writing import event_of
-from manabackup.projection import fold
+from manabackup.text import jsontext
+from manabackup.text.jsontext import Number
 from tests.projection.changes import XENIA, T, delete, insert, update
 from tests.reference_client import Client
 

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manabackup.model.projection import fold
 from manabackup.operations.restore.plan import Kind, Means
-from manabackup.projection import fold
 from tests.projection.changes import XENIA, T
 from tests.reference_client import Client
 

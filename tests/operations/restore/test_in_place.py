@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext
-from manabackup.operations.private_fields import is_clear
+from manabackup.model.projection import fold
+from manabackup.model.registry import Table
 from manabackup.operations.restore.plan import Means, OnConflict, Reason, Rules, TargetRow
 from manabackup.operations.restore.web_rule import LATEST_CLOCK, replay
 from manabackup.operations.restore.writing import Work, Writer
-from manabackup.projection import fold
-from manabackup.registry import Table
+from manabackup.rows.private_fields import is_clear
+from manabackup.text import jsontext
 from tests.projection.changes import T, delete, insert, update
 
 from .rows import CIPHER, HOME, MISSIONS, NOW, SPACES, TASKS, held, present, sent

@@ -18,18 +18,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manabackup import jsontext
 from manabackup.crypto.fields import is_encrypted
 from manabackup.errors import ServerError
 from manabackup.limits import Limits
 from manabackup.mirror import Snapshot
+from manabackup.model.projection import fold
 from manabackup.operations.restore.job import ConflictError, Job
 from manabackup.operations.restore.plan import OnConflict
 from manabackup.operations.restore.result import Result
 from manabackup.operations.restore.sealing import Sealing
 from manabackup.operations.restore.writing import is_ours
-from manabackup.projection import fold
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 from tests.operations.archives import meta_of, ours
 
 from .bench import CIPHER, REGISTRY, Bench

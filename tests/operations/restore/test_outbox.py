@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.errors import ManabackupError
 from manabackup.operations.restore.outbox import Item, Outbox, Stage, State
+from manabackup.text import jsontext
 
 from ... import flips
 

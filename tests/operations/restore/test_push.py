@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from manabackup import jsontext, registry
 from manabackup.errors import ServerError, SubscriptionError
 from manabackup.limits import MIB, Limits
+from manabackup.model import registry
 from manabackup.operations.restore.changes import ACTOR, ORIGIN
 from manabackup.operations.restore.lookout import Lookout
 from manabackup.operations.restore.outbox import Item, Outbox, State
@@ -20,6 +20,7 @@ from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import PushClient, SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 
 from .line import Fault, Line
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from manabackup import jsontext, registry
+from manabackup.model import registry
+from manabackup.model.projection.change import is_data
 from manabackup.operations.restore.web_rule import replay
-from manabackup.projection.change import is_data
+from manabackup.text import jsontext
 from tests.reference_client import Client
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "projection"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError, ServerError, UsageError, WrongKeyError
@@ -19,6 +18,7 @@ from manabackup.operations.restore.job import ConflictError
 from manabackup.operations.restore.plan import OnConflict
 from manabackup.operations.restore.report import Report
 from manabackup.sandbox import Sandbox
+from manabackup.text import jsontext
 from tests.operations.archives import ANNA, PERSONAL, TEAM, USER, meta_of, ours, web
 
 from .bench import CIPHER, Bench

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from manabackup import jsontext
 from manabackup.errors import ServerError, UsageError
 from manabackup.limits import Limits
 from manabackup.operations.restore.job import UnfinishedError
 from manabackup.operations.restore.report import Report
 from manabackup.operations.restore.result import Result
 from manabackup.operations.restore.sealing import Sealing
+from manabackup.text import jsontext
 from tests.operations.archives import meta_of, ours
 from tests.reference_client import Client
 

@@ -1,0 +1,5 @@
+"""What this program is called, and which version it is."""
+
+__version__ = "0.1.0"
+PRODUCT = f"manabackup/{__version__}"
+"""As it names itself to servers and in archives."""

@@ -1,0 +1,74 @@
+"""Where an archive goes: into a file, which appears whole or not at all, or to the standard output, which is given all
+of it or nothing.
+
+What is to be replaced is looked at here too: an archive that may be complete does not go for one that is not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeAlias
+
+from ..errors import DamagedArchiveError, IncompleteError, ManabackupError
+from ..host.output import AtomicFile, writing_to
+from ..host.standard_output import StandardOutput
+from ..text.printable import printable
+from .reader import open_archive, open_outer
+from .writer import Seal
+
+Target: TypeAlias = Path | StandardOutput
+_PARTIAL = "partial"
+
+
+def opened(target: Target, *, force: bool) -> AtomicFile | StandardOutput:
+    """What takes an archive that is being written, as a context manager. Raises what :class:`AtomicFile` raises."""
+    return AtomicFile(target, force=force) if isinstance(target, Path) else target
+
+
+def writing(target: Target) -> AbstractContextManager[None]:
+    """Turns an :class:`OSError` within into an :class:`~manabackup.errors.OutputError` that names what was written."""
+    return writing_to(target if isinstance(target, Path) else Path(tempfile.gettempdir()))
+
+
+def named(target: Target) -> Path:
+    """``target`` as results and messages name it."""
+    return Path(str(target))
+
+
+def keep_complete(output: AtomicFile | StandardOutput, status: str, seal: Seal | None, *, strict: bool = False) -> None:
+    """Sees to it that an archive of this ``status`` takes no complete one away; for the end of its writing.
+
+    What is in its place, and may be complete, is kept beside it under another name; with ``strict`` it stays where it
+    is, which raises :class:`IncompleteError`. Only what says of itself that it is partial, and what is no archive, may
+    be replaced. A sealed one says so to whoever has its passphrase: that of ``seal`` is tried.
+    """
+    if status != _PARTIAL or not isinstance(output, AtomicFile) or not output.path.exists():
+        return
+    if not _may_be_complete(output.path, seal):
+        return
+    if strict:
+        raise IncompleteError(
+            f"something is missing in the new archive: {printable(str(output.path))} stays as it was",
+            hint="without --strict the new one takes its place, and the old one is kept beside it",
+        )
+    output.keep_old("what takes its place is partial")
+
+
+def _may_be_complete(path: Path, seal: Seal | None) -> bool:
+    try:
+        outer = open_outer(path)
+        outer.resources.close()
+        if not outer.manifest.sealed:
+            completeness = outer.manifest.completeness
+        elif seal is None:
+            return True
+        else:
+            with open_archive(path, lambda: seal.passphrase) as archive:
+                completeness = archive.manifest.completeness
+    except DamagedArchiveError as error:
+        return error.code != "notAnArchive"
+    except ManabackupError:
+        return True
+    return completeness is None or completeness.get("status") != _PARTIAL

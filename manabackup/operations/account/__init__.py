@@ -1,0 +1,1 @@
+"""The account: settings, sessions, its key, and the source that an export reads."""

@@ -1,0 +1,1 @@
+"""Archives by themselves: describe, verify, seal, unseal, convert."""

@@ -1,0 +1,141 @@
+"""Seal and unseal: the same rows in another coat.
+
+Archives of the web app are brought into this tool's form on the way: clean rows sorted by id, field times under
+``meta/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ...archive import names
+from ...archive.destination import Target, keep_complete, opened, writing
+from ...archive.reader import Archive, open_archive, open_outer
+from ...archive.writer import About, ArchiveWriter, Seal, Written
+from ...crypto.seal import SpoolFile
+from ...errors import UsageError
+from ...host.sorting import LineSorter
+from ...host.spooling import spool_files
+from ...limits import DEFAULT_LIMITS, MIB, Limits
+from ...model import registry
+from ...model.projection import meta_line
+from ...rows.archived import RESERVED_META, clean_rows, is_ours
+from ...rows.rowtext import Actors, Spaces
+from ...text import jsontext
+from ...text.jsontext import JSON
+
+_OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
+    "dataSha256",
+    "outer",
+    "passphrase",
+    "sealedSha256",
+}
+"""Manifest keys that are written anew; all others are carried over."""
+
+
+def seal(
+    source: Path, target: Target, passphrase: Callable[[], str], *, private: bool = False, force: bool = False
+) -> Written:
+    """Write the plain archive ``source`` sealed to ``target``.
+
+    Raises :class:`UsageError` when it is sealed already, :class:`DamagedArchiveError`, :class:`OutputError`.
+    """
+    outer = open_outer(source)
+    outer.resources.close()
+    if outer.manifest.sealed:
+        raise UsageError(f"{source} is sealed already", hint="to change its passphrase, unseal it first")
+    with open_archive(source) as archive:
+        return rewrite(archive, target, seal=Seal(passphrase(), private=private), force=force)
+
+
+def unseal(
+    source: Path,
+    target: Target,
+    passphrase: Callable[[], str],
+    *,
+    force: bool = False,
+    allow_weak_kdf: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Written:
+    """Write the sealed archive ``source`` plain to ``target``.
+
+    Raises :class:`UsageError` when it is not sealed, :class:`WrongPassphraseError`, :class:`DamagedArchiveError`,
+    :class:`OutputError`.
+    """
+    with open_archive(source, passphrase, allow_weak_kdf=allow_weak_kdf, limits=limits) as archive:
+        if not archive.sealed:
+            raise UsageError(f"{source} is not sealed")
+        return rewrite(archive, target, seal=None, force=force)
+
+
+def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool) -> Written:
+    """Write the content of an open archive into a new one. Constant memory; ``target`` appears whole or not at all."""
+    size = sum(entry.size for entry in archive.container.entries.values())
+    make_file = spool_files(target)
+    output = opened(target, force=force)
+    with (
+        writing(target),
+        output as file,
+        ArchiveWriter(
+            file,
+            tables=[table.name for table in registry.load().tables],
+            seal=seal,
+            make_spool_file=make_file,
+            rewritten=archive,
+            may_exceed_4_gib=size * 1.1 >= 2**32 - MIB,
+        ) as writer,
+    ):
+        if is_ours(archive):
+            _copy(archive, writer)
+        else:
+            _clean(archive, writer, make_file)
+        for name in archive.account:
+            writer.stream(name, archive.chunks(name), bound=archive.container.entries[name].size)
+        manifest = archive.manifest
+        schema_version = manifest.raw["schemaVersion"]
+        about = About(
+            user_id=manifest.user_id,
+            exported_at=manifest.exported_at,
+            scope=manifest.raw["scope"],
+            fields_plaintext=manifest.fields_plaintext,
+            schema_version=schema_version if isinstance(schema_version, int) else 0,
+        )
+        carried: dict[str, JSON] = {key: value for key, value in manifest.raw.items() if key not in _OWN_KEYS}
+        if not is_ours(archive):
+            carried.pop("ciphertextMarked", None)  # nobody has marked anything
+        keep_complete(output, str((manifest.completeness or {}).get("status")), seal)
+        return writer.finish(about, carried)
+
+
+def _copy(archive: Archive, writer: ArchiveWriter) -> None:
+    for entry in archive.container.entries.values():
+        if entry.kind in ("data", "meta"):
+            writer.copy(archive, entry.name)
+
+
+def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], SpoolFile]) -> None:
+    known = registry.load().by_name
+    actors, spaces = Actors(), Spaces({})
+    actor_lines = writer.spool(names.entry("meta", "actors"))
+    for name in archive.tables:
+        rows, metas = LineSorter(make_file), LineSorter(make_file)
+        for row in clean_rows(archive, name):
+            rows.add([(row.id, row.line)])
+            if row.record is not None and row.record.stamps and name not in RESERVED_META:
+                meta = meta_line(row.record, known.get(name), actors, spaces)
+                metas.add([(row.id, jsontext.dumps(meta))])
+        size = archive.container.entries[names.entry("data", name)].size
+        table = writer.table(name, bound=int(size * 1.1))
+        for _, lines in rows.groups():
+            for line in lines:
+                table.add(line)
+        for _, lines in metas.groups():
+            for line in lines:
+                table.add_meta(line)
+        table.close()
+        for line in actors.take():
+            actor_lines.add(line)
+    actor_lines.close()
+    if spaces.numbers:
+        writer.add(names.entry("meta", "spaces"), b"\n".join([*spaces.lines(), b""]))

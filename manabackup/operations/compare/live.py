@@ -1,0 +1,79 @@
+"""The account as it is now, as an archive that nobody else can read and that is gone when it is closed.
+
+``diff --live`` compares with it. It is sealed under a passphrase that is made for it and kept in memory, so that no
+plaintext touches the disk, and it has no name any more while it is read.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...archive.manifest import Manifest
+from ...archive.reader import Archive, open_archive
+from ...archive.writer import Seal
+from ...text.jsontext import JSON
+from ..export import Selection, Source, export
+
+_NAME = "account.live"
+"""A killed run may leave it behind; nobody can open it, and the next run replaces it."""
+
+
+@contextmanager
+def live_archive(
+    source: Source,
+    selection: Selection,
+    folder: Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Archive]:
+    """What an export of ``source`` would hold, written to ``folder``. Raises what :func:`export` raises."""
+    passphrase = secrets.token_urlsafe(32)
+    path = folder / _NAME
+    try:
+        path.unlink(missing_ok=True)
+        export(source, path, selection=selection, seal=Seal(passphrase), progress=progress)
+        archive = open_archive(path, lambda: passphrase)
+    finally:
+        path.unlink(missing_ok=True)
+    with archive:
+        yield archive
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What of an account an archive is about."""
+
+    selection: Selection
+    """The same for an export of now."""
+    as_of: str | None
+    """When the archive shows an earlier state on purpose."""
+    nameless_spaces: bool
+    """It was narrowed to spaces that it does not name any more."""
+
+
+def scope_of(manifest: Manifest) -> Scope:
+    """What an archive's manifest says was left out on purpose."""
+    scope, stated = manifest.raw["scope"], manifest.raw.get("filter")
+    filtered: dict[str, JSON] = stated if isinstance(stated, dict) else {}
+    apps = _texts(scope.get("appIds")) if isinstance(scope, dict) and scope.get("type") == "filtered" else ()
+    spaces = _texts(filtered.get("spaces"))
+    named = tuple(space for space in spaces if not space.startswith("#"))
+    as_of = filtered.get("asOf")
+    return Scope(
+        Selection(
+            apps=apps,
+            tables=_texts(filtered.get("tables")),
+            spaces=named,
+            include_deleted=filtered.get("deleted") is True,
+        ),
+        as_of if isinstance(as_of, str) else None,
+        nameless_spaces=len(named) < len(spaces),
+    )
+
+
+def _texts(value: JSON) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()

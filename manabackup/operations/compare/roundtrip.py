@@ -1,0 +1,246 @@
+"""Roundtrip: whether an archive can be restored, tried out on this computer.
+
+A fresh account on the embedded server, under a key that is made for it, gets the archive's rows by the same way as a
+real one: ``rekey``, ``restore``, ``export``. Then both archives are compared. What the rules of restoring change on
+purpose is counted by kind (:mod:`.roundtrip_rules`), and so is what stays behind; anything else is a difference. Only
+with neither of the latter two has the archive come back whole.
+
+No network is used but the loopback interface. What lies on the disk meanwhile is what a server would hold, with private
+fields under a key that is in memory only; both archives in between are sealed and have no name while they are read.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...archive.reader import Archive, open_archive
+from ...archive.writer import Seal
+from ...crypto.fields import FieldCipher
+from ...errors import OutputError
+from ...host.spooling import spool_files
+from ...host.temporary_folder import temporary_folder
+from ...mirror import Mirror
+from ...model import registry
+from ...model.spaces import PERSONAL
+from ...remote.connection import Connection, connect
+from ...remote.session import sign_in
+from ...remote.transport import Transport
+from ...sandbox import Sandbox
+from ...text import jsontext
+from ...text.jsontext import JSON
+from ...text.printable import printable
+from ..account.account_data import export_source
+from ..account.key import unlock
+from ..export import Selection
+from ..pull.account import pull as pull_account
+from ..rekey import check_opener, rekey
+from ..restore.job import Account, target_spaces
+from ..restore.result import Result
+from ..restore.run import Order, Restore
+from .diff import Diff, Side, diff
+from .live import live_archive
+from .roundtrip_rules import Rules
+
+_EMAIL, _NAME = "roundtrip@example.org", "Roundtrip"
+_BOOTSTRAPPED = (("profile", "userContext"), ("kontext", "kontextDoc"))
+"""App and collection of what the account service writes for a new user and a new space."""
+_MOST_SPACES = 200
+"""Of an archive that get a space of their own in the account; an account has a handful. The rest shares one."""
+_ANSWER_ROWS = 10_000
+
+STEPS = ("rekey", "restore", "verify", "export", "compare")
+"""What ``progress`` is told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundtripResult:
+    """What came of one archive."""
+
+    archive: Path
+    diff: Diff
+    """What differs and was not expected."""
+    expected: dict[str, int]
+    """What the rules change on purpose, kind → fields or rows (:data:`.roundtrip_rules.EXPECTED`)."""
+    left_behind: dict[str, int]
+    """What the archive has and the account has not, kind → fields or rows (:data:`.roundtrip_rules.LEFT_BEHIND`)."""
+    left_behind_cases: list[dict[str, JSON]]
+    """The first of it, by table, id, field and reason."""
+    refused: int
+    """Rows that the server did not take."""
+    not_as_planned: int
+    """Rows that the account did not show as planned when it was read again."""
+    status: str | None = None
+    """``complete`` or ``partial`` as the archive's writer knew it, None where the archive does not say."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything came back."""
+        return self.diff.equal and not self.left_behind and not self.refused and not self.not_as_planned
+
+    @property
+    def rows(self) -> int:
+        """Of the archive."""
+        return self.diff.rows[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """One of the ``files`` that ``roundtrip --json`` prints (``formats/schemas/roundtrip.schema.json``)."""
+        return {
+            "archive": str(self.archive),
+            "equal": self.equal,
+            "rows": self.rows,
+            "expected": self.expected,
+            "leftBehind": self.left_behind,
+            "leftBehindCases": self.left_behind_cases,
+            "differences": {name: table.to_json() for name, table in self.diff.tables.items()},
+            "refused": self.refused,
+            "notAsPlanned": self.not_as_planned,
+            "status": self.status,
+        }
+
+
+def roundtrip(
+    archive: Archive,
+    *,
+    opener: FieldCipher | None = None,
+    accepted: Collection[str] = (),
+    progress: Callable[[int, int, str], None] | None = None,
+) -> RoundtripResult:
+    """Restores an open archive into an account that is made for it, exports that, and compares.
+
+    ``opener`` opens what is encrypted in the archive. What stays behind for one of the reasons ``accepted``
+    (:data:`.roundtrip_rules.LEFT_BEHIND`) counts as expected. ``progress`` is told (steps done, steps in all, the next
+    step). Folders for temporary files must have room for several times the archive's rows.
+
+    Raises :class:`DamagedArchiveError`, :class:`WrongKeyError` and :class:`UsageError` as ``rekey`` does, and
+    :class:`OutputError`.
+    """
+
+    def reach(step: str) -> None:
+        if progress is not None:
+            progress(STEPS.index(step), len(STEPS), step)
+
+    check_opener(archive, opener)
+    key = secrets.token_bytes(32)
+    with _scratch() as folder, Sandbox(folder=folder / "server") as box, _owner(box, key) as connection:
+        reach("rekey")
+        with _rekeyed(archive, folder, FieldCipher(key), opener) as encrypted:
+            reach("restore")
+            order = _order(box, connection, encrypted)
+            there_before = _bootstrapped(box, connection.user_id)
+            done = _restore(encrypted, connection, FieldCipher(key), order, folder, lambda: reach("verify"))
+        reach("export")
+        with (
+            Mirror(
+                folder / "mirror.sqlite",
+                sync_url=connection.sync.base_url,
+                user_id=connection.user_id,
+                guarded=False,
+            ) as mirror,
+            _exported(mirror, connection, key, folder) as copy,
+        ):
+            reach("compare")
+            spaces = {space.id for space, _ in box.accounts.spaces.of_user(connection.user_id)}
+            rules = Rules(registry.load(), connection.user_id, spaces, there_before, done.report, accepted)
+            one = Side(archive, opener)
+            make_file = spool_files(folder / "sorted")
+            found = diff(one, Side(copy), make_file=make_file, with_identity=True, expected=rules)
+            rules.settle(found)
+    failed = done.verification.differing if done.verification is not None else 0
+    return RoundtripResult(
+        archive.path,
+        found,
+        expected=dict(sorted(rules.counts.items())),
+        left_behind=dict(sorted(rules.left.items())),
+        left_behind_cases=rules.left_cases,
+        refused=done.failed,
+        not_as_planned=failed,
+        status=archive.manifest.status,
+    )
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with temporary_folder("manabackup-roundtrip-") as folder:
+        try:
+            yield folder
+        except sqlite3.Error as error:  # of the embedded server's own databases
+            place = printable(str(folder.parent))
+            raise OutputError(f"cannot write {place}: {error}", hint="TMPDIR names another folder") from error
+
+
+@contextmanager
+def _owner(box: Sandbox, key: bytes) -> Iterator[Connection]:
+    """The new account, signed in as anybody would."""
+    password = secrets.token_urlsafe(16)
+    user = box.accounts.create_user(_EMAIL, password, _NAME)
+    box.accounts.set_vault(user.id, "zero-knowledge", key)
+    with Transport(box.auth_url) as transport:
+        session = sign_in(transport, _EMAIL, password)
+    with connect(session, auth_url=box.auth_url, sync_url=box.sync_url) as connection:
+        yield connection
+
+
+@contextmanager
+def _rekeyed(archive: Archive, folder: Path, cipher: FieldCipher, opener: FieldCipher | None) -> Iterator[Archive]:
+    passphrase = secrets.token_urlsafe(32)
+    path = folder / "rekeyed"
+    rekey(archive, path, cipher, opener=opener, seal=Seal(passphrase))
+    with open_archive(path, lambda: passphrase) as encrypted:
+        path.unlink()
+        yield encrypted
+
+
+def _order(box: Sandbox, connection: Connection, archive: Archive) -> Order:
+    """Everything goes into the account, what was deleted too, and each shared space into a personal one of its own."""
+    mapped: list[str] = []
+    for number, line in enumerate(archive.meta("spaces")):
+        if line.get("type") != PERSONAL and len(mapped) < _MOST_SPACES:
+            space = box.accounts.create_space(connection.user_id, f"#{number}", PERSONAL)
+            mapped.append(f"#{number}={space}")
+    box.forget_memberships()
+    return Order(map_space=tuple(mapped), shared_into_personal=True, include_deleted=True)
+
+
+def _bootstrapped(box: Sandbox, user_id: str) -> set[tuple[str, str]]:
+    """(table, id) of the rows that the account begins with."""
+    by_collection = registry.load().by_collection
+    return {
+        (by_collection[app, collection].name, jsontext.parse(row.wire())["id"])
+        for app, collection in _BOOTSTRAPPED
+        for row in box.log.pull(user_id, [], app, collection, "", 0, _ANSWER_ROWS)
+    }
+
+
+def _restore(
+    archive: Archive,
+    connection: Connection,
+    cipher: FieldCipher,
+    order: Order,
+    folder: Path,
+    pushed: Callable[[], None],
+) -> Result:
+    account = Account(connection, target_spaces(connection), cipher)
+    with Restore(archive, account, order, folder / "restore") as job:
+        job.plan()
+        job.push()
+        pushed()
+        result = job.result(job.verify())
+        job.forget()
+    return result
+
+
+@contextmanager
+def _exported(mirror: Mirror, connection: Connection, key: bytes, folder: Path) -> Iterator[Archive]:
+    pull_account(mirror, connection)
+    unlocked = unlock(mirror, connection, master_key=key)
+    with (
+        export_source(mirror, unlocked, connection) as source,
+        live_archive(source, Selection(include_deleted=True), folder) as copy,
+    ):
+        yield copy

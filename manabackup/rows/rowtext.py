@@ -1,0 +1,186 @@
+"""From a folded record to its lines: fields decrypted, text canonical, everything odd noted.
+
+The plaintext of an encrypted value *is* JSON text, so it is spliced into the line unparsed: nothing in it can change on
+the way. What begins like ciphertext, has not the form of one and is opened by no key is text, as it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import orjson
+
+from ..crypto.fields import FieldCipher, encrypted_value, is_encrypted, may_be_encrypted
+from ..errors import FieldDecryptionError
+from ..model.detached import referred
+from ..model.projection import Record
+from ..model.registry import Table
+from ..model.spaces import PERSONAL, is_personal
+from ..text import jsontext
+from ..text.jsontext import JSON
+
+_MOST_ACTORS = 200_000
+_NONE: frozenset[str] = frozenset()
+
+
+class Problems(Protocol):
+    """Takes problems: :class:`~manabackup.rows.completeness.Completeness`, or a block that keeps them for it."""
+
+    def note(
+        self,
+        kind: str,
+        table: str,
+        record: str | None = None,
+        field_name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """One more."""
+
+
+@dataclass(slots=True)
+class Actors:
+    """Numbers actors, and keeps of each no more than a hash. A very long list begins anew; lines may then repeat."""
+
+    lines: list[bytes] = field(default_factory=list)
+    _numbers: dict[bytes, int] = field(default_factory=dict)
+    _count: int = 0
+    _latest: tuple[bytes, int] = (b"", -1)
+
+    def __call__(self, actor: dict[str, JSON]) -> int:
+        """The line number of ``actor`` in ``meta/actors.jsonl``."""
+        text = jsontext.dumps(actor)
+        latest, number = self._latest
+        if text != latest:
+            number = self.number(text)
+            self._latest = text, number
+        return number
+
+    def number(self, text: bytes) -> int:
+        """The same for an actor's JSON text."""
+        key = hashlib.blake2b(text, digest_size=16).digest() if len(text) > 16 else text
+        number = self._numbers.get(key)
+        if number is None:
+            if len(self._numbers) >= _MOST_ACTORS:
+                self._numbers.clear()
+            number = self._numbers[key] = self._count
+            self._count += 1
+            self.lines.append(text)
+        return number
+
+    def take(self) -> list[bytes]:
+        """The lines that are new since the last call."""
+        lines, self.lines = self.lines, []
+        return lines
+
+
+@dataclass(slots=True)
+class Spaces:
+    """Numbers spaces and knows their types, as far as they can be known."""
+
+    types: Mapping[str, str]
+    """Space id → ``personal``, ``club``, …; a space that is not listed is of unknown type."""
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, space: str) -> int:
+        """The line number of ``space`` in ``meta/spaces.jsonl``."""
+        return self.numbers.setdefault(space, len(self.numbers))
+
+    def is_shared(self, space: str | None) -> bool:
+        """Whether a space is known to be another than a personal one."""
+        return space is not None and self.types.get(space, PERSONAL) != PERSONAL
+
+    def is_personal(self, space: str | None) -> bool:
+        """Whether a space is known to be personal."""
+        return space is not None and is_personal(space, self.types)
+
+    def lines(self) -> list[bytes]:
+        """The lines of ``meta/spaces.jsonl``."""
+        return [
+            jsontext.dumps({"id": space, **({"type": self.types[space]} if space in self.types else {})})
+            for space in self.numbers
+        ]
+
+
+class RowLine(NamedTuple):
+    """A row as text, and what its meta line must tell besides."""
+
+    text: bytes
+    sealed: Sequence[str]
+    """Unregistered fields that were ciphertext."""
+    ciphertext: Sequence[str]
+    """Fields that still are."""
+
+
+@dataclass(slots=True)
+class RowText:
+    """Writes the rows of an export as text. ``cipher`` is None for an account that has no vault."""
+
+    cipher: FieldCipher | None
+    spaces: Spaces
+    problems: Problems
+
+    def line(self, name: str, table: Table | None, record: Record, ciphertexts: bytes = b"") -> RowLine:
+        """The row's line.
+
+        With ``ciphertexts``, every encrypted value of the row is a reference into them
+        (:mod:`manabackup.model.detached`).
+        """
+        registered = table.encrypted if table is not None else _NONE
+        values = dict(record.values)
+        clear = set(registered)
+        sealed: list[str] = []
+        closed: list[str] = []
+        for field_name in encrypted(values):
+            value = values[field_name]
+            taken_out = referred(value, ciphertexts) if ciphertexts else None
+            opened = self._open(name, record, field_name, taken_out or value)
+            if isinstance(opened, orjson.Fragment):
+                values[field_name] = opened
+                clear.discard(field_name)
+                if field_name not in registered:
+                    sealed.append(field_name)
+                continue
+            values[field_name] = value if taken_out is None else encrypted_value(*taken_out)
+            if is_encrypted(values[field_name]):
+                self._note_closed(name, record, field_name, opened)
+                clear.discard(field_name)
+                closed.append(field_name)
+            else:
+                self.problems.note("likeCiphertext", name, record.id, field_name)
+        for field_name in sorted(clear):
+            if values.get(field_name) is not None:
+                self.problems.note("plaintextField", name, record.id, field_name)
+        identifier = b'{"id":' + jsontext.dumps(record.id)
+        text = identifier + (b"," + jsontext.dumps(values)[1:] if values else b"}")
+        return RowLine(text, sealed, closed)
+
+    def _open(
+        self, name: str, record: Record, field_name: str, value: str | tuple[bytes, bytes]
+    ) -> orjson.Fragment | FieldDecryptionError:
+        """What stands in a value, or what keeps it from being opened."""
+        try:
+            if self.cipher is None:
+                raise FieldDecryptionError("the account has no vault", reason="noKey")
+            if isinstance(value, str):
+                opened, repaired = self.cipher.open(value)
+            else:
+                opened, repaired = self.cipher.open_parts(*value)
+        except FieldDecryptionError as error:
+            return error
+        if repaired:
+            self.problems.note("repairedText", name, record.id, field_name)
+        return orjson.Fragment(opened)
+
+    def _note_closed(self, name: str, record: Record, field_name: str, error: FieldDecryptionError) -> None:
+        # A shared space holds what its other members wrote under keys of their own: not this account's loss.
+        foreign = error.reason == "key" and self.spaces.is_shared(record.space)
+        kind = "foreignCiphertext" if foreign else "undecryptable"
+        self.problems.note(kind, name, record.id, field_name, error.reason)
+
+
+def encrypted(values: Mapping[str, JSON]) -> list[str]:
+    """The fields of a row whose values begin like encrypted ones."""
+    return [name for name, value in values.items() if may_be_encrypted(value)]

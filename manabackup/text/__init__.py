@@ -1,0 +1,1 @@
+"""Text, exact to the byte: JSON, timestamps, and what may be printed."""
