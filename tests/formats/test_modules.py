@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from manabackup import registry
-from manabackup.model import modules
+from manabackup.model import modules, registry
 from tests.formats.schemas import FOLDER, SCHEMAS, check
 
 RAW: dict[str, Any] = json.loads((FOLDER.parent / "modules.json").read_text(encoding="utf-8"))
