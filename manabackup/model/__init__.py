@@ -1,1 +1,1 @@
-"""What data means: the tables, what their rows say to people, changes, spaces, and the projection onto records. Pure."""
+"""What data means: the tables, what rows say to people, changes, spaces, and the projection onto records. Pure."""
