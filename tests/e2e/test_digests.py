@@ -1,0 +1,94 @@
+"""Plain archives of three invented accounts, to the byte: the same state gives the same file, today and in years.
+
+All that is another each time is held fast: the servers' clock, the account service's summary of the data (it is full of
+random ids and this moment), and with ``SOURCE_DATE_EPOCH`` the archive's own dates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from manabackup import __version__
+from manabackup.archive import deflate
+from manabackup.sandbox import Sandbox
+from manabackup.sandbox.plan import Plan
+
+from .homes import Computer, entry, manifest_of, move_in
+from .traffic import Reply, Traffic
+
+NOW = 4_070_908_800_000_000_000
+"""2099-01-01 on the servers, in nanoseconds: what they lend lasts for days and is still good by any client's clock."""
+EPOCH = "1767225600"
+SUMMARY = b'{"data":{"auth":{"sessionsCount":1}},"exportedAt":"2099-01-01T00:00:00.000Z","success":true}'
+VERSION = "0.1.0"
+"""Which version's name the pinned archives hold."""
+COMPRESSOR = "4a1cfa483cb3bda6b0243c8eb4b94f2f88e5b2ed67dc676f8bfbdbf8e1e6fe8b"
+"""SHA-256 of what the compressor makes of :func:`_sample`. By another one the file is another; its content is not."""
+
+
+@dataclass(frozen=True)
+class Pinned:
+    plan: Plan
+    content: str
+    """SHA-256 over all entries' names and contents, in the order of the archive, with the version's name above."""
+    archive: str
+    """SHA-256 of the file."""
+
+
+ACCOUNTS = {
+    "odd": Pinned(
+        Plan(seed=101, rows=400, oddities=True),
+        "5f1eb4a38f672bf3dfc5ff49ff4d4e4f22971ed41262eead84c3f28b00bb5320",
+        "3c1057f67b005fc486dc21d28d2a0501e4f799b0a341217b1514a8b769956ab2",
+    ),
+    "busy": Pinned(
+        Plan(seed=202, rows=600, edits=3.0, deletions=0.3, shared_spaces=2),
+        "2391f6b51c6f19ddde137dee522d1f03d38211b61778756f0d7eef583f627c0c",
+        "66823dec1fabcc74d46459baef1547b95261b046b430b170946e9e730221f948",
+    ),
+    # Larger than one process does alone.
+    "long": Pinned(
+        Plan(seed=303, rows=360, row_bytes=50_000, shared_spaces=0),
+        "01764203e13174f6d4461e4448ec66e30645cdf1b334ae98a4aa8370cd31be07",
+        "94d8fccfa64c0bc8bd8e5840def6fa5881b10adecf502a4449801af5110164ca",
+    ),
+}
+
+
+def _summary(method: str, target: str) -> Reply | None:
+    if target == "/api/v1/me/data/export":
+        return 200, SUMMARY, {"content-type": "application/json"}
+    return None
+
+
+def _sample() -> bytes:
+    return b"".join(b'{"id":"%d","title":"%x"}\n' % (number, number**3) for number in range(10_000))
+
+
+def _content(path: Path) -> str:
+    found = hashlib.sha256()
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            content = archive.read(name).replace(f"manabackup/{__version__}".encode(), f"manabackup/{VERSION}".encode())
+            found.update(b"%s %d\n%s" % (name.encode(), len(content), content))
+    return found.hexdigest()
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_the_archive_of_a_known_account_is_known_to_the_byte(tmp_path: Path, name: str) -> None:
+    pinned = ACCOUNTS[name]
+    with Sandbox(clock=lambda: NOW, middleware=[Traffic(reply=_summary)]) as box:
+        computer = move_in(box, pinned.plan).sign_in(Computer(tmp_path, box.url))
+        done = computer.export(env={"SOURCE_DATE_EPOCH": EPOCH})
+    assert done.code == 0, done.err
+    assert b'"exportedAt":"2026-01-01' in entry(computer.archive, "account/data.json")
+    assert manifest_of(computer.archive)["exportedAt"] == "2026-01-01T00:00:00.000Z"
+    assert _content(computer.archive) == pinned.content
+    if hashlib.sha256(deflate.segment(_sample())).hexdigest() == COMPRESSOR:
+        assert __version__ == VERSION, "a new version: pin its archives, whose content above is the same"
+        assert hashlib.sha256(computer.archive.read_bytes()).hexdigest() == pinned.archive
