@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from manabackup.crypto.fields import encrypted_value
-from manabackup.model.detached import attach, detach, parts, references, referred
+from manabackup.crypto.fields import FieldCipher
+from manabackup.errors import FieldDecryptionError
+from manabackup.model.detached import WHOLE, DetachedChange
 from manabackup.text import jsontext
 
 
@@ -48,6 +49,7 @@ values: Any = st.recursive(
 )
 A = encrypted(b"a" * 12, b"b" * 16)
 B = encrypted(b"c" * 12, b"d" * 17)
+CIPHER = FieldCipher(bytes(32))
 
 
 @given(change=values)
@@ -56,35 +58,46 @@ B = encrypted(b"c" * 12, b"d" * 17)
 @example({'x:"enc:1:0:28': A})
 def test_what_was_taken_out_comes_back(change: Any) -> None:
     text = jsontext.dumps(change)
-    detached = detach(text, least=0)
-    assert attach(detached) == text
-    short, ciphertexts = parts(detached)
-    assert jsontext.dumps(jsontext.parse(short)) == short  # what is left is canonical JSON, too
-    assert b"\n" not in short
-    if not ciphertexts:
-        assert short == text
+    detached = DetachedChange.of(text, least=0)
+    assert detached.whole() == text
+    assert DetachedChange.read(detached.stored) == detached
+    assert jsontext.dumps(jsontext.parse(detached.text)) == detached.text  # what is left is canonical JSON, too
+    assert b"\n" not in detached.text
+    if not detached.ciphertexts:
+        assert detached.stored == detached.text == text
 
 
 @given(fields=st.dictionaries(st.text(max_size=3), proper, min_size=1, max_size=4))
 def test_each_value_finds_its_ciphertext(fields: dict[str, str]) -> None:
-    short, ciphertexts = parts(detach(jsontext.dumps({"data": fields, "list": [A]}), least=0))
-    found = jsontext.parse(short)
-    assert references(short) == len(fields)
+    change = DetachedChange.of(jsontext.dumps({"data": fields, "list": [A]}), least=0)
+    found = jsontext.parse(change.text)
+    assert change.encrypted_members == len(fields)
     for name, value in fields.items():
-        iv, sealed = referred(found["data"][name], ciphertexts)
-        assert encrypted_value(iv, sealed) == value
-        assert iv == base64.b64decode(value[6:22])
-        assert sealed == base64.b64decode(value[23:])
+        assert change.spelled(found["data"][name]) == value
     assert found["list"] == [A]
-    assert len(ciphertexts) == sum(len(b"".join(referred(value, ciphertexts))) for value in found["data"].values())
+    assert len(change.ciphertexts) == sum(
+        len(base64.b64decode(value[6:].replace(".", ""))) for value in fields.values()
+    )
+
+
+@given(texts=st.dictionaries(st.text(max_size=3), values.map(jsontext.dumps), min_size=1, max_size=4))
+def test_each_value_opens_wherever_its_ciphertext_is(texts: dict[str, bytes]) -> None:
+    fields = {name: CIPHER.encrypt(text) for name, text in texts.items()}
+    change = DetachedChange.of(jsontext.dumps({"data": fields}), least=0)
+    found = jsontext.parse(change.text)["data"]
+    assert change.ciphertexts
+    for name, text in texts.items():
+        assert change.open(found[name], CIPHER) == WHOLE.open(fields[name], CIPHER) == (text, False)
+        with pytest.raises(FieldDecryptionError, match="key"):
+            change.open(found[name], FieldCipher(bytes([1] * 32)))
 
 
 @pytest.mark.parametrize("odd", ["enc:1:0:28", "enc:1:Zm9v.Zm9v", "enc:1:nothing at all"])
 def test_all_of_a_change_or_nothing(odd: str) -> None:
     text = jsontext.dumps({"data": {"a": A, "b": odd, "c": B}})
-    assert detach(text, least=0) == text
+    assert DetachedChange.of(text, least=0) == (text, b"")
 
 
 def test_a_detached_change_is_a_quarter_smaller() -> None:
     text = jsontext.dumps({"a": encrypted(bytes(12), bytes(30_000))})
-    assert len(detach(text, least=0)) < len(text) * 0.76
+    assert len(DetachedChange.of(text, least=0).stored) < len(text) * 0.76

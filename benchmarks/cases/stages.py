@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from manabackup.archive.deflate import segment
-from manabackup.crypto.fields import FieldCipher, is_encrypted
+from manabackup.crypto.fields import FieldCipher, may_be_encrypted
 from manabackup.host.sorting import LineSorter
 from manabackup.limits import DEFAULT_LIMITS, KIB, MIB
 from manabackup.mirror import Snapshot
-from manabackup.model.detached import parts, referred
+from manabackup.model.detached import DetachedChange
 from manabackup.model.registry import Table, load
 from manabackup.operations.export.folding import Stream, Terms, fold_block
 from manabackup.text import jsontext
@@ -105,17 +105,17 @@ def _table(clock: _Clock, dataset: Dataset, snapshot: Snapshot, table: Table) ->
 def _parts(clock: _Clock, cipher: FieldCipher, pairs: list[tuple[str, bytes]]) -> None:
     with clock(_PARSE):
         parsed = [
-            (jsontext.parse_canonical(text), ciphertexts) for text, ciphertexts in map(parts, dict(pairs).values())
+            (change, jsontext.parse_canonical(change.text)) for change in map(DetachedChange.read, dict(pairs).values())
         ]
-    ciphertexts = [
-        referred(value, beside)
-        for change, beside in parsed
-        for value in change.get("data", {}).values()
-        if beside and is_encrypted(value)
+    encrypted = [
+        (change, value)
+        for change, values in parsed
+        for value in values.get("data", {}).values()
+        if may_be_encrypted(value)
     ]
     with clock(_OPEN):
-        for iv, sealed in ciphertexts:
-            cipher.open_parts(iv, sealed)
+        for change, value in encrypted:
+            change.open(value, cipher)
 
 
 def _microseconds(measurement: Measurement, name: str) -> float:

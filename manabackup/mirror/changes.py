@@ -1,7 +1,7 @@
 """Changes as the mirror keeps them: many of them as a page.
 
-A page's body is a header, a compressed frame of what :mod:`manabackup.model.detached` leaves of the changes' texts —
-the size of each change's ciphertexts (32 bits, little-endian), then the texts, separated by line breaks — and a
+A page's body is a header, a compressed frame of the changes' texts (:class:`manabackup.model.detached.DetachedChange`)
+— the size of each change's ciphertexts (32 bits, little-endian), then the texts, separated by line breaks — and a
 compressed frame of all ciphertexts. Mirrors of version 1 have bodies of one frame, the texts as they came; such pages
 stay as they are.
 """
@@ -16,7 +16,7 @@ from itertools import accumulate
 import zstandard
 
 from ..errors import JSONTextError
-from ..model.detached import attach, detach, separated
+from ..model.detached import DetachedChange, stored
 from ..model.rawchange import RawChange, event_key, text_digest
 from ..text import jsontext
 
@@ -38,21 +38,21 @@ class MirrorPage:
     ids: list[str | None]
     """The record ids, one for each change."""
     changes: list[bytes]
-    """As :func:`manabackup.model.detached.detach` gives them."""
+    """Each as :attr:`manabackup.model.detached.DetachedChange.stored` gives it."""
 
     def lines(self) -> list[bytes]:
         """The changes as canonical JSON."""
-        return [attach(change) for change in self.changes]
+        return [DetachedChange.read(change).whole() for change in self.changes]
 
 
 def pack(changes: Sequence[RawChange]) -> tuple[bytes, bytes, int]:
     """Ids and body, compressed under checksums, and the size of the texts in bytes, line breaks included."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     ids = jsontext.dumps([change.id for change in changes])
-    detached = [separated(change.text) for change in changes]
-    sizes = struct.pack(f"<{len(changes)}I", *[len(ciphertexts) for _, ciphertexts in detached])
-    texts = compressor.compress(sizes + b"\n".join([text for text, _ in detached]))
-    ciphertexts = compressor.compress(b"".join([ciphertexts for _, ciphertexts in detached]))
+    detached = [DetachedChange.of(change.text) for change in changes]
+    sizes = struct.pack(f"<{len(changes)}I", *[len(change.ciphertexts) for change in detached])
+    texts = compressor.compress(sizes + b"\n".join([change.text for change in detached]))
+    ciphertexts = compressor.compress(b"".join([change.ciphertexts for change in detached]))
     body = _HEADER.pack(_MARK, len(texts)) + texts + ciphertexts
     return compressor.compress(ids), body, sum([len(change.text) + 1 for change in changes])
 
@@ -64,7 +64,7 @@ def unpack(ids: bytes, body: bytes) -> MirrorPage:
         records = jsontext.parse(_content(decompressor, ids))
         if body[:1] == bytes([_MARK]):
             return MirrorPage(records, _detached(decompressor, body, len(records)))
-        changes = [detach(line) for line in _content(decompressor, body).split(b"\n")]
+        changes = [DetachedChange.of(line).stored for line in _content(decompressor, body).split(b"\n")]
         _require_fit(len(changes), len(records))
         return MirrorPage(records, changes)
     except (ValueError, struct.error, JSONTextError):  # each part is what it was: they do not belong together
@@ -91,7 +91,7 @@ def _detached(decompressor: zstandard.ZstdDecompressor, body: bytes, count: int)
     ciphertexts = _content(decompressor, body[middle:])
     _require_fit(len(ciphertexts), sum(sizes))
     return [
-        b"%b\n%b" % (text, ciphertexts[end - size : end]) if size else text
+        stored(text, ciphertexts[end - size : end])
         for text, size, end in zip(texts, sizes, accumulate(sizes), strict=True)
     ]
 

@@ -13,9 +13,9 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
-from ..crypto.fields import FieldCipher, encrypted_value, is_encrypted, may_be_encrypted
+from ..crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ..errors import FieldDecryptionError
-from ..model.detached import referred
+from ..model.detached import WHOLE, DetachedChange
 from ..model.projection import Record
 from ..model.registry import Table
 from ..model.spaces import PERSONAL, is_personal
@@ -122,28 +122,22 @@ class RowText:
     spaces: Spaces
     problems: Problems
 
-    def line(self, name: str, table: Table | None, record: Record, ciphertexts: bytes = b"") -> RowLine:
-        """The row's line.
-
-        With ``ciphertexts``, every encrypted value of the row is a reference into them
-        (:mod:`manabackup.model.detached`).
-        """
+    def line(self, name: str, table: Table | None, record: Record, change: DetachedChange = WHOLE) -> RowLine:
+        """The row's line. ``change`` is the one that the encrypted values stand in as they do in the row."""
         registered = table.encrypted if table is not None else _NONE
         values = dict(record.values)
         clear = set(registered)
         sealed: list[str] = []
         closed: list[str] = []
         for field_name in encrypted(values):
-            value = values[field_name]
-            taken_out = referred(value, ciphertexts) if ciphertexts else None
-            opened = self._open(name, record, field_name, taken_out or value)
+            opened = self._open(name, record, field_name, change)
             if isinstance(opened, orjson.Fragment):
                 values[field_name] = opened
                 clear.discard(field_name)
                 if field_name not in registered:
                     sealed.append(field_name)
                 continue
-            values[field_name] = value if taken_out is None else encrypted_value(*taken_out)
+            values[field_name] = change.spelled(values[field_name])
             if is_encrypted(values[field_name]):
                 self._note_closed(name, record, field_name, opened)
                 clear.discard(field_name)
@@ -158,16 +152,13 @@ class RowText:
         return RowLine(text, sealed, closed)
 
     def _open(
-        self, name: str, record: Record, field_name: str, value: str | tuple[bytes, bytes]
+        self, name: str, record: Record, field_name: str, change: DetachedChange
     ) -> orjson.Fragment | FieldDecryptionError:
         """What stands in a value, or what keeps it from being opened."""
         try:
             if self.cipher is None:
                 raise FieldDecryptionError("the account has no vault", reason="noKey")
-            if isinstance(value, str):
-                opened, repaired = self.cipher.open(value)
-            else:
-                opened, repaired = self.cipher.open_parts(*value)
+            opened, repaired = change.open(record.values[field_name], self.cipher)
         except FieldDecryptionError as error:
             return error
         if repaired:

@@ -38,7 +38,7 @@ from manabackup.errors import DamagedArchiveError, JSONTextError, ManabackupErro
 from manabackup.limits import DEFAULT_LIMITS, MIB
 from manabackup.mirror.changes import pack, unpack
 from manabackup.model import registry
-from manabackup.model.detached import attach, detach
+from manabackup.model.detached import DetachedChange
 from manabackup.model.projection import MetaLineError, accept, fold, from_field_meta, meta_line, read_meta
 from manabackup.model.rawchange import prepare
 from manabackup.operations.archives.convert import convert
@@ -416,8 +416,8 @@ def changes(data: bytes) -> None:
 def _export(given: list[Any]) -> None:
     named = [change for change in given if type(change) is dict and type(change.get("id")) is str]
     texts = [(change["id"], jsontext.dumps(change)) for change in sorted(named, key=lambda change: change["id"])]
-    detached = [(record, detach(text, least=0)) for record, text in texts]
-    assert [attach(change) for _, change in detached] == [text for _, text in texts]
+    detached = [(record, DetachedChange.of(text, least=0).stored) for record, text in texts]
+    assert [DetachedChange.read(change).whole() for _, change in detached] == [text for _, text in texts]
     for name in ("tasks", "nothing that anybody knows"):
         stream = Stream(name, registry.load().by_name.get(name), "todo", (name,), 0, 0)
         terms = Terms(FieldCipher(KEY), {}, (), False, None, "2026-05-01T12:00:00.000Z", MOST)

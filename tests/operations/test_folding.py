@@ -17,7 +17,7 @@ from manabackup.archive.reader import Archive, open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.mirror import Mirror
 from manabackup.model import registry
-from manabackup.model.detached import detach
+from manabackup.model.detached import DetachedChange
 from manabackup.operations import pull
 from manabackup.operations.export import Selection, Source, export
 from manabackup.operations.export.folding import Stream, Terms, fold_block, numbered
@@ -180,7 +180,7 @@ def test_every_way_to_the_lines_of_an_archive_gives_the_same(
     stream = Stream("notes", registry.load().by_name.get(table), "notes", ("notes",), 0, 0)
     changes = sorted([change for change in changes if type(change["id"]) is str], key=lambda change: change["id"])
     texts = [(change["id"], jsontext.dumps(jsontext.parse(json.dumps(change)))) for change in changes]
-    detached = [(record, detach(text, least=0)) for record, text in texts]
+    detached = [(record, DetachedChange.of(text, least=0).stored) for record, text in texts]
     with patch.object(UsualRows, "lines", lambda *_: None):
         expected = fold_block(terms, [stream], 0, texts)
         assert fold_block(terms, [stream], 0, detached) == expected
@@ -193,9 +193,9 @@ def test_a_usual_record_goes_the_short_way() -> None:
     rows = UsualRows(CIPHER, table, tomorrow="2026-05-02", line_bytes=1_000, actor=lambda _: 0, space=lambda _: 1)
     data = {"id": "a", "spaceId": "s", "title": CIPHER.encrypt(b'"one"'), "updatedAt": AT, "content": None}
     change = {"actor": {"kind": "user"}, "data": data, "eventId": "e", "id": "a", "op": "insert", "table": "notes"}
-    lines = rows.lines(detach(jsontext.dumps(change), least=0))
+    lines = rows.lines(DetachedChange.of(jsontext.dumps(change), least=0).stored)
     assert lines == (
         b'{"id":"a","content":null,"spaceId":"s","title":"one","updatedAt":"%b"}' % AT.encode(),
         b'{"actor":0,"at":"%b","fields":{},"id":"a","origin":null,"sealed":[],"space":1}' % AT.encode(),
     )
-    assert rows.lines(detach(jsontext.dumps({**change, "deletedAt": AT}))) is None
+    assert rows.lines(jsontext.dumps({**change, "deletedAt": AT})) is None

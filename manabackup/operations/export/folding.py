@@ -17,7 +17,7 @@ import orjson
 
 from ...archive import deflate
 from ...crypto.fields import FieldCipher
-from ...model.detached import attach, parts, references
+from ...model.detached import WHOLE, DetachedChange
 from ...model.projection import Record, fold, meta_line
 from ...model.registry import Table
 from ...model.spaces import PERSONAL
@@ -99,7 +99,7 @@ def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes
 def fold_block(terms: Terms, streams: Sequence[Stream], number: int, pairs: Iterable[tuple[str, bytes]]) -> Block:
     """Folds all changes of some records of a stream: (record id, change), those of a record together and in order.
 
-    Changes as :func:`manabackup.model.detached.detach` gives them.
+    Changes as :attr:`manabackup.model.detached.DetachedChange.stored` gives them.
     """
     return _Folding(terms, streams[number], Block(number)).run(pairs)
 
@@ -153,7 +153,7 @@ class _Folding:
 
     def _record(self, changes: list[bytes]) -> None:
         terms, stream, block = self._terms, self._stream, self._block
-        record, ciphertexts = self._folded(changes)
+        record, change = self._folded(list(map(DetachedChange.read, changes)))
         for reason in record.malformed:
             self.problems.note("malformedChange", stream.name, record.id, reason=reason)
         names: set[str] = set()
@@ -174,7 +174,7 @@ class _Folding:
         else:
             block.live += 1
         block.named |= names
-        line = self._text.line(stream.name, stream.table, record, ciphertexts)
+        line = self._text.line(stream.name, stream.table, record, change)
         meta = jsontext.dumps(
             meta_line(
                 record,
@@ -193,17 +193,18 @@ class _Folding:
             self._lines.append(line.text)
             self._metas.append(meta)
 
-    def _folded(self, changes: list[bytes]) -> tuple[Record, bytes]:
-        """The record, and the ciphertexts that its values refer to."""
+    def _folded(self, changes: list[DetachedChange]) -> tuple[Record, DetachedChange]:
+        """The record, and the change that its encrypted values stand in as they do in the record."""
         table, as_of = self._stream.table, self._terms.as_of
         if len(changes) == 1:
-            text, ciphertexts = parts(changes[0])
-            record = fold(table, (jsontext.parse_canonical(text),), as_of=as_of)
+            (change,) = changes
+            record = fold(table, (jsontext.parse_canonical(change.text),), as_of=as_of)
             names = encrypted(record.values)
             # Nearly always so. Else there are ciphertexts where nobody looks for what stands for them.
-            if not ciphertexts or (references(text) == len(names) and _COPIED.isdisjoint(names)):
-                return record, ciphertexts
-        return fold(table, map(jsontext.parse_canonical, map(attach, changes)), as_of=as_of), b""
+            if not change.ciphertexts or (change.encrypted_members == len(names) and _COPIED.isdisjoint(names)):
+                return record, change
+        parsed = (jsontext.parse_canonical(change.whole()) for change in changes)
+        return fold(table, parsed, as_of=as_of), WHOLE
 
     def _names(self, space: str | None) -> set[str]:
         """What a row's space may be called in a selection.

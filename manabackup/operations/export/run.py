@@ -26,7 +26,7 @@ from ...host.sorting import LineSorter
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from ...mirror import Loss
-from ...model.detached import attach
+from ...model.detached import DetachedChange
 from ...model.projection import accept
 from ...rows.completeness import Completeness
 from ...rows.rowtext import Actors, Spaces
@@ -344,7 +344,7 @@ class _Gathering:
         self.sorter.add(named)
         if len(named) < len(page.changes):
             self.nameless += [
-                accept(jsontext.parse_canonical(attach(change))) or "id is missing"
+                accept(jsontext.parse_canonical(DetachedChange.read(change).whole())) or "id is missing"
                 for record, change in zip(page.ids, page.changes, strict=True)
                 if record is None
             ]

@@ -14,7 +14,7 @@ import orjson
 
 from ...crypto.fields import FieldCipher, may_be_encrypted
 from ...errors import FieldDecryptionError
-from ...model.detached import parts, references, referred
+from ...model.detached import DetachedChange
 from ...model.projection import accept
 from ...model.projection.change import is_data
 from ...model.registry import Table
@@ -65,13 +65,13 @@ class UsualRows:
         self._space = space
         self._shapes: dict[_Key, _Shape | None] = {}
 
-    def lines(self, change: bytes) -> tuple[bytes, bytes] | None:
+    def lines(self, stored: bytes) -> tuple[bytes, bytes] | None:
         """The row's line and its meta line, for a record of this one change; None when it is not usual.
 
-        ``change`` as :func:`manabackup.model.detached.detach` gives it.
+        ``stored`` as :attr:`manabackup.model.detached.DetachedChange.stored` gives it.
         """
-        text, ciphertexts = parts(change)
-        value = jsontext.parse_canonical(text)
+        change = DetachedChange.read(stored)
+        value = jsontext.parse_canonical(change.text)
         if type(value) is not dict or value.get("op") != "insert" or not value.get("id") or not value.get("table"):
             return None
         data = value.get("data")
@@ -85,7 +85,7 @@ class UsualRows:
             return None
         if shape.deletable and data["deletedAt"] is not None:
             return None
-        if not self._open(data, shape.private, references(text), ciphertexts):
+        if not self._open(data, shape.private, change):
             return None
         for name in shape.dropped:
             del data[name]
@@ -107,9 +107,9 @@ class UsualRows:
             meta["space"] = self._space(space)
         return line, jsontext.dumps(meta)
 
-    def _open(self, data: dict[str, JSON], private: tuple[str, ...], encrypted: int, ciphertexts: bytes) -> bool:
+    def _open(self, data: dict[str, JSON], private: tuple[str, ...], change: DetachedChange) -> bool:
         """Puts the text of every encrypted value in its place. Whether there was nothing else to do or say."""
-        cipher, left = self._cipher, encrypted
+        cipher, left = self._cipher, change.encrypted_members
         for name in private:
             value = data[name]
             if value is None:
@@ -117,10 +117,7 @@ class UsualRows:
             if not may_be_encrypted(value) or cipher is None:
                 return False
             try:
-                if ciphertexts:
-                    opened, repaired = cipher.open_parts(*referred(value, ciphertexts))
-                else:
-                    opened, repaired = cipher.open(value)
+                opened, repaired = change.open(value, cipher)
             except FieldDecryptionError:
                 return False
             if repaired:
