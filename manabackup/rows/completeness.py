@@ -1,4 +1,4 @@
-"""What a reader needs to trust that nothing is missing: every problem named, counted, and told apart.
+"""What a reader needs to trust that nothing is missing: every case of it named, counted, and told apart.
 
 *Losses* make an export partial: something that exists is not in it, or not readable. *Notices* do not: the data is
 there, and somebody may want to know. Kinds and their meanings: ``formats/mana-v2.md``, "Completeness".
@@ -34,42 +34,59 @@ MOST_CASE_BYTES = 8 * MIB
 _LONGEST = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One loss or notice."""
+
+    kind: str
+    table: str
+    """What it is about: a table, ``account``, or where a change was to come from."""
+    record: str | None = None
+    """The row's id, where it is about one."""
+    field: str | None = None
+    reason: str | None = None
+    """A stable word or phrase, never a value out of the data."""
+    count: int = 1
+    """How many it stands for."""
+
+    @property
+    def severity(self) -> Literal["loss", "notice"]:
+        """Whether it makes an export partial."""
+        return "loss" if self.kind in LOSSES else "notice"
+
+    def about(self) -> dict[str, JSON]:
+        """What it is about, as the manifest lists it under its kind."""
+        named = (("table", self.table), ("id", self.record), ("field", self.field), ("reason", self.reason))
+        return {name: _short(value) for name, value in named if value is not None}
+
+
 @dataclass(slots=True)
-class Kind:
-    """All problems of one kind."""
+class CasesOfKind:
+    """All cases of one kind."""
 
     count: int = 0
-    cases: list[dict[str, JSON]] = field(default_factory=list)
+    listed: list[dict[str, JSON]] = field(default_factory=list)
+    """The first of them."""
 
 
 @dataclass(slots=True)
 class Completeness:
-    """Collects problems. ``line`` takes each as a line of ``meta/problems.jsonl``."""
+    """Collects cases. ``line`` takes each as a line of ``meta/problems.jsonl``."""
 
     line: Callable[[bytes], object]
-    losses: dict[str, Kind] = field(default_factory=dict)
-    notices: dict[str, Kind] = field(default_factory=dict)
-    _case_bytes: int = 0
+    losses: dict[str, CasesOfKind] = field(default_factory=dict)
+    notices: dict[str, CasesOfKind] = field(default_factory=dict)
+    _listed_bytes: int = 0
 
-    def note(
-        self,
-        kind: str,
-        table: str,
-        record: str | None = None,
-        field_name: str | None = None,
-        reason: str | None = None,
-        count: int = 1,
-    ) -> None:
-        """Count a problem. ``reason`` is a stable word or phrase, never a value out of the data."""
-        severity: Literal["loss", "notice"] = "loss" if kind in LOSSES else "notice"
-        found = (self.losses if severity == "loss" else self.notices).setdefault(kind, Kind())
-        found.count += count
-        named = (("table", table), ("id", record), ("field", field_name), ("reason", reason))
-        case: dict[str, JSON] = {name: _short(value) for name, value in named if value is not None}
-        line = jsontext.dumps({"kind": kind, "severity": severity, "count": count, **case})
-        if len(found.cases) < MOST_CASES and self._case_bytes + len(line) <= MOST_CASE_BYTES:
-            found.cases.append(case)
-            self._case_bytes += len(line)
+    def note(self, case: Case) -> None:
+        """One more."""
+        found = (self.losses if case.severity == "loss" else self.notices).setdefault(case.kind, CasesOfKind())
+        found.count += case.count
+        about = case.about()
+        line = jsontext.dumps({"kind": case.kind, "severity": case.severity, "count": case.count, **about})
+        if len(found.listed) < MOST_CASES and self._listed_bytes + len(line) <= MOST_CASE_BYTES:
+            found.listed.append(about)
+            self._listed_bytes += len(line)
         self.line(line)
 
     @property
@@ -87,24 +104,9 @@ class Completeness:
     def cases(self) -> dict[str, JSON]:
         """Counts and first cases, as the manifest holds them."""
         return {
-            name: {kind: {"count": found.count, "cases": found.cases} for kind, found in sorted(group.items())}
+            name: {kind: {"count": found.count, "cases": found.listed} for kind, found in sorted(group.items())}
             for name, group in (("losses", self.losses), ("notices", self.notices))
         }
-
-
-class NotedProblems(list[tuple[str, str, str | None, str | None, str | None]]):
-    """Problems of a part of the whole, until they can be counted: the arguments of :meth:`Completeness.note`."""
-
-    def note(
-        self,
-        kind: str,
-        table: str,
-        record: str | None = None,
-        field_name: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Keep a problem."""
-        self.append((kind, table, record, field_name, reason))
 
 
 def _short(text: str) -> str:

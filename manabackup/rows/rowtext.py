@@ -7,9 +7,9 @@ the way. What begins like ciphertext, has not the form of one and is opened by n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import orjson
 
@@ -21,23 +21,10 @@ from ..model.registry import Table
 from ..model.spaces import PERSONAL, is_personal
 from ..text import jsontext
 from ..text.jsontext import JSON
+from .completeness import Case
 
 _MOST_ACTORS = 200_000
 _NONE: frozenset[str] = frozenset()
-
-
-class Problems(Protocol):
-    """Takes problems: :class:`~manabackup.rows.completeness.Completeness`, or a block that keeps them for it."""
-
-    def note(
-        self,
-        kind: str,
-        table: str,
-        record: str | None = None,
-        field_name: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """One more."""
 
 
 @dataclass(slots=True)
@@ -120,7 +107,7 @@ class RowText:
 
     cipher: FieldCipher | None
     spaces: Spaces
-    problems: Problems
+    note: Callable[[Case], object]
 
     def line(self, name: str, table: Table | None, record: Record, change: DetachedChange = WHOLE) -> RowLine:
         """The row's line. ``change`` is the one that the encrypted values stand in as they do in the row."""
@@ -143,10 +130,10 @@ class RowText:
                 clear.discard(field_name)
                 closed.append(field_name)
             else:
-                self.problems.note("likeCiphertext", name, record.id, field_name)
+                self.note(Case("likeCiphertext", name, record.id, field_name))
         for field_name in sorted(clear):
             if values.get(field_name) is not None:
-                self.problems.note("plaintextField", name, record.id, field_name)
+                self.note(Case("plaintextField", name, record.id, field_name))
         identifier = b'{"id":' + jsontext.dumps(record.id)
         text = identifier + (b"," + jsontext.dumps(values)[1:] if values else b"}")
         return RowLine(text, sealed, closed)
@@ -162,14 +149,14 @@ class RowText:
         except FieldDecryptionError as error:
             return error
         if repaired:
-            self.problems.note("repairedText", name, record.id, field_name)
+            self.note(Case("repairedText", name, record.id, field_name))
         return orjson.Fragment(opened)
 
     def _note_closed(self, name: str, record: Record, field_name: str, error: FieldDecryptionError) -> None:
         # A shared space holds what its other members wrote under keys of their own: not this account's loss.
         foreign = error.reason == "key" and self.spaces.is_shared(record.space)
         kind = "foreignCiphertext" if foreign else "undecryptable"
-        self.problems.note(kind, name, record.id, field_name, error.reason)
+        self.note(Case(kind, name, record.id, field_name, error.reason))
 
 
 def encrypted(values: Mapping[str, JSON]) -> list[str]:

@@ -22,8 +22,8 @@ def test_every_kind_that_is_noted_anywhere_has_a_meaning() -> None:
     package = FORMAT.parents[1] / "manabackup"
     noted = {
         kind
-        for file in (package / "operations").rglob("*.py")
-        for kind in re.findall(r'(?:\.note\(|notices\.append\(\()\s*"(\w+)"', file.read_text("utf-8"))
+        for file in package.rglob("*.py")
+        for kind in re.findall(r'(?:\bCase\(|notices\.append\(\()\s*"(\w+)"', file.read_text("utf-8"))
     }
     assert len(noted) > 5
     assert noted | LOSSES | {kind.value for kind in LossKind} <= set(MEANINGS)

@@ -21,7 +21,7 @@ from ...model.detached import WHOLE, DetachedChange
 from ...model.projection import Record, fold, meta_line
 from ...model.registry import Table
 from ...model.spaces import PERSONAL
-from ...rows.completeness import NotedProblems
+from ...rows.completeness import Case
 from ...rows.rowtext import RowText, Spaces, encrypted
 from ...text import jsontext
 from ...text.jsontext import JSON
@@ -81,8 +81,8 @@ class Block:
     actors: list[bytes] = field(default_factory=list)
     """As JSON, each once, in the order in which they occur."""
     spaces: list[str] = field(default_factory=list)
-    problems: list[tuple[str, str, str | None, str | None, str | None]] = field(default_factory=list)
-    """Kind, table, record, field and reason of each."""
+    cases: list[Case] = field(default_factory=list)
+    """What there is to say about completeness."""
     named: set[str] = field(default_factory=set)
     """What the rows' spaces may be called in a selection, where there is one."""
 
@@ -111,9 +111,9 @@ class _Folding:
         self._terms = terms
         self._stream = stream
         self._block = block
-        self.problems = NotedProblems()
+        self._note = block.cases.append
         self._spaces = Spaces(terms.space_types)
-        self._text = RowText(terms.cipher, self._spaces, self.problems)
+        self._text = RowText(terms.cipher, self._spaces, self._note)
         self._actor_marks = _Marks[bytes]("a")
         self._actor_mark = partial(_mark_of, self._actor_marks)
         self._space_marks = _Marks[str]("s")
@@ -142,7 +142,6 @@ class _Folding:
                 self._metas.append(meta)
                 block.live += 1
         block.rows = len(self._lines)
-        block.problems = list(self.problems)
         if self._lines:
             block.text = _joined(self._lines)
             block.deflated = deflate.segment(block.text)
@@ -155,18 +154,18 @@ class _Folding:
         terms, stream, block = self._terms, self._stream, self._block
         record, change = self._folded(list(map(DetachedChange.read, changes)))
         for reason in record.malformed:
-            self.problems.note("malformedChange", stream.name, record.id, reason=reason)
+            self._note(Case("malformedChange", stream.name, record.id, reason=reason))
         names: set[str] = set()
         if terms.spaces:
             names = self._names(record.space)
             if names.isdisjoint(terms.spaces):
                 return
         for oddity in record.oddities:
-            self.problems.note(oddity.kind, stream.name, record.id, oddity.field)
+            self._note(Case(oddity.kind, stream.name, record.id, oddity.field))
         if record.state == "absent":
             return
         if record.latest_time > terms.tomorrow:
-            self.problems.note("futureTime", stream.name, record.id)
+            self._note(Case("futureTime", stream.name, record.id))
         if record.state == "tombstone":
             block.deleted += 1
             if not terms.include_deleted:
@@ -186,9 +185,9 @@ class _Folding:
             )
         )
         if max(len(line.text), len(meta)) > terms.line_bytes:
-            self.problems.note("rowSetAside", stream.name, record.id, reason="longer than a reader accepts")
+            self._note(Case("rowSetAside", stream.name, record.id, reason="longer than a reader accepts"))
         elif not jsontext.nests_within(line.text):
-            self.problems.note("rowSetAside", stream.name, record.id, reason="nests deeper than a reader accepts")
+            self._note(Case("rowSetAside", stream.name, record.id, reason="nests deeper than a reader accepts"))
         else:
             self._lines.append(line.text)
             self._metas.append(meta)

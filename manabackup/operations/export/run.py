@@ -28,7 +28,7 @@ from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from ...mirror import Loss
 from ...model.detached import DetachedChange
 from ...model.projection import accept
-from ...rows.completeness import Completeness
+from ...rows.completeness import Case, Completeness
 from ...rows.rowtext import Actors, Spaces
 from ...text import jsontext
 from ...text.jsontext import JSON
@@ -145,10 +145,10 @@ def export(
             if progress is not None:
                 progress(done, total)
         run.finish()
-        completeness = run.completeness()
-        keep_complete(output, run.problems.status, seal, strict=strict)
-        written = writer.finish(run.about(), {**run.additions(), "completeness": completeness})
-    counted = {key: value for key, value in completeness.items() if key not in ("losses", "notices")}
+        stated = run.stated_completeness()
+        keep_complete(output, run.completeness.status, seal, strict=strict)
+        written = writer.finish(run.about(), {**run.additions(), "completeness": stated})
+    counted = {key: value for key, value in stated.items() if key not in ("losses", "notices")}
     return ExportResult(
         archive=named(path),
         bytes=written.bytes,
@@ -156,8 +156,8 @@ def export(
         tables=len(written.row_counts),
         data_sha256=written.data_sha256,
         sealed=written.sealed,
-        status=run.problems.status,
-        completeness={**counted, **run.problems.counts()},
+        status=run.completeness.status,
+        completeness={**counted, **run.completeness.counts()},
         web_app_reads_it=written.web_app_reads_it,
         previous=output.set_aside if isinstance(output, AtomicFile) else None,
     )
@@ -192,7 +192,7 @@ class _Export:
         self._actor_lines = writer.spool("meta/actors.jsonl")
         self._actors = Actors()
         self._spaces = Spaces(source.space_types)
-        self.problems = Completeness(self._problem_lines.add)
+        self.completeness = Completeness(self._problem_lines.add)
         self._changes = self._live = self._deleted = 0
         self._spaces_without_rows = set(selection.spaces)
 
@@ -227,8 +227,8 @@ class _Export:
         self._live += block.live
         self._deleted += block.deleted
         self._spaces_without_rows -= block.named
-        for problem in block.problems:
-            self.problems.note(*problem)
+        for case in block.cases:
+            self.completeness.note(case)
         if block.rows:
             assert self._table is not None
             actors = [self._actors.number(actor) for actor in block.actors]
@@ -248,7 +248,7 @@ class _Export:
                 break
             stream = self._streams[self._opened]
             for reason in self._gathered[self._opened].nameless:  # changes without a record id belong to no row
-                self.problems.note("malformedChange", stream.name, reason=reason)
+                self.completeness.note(Case("malformedChange", stream.name, reason=reason))
             bound = int(stream.bytes * _SLACK) + _ROW_SLACK * stream.changes
             self._table = self._writer.table(stream.name, bound=bound)
 
@@ -257,17 +257,19 @@ class _Export:
         source = self._source
         for stream in self._streams:
             if stream.table is None:
-                self.problems.note("unknownCollection", stream.name, reason=f"{stream.app}/{stream.collections[0]}")
+                self.completeness.note(
+                    Case("unknownCollection", stream.name, reason=f"{stream.app}/{stream.collections[0]}")
+                )
         for stream in self._set_aside:
-            self.problems.note("tableSetAside", stream.name, reason=f"{stream.app}/{stream.collections[0]}")
+            self.completeness.note(Case("tableSetAside", stream.name, reason=f"{stream.app}/{stream.collections[0]}"))
         apps = {stream.app for stream in self._streams}
         for loss in source.mirror.losses():
             if loss.app in apps or not loss.app:
                 self._note(loss)
         for kind, reason in source.notices:
-            self.problems.note(kind, "account", reason=reason)
+            self.completeness.note(Case(kind, "account", reason=reason))
         for space in sorted(self._spaces_without_rows):
-            self.problems.note("spaceWithoutRows", "account", reason=space)
+            self.completeness.note(Case("spaceWithoutRows", "account", reason=space))
         self._problem_lines.close()
         self._actor_lines.close()
         spaces = self._spaces.lines()
@@ -279,9 +281,11 @@ class _Export:
     def _note(self, loss: Loss) -> None:
         place = (loss.app or "mirror") if loss.collection is None else f"{loss.app}/{loss.collection}"
         for event, record in zip(loss.events, loss.records, strict=False):
-            self.problems.note(loss.kind.value, place, record, reason=event)
+            self.completeness.note(Case(loss.kind.value, place, record, reason=event))
         if loss.count > len(loss.records):
-            self.problems.note(loss.kind.value, place, reason=_stretch(loss), count=loss.count - len(loss.records))
+            self.completeness.note(
+                Case(loss.kind.value, place, reason=_stretch(loss), count=loss.count - len(loss.records))
+            )
 
     def about(self) -> About:
         """The manifest's keys that the web app knows."""
@@ -301,17 +305,17 @@ class _Export:
             **({"filter": stated} if stated else {}),
         }
 
-    def completeness(self) -> dict[str, JSON]:
+    def stated_completeness(self) -> dict[str, JSON]:
         """The manifest's ``completeness``."""
         return {
-            "status": self.problems.status,
+            "status": self.completeness.status,
             "changes": self._changes,
             "rows": self._live + self._deleted,
             "live": self._live,
             "deleted": self._deleted,
             **({"pulledAt": self._source.pulled_at} if self._source.pulled_at is not None else {}),
             **({"searchedAt": self._source.searched_at} if self._source.searched_at is not None else {}),
-            **self.problems.cases(),
+            **self.completeness.cases(),
             "unknowable": "apps outside the registry that were not named with --extra-app",
         }
 

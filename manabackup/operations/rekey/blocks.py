@@ -6,7 +6,7 @@ block is left to whoever sees all of them in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from ...errors import JSONTextError, ManabackupError
 from ...limits import KIB
 from ...model import registry
 from ...model.registry import Table
-from ...rows.completeness import NotedProblems
+from ...rows.completeness import Case
 from ...rows.identity import ActorKinds, RowIds, SpaceNumbers, Traces
 from ...rows.marks import Marks
 from ...rows.side_by_side import MetaLines, parsed
@@ -57,7 +57,8 @@ class RekeyedBlock:
     encrypted_fields: int
     actors: bool
     """Whether a meta line names one."""
-    problems: list[tuple[str, str, str | None, str | None, str | None]]
+    cases: list[Case]
+    """What there is to say about completeness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ class Terms:
     actors: ActorKinds
     """Those of ``meta/actors.jsonl``."""
 
-    def maker(self) -> RowMaker:
-        """One that has seen no row; its problems are :class:`NotedProblems`."""
+    def maker(self, note: Callable[[Case], object]) -> RowMaker:
+        """One that has seen no row. ``note`` takes what there is to say about completeness."""
         known = registry.load()
         spaces = SpaceNumbers(self.spaces)
         return RowMaker(
@@ -89,7 +90,7 @@ class Terms:
             self.actors.fresh(),
             RowIds(known, spaces, self.home),
             Traces(self.user_id, spaces),
-            NotedProblems(),
+            note,
             self.keep_visibility,
         )
 
@@ -113,7 +114,7 @@ def pieces(archive: Archive, name: str) -> Iterator[Piece]:
 
 def rekey_block(terms: Terms, piece: Piece) -> RekeyedBlock | None:
     """What becomes of a piece; None where it names a space that the archive does not list."""
-    maker = terms.maker()
+    maker = terms.maker(list[Case]().append)  # each piece's are taken apart
     block = rekey_rows(maker, piece)
     return block if len(maker.spaces) == len(terms.spaces) else None
 
@@ -124,7 +125,8 @@ def rekey_rows(maker: RowMaker, piece: Piece) -> RekeyedBlock:
     Raises :class:`DamagedArchiveError`, and :class:`MisreadRowError` where the archive is to be asked what is wrong.
     """
     table: Table | None = registry.load().by_name.get(piece.table)
-    problems = maker.problems = NotedProblems()
+    cases: list[Case] = []
+    maker.note = cases.append
     encrypted_before = maker.encrypted_fields
     lines: list[bytes] = []
     metas: list[bytes] = []
@@ -143,7 +145,7 @@ def rekey_rows(maker: RowMaker, piece: Piece) -> RekeyedBlock:
         _joined(metas),
         maker.encrypted_fields - encrypted_before,
         maker.actors.used,
-        list(problems),
+        cases,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ from ...model.registry import Registry, Table
 from ...model.spaces import OPEN_TO_OTHERS
 from ...rows.archived import row_line
 from ...rows.capabilities import capability_fields, held, within
+from ...rows.completeness import Case
 from ...rows.identity import CHANGED_BY, TOKEN, ActorKinds, NewId, RowIds, SpaceNumbers, Traces, columns
 from ...rows.marks import Listed, Marks, listed_in
-from ...rows.rowtext import Problems
 from ...text import jsontext
 from ...text.jsonmembers import member_value
 from ...text.jsontext import JSON
@@ -60,7 +60,7 @@ class RowMaker:
     actors: ActorKinds
     ids: RowIds
     traces: Traces
-    problems: Problems
+    note: Callable[[Case], object]
     keep_visibility: bool = False
     encrypted_fields: int = field(default=0, init=False)
     _staying_of: dict[str, _Staying] = field(default_factory=dict, init=False)
@@ -80,7 +80,7 @@ class RowMaker:
         said = _Said(set(known.get("sealed", ())), set(known.get("omitted", ())), listed_in(meta))
         staying = self._staying(name, table)
         for field_name in held(row, staying.capabilities):
-            self.problems.note("capabilityLeftOut", name, new.id, field_name)
+            self.note(Case("capabilityLeftOut", name, new.id, field_name))
             said.omitted.add(field_name)
         for field_name in [*staying.identity.intersection(row), *within(row, staying.capabilities)]:
             del row[field_name]
@@ -107,7 +107,7 @@ class RowMaker:
                 try:
                     text = self.marks.opened(field_name, value, said.listed, self.opener)
                 except FieldDecryptionError as error:
-                    self.problems.note("ciphertextLeftOut", name, identifier, field_name, error.reason)
+                    self.note(Case("ciphertextLeftOut", name, identifier, field_name, error.reason))
                     said.omitted.add(field_name)
                     continue
                 if not private and (text is not None or is_encrypted(value)):
@@ -180,7 +180,7 @@ class RowMaker:
         data = self.registry.own_user_ids.get(name, _NONE)
         for field_name, member in (("id", identifier), *clear.items()):
             if field_name not in data and self.traces.found_in(jsontext.dumps(member)):
-                self.problems.note("identityInData", name, identifier, field_name)
+                self.note(Case("identityInData", name, identifier, field_name))
 
     def _meta(
         self,

@@ -143,7 +143,7 @@ def rekey(
     ):
         problem_lines = writer.spool(names.entry("meta", "problems"))
         problems = Completeness(problem_lines.add)
-        maker = terms.maker()
+        maker = terms.maker(problems.note)
         spaces, actors, ids = maker.spaces, maker.actors, maker.ids
         for line in _problem_lines(archive, ids):
             problem_lines.add(line)
@@ -239,7 +239,7 @@ class _Run:
                 self._take(self._blocks.ready())
         else:
             self._take(self._blocks.rest())
-            self._maker.problems = self._problems
+            self._maker.note = self._problems.note
             target = self._open(name)
             for row, meta in self._by_rows(name, table):
                 target.add(row, meta or None)
@@ -286,8 +286,8 @@ class _Run:
             self._maker.encrypted_fields = before
         self._encrypted_in_blocks += block.encrypted_fields
         self._maker.actors.used |= block.actors
-        for problem in block.problems:
-            self._problems.note(*problem)
+        for case in block.cases:
+            self._problems.note(case)
         self._open(piece.table).add_block(block.text, block.deflated, block.meta, block.rows)
 
     def _by_rows(self, name: str, table: Table | None) -> Iterator[tuple[bytes, bytes]]:
