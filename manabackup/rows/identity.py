@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from ..model.registry import Registry
-from ..model.spaces import PERSONAL, SENTINEL
+from ..model.spaces import SpaceNumbers
 from ..text import jsontext
 from ..text.jsontext import JSON
 
@@ -24,7 +24,6 @@ TOKEN = "unlistedToken"  # noqa: S105 - a field's name
 CHANGED_BY = "visibilityChangedBy"
 _KINDS: tuple[dict[str, JSON], ...] = ({"kind": "user"}, {"kind": "ai"}, {"kind": "system"}, {})
 _SPACE_ID = "<spaceId>"
-_NUMBER = re.compile("#(0|[1-9][0-9]{0,8})")
 _SHORTEST_NAME = 8
 """Characters of an id that is looked for inside other values. Shorter ones would be found by chance."""
 _MOST_NAMES = 200
@@ -34,63 +33,6 @@ _MOST_NAMES = 200
 def columns(registry: Registry, table: str) -> frozenset[str]:
     """The columns of identity of a table."""
     return COLUMNS - registry.own_user_ids.get(table, frozenset())
-
-
-class SpaceNumbers:
-    """Spaces by their line numbers in ``meta/spaces.jsonl``, from the lines of an archive; more may be added."""
-
-    def __init__(self, lines: Iterable[Mapping[str, JSON]] = ()) -> None:
-        self._types: list[str | None] = []
-        self._numbers: dict[str, int] = {}
-        self._nameless: set[int] = set()
-        for line in lines:
-            space, kind = line.get("id"), line.get("type")
-            if isinstance(space, str):
-                self._numbers.setdefault(space, len(self._types))
-            else:
-                self._nameless.add(len(self._types))
-            self._types.append(kind if isinstance(kind, str) else _own_type(space))
-
-    def __call__(self, space: str) -> int:
-        """The line number of a space."""
-        number = self._numbers.get(space)
-        if number is None:
-            number = self._numbers[space] = len(self._types)
-            self._types.append(_own_type(space))
-        return number
-
-    def __len__(self) -> int:
-        return len(self._types)
-
-    @property
-    def ids(self) -> Iterable[str]:
-        """The spaces that are known by their ids."""
-        return self._numbers
-
-    def number(self, space: str) -> int:
-        """The line number of a space by its id, or by its label in an archive without ids."""
-        known = _NUMBER.fullmatch(space)
-        if known is not None and int(known[1]) in self._nameless:
-            return int(known[1])
-        return self(space)
-
-    def label(self, space: str) -> str:
-        """What stands for a space's id: ``#`` and its number. A label out of an archive without ids stays."""
-        return f"#{self.number(space)}"
-
-    @property
-    def home(self) -> int | None:
-        """The number of the account's personal space; of several the first, and a stand-in's only if there is no other.
-
-        None where nobody knows.
-        """
-        stand_ins = {number for space, number in self._numbers.items() if space.startswith(SENTINEL)}
-        found = [number for number, kind in enumerate(self._types) if kind == PERSONAL]
-        return min(found, key=lambda number: (number in stand_ins, number), default=None)
-
-    def lines(self) -> list[bytes]:
-        """The lines of ``meta/spaces.jsonl`` without ids."""
-        return [jsontext.dumps({} if kind is None else {"type": kind}) for kind in self._types]
 
 
 class ActorKinds:
@@ -186,14 +128,10 @@ class Traces:
         """Whether a JSON text holds one."""
         if len(self._spaces) != self._known and self._known < _MOST_NAMES:
             self._known = len(self._spaces)
-            names = [name for name in (self._user_id, *self._spaces.ids) if len(name) >= _SHORTEST_NAME]
+            names = [name for name in (self._user_id, *self._spaces.named) if len(name) >= _SHORTEST_NAME]
             texts = [re.escape(jsontext.dumps(name)[1:-1]) for name in names[:_MOST_NAMES]]
             self._pattern = re.compile(b"|".join(texts)) if texts else None
         return self._pattern is not None and self._pattern.search(text) is not None
-
-
-def _own_type(space: JSON) -> str | None:
-    return PERSONAL if isinstance(space, str) and space.startswith(SENTINEL) else None
 
 
 def _own_id(old: str) -> str:

@@ -6,9 +6,8 @@ the way. What begins like ciphertext, has not the form of one and is opened by n
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
@@ -18,77 +17,12 @@ from ..errors import FieldDecryptionError
 from ..model.detached import WHOLE, DetachedChange
 from ..model.projection import Record
 from ..model.registry import Table
-from ..model.spaces import PERSONAL, is_personal
+from ..model.spaces import is_shared
 from ..text import jsontext
 from ..text.jsontext import JSON
 from .completeness import Case
 
-_MOST_ACTORS = 200_000
 _NONE: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class Actors:
-    """Numbers actors, and keeps of each no more than a hash. A very long list begins anew; lines may then repeat."""
-
-    lines: list[bytes] = field(default_factory=list)
-    _numbers: dict[bytes, int] = field(default_factory=dict)
-    _count: int = 0
-    _latest: tuple[bytes, int] = (b"", -1)
-
-    def __call__(self, actor: dict[str, JSON]) -> int:
-        """The line number of ``actor`` in ``meta/actors.jsonl``."""
-        text = jsontext.dumps(actor)
-        latest, number = self._latest
-        if text != latest:
-            number = self.number(text)
-            self._latest = text, number
-        return number
-
-    def number(self, text: bytes) -> int:
-        """The same for an actor's JSON text."""
-        key = hashlib.blake2b(text, digest_size=16).digest() if len(text) > 16 else text
-        number = self._numbers.get(key)
-        if number is None:
-            if len(self._numbers) >= _MOST_ACTORS:
-                self._numbers.clear()
-            number = self._numbers[key] = self._count
-            self._count += 1
-            self.lines.append(text)
-        return number
-
-    def take(self) -> list[bytes]:
-        """The lines that are new since the last call."""
-        lines, self.lines = self.lines, []
-        return lines
-
-
-@dataclass(slots=True)
-class Spaces:
-    """Numbers spaces and knows their types, as far as they can be known."""
-
-    types: Mapping[str, str]
-    """Space id → ``personal``, ``club``, …; a space that is not listed is of unknown type."""
-    numbers: dict[str, int] = field(default_factory=dict)
-
-    def __call__(self, space: str) -> int:
-        """The line number of ``space`` in ``meta/spaces.jsonl``."""
-        return self.numbers.setdefault(space, len(self.numbers))
-
-    def is_shared(self, space: str | None) -> bool:
-        """Whether a space is known to be another than a personal one."""
-        return space is not None and self.types.get(space, PERSONAL) != PERSONAL
-
-    def is_personal(self, space: str | None) -> bool:
-        """Whether a space is known to be personal."""
-        return space is not None and is_personal(space, self.types)
-
-    def lines(self) -> list[bytes]:
-        """The lines of ``meta/spaces.jsonl``."""
-        return [
-            jsontext.dumps({"id": space, **({"type": self.types[space]} if space in self.types else {})})
-            for space in self.numbers
-        ]
 
 
 class RowLine(NamedTuple):
@@ -106,7 +40,8 @@ class RowText:
     """Writes the rows of an export as text. ``cipher`` is None for an account that has no vault."""
 
     cipher: FieldCipher | None
-    spaces: Spaces
+    space_types: Mapping[str, str]
+    """Space id → ``personal``, ``club``, …; a space that is not listed is of unknown type."""
     note: Callable[[Case], object]
 
     def line(self, name: str, table: Table | None, record: Record, change: DetachedChange = WHOLE) -> RowLine:
@@ -154,7 +89,7 @@ class RowText:
 
     def _note_closed(self, name: str, record: Record, field_name: str, error: FieldDecryptionError) -> None:
         # A shared space holds what its other members wrote under keys of their own: not this account's loss.
-        foreign = error.reason == "key" and self.spaces.is_shared(record.space)
+        foreign = error.reason == "key" and is_shared(record.space, self.space_types)
         kind = "foreignCiphertext" if foreign else "undecryptable"
         self.note(Case(kind, name, record.id, field_name, error.reason))
 

@@ -24,6 +24,7 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..model.registry import Table, load
+from ..model.spaces import SENTINEL
 from ..text.jsontext import JSON
 from .draft import Draft, Shape, microseconds, opaque_id, timestamp, uuid4
 from .lives import Change, Pen, Row, Writer, assistant, person
@@ -230,7 +231,7 @@ class _Account:
             yield from self._push(row, author, self._pen.delete(row, author))
         yield from self._push(row, author, self._pen.insert(row, scope, sealed=sealed))
         d.remember(table.name, row_id)
-        if space is not None and space.startswith("_personal:") and rng.random() < 0.6:
+        if space is not None and space.startswith(SENTINEL) and rng.random() < 0.6:
             yield from self._push(row, author, self._pen.reconcile(row, self._personal))
         if rng.random() < plan.edits / (1 + plan.edits):
             self._later(row, "edit")
@@ -251,7 +252,7 @@ class _Account:
             author = self._owner if rng.random() < 0.55 else self._other
             return self._draft.pick(self._shared), author, rng.random() < 0.8
         if self._position < self._plan.rows * 0.02 or rng.random() < 0.005:
-            return f"_personal:{self._owner.user_id}", self._owner, sealed
+            return f"{SENTINEL}{self._owner.user_id}", self._owner, sealed
         return self._personal, self._owner, sealed
 
     def _columns(self, table: Table, author: Writer, space: str) -> dict[str, JSON]:

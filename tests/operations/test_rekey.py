@@ -25,10 +25,11 @@ from manabackup.errors import (
     WrongPassphraseError,
 )
 from manabackup.model import registry
+from manabackup.model.spaces import SpaceNumbers
 from manabackup.operations.archives.reseal import seal, unseal
 from manabackup.operations.archives.verify import verify
 from manabackup.operations.rekey import RekeyResult, rekey
-from manabackup.rows.identity import RowIds, SpaceNumbers
+from manabackup.rows.identity import RowIds
 from manabackup.text import jsontext
 
 from .archives import ANNA, PERSONAL, TEAM, USER, entries, lines, manifest, meta_of, opened, ours, rows, tables_of, web

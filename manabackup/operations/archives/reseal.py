@@ -20,8 +20,9 @@ from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, MIB, Limits
 from ...model import registry
 from ...model.projection import meta_line
+from ...model.spaces import SpaceNumbers
+from ...rows.actors import ActorNumbers
 from ...rows.archived import RESERVED_META, clean_rows, is_ours
-from ...rows.rowtext import Actors, Spaces
 from ...text import jsontext
 from ...text.jsontext import JSON
 
@@ -116,7 +117,7 @@ def _copy(archive: Archive, writer: ArchiveWriter) -> None:
 
 def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], SpoolFile]) -> None:
     known = registry.load().by_name
-    actors, spaces = Actors(), Spaces({})
+    actors, spaces = ActorNumbers(), SpaceNumbers()
     actor_lines = writer.spool(names.entry("meta", "actors"))
     for name in archive.tables:
         rows, metas = LineSorter(make_file), LineSorter(make_file)
@@ -137,5 +138,5 @@ def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], Spoo
         for line in actors.take():
             actor_lines.add(line)
     actor_lines.close()
-    if spaces.numbers:
+    if len(spaces):
         writer.add(names.entry("meta", "spaces"), b"\n".join([*spaces.lines(), b""]))

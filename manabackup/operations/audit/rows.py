@@ -10,9 +10,9 @@ from ...errors import FieldDecryptionError
 from ...model.projection import Record
 from ...model.projection.change import field_time, insert_time
 from ...model.registry import Registry, Table
+from ...model.spaces import is_personal, is_shared
 from ...rows.capabilities import capability_fields, held
 from ...rows.private_fields import fields_in_clear, is_clear, is_of_other_version
-from ...rows.rowtext import Spaces
 from ...text import jsontext
 from ...text.jsontext import JSON
 from .ciphertexts import Ciphertexts
@@ -36,7 +36,7 @@ class RowChecks:
         self,
         registry: Registry,
         user_id: str,
-        spaces: Spaces,
+        space_types: Mapping[str, str],
         cipher: FieldCipher | None,
         findings: Findings,
         ciphertexts: Ciphertexts,
@@ -47,7 +47,7 @@ class RowChecks:
     ) -> None:
         self._registry = registry
         self._user_id = user_id
-        self._spaces = spaces
+        self._space_types = space_types
         self._cipher = cipher
         self._findings = findings
         self._ciphertexts = ciphertexts
@@ -85,9 +85,9 @@ class RowChecks:
 
     def _standing(self, space: str | None) -> Standing:
         """Whose a space is. What names none shows itself to its author alone."""
-        if space is None or self._spaces.is_personal(space):
+        if space is None or is_personal(space, self._space_types):
             return "personal"
-        return "shared" if self._spaces.is_shared(space) else "unknown"
+        return "shared" if is_shared(space, self._space_types) else "unknown"
 
     # --- private fields
 

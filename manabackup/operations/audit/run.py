@@ -18,7 +18,6 @@ from ...mirror import UNREADABLE
 from ...model.projection import accept, fold
 from ...model.registry import Table
 from ...model.spaces import PERSONAL
-from ...rows.rowtext import Spaces
 from ...text import jsontext
 from ...text.timestamps import app_time, format_timestamp
 from ..account.source import Source
@@ -139,7 +138,7 @@ class _Audit:
         self._rows = RowChecks(
             source.registry,
             source.user_id,
-            Spaces(types),
+            types,
             None if locked else source.cipher,
             self._findings,
             self._ciphertexts,

@@ -20,9 +20,9 @@ from ...crypto.fields import FieldCipher
 from ...model.detached import WHOLE, DetachedChange
 from ...model.projection import Record, fold, meta_line
 from ...model.registry import Table
-from ...model.spaces import PERSONAL
+from ...model.spaces import PERSONAL, is_personal
 from ...rows.completeness import Case
-from ...rows.rowtext import RowText, Spaces, encrypted
+from ...rows.rowtext import RowText, encrypted
 from ...text import jsontext
 from ...text.jsontext import JSON
 from .usual import UsualRows
@@ -112,8 +112,7 @@ class _Folding:
         self._stream = stream
         self._block = block
         self._note = block.cases.append
-        self._spaces = Spaces(terms.space_types)
-        self._text = RowText(terms.cipher, self._spaces, self._note)
+        self._text = RowText(terms.cipher, terms.space_types, self._note)
         self._actor_marks = _Marks[bytes]("a")
         self._actor_mark = partial(_mark_of, self._actor_marks)
         self._space_marks = _Marks[str]("s")
@@ -213,7 +212,7 @@ class _Folding:
         table = self._stream.table
         if (table is not None and table.scope == "user") or space is None:
             return {PERSONAL}  # a row that names no space shows itself to its author alone
-        return {space, PERSONAL} if self._spaces.is_personal(space) else {space}
+        return {space, PERSONAL} if is_personal(space, self._terms.space_types) else {space}
 
 
 class _Marks(Generic[_Key]):

@@ -28,8 +28,9 @@ from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from ...mirror import Loss
 from ...model.detached import DetachedChange
 from ...model.projection import accept
+from ...model.spaces import SpaceNumbers
+from ...rows.actors import ActorNumbers
 from ...rows.completeness import Case, Completeness
-from ...rows.rowtext import Actors, Spaces
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
@@ -190,8 +191,8 @@ class _Export:
         self._folding = folding
         self._problem_lines = writer.spool("meta/problems.jsonl")
         self._actor_lines = writer.spool("meta/actors.jsonl")
-        self._actors = Actors()
-        self._spaces = Spaces(source.space_types)
+        self._actors = ActorNumbers()
+        self._spaces = SpaceNumbers(types=source.space_types)
         self.completeness = Completeness(self._problem_lines.add)
         self._changes = self._live = self._deleted = 0
         self._spaces_without_rows = set(selection.spaces)

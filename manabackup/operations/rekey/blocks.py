@@ -17,8 +17,9 @@ from ...errors import JSONTextError, ManabackupError
 from ...limits import KIB
 from ...model import registry
 from ...model.registry import Table
+from ...model.spaces import SpaceNumbers
 from ...rows.completeness import Case
-from ...rows.identity import ActorKinds, RowIds, SpaceNumbers, Traces
+from ...rows.identity import ActorKinds, RowIds, Traces
 from ...rows.marks import Marks
 from ...rows.side_by_side import MetaLines, parsed
 from ...text.jsonmembers import member_value, writable_members

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...archive.manifest import Manifest
-from ...model.spaces import PERSONAL
+from ...model.spaces import PERSONAL, SpaceNumbers
 from ...rows.completeness import MOST_CASES, Completeness
-from ...rows.identity import RowIds, SpaceNumbers
+from ...rows.identity import RowIds
 from ...text.jsontext import JSON
 
 _COUNTS = ("changes", "rows", "live", "deleted")

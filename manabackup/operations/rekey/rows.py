@@ -12,11 +12,11 @@ from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import DamagedArchiveError, FieldDecryptionError
 from ...model.projection import MetaLineError, Stamp, read_meta
 from ...model.registry import Registry, Table
-from ...model.spaces import OPEN_TO_OTHERS
+from ...model.spaces import OPEN_TO_OTHERS, SpaceNumbers
 from ...rows.archived import row_line
 from ...rows.capabilities import capability_fields, held, within
 from ...rows.completeness import Case
-from ...rows.identity import CHANGED_BY, TOKEN, ActorKinds, NewId, RowIds, SpaceNumbers, Traces, columns
+from ...rows.identity import CHANGED_BY, TOKEN, ActorKinds, NewId, RowIds, Traces, columns
 from ...rows.marks import Listed, Marks, listed_in
 from ...text import jsontext
 from ...text.jsonmembers import member_value

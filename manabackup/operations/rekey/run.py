@@ -28,9 +28,10 @@ from ...limits import MIB
 from ...model import registry
 from ...model.projection import meta_line
 from ...model.registry import Table
+from ...model.spaces import SpaceNumbers
 from ...rows.archived import clean_rows, is_ours
 from ...rows.completeness import Completeness
-from ...rows.identity import ActorKinds, RowIds, SpaceNumbers
+from ...rows.identity import ActorKinds, RowIds
 from ...rows.marks import Marks
 from ...rows.side_by_side import MetaLines
 from ...text import jsontext
@@ -160,7 +161,7 @@ def rekey(
         if actors.used:
             writer.add(names.entry("meta", "actors"), _text(actors.lines()))
         if len(spaces):
-            writer.add(names.entry("meta", "spaces"), _text(spaces.lines()))
+            writer.add(names.entry("meta", "spaces"), _text(spaces.lines_without_ids()))
         completeness = carried_completeness(archive.manifest, ids, problems)
         status = problems.status if completeness is None else completeness["status"]
         keep_complete(output, status, seal, strict=strict)
