@@ -17,7 +17,8 @@ from manabackup.limits import DEFAULT_LIMITS, KIB, MIB
 from manabackup.mirror import Snapshot
 from manabackup.model.detached import DetachedChange
 from manabackup.model.registry import Table, load
-from manabackup.operations.export.folding import Stream, Terms, fold_block
+from manabackup.operations.export.blocks import fold_block
+from manabackup.operations.export.terms import Stream, Terms
 from manabackup.text import jsontext
 
 from ..data import Dataset, opened, prose

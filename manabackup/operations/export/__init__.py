@@ -1,12 +1,12 @@
 """Export: the mirror's changes, folded into rows and decrypted, as a ``.mana`` archive.
 
-``run`` brings the changes of each table together by record and hands blocks of them to all cores. ``folding`` makes
-the lines of a block: usual records the short way (``usual``), all others by a fold. The blocks come back in order.
-``selection`` says which tables there are to be.
+``selection`` says which tables there are to be, and ``terms`` by what their rows are chosen and written. ``exporting``
+has the changes of each table brought together by record (``gathering``) and hands blocks of them to all cores.
+``blocks`` makes the lines of a block, record by record (``records``). The blocks come back in order.
 """
 
 from ..account.source import Changes, Source
-from .run import ExportResult, export
+from .exporting import ExportResult, export
 from .selection import Selection
 
 __all__ = ["Changes", "ExportResult", "Selection", "Source", "export"]

@@ -14,7 +14,7 @@ from ...mirror import HeldCollection
 from ...model.registry import Registry, Table
 from ...text.jsontext import JSON
 from ...text.printable import printable
-from .folding import Stream
+from .terms import Stream
 
 _ENTRIES_OF_TABLE = 2
 _ENTRIES_OF_META = 3

@@ -1,25 +1,25 @@
 """The short way for usual records: a single insert of a live row, with nothing to be said of it.
 
-Most records are that, and need neither a fold nor anything that is kept for one. Whatever is not certain here is left
-to the general way (``folding``, ``rowtext``), which gives the same lines: tests hold the two against each other.
+Most records are that, and need neither a fold nor anything that is kept for one. What names and types decide is decided
+once for all records of the same names and types.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
 
-from ...crypto.fields import FieldCipher, may_be_encrypted
-from ...errors import FieldDecryptionError
-from ...model.detached import DetachedChange
-from ...model.projection import accept
-from ...model.projection.change import is_data
-from ...model.registry import Table
-from ...text import jsontext
-from ...text.jsontext import JSON
+from ....crypto.fields import may_be_encrypted
+from ....errors import FieldDecryptionError
+from ....model.detached import DetachedChange
+from ....model.projection import accept
+from ....model.projection.change import is_data
+from ....model.registry import Table
+from ....text import jsontext
+from ....text.jsontext import JSON
+from ..terms import Numbering, Terms
 
 _MOST_SHAPES = 1_000
 _TIMES = ("updatedAt", "createdAt")
@@ -40,29 +40,17 @@ class _Shape:
     deletable: bool
 
 
-class UsualRows:
-    """Writes usual records of one table. ``actor`` and ``space`` give what stands for one in a meta line.
+class UsualRecords:
+    """Writes usual records of one table. Nothing is usual where the terms leave live records out."""
 
-    Nothing is usual later than ``tomorrow``, or longer than ``line_bytes``.
-    """
-
-    def __init__(
-        self,
-        cipher: FieldCipher | None,
-        table: Table | None,
-        *,
-        tomorrow: str,
-        line_bytes: int,
-        actor: Callable[[dict[str, JSON]], JSON],
-        space: Callable[[str], JSON],
-    ) -> None:
-        self._cipher = cipher
+    def __init__(self, terms: Terms, table: Table | None, numbering: Numbering) -> None:
+        self._applies = terms.as_of is None and not terms.spaces
+        self._cipher = terms.cipher
         self._private = table.encrypted if table is not None else frozenset()
         self._has_spaces = table is not None and table.scope == "space"
-        self._tomorrow = tomorrow
-        self._line_bytes = line_bytes
-        self._actor = actor
-        self._space = space
+        self._tomorrow = terms.tomorrow
+        self._line_bytes = terms.line_bytes
+        self._actor, self._space = numbering
         self._shapes: dict[_Key, _Shape | None] = {}
 
     def lines(self, stored: bytes) -> tuple[bytes, bytes] | None:
@@ -70,6 +58,8 @@ class UsualRows:
 
         ``stored`` as :attr:`manabackup.model.detached.DetachedChange.stored` gives it.
         """
+        if not self._applies:
+            return None
         change = DetachedChange.read(stored)
         value = jsontext.parse_canonical(change.text)
         if type(value) is not dict or value.get("op") != "insert" or not value.get("id") or not value.get("table"):
@@ -91,7 +81,7 @@ class UsualRows:
             del data[name]
         identifier = jsontext.dumps(value["id"])
         line = b'{"id":%b,%b' % (identifier, jsontext.dumps(data)[1:])
-        if not data or len(line) > self._line_bytes:
+        if not data or len(line) > self._line_bytes or not jsontext.nests_within(line):
             return None
         # Nothing is numbered before it is certain to be written.
         actor = value.get("actor")

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import orjson
 
-from ..crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
-from ..errors import FieldDecryptionError
-from ..model.detached import WHOLE, DetachedChange
-from ..model.projection import Record
-from ..model.registry import Table
-from ..model.spaces import is_shared
-from ..text import jsontext
-from ..text.jsontext import JSON
-from .completeness import Case
+from ....crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
+from ....errors import FieldDecryptionError
+from ....model.detached import DetachedChange
+from ....model.projection import Record
+from ....model.registry import Table
+from ....model.spaces import is_shared
+from ....rows.completeness import Case
+from ....text import jsontext
+from ....text.jsontext import JSON
 
 _NONE: frozenset[str] = frozenset()
 
@@ -37,22 +37,26 @@ class RowLine(NamedTuple):
 
 @dataclass(slots=True)
 class RowText:
-    """Writes the rows of an export as text. ``cipher`` is None for an account that has no vault."""
+    """Writes the rows of one stream as text."""
 
     cipher: FieldCipher | None
+    """None for an account that has no vault."""
     space_types: Mapping[str, str]
     """Space id → ``personal``, ``club``, …; a space that is not listed is of unknown type."""
+    name: str
+    """Of the stream."""
+    table: Table | None
     note: Callable[[Case], object]
 
-    def line(self, name: str, table: Table | None, record: Record, change: DetachedChange = WHOLE) -> RowLine:
+    def line(self, record: Record, change: DetachedChange) -> RowLine:
         """The row's line. ``change`` is the one that the encrypted values stand in as they do in the row."""
-        registered = table.encrypted if table is not None else _NONE
+        registered = self.table.encrypted if self.table is not None else _NONE
         values = dict(record.values)
         clear = set(registered)
         sealed: list[str] = []
         closed: list[str] = []
         for field_name in encrypted(values):
-            opened = self._open(name, record, field_name, change)
+            opened = self._open(record, field_name, change)
             if isinstance(opened, orjson.Fragment):
                 values[field_name] = opened
                 clear.discard(field_name)
@@ -61,21 +65,19 @@ class RowText:
                 continue
             values[field_name] = change.spelled(values[field_name])
             if is_encrypted(values[field_name]):
-                self._note_closed(name, record, field_name, opened)
+                self._note_closed(record, field_name, opened)
                 clear.discard(field_name)
                 closed.append(field_name)
             else:
-                self.note(Case("likeCiphertext", name, record.id, field_name))
+                self.note(Case("likeCiphertext", self.name, record.id, field_name))
         for field_name in sorted(clear):
             if values.get(field_name) is not None:
-                self.note(Case("plaintextField", name, record.id, field_name))
+                self.note(Case("plaintextField", self.name, record.id, field_name))
         identifier = b'{"id":' + jsontext.dumps(record.id)
         text = identifier + (b"," + jsontext.dumps(values)[1:] if values else b"}")
         return RowLine(text, sealed, closed)
 
-    def _open(
-        self, name: str, record: Record, field_name: str, change: DetachedChange
-    ) -> orjson.Fragment | FieldDecryptionError:
+    def _open(self, record: Record, field_name: str, change: DetachedChange) -> orjson.Fragment | FieldDecryptionError:
         """What stands in a value, or what keeps it from being opened."""
         try:
             if self.cipher is None:
@@ -84,14 +86,14 @@ class RowText:
         except FieldDecryptionError as error:
             return error
         if repaired:
-            self.note(Case("repairedText", name, record.id, field_name))
+            self.note(Case("repairedText", self.name, record.id, field_name))
         return orjson.Fragment(opened)
 
-    def _note_closed(self, name: str, record: Record, field_name: str, error: FieldDecryptionError) -> None:
+    def _note_closed(self, record: Record, field_name: str, error: FieldDecryptionError) -> None:
         # A shared space holds what its other members wrote under keys of their own: not this account's loss.
         foreign = error.reason == "key" and is_shared(record.space, self.space_types)
         kind = "foreignCiphertext" if foreign else "undecryptable"
-        self.note(Case(kind, name, record.id, field_name, error.reason))
+        self.note(Case(kind, self.name, record.id, field_name, error.reason))
 
 
 def encrypted(values: Mapping[str, JSON]) -> list[str]:

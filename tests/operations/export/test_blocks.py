@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +16,9 @@ from manabackup.archive.reader import Archive, open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.mirror import Mirror
 from manabackup.model import registry
-from manabackup.model.detached import DetachedChange
 from manabackup.operations import pull
 from manabackup.operations.export import Selection, Source, export
-from manabackup.operations.export.folding import Stream, Terms, fold_block, numbered
-from manabackup.operations.export.usual import UsualRows
+from manabackup.operations.export.blocks import numbered
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
@@ -75,7 +72,7 @@ def test_a_large_account_says_the_same_as_a_small_one(source: Source, tmp_path: 
     """It begins with its smallest table. Actors and spaces have other numbers then, and cases another order."""
     small, large = tmp_path / "small.mana", tmp_path / "large.mana"
     first = export(source, small, selection=selection, now=NOW)
-    with patch("manabackup.operations.export.run.LARGE", 0):
+    with patch("manabackup.operations.export.exporting.LARGE", 0):
         second = export(source, large, selection=selection, now=NOW, processes=2)
     assert (first.data_sha256, first.completeness) == (second.data_sha256, second.completeness)
     with open_archive(small) as one, open_archive(large) as other:
@@ -118,84 +115,3 @@ def test_marks_become_numbers_and_nothing_else_changes(lines: list[tuple[int, in
     marked = b"".join(text(b"\0a%d\0" % actor, b"\0s%d\0" % space, word) for actor, space, word in lines)
     expected = b"".join(text(b"%d" % (actor + shift), b"%d" % (space * 2), word) for actor, space, word in lines)
     assert numbered(marked, range(shift, shift + 6), range(0, 12, 2)) == expected
-
-
-CIPHER, OTHER = FieldCipher(bytes(32)), FieldCipher(bytes([1] * 32))
-AT = "2026-04-01T12:00:00.000Z"
-times: Any = st.sampled_from([AT, AT, "2027-01-01T00:00:00.000Z", "", "soon", 7, None])
-contents: Any = st.one_of(
-    st.sampled_from([b'"text"', b"7", b'{"a":[1.5]}', b"no JSON", b'"\xff"', b"\n[ 1,\n2]"]).map(CIPHER.encrypt),
-    st.just(b'"theirs"').map(OTHER.encrypt),
-    st.sampled_from(["plain", "\ud800", "enc:1:0:28", "enc:1:0:1", "enc:2:x", 3, 1.5, 2**70, True, None]),
-    st.just(["enc:1:0:28"]),
-)
-members: Any = st.one_of(contents, contents, st.lists(contents, max_size=2), st.dictionaries(st.just("in"), contents))
-rows: Any = st.fixed_dictionaries(
-    {},
-    optional={
-        **dict.fromkeys(["id", "title", "content", "color", "_updatedAtIndex", "__x", "x.y", "i"], members),
-        **dict.fromkeys(["updatedAt", "createdAt", "deletedAt"], st.one_of(times, times, contents)),
-        "spaceId": st.one_of(st.sampled_from(["s", "t", "_personal:u", "", None]), contents),
-    },
-)
-fields: Any = rows.flatmap(
-    lambda row: st.fixed_dictionaries(
-        {name: st.fixed_dictionaries({"value": st.just(value)}, optional={"at": times}) for name, value in row.items()}
-    )
-)
-envelopes: Any = st.fixed_dictionaries(
-    {"id": st.sampled_from(["a", "b", "c", "d", "", 3]), "table": st.sampled_from(["notes", "notes", "notes", ""])},
-    optional={
-        "spaceId": st.sampled_from(["s", "t", ""]),
-        "actor": st.one_of(st.none(), st.dictionaries(st.just("displayName"), contents, max_size=1)),
-        "origin": st.one_of(st.just("user"), contents),
-        "schemaVersion": st.sampled_from([1, 1.5, True, "1"]),
-        "deletedAt": st.one_of(st.none(), st.just(AT), contents),
-    },
-)
-inserts: Any = st.fixed_dictionaries({"op": st.just("insert"), "data": rows})
-operations: Any = st.one_of(
-    inserts,
-    inserts,
-    st.fixed_dictionaries({"op": st.just("update"), "fields": fields}),
-    st.fixed_dictionaries({"op": st.sampled_from(["insert", "delete", "other"])}, optional={"data": members}),
-)
-logs: Any = st.lists(
-    st.builds(lambda envelope, operation: {**envelope, **operation}, envelopes, operations), max_size=5
-)
-
-
-@given(
-    changes=logs,
-    cipher=st.sampled_from([CIPHER, CIPHER, None]),
-    include_deleted=st.booleans(),
-    as_of=st.sampled_from([None, None, "2026-03-01T00:00:00Z", "2026-05-01T00:00:00Z"]),
-    table=st.sampled_from(["notes", "notes", "userSettings", None]),
-)
-def test_every_way_to_the_lines_of_an_archive_gives_the_same(
-    changes: list[dict[str, Any]], cipher: FieldCipher | None, include_deleted: bool, as_of: str | None, table: str
-) -> None:
-    """The short one for usual records and the general one; with ciphertexts beside the changes, or in them."""
-    terms = Terms(cipher, {"t": "team"}, (), include_deleted, as_of, "2026-05-02", 1 << 20)
-    stream = Stream("notes", registry.load().by_name.get(table), "notes", ("notes",), 0, 0)
-    changes = sorted([change for change in changes if type(change["id"]) is str], key=lambda change: change["id"])
-    texts = [(change["id"], jsontext.dumps(jsontext.parse(json.dumps(change)))) for change in changes]
-    detached = [(record, DetachedChange.of(text, least=0).stored) for record, text in texts]
-    with patch.object(UsualRows, "lines", lambda *_: None):
-        expected = fold_block(terms, [stream], 0, texts)
-        assert fold_block(terms, [stream], 0, detached) == expected
-    assert fold_block(terms, [stream], 0, texts) == expected
-    assert fold_block(terms, [stream], 0, detached) == expected
-
-
-def test_a_usual_record_goes_the_short_way() -> None:
-    table = registry.load().by_name["notes"]
-    rows = UsualRows(CIPHER, table, tomorrow="2026-05-02", line_bytes=1_000, actor=lambda _: 0, space=lambda _: 1)
-    data = {"id": "a", "spaceId": "s", "title": CIPHER.encrypt(b'"one"'), "updatedAt": AT, "content": None}
-    change = {"actor": {"kind": "user"}, "data": data, "eventId": "e", "id": "a", "op": "insert", "table": "notes"}
-    lines = rows.lines(DetachedChange.of(jsontext.dumps(change), least=0).stored)
-    assert lines == (
-        b'{"id":"a","content":null,"spaceId":"s","title":"one","updatedAt":"%b"}' % AT.encode(),
-        b'{"actor":0,"at":"%b","fields":{},"id":"a","origin":null,"sealed":[],"space":1}' % AT.encode(),
-    )
-    assert rows.lines(jsontext.dumps({**change, "deletedAt": AT})) is None

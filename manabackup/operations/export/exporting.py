@@ -1,7 +1,7 @@
 """An export on its way: tables brought together by record, their blocks on all cores, and the archive that they fill.
 
-One pass over each table. Changes are brought together by record (``sorting``), folded and written as text a block of
-records at a time, on all cores (``folding``, ``processes``), and handed to the archive in order. While the blocks of
+One pass over each table. Changes are brought together by record (``gathering``), folded and written as text a block of
+records at a time, on all cores (``blocks``), and handed to the archive in order. While the blocks of
 one table are on their way, the next table is brought together. What is sorted on disk is what the server sent,
 ciphertext included, and encrypted once more.
 """
@@ -22,29 +22,25 @@ from ...archive.writer import About, ArchiveWriter, Seal
 from ...crypto.seal import SpoolFile
 from ...host.output import AtomicFile
 from ...host.processes import LARGE, InOrder, cores_for
-from ...host.sorting import LineSorter
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from ...mirror import Loss
-from ...model.detached import DetachedChange
-from ...model.projection import accept
 from ...model.spaces import SpaceNumbers
 from ...rows.actors import ActorNumbers
 from ...rows.completeness import Case, Completeness
-from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
-from ..account.source import Changes, Source
-from .folding import Block, Stream, Terms, fold_block, numbered
+from ..account.source import Source
+from .blocks import Block, fold_block, numbered
+from .gathering import Gathering
 from .selection import Selection, streams_of, with_room
+from .terms import Stream, Terms
 
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
 _BLOCK_BYTES = 512 * KIB
 """Of changes that are folded in one go."""
-_SORT_BYTES = 14 * MIB
-"""Of a table that are brought together in memory; there may be two tables at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +178,7 @@ class _Export:
         self._selection = selection
         self._streams = streams
         self._set_aside = set_aside
-        self._gathered = [_Gathering(source.mirror, stream, make_file) for stream in streams]
+        self._gathered = [Gathering(source.mirror, stream, make_file) for stream in streams]
         self._writer = writer
         self._table: TableWriter | None = None
         self._opened = -1
@@ -210,7 +206,7 @@ class _Export:
             self._add(block)
         self._open(len(self._streams))
 
-    def _fold(self, task: _Task, following: _Gathering | None) -> Iterator[int]:
+    def _fold(self, task: _Task, following: Gathering | None) -> Iterator[int]:
         """Has the task done by whoever has time, and writes what is done."""
         while not self._folding.offer(task):
             # All others have enough to do: time for the next table, else for a hand.
@@ -328,33 +324,6 @@ class _Export:
             # In the registry's order, whichever of the tables came first.
             return {"type": "filtered", "appIds": [*filter(apps.__contains__, known), *sorted(apps.difference(known))]}
         return {"type": "full"}
-
-
-class _Gathering:
-    """The changes of one table on their way to being together by record."""
-
-    def __init__(self, mirror: Changes, stream: Stream, make_file: Callable[[], SpoolFile]) -> None:
-        self.sorter = LineSorter(make_file, budget=_SORT_BYTES)
-        self.nameless: list[str] = []
-        """What is wrong with each change that has no record id."""
-        self.changes = 0
-        self._pages = (page for collection in stream.collections for page in mirror.read(stream.app, collection))
-
-    def step(self) -> int | None:
-        """Reads a page; gives the number of changes in it, ``None`` behind the last one."""
-        page = next(self._pages, None)
-        if page is None:
-            return None
-        named = [(record, change) for record, change in zip(page.ids, page.changes, strict=True) if record is not None]
-        self.sorter.add(named)
-        if len(named) < len(page.changes):
-            self.nameless += [
-                accept(jsontext.parse_canonical(DetachedChange.read(change).whole())) or "id is missing"
-                for record, change in zip(page.ids, page.changes, strict=True)
-                if record is None
-            ]
-        self.changes += len(page.changes)
-        return len(page.changes)
 
 
 _Task: TypeAlias = tuple[int, list[tuple[str, bytes]]]

@@ -1,0 +1,120 @@
+"""From changes to the lines of an archive, a block of records at a time, each block by itself.
+
+What depends on the blocks before — the numbers of actors and spaces, and the report of what is missing — is left open
+in what a block becomes, and filled in where the blocks come together again. So it does not matter who does which block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import Generic, TypeVar
+
+import orjson
+
+from ...archive import deflate
+from ...rows.completeness import Case
+from ...text import jsontext
+from ...text.jsontext import JSON
+from .records import FoldedRecords, UsualRecords
+from .terms import Numbering, Stream, Terms
+
+_MARK = b"\0"
+"""Around what stands for a number in a meta line: no text of JSON holds one."""
+_Key = TypeVar("_Key", bytes, str)
+_first = itemgetter(0)
+
+
+@dataclass(slots=True)
+class Block:
+    """What some records of one stream became."""
+
+    stream: int
+    """Its number."""
+    rows: int = 0
+    live: int = 0
+    deleted: int = 0
+    text: bytes = b""
+    """The rows' lines."""
+    deflated: bytes = b""
+    """The same, as :func:`manabackup.archive.deflate.segment` gives it."""
+    meta: bytes = b""
+    """The meta lines, with marks for numbers: see :func:`numbered`."""
+    actors: list[bytes] = field(default_factory=list)
+    """As JSON, each once, in the order in which they occur."""
+    spaces: list[str] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    """What there is to say about completeness."""
+    named: set[str] = field(default_factory=set)
+    """What the rows' spaces may be called in a selection, where there is one."""
+
+
+def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes:
+    """The meta lines of a block whose actors and spaces have these numbers."""
+    numbers = {b"a%d" % index: b"%d" % number for index, number in enumerate(actors)}
+    numbers.update((b"s%d" % index, b"%d" % number) for index, number in enumerate(spaces))
+    parts = meta.split(_MARK)
+    parts[1::2] = [numbers[mark] for mark in parts[1::2]]
+    return b"".join(parts)
+
+
+def fold_block(terms: Terms, streams: Sequence[Stream], number: int, pairs: Iterable[tuple[str, bytes]]) -> Block:
+    """Folds all changes of some records of a stream: (record id, change), those of a record together and in order.
+
+    Changes as :attr:`manabackup.model.detached.DetachedChange.stored` gives them.
+    """
+    stream, block = streams[number], Block(number)
+    actors, spaces = _Marks[bytes]("a"), _Marks[str]("s")
+    numbering = Numbering(partial(_mark_of, actors), spaces)
+    usual = UsualRecords(terms, stream.table, numbering)
+    folded = FoldedRecords(terms, stream, numbering, block.cases.append)
+    rows: list[bytes] = []
+    metas: list[bytes] = []
+    for _, group in groupby(pairs, key=_first):
+        changes = [change for _, change in group]
+        lines = usual.lines(changes[0]) if len(changes) == 1 else None
+        if lines is not None:
+            block.live += 1
+        else:
+            record = folded.record(changes)
+            block.live += record.state == "live"
+            block.deleted += record.state == "tombstone"
+            block.named |= record.spaces
+            lines = record.lines
+        if lines is not None:
+            rows.append(lines[0])
+            metas.append(lines[1])
+    if rows:
+        block.rows = len(rows)
+        block.text = _joined(rows)
+        block.deflated = deflate.segment(block.text)
+        block.meta = _joined(metas)
+        block.actors = list(actors.keys)
+        block.spaces = list(spaces.keys)
+    return block
+
+
+class _Marks(Generic[_Key]):
+    """Gives each key a mark that stands in a meta line for its number."""
+
+    def __init__(self, letter: str) -> None:
+        self._letter = letter.encode()
+        self.keys: dict[_Key, orjson.Fragment] = {}
+
+    def __call__(self, key: _Key) -> orjson.Fragment:
+        mark = self.keys.get(key)
+        if mark is None:
+            mark = self.keys[key] = orjson.Fragment(_MARK + b"%b%d" % (self._letter, len(self.keys)) + _MARK)
+        return mark
+
+
+def _mark_of(marks: _Marks[bytes], actor: dict[str, JSON]) -> orjson.Fragment:
+    return marks(jsontext.dumps(actor))
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    lines.append(b"")
+    return b"\n".join(lines)

@@ -1,0 +1,48 @@
+"""What an export writes: its streams, and the terms by which their rows are chosen and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...crypto.fields import FieldCipher
+from ...model.registry import Table
+from ...text.jsontext import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What decides which rows are written, and how."""
+
+    cipher: FieldCipher | None
+    """None for an account that has no vault."""
+    space_types: Mapping[str, str]
+    """Space id → ``personal``, ``club``, …; a space that is not listed is of unknown type."""
+    spaces: Sequence[str]
+    """Only rows of these; empty: of all."""
+    include_deleted: bool
+    as_of: str | None
+    tomorrow: str
+    """Times beyond it are noted, as text."""
+    line_bytes: int
+    """What a reader accepts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One ``data/`` entry to be: its name, its table if it is registered, and the collections that feed it."""
+
+    name: str
+    table: Table | None
+    app: str
+    collections: tuple[str, ...]
+    bytes: int
+    changes: int
+
+
+class Numbering(NamedTuple):
+    """Gives what stands in a meta line for an actor or a space, the same for equal ones."""
+
+    actor: Callable[[dict[str, JSON]], JSON]
+    space: Callable[[str], JSON]
