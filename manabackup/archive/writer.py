@@ -25,6 +25,7 @@ from ..text.jsontext import JSON
 from . import names, readme
 from .behind import WriteBehind
 from .content import Content, LineEntry, TableWriter, unreadable
+from .entries import EntryReader
 from .manifest import FORMAT_VERSION, seal_block, write_manifest
 from .reader import Archive
 from .sums import covered, data_sha256, write_sums
@@ -121,7 +122,7 @@ class ArchiveWriter:
         self._tables: dict[str, str] = {}
         self._account: dict[str, str] = {}
         if rewritten is not None:
-            entries = rewritten.container.entries.values()
+            entries = rewritten.reader.container.entries.values()
             subjects = {names.table_of(entry.name) for entry in entries if entry.kind in ("data", "meta")}
             self._tables = names.written_tables(subjects)
             self._account = names.written_names(names.account_of(name) for name in rewritten.account)
@@ -179,7 +180,8 @@ class ArchiveWriter:
 
         Raises :class:`DamagedArchiveError`, as late as :meth:`finish`.
         """
-        entry = archive.container.entries[name]
+        reader = archive.reader
+        entry = reader.container.entries[name]
         place = self._place(name)
         do = self._behind.do
         do(0, self._counter(), entry.size)
@@ -193,18 +195,18 @@ class ArchiveWriter:
         )
         do(0, begin)
         whole, lines = hashlib.sha256(), 0
-        for chunk in archive.container.chunks(entry, lambda piece: do(len(piece), self._container.put, piece)):
+        for chunk in reader.container.chunks(entry, lambda piece: do(len(piece), self._container.put, piece)):
             do(len(chunk), whole.update, chunk)
             lines += chunk.count(b"\n")
-        do(0, self._end_copy, archive, name, place, whole)
+        do(0, self._end_copy, reader, name, place, whole)
         if entry.kind == "data":
             table = names.table_of(name)
-            archive.check_count(table, lines)
+            reader.check_count(table, lines)
             self.row_counts[self._called(table)] = lines
 
-    def _end_copy(self, archive: Archive, name: str, place: str, whole: Hash) -> None:
+    def _end_copy(self, reader: EntryReader, name: str, place: str, whole: Hash) -> None:
         digest = whole.hexdigest()
-        archive.check_hash(name, digest)
+        reader.check_hash(name, digest)
         self._ended(place)(digest)
 
     def finish(self, about: About, additions: dict[str, JSON]) -> Written:

@@ -109,7 +109,7 @@ def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> No
             raise _no_such_table(table, archive.tables)
         lines: Iterator[bytes]
         if meta:
-            lines = (line for _, line in archive.meta_lines(table))
+            lines = (line for _, line in archive.reader.meta_lines(table))
         else:
             lines = (row.line for row in clean_rows(archive, table))
         raw = not sys.stdout.isatty()

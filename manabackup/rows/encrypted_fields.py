@@ -53,7 +53,7 @@ class EncryptedFields:
         ours = is_ours(self._archive)
         metas = MetaLines(self._archive, table) if ours else None
         before = 0
-        for block in self._archive.row_blocks(table, ordered=ours):
+        for block in self._archive.reader.row_blocks(table, ordered=ours):
             for number, row in enumerate(block, before + 1):
                 meta = metas.of(row.id) if metas is not None else None
                 private = registered.union(_sealed(meta))

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import orjson
 
 from ..archive import names
-from ..archive.reader import Archive, not_in_order
+from ..archive.reader import Archive
+from ..archive.rowlines import not_in_order
 from ..crypto.seal import SpoolFile
 from ..errors import DamagedArchiveError, JSONTextError
 from ..host.sorting import LineSorter
@@ -24,10 +25,10 @@ def sorted_rows(archive: Archive, table: str, make_file: Callable[[], SpoolFile]
 
     Raises :class:`DamagedArchiveError`, also for an archive that claims to be sorted and is not.
     """
-    if names.entry("data", table) not in archive.container.entries:
+    if not archive.reader.has_table(table):
         return
     if is_ours(archive):
-        for row in archive.rows(table, ordered=True):
+        for row in archive.reader.rows(table, ordered=True):
             yield row.id, row.line
         return
     sorter = LineSorter(make_file)
@@ -42,7 +43,7 @@ class MetaLines:
 
     def __init__(self, archive: Archive, table: str) -> None:
         self._name = names.entry("meta", table)
-        self._lines = archive.meta_lines(table)
+        self._lines = archive.reader.meta_lines(table)
         self._last: str | None = None
         self._number = 0
         self.line: dict[str, JSON] | None = None

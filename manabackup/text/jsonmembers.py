@@ -17,13 +17,12 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]', re.DOTALL)
 _QUOTE, _COMMA, _OPEN, _CLOSE = b'"', b",", (b"{", b"["), (b"}", b"]")
 
 
-def writable_members(line: bytes, loaded: dict[str, JSON] | None = None) -> dict[str, JSON]:
+def writable_members(line: bytes) -> dict[str, JSON]:
     """As :func:`members`, each as what ``orjson.dumps`` writes with the text that stands in ``line``.
 
-    That is the parsed value where it has no other text, and an :class:`orjson.Fragment` where it has. ``loaded`` is
-    what orjson made of ``line``, where that is known.
+    That is the parsed value where it has no other text, and an :class:`orjson.Fragment` where it has.
     """
-    value = _written_again(line, loaded)
+    value = _written_again(line)
     if value is not None:
         return value
     return {name: _writable(text) for name, text in members(line).items()}
@@ -47,10 +46,10 @@ def members(line: bytes) -> dict[str, bytes]:
     return _split(line)
 
 
-def _written_again(line: bytes, loaded: dict[str, JSON] | None = None) -> dict[str, JSON] | None:
+def _written_again(line: bytes) -> dict[str, JSON] | None:
     """The object in ``line`` where the fast writer gives it back unchanged: then also member by member."""
     try:
-        value = orjson.loads(line) if loaded is None else loaded
+        value = orjson.loads(line)
         return value if type(value) is dict and orjson.dumps(value) == line else None
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None  # beyond the fast parser: deep, or lone surrogates

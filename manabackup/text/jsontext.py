@@ -63,6 +63,14 @@ def parse(text: bytes | str, *, nesting: int = DEFAULT_LIMITS.nesting) -> JSON:
     return value
 
 
+def parse_inexact(text: bytes) -> JSON:
+    """As :func:`parse`, and faster: numbers may be ``float``. For what is looked at, and not written again."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _parse_exactly(text, DEFAULT_LIMITS.nesting)
+
+
 def parse_to_rewrite(text: bytes, *, nesting: int = DEFAULT_LIMITS.nesting) -> JSON:
     """As :func:`parse`, for a large text whose parts are to be written again by :func:`dumps`.
 

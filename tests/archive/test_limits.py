@@ -273,7 +273,7 @@ def test_collections_that_differ_by_case_alone_are_files_of_their_own(tmp_path: 
     result = exported(path, changes)
     assert (result.status, result.rows) == ("complete", 3)
     with open_archive(path) as archive:
-        listed = [*archive.container.entries]
+        listed = [*archive.reader.container.entries]
         assert len({name.lower() for name in listed}) == len(listed)
         assert [row.id for row in archive.rows("habitat.%50lants")] == ["in Plants"]
 
@@ -290,7 +290,7 @@ def test_entries_of_another_writer_that_differ_by_case_alone_are_written_apart(t
     source.write_bytes(zips.build([zips.stored("manifest.json", json.dumps(keys).encode()), *parts]))
     seal(source, tmp_path / "a.mana", lambda: PASSPHRASE)
     with open_archive(tmp_path / "a.mana", lambda: PASSPHRASE) as archive:
-        listed = [*archive.container.entries]
+        listed = [*archive.reader.container.entries]
         assert len({name.lower() for name in listed}) == len(listed)
         assert {row.id for table in archive.tables for row in archive.rows(table)} == {"1", "2", "3", "4"}
         assert all(len(name.rpartition("/")[2]) <= 206 for name in listed)

@@ -160,8 +160,8 @@ def test_A3_edits_without_new_sums_are_found(
 
     def read() -> None:
         with open_archive(path) as archive:
-            for entry in archive.container.entries:
-                list(archive.chunks(entry))
+            for entry in archive.reader.container.entries:
+                list(archive.reader.chunks(entry))
 
     with pytest.raises(DamagedArchiveError):
         read()

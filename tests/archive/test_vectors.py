@@ -71,8 +71,8 @@ def read(case: dict) -> dict[str, list]:
     path = VECTORS / case["file"]
     with open_archive(path, lambda: case.get("passphrase", "")) as archive:
         tables = {table: [jsontext.dumps(row.values()) for row in archive.rows(table)] for table in archive.tables}
-        for name in archive.container.entries:
-            for _ in archive.chunks(name):
+        for name in archive.reader.container.entries:
+            for _ in archive.reader.chunks(name):
                 pass
     return tables
 
@@ -132,7 +132,7 @@ def test_odd_values_read_as_in_the_web_app(name: str) -> None:
     expected = jsontext.parse((VECTORS / case["expected"]).read_bytes())["tables"]
     with open_archive(VECTORS / case["file"], lambda: case["passphrase"]) as archive:
         for table in archive.tables:
-            lines = [jsontext.dumps(jsontext.parse(line)) for _, line in archive.lines(f"data/{table}.jsonl")]
+            lines = [jsontext.dumps(jsontext.parse(line)) for _, line in archive.reader.lines(f"data/{table}.jsonl")]
             assert lines == [jsontext.dumps(row) for row in expected[table]]
 
 

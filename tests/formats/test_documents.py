@@ -119,7 +119,7 @@ def test_the_sealed_archive_on_the_page_opens_and_holds_what_the_page_says(tmp_p
     with open_archive(path, lambda: "Überraschung") as archive:
         rows = b"".join(row.line + b"\n" for row in archive.rows("notes")).decode()
         assert archive.tables == ["notes"]
-        assert list(archive.container.entries)[-1] == ".nonce"
+        assert list(archive.reader.container.entries)[-1] == ".nonce"
     assert rows == example("sums")["entries"]["data/notes.jsonl"]
     with pytest.raises(WrongPassphraseError):
         open_archive(path, lambda: "U\u0308berraschung")
@@ -160,8 +160,8 @@ def read_v1(case: dict[str, Any]) -> dict[str, Any]:
 def read_v2(case: dict[str, Any]) -> dict[str, Any]:
     with open_archive(ROOT / case["file"], lambda: case.get("passphrase", "")) as archive:
         rows = sum(1 for table in archive.tables for _ in archive.rows(table))
-        for name in archive.container.entries:
-            for _ in archive.chunks(name):
+        for name in archive.reader.container.entries:
+            for _ in archive.reader.chunks(name):
                 pass
         return {"tables": len(archive.tables), "rows": rows}
 

@@ -130,17 +130,17 @@ def test_every_line_and_manifest_of_an_archive_fits_its_schema(kind: str, sessio
     seen = {"row": 0, "meta-line": 0, "actor-line": 0, "space-line": 0, "problem-line": 0}
     with open_archive(path, lambda: PASSPHRASE) as archive:
         if kind == "sealed":
-            entry = archive.container.entries["manifest.json"]
-            inner = json.loads(archive.container.read(entry, entry.size))
+            entry = archive.reader.container.entries["manifest.json"]
+            inner = json.loads(archive.reader.container.read(entry, entry.size))
             check("manifest-inner", inner)
             assert_requires("manifest-inner", inner)
-        for name in archive.container.entries:
+        for name in archive.reader.container.entries:
             folder, _, file = name.partition("/")
             if folder not in ("data", "meta"):
                 continue
             special = {"actors.jsonl": "actor-line", "spaces.jsonl": "space-line", "problems.jsonl": "problem-line"}
             schema = "row" if folder == "data" else special.get(file, "meta-line")
-            for line in b"".join(archive.chunks(name)).splitlines():
+            for line in b"".join(archive.reader.chunks(name)).splitlines():
                 check(schema, json.loads(line))
                 seen[schema] += 1
         row = next(row for table in archive.tables for row in archive.rows(table))
@@ -170,8 +170,8 @@ def test_a_private_outer_manifest_and_a_rewritten_one_fit_too(tmp_path: Path) ->
         with zipfile.ZipFile(tmp_path / name) as container:
             check("manifest-outer", json.loads(container.read("manifest.json")))
         with open_archive(tmp_path / name, lambda: PASSPHRASE) as archive:
-            entry = archive.container.entries["manifest.json"]
-            check("manifest-inner", json.loads(archive.container.read(entry, entry.size)))
+            entry = archive.reader.container.entries["manifest.json"]
+            check("manifest-inner", json.loads(archive.reader.container.read(entry, entry.size)))
 
 
 def test_the_manifest_schema_takes_what_the_reader_takes() -> None:

@@ -171,9 +171,9 @@ def archive(data: bytes) -> None:
 
 def _use(opened: Any, cipher: FieldCipher, *, ok: bool) -> None:
     again, encrypted = _folder() / "again.mana", _folder() / "encrypted.mana"
-    for name in opened.container.entries:
+    for name in opened.reader.container.entries:
         produced = 0
-        for chunk in opened.container.chunks(opened.container.entries[name]):
+        for chunk in opened.reader.container.chunks(opened.reader.container.entries[name]):
             produced += len(chunk)
             assert produced <= MOST, "a bomb"
     rewrite(opened, again, seal=None, force=True)

@@ -72,7 +72,7 @@ def unseal(
 
 def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool) -> Written:
     """Write the content of an open archive into a new one. Constant memory; ``target`` appears whole or not at all."""
-    size = sum(entry.size for entry in archive.container.entries.values())
+    size = archive.reader.size
     make_file = spool_files(target)
     output = opened(target, force=force)
     with (
@@ -92,7 +92,7 @@ def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool)
         else:
             _clean(archive, writer, make_file)
         for name in archive.account:
-            writer.stream(name, archive.chunks(name), bound=archive.container.entries[name].size)
+            writer.stream(name, archive.reader.chunks(name), bound=archive.reader.container.entries[name].size)
         manifest = archive.manifest
         schema_version = manifest.raw["schemaVersion"]
         about = About(
@@ -110,7 +110,7 @@ def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool)
 
 
 def _copy(archive: Archive, writer: ArchiveWriter) -> None:
-    for entry in archive.container.entries.values():
+    for entry in archive.reader.container.entries.values():
         if entry.kind in ("data", "meta"):
             writer.copy(archive, entry.name)
 
@@ -126,8 +126,7 @@ def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], Spoo
             if row.record is not None and row.record.stamps and name not in RESERVED_META:
                 meta = meta_line(row.record, known.get(name), actors, spaces)
                 metas.add([(row.id, jsontext.dumps(meta))])
-        size = archive.container.entries[names.entry("data", name)].size
-        table = writer.table(name, bound=int(size * 1.1))
+        table = writer.table(name, bound=int(archive.reader.table_size(name) * 1.1))
         for _, lines in rows.groups():
             for line in lines:
                 table.add(line)

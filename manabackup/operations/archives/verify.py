@@ -100,7 +100,7 @@ def verify(
     except OlderArchiveError:
         _verify_events(report, limits)
         return report
-    archive.hashes_behind = True
+    archive.reader.hashes_behind = True
     with archive:
         _Verification(archive, report, cipher, progress).run()
     return report
@@ -123,7 +123,7 @@ class _Verification:
         self._progress = progress
         self._ours = is_ours(archive)
         self._marked = Marks.of(archive).complete
-        self._total = sum(entry.size for entry in archive.container.entries.values())
+        self._total = archive.reader.size
         self._done = 0
 
     def run(self) -> None:
@@ -134,14 +134,14 @@ class _Verification:
             report.notes.append(UNAUTHENTICATED)
         report.status = archive.manifest.status
         counts: dict[str, int] = {}
-        for entry in archive.container.entries.values():
+        for entry in archive.reader.container.entries.values():
             try:
                 if entry.kind == "data":
                     counts[names.table_of(entry.name)] = self._table(names.table_of(entry.name))
                 elif entry.kind == "meta":
                     self._meta(names.table_of(entry.name))
                 else:
-                    for _ in archive.chunks(entry.name):
+                    for _ in archive.reader.chunks(entry.name):
                         pass
             except DamagedArchiveError as error:
                 _add(report, error)
@@ -153,7 +153,8 @@ class _Verification:
             report.problems += self._fields.found
         report.tables = len(counts)
         report.rows = sum(counts.values())
-        hashes = {entry.name: archive.hashes.get(entry.name, "") for entry in archive.container.of_kind("data")}
+        read = archive.reader.hashes
+        hashes = {entry.name: read.get(entry.name, "") for entry in archive.reader.container.of_kind("data")}
         report.data_sha256 = archive.manifest.data_sha256 or (None if report.problems else data_sha256(hashes))
         if report.ok:
             self._compare_counts(counts)
@@ -167,7 +168,7 @@ class _Verification:
         if self._fields is not None:
             blocks = self._fields.row_blocks(table)
         else:
-            blocks = self._archive.row_blocks(table, ordered=self._ours)
+            blocks = self._archive.reader.row_blocks(table, ordered=self._ours)
         for block in blocks:
             rows += len(block)
             if not self._marked:
@@ -192,7 +193,7 @@ class _Verification:
     @cached_property
     def _actors(self) -> list[dict[str, JSON]]:
         """As many as there are; who they are does not matter here."""
-        return [{}] * sum(1 for _ in self._archive.meta_lines("actors"))
+        return [{}] * sum(1 for _ in self._archive.reader.meta_lines("actors"))
 
     def _compare_counts(self, counts: dict[str, int]) -> None:
         """The rows win over the manifest's counts; where this tool wrote both, they must agree."""

@@ -167,7 +167,7 @@ def diff(
     """
     found = Diff()
     budget = _Budget(_BUDGET)
-    one.archive.hashes_behind = other.archive.hashes_behind = True
+    one.archive.reader.hashes_behind = other.archive.reader.hashes_behind = True
     done = 0
     for name in _tables(one.archive, other.archive, tables):
         known = registry.load()

@@ -32,7 +32,7 @@ MOST_SPACES = 1_000
 
 
 class MisreadRowError(ManabackupError):
-    """A line is not the row that its beginning says: see :meth:`~manabackup.archive.reader.Archive.unread_rows`."""
+    """A line is not the row that its beginning says: see :meth:`.EntryReader.unread_rows`."""
 
 
 class Piece(NamedTuple):
@@ -101,7 +101,7 @@ def pieces(archive: Archive, name: str) -> Iterator[Piece]:
     metas = MetaLines(archive, name)
     rows: list[tuple[str, bytes, bytes | None, str]] = []
     room = _PIECE_BYTES
-    for row in archive.unread_rows(name):
+    for row in archive.reader.unread_rows(name):
         meta = metas.text if metas.of(row.id) is not None else None
         rows.append((row.id, row.line, meta, metas.where))
         room -= len(row.line)

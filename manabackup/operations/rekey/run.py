@@ -113,7 +113,7 @@ def rekey(
     :class:`OutputError`, :class:`LockedError`.
     """
     check_opener(archive, opener)
-    size = sum(entry.size for entry in archive.container.entries.values())
+    size = archive.reader.size
     make_file = spool_files(target)
     known = registry.load()
     if processes is None:
@@ -151,9 +151,9 @@ def rekey(
         run = _Run(archive, maker, make_file, writer, problems, blocks)
         done = 0
         for name in archive.tables:
-            entry = archive.container.entries[names.entry("data", name)]
-            run.table(name, known.by_name.get(name), entry.size * _GROWTH)
-            done += entry.size
+            table_size = archive.reader.table_size(name)
+            run.table(name, known.by_name.get(name), table_size * _GROWTH)
+            done += table_size
             if progress is not None:
                 progress(done, size)
         run.finish()
@@ -258,7 +258,7 @@ class _Run:
                 self._add(self._given[0], block)
                 self._given.popleft()
         except MisreadRowError:
-            self._archive.refuse_misread(self._given[0].table)
+            self._archive.reader.refuse_misread(self._given[0].table)
 
     def _open(self, name: str) -> TableWriter:
         """The open table; those before it end, as they have all their rows."""
@@ -308,10 +308,10 @@ class _Run:
 
     def _own_rows(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:
         metas = MetaLines(self._archive, name)
-        for row in self._archive.rows(name, loaded=True, ordered=True):
+        for row in self._archive.reader.rows(name, ordered=True):
             meta = metas.of(row.id)
             translated = None if meta is None else self._maker.translated(meta, metas.where)
-            yield self._maker.make(name, table, row.id, writable_members(row.line, row.loaded), translated)
+            yield self._maker.make(name, table, row.id, writable_members(row.line), translated)
         metas.finish()
 
     def _foreign_rows(self, name: str, table: Table | None) -> Iterator[tuple[str, bytes, bytes]]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ...archive import names
 from ...archive.reader import Archive
 from ...model.registry import Registry, Table
 from ...text import jsontext
@@ -60,7 +59,7 @@ class Planner:
     def plan(self, tables: Iterable[str], outbox: Outbox, progress: Callable[[int, int], None] | None = None) -> None:
         """``progress`` is told (bytes of the archive read, bytes in all)."""
         chosen = list(tables)
-        sizes = {name: self.archive.container.entries[names.entry("data", name)].size for name in chosen}
+        sizes = {name: self.archive.reader.table_size(name) for name in chosen}
         done, total = 0, sum(sizes.values())
         for name in chosen:
             table = self.registry.by_name.get(name)

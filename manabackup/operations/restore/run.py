@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...archive.names import entry
 from ...archive.reader import Archive
 from ...errors import UsageError, WrongKeyError
 from ...model.registry import Table
@@ -74,7 +73,7 @@ class Restore(Job):
         chosen = Tables(self._order.apps, self._order.tables).chosen(self._archive, self._registry)
         if not chosen:
             raise UsageError("the archive has none of these tables")
-        filled = [name for name in chosen if self._archive.container.entries[entry("data", name)].size]
+        filled = [name for name in chosen if self._archive.reader.table_size(name)]
         report = Report()
         with self._planning(filled, pulling_progress) as (target, now):
             planner = self._planner(spaces, target, now, report)
