@@ -26,15 +26,25 @@ if TYPE_CHECKING:
     from .operations.archives.inspect import Info, info
     from .operations.archives.reseal import seal, unseal
     from .operations.archives.verify import Problem, VerifyReport, verify
+    from .operations.audit.auditing import Audit, audit
     from .operations.audit.findings import Finding, Severity
-    from .operations.audit.run import Audit, audit
+    from .operations.audit.fix_plaintext import encrypt_in_place
     from .operations.audit.sarif import sarif
     from .operations.audit.vault import VaultState
     from .operations.compare.diff import Diff, Side, diff
+    from .operations.compare.live import diff_live
+    from .operations.compare.roundtrip import RoundtripResult, roundtrip
     from .operations.export import ExportResult, Selection, export
+    from .operations.progress import Progress, Step
     from .operations.pull import PullResult
     from .operations.pull.account import pull
     from .operations.rekey import RekeyResult, rekey
+    from .operations.restore.decision import OnConflict
+    from .operations.restore.from_archive import RestoreOrder
+    from .operations.restore.plan import RestorePlan
+    from .operations.restore.restoring import restore
+    from .operations.restore.result import RestoreResult
+    from .operations.restore.target_account import TargetAccount, target_account
     from .remote.connection import Connection, connect
     from .remote.session import CommandToken, Session, SessionToken, StaticToken, TokenSource, sign_in, sign_out
     from .remote.sync import Page, SyncClient
@@ -52,22 +62,33 @@ _HOMES = {
     ".crypto.keys": ("parse_master_key",),
     ".limits": ("DEFAULT_LIMITS", "Limits"),
     ".mirror": ("Mirror", "Snapshot"),
-    ".operations.account.key": ("AccountKey", "KeyOrigin", "unlock"),
-    ".operations.audit.findings": ("Finding", "Severity"),
-    ".operations.audit.run": ("Audit", "audit"),
-    ".operations.audit.sarif": ("sarif",),
-    ".operations.audit.vault": ("VaultState",),
     ".operations.account.account_data": ("export_source",),
+    ".operations.account.key": ("AccountKey", "KeyOrigin", "unlock"),
+    ".operations.account.settings": ("AUTH_URL", "SYNC_URL"),
     ".operations.account.source": ("Source",),
-    ".operations.pull.account": ("pull",),
     ".operations.archives.convert": ("convert",),
-    ".operations.compare.diff": ("Diff", "Side", "diff"),
-    ".operations.export": ("ExportResult", "Selection", "export"),
     ".operations.archives.inspect": ("Info", "info"),
-    ".operations.pull": ("PullResult",),
-    ".operations.rekey": ("RekeyResult", "rekey"),
     ".operations.archives.reseal": ("seal", "unseal"),
     ".operations.archives.verify": ("Problem", "VerifyReport", "verify"),
+    ".operations.audit.auditing": ("Audit", "audit"),
+    ".operations.audit.findings": ("Finding", "Severity"),
+    ".operations.audit.fix_plaintext": ("encrypt_in_place",),
+    ".operations.audit.sarif": ("sarif",),
+    ".operations.audit.vault": ("VaultState",),
+    ".operations.compare.diff": ("Diff", "Side", "diff"),
+    ".operations.compare.live": ("diff_live",),
+    ".operations.compare.roundtrip": ("RoundtripResult", "roundtrip"),
+    ".operations.export": ("ExportResult", "Selection", "export"),
+    ".operations.progress": ("Progress", "Step"),
+    ".operations.pull": ("PullResult",),
+    ".operations.pull.account": ("pull",),
+    ".operations.rekey": ("RekeyResult", "rekey"),
+    ".operations.restore.decision": ("OnConflict",),
+    ".operations.restore.from_archive": ("RestoreOrder",),
+    ".operations.restore.plan": ("RestorePlan",),
+    ".operations.restore.restoring": ("restore",),
+    ".operations.restore.result": ("RestoreResult",),
+    ".operations.restore.target_account": ("TargetAccount", "target_account"),
     ".remote.connection": ("Connection", "connect"),
     ".remote.session": ("CommandToken", "Session", "SessionToken", "StaticToken", "TokenSource", "sign_in", "sign_out"),
     ".remote.sync": ("Page", "SyncClient"),
@@ -76,7 +97,6 @@ _HOMES = {
     ".sandbox": ("Sandbox",),
     ".sandbox.plan": ("Plan",),
     ".sandbox.population": ("populate",),
-    ".operations.account.settings": ("AUTH_URL", "SYNC_URL"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -98,11 +118,17 @@ __all__ = [
     "Limits",
     "Manifest",
     "Mirror",
+    "OnConflict",
     "Page",
     "Plan",
     "Problem",
+    "Progress",
     "PullResult",
     "RekeyResult",
+    "RestoreOrder",
+    "RestorePlan",
+    "RestoreResult",
+    "RoundtripResult",
     "Row",
     "Sandbox",
     "Seal",
@@ -114,7 +140,9 @@ __all__ = [
     "Snapshot",
     "Source",
     "StaticToken",
+    "Step",
     "SyncClient",
+    "TargetAccount",
     "TokenSource",
     "Transport",
     "VaultClient",
@@ -127,6 +155,8 @@ __all__ = [
     "connect",
     "convert",
     "diff",
+    "diff_live",
+    "encrypt_in_place",
     "errors",
     "export",
     "export_source",
@@ -136,10 +166,13 @@ __all__ = [
     "populate",
     "pull",
     "rekey",
+    "restore",
+    "roundtrip",
     "sarif",
     "seal",
     "sign_in",
     "sign_out",
+    "target_account",
     "unlock",
     "unseal",
     "verify",

@@ -115,6 +115,16 @@ class SubscriptionError(ManabackupError):
     default_hint = "switch sync on again in the app's settings; what was pulled before can be exported with --offline"
 
 
+class UnfinishedError(ManabackupError):
+    """Writing into the same account was begun by another command and is not finished."""
+
+    default_hint = "run that command again; or --no-resume, which gives up what it had still to send"
+
+
+class ConflictError(ManabackupError):
+    """Rows are in the way, and that was to stop a restore. Nothing more was sent."""
+
+
 class OlderArchiveError(UsageError):
     """The archive is of format version 1, which holds events in place of rows."""
 

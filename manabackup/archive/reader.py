@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from ..crypto.passphrases import BOM, oddities
-from ..crypto.passphrases import told as told_oddities
 from ..crypto.seal import SealedBody, SealParameters, Source, derive_key
 from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError, WrongPassphraseError
 from ..host.ahead import ahead
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..text import jsontext
 from ..text.jsontext import JSON
+from ..text.passphrases import BOM, oddities
+from ..text.passphrases import told as told_oddities
 from . import deflate, names
 from .container import Container, Entry, printable
 from .entries import EntryReader

@@ -9,20 +9,17 @@ from typing import Any
 
 import click
 
-from ..archive.container import printable as short_name
-from ..archive.reader import open_archive
-from ..archive.repacked import HINT as PACKED_AGAIN
-from ..archive.writer import Written
-from ..crypto.fields import FieldCipher
 from ..errors import DamagedArchiveError, ManabackupError, UsageError
+from ..operations.archives import Written, open_archive
 from ..operations.archives.inspect import Info, OlderInfo
 from ..operations.archives.inspect import info as describe
+from ..operations.archives.listing import meta_lines, row_lines
 from ..operations.archives.reseal import seal as seal_archive
 from ..operations.archives.reseal import unseal as unseal_archive
-from ..operations.archives.verify import VerifyReport
+from ..operations.archives.verify import PACKED_AGAIN, VerifyReport
 from ..operations.archives.verify import verify as verify_archive
-from ..rows.archived import clean_rows
-from ..text.printable import counted
+from ..operations.progress import Step
+from ..text.printable import counted, one_line
 from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options
 from .run import Run
@@ -60,19 +57,18 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
     field must be ciphertext, and must open with its key where that is given. With several files and --json, one object
     a line.
     """
-    key = run.master_key()
-    cipher = FieldCipher(key) if key is not None else None
+    cipher = run.cipher()
     failures: list[ManabackupError] = []
     for name in files:
         path = Path(name)
         try:
-            with run.terminal.progress("verifying", unit="B") as bar:
+            with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
                 report = verify_archive(
                     path,
                     lambda: run.secret("passphrase"),
                     allow_weak_kdf=allow_weak_kdf,
                     cipher=cipher,
-                    progress=bar.reach,
+                    progress=progress,
                 )
         except ManabackupError as error:
             if len(files) == 1:
@@ -107,11 +103,7 @@ def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> No
     with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
         if table not in archive.tables:
             raise _no_such_table(table, archive.tables)
-        lines: Iterator[bytes]
-        if meta:
-            lines = (line for _, line in archive.reader.meta_lines(table))
-        else:
-            lines = (row.line for row in clean_rows(archive, table))
+        lines = meta_lines(archive, table) if meta else row_lines(archive, table)
         raw = not sys.stdout.isatty()
         for line in lines:
             run.terminal.write((line if raw else for_terminal(line)) + b"\n")
@@ -164,12 +156,8 @@ def _amount(written: Written) -> str:
     return f"{rows} in {tables}, {written.bytes:,} bytes"
 
 
-def _is_packed_again(report: VerifyReport) -> bool:
-    return all(problem.hint == PACKED_AGAIN for problem in report.problems)
-
-
 def _failure(name: str, report: VerifyReport) -> DamagedArchiveError:
-    if _is_packed_again(report):
+    if report.is_packed_again:
         return DamagedArchiveError(f"{name} was packed again by another program", hint=PACKED_AGAIN)
     return DamagedArchiveError(f"{name} is damaged")
 
@@ -177,7 +165,7 @@ def _failure(name: str, report: VerifyReport) -> DamagedArchiveError:
 def _verdict(report: VerifyReport) -> Iterator[str]:
     name = str(report.archive)
     if not report.ok:
-        yield f"{name}: {'PACKED AGAIN, in a way that does not open' if _is_packed_again(report) else 'DAMAGED'}"
+        yield f"{name}: {'PACKED AGAIN, in a way that does not open' if report.is_packed_again else 'DAMAGED'}"
         for problem in report.problems:
             where = f"{problem.where}: " if problem.where else ""
             yield f"  {where}{problem.message} [{problem.code}]"
@@ -221,7 +209,7 @@ def _description(found: Info | OlderInfo) -> Iterator[str]:
             yield f"{label:>26}  {kind}: {_shown(count)}"
     for table, count in described.get("rowCounts", {}).items():
         if count:
-            yield f"{short_name(table):>26}  {_shown(count)}"
+            yield f"{one_line(table, 120):>26}  {_shown(count)}"
 
 
 def _shown(value: Any) -> str:
@@ -238,4 +226,4 @@ def _no_such_table(table: str, tables: list[str]) -> UsageError:
 
     near = difflib.get_close_matches(table, tables, n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "`manabackup info FILE` lists the tables"
-    return UsageError(f"the archive has no table {short_name(table)}", hint=hint)
+    return UsageError(f"the archive has no table {one_line(table, 120)}", hint=hint)

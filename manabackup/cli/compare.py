@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ..archive.reader import Archive, open_archive
-from ..crypto.fields import FieldCipher
-from ..errors import UsageError, WrongKeyError
+from ..errors import UsageError
 from ..operations.account.settings import SECOND
-from ..operations.compare.diff import MOST_CASES, ChangedRow, Diff, Side, TableDiff
+from ..operations.archives import Archive, open_archive
+from ..operations.compare.diff import MOST_CASES, ChangedRow, Diff, Side, TableDiff, check_key
 from ..operations.compare.diff import diff as compare
-from ..operations.compare.live import live_archive, scope_of
-from ..operations.export import Selection, Source
+from ..operations.compare.live import diff_live, scope_of
+from ..operations.progress import Step
 from ..text.jsontext import JSON, dumps
-from ..text.printable import one_line, printable
+from ..text.printable import one_line
 from .archives import weak_kdf_option
 from .backup import account_source, extra_app_option
 from .files import archive_argument
@@ -77,80 +75,49 @@ def diff(
         raise UsageError("give a second archive, or --live")
     if (offline or accept_new_key or extra_apps) and not live:
         raise UsageError("--offline, --accept-new-key and --extra-app go with --live")
-    with open_archive(Path(a), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as first:
+    wanted: dict[str, Any] = {
+        "tables": tables,
+        "ignored_fields": _names(ignored),
+        "with_identity": identity,
+        "with_values": values,
+    }
+    with (
+        open_archive(Path(a), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as first,
+        run.terminal.progress({Step.EXPORT: "reading the account", Step.COMPARE: "comparing"}) as progress,
+    ):
         if b is None:
-            sides = _against_account(run, first, offline, accept_new_key, extra_apps)
+            _tell_scope(run, first)
+            with account_source(run, offline, accept_new_key, extra_apps) as source:
+                # The account's key may be what an archive was encrypted for; a plain one has nothing to open.
+                found = diff_live(Side(first, source.cipher), source, run.state.root, **wanted, progress=progress)
         else:
-            sides = _against_archive(run, first, Path(b), allow_weak_kdf)
-        with sides as (one, other), run.terminal.progress("comparing", unit="rows") as bar:
-            found = compare(
-                one,
-                other,
-                tables=tables,
-                ignored_fields=_names(ignored),
-                with_identity=identity,
-                with_values=values,
-                progress=bar.reach,
-            )
+            with open_archive(Path(b), _second_passphrase(run), allow_weak_kdf=allow_weak_kdf) as second:
+                one, other = _sides(run, first, second)
+                found = compare(one, other, **wanted, progress=progress)
     _tell(run, found, a, b)
     return Exit.DONE if found.equal else Exit.DIFFERENCES
 
 
-@contextmanager
-def _against_archive(run: Run, first: Archive, path: Path, allow_weak_kdf: bool) -> Iterator[tuple[Side, Side]]:
-    """Two archives; what opens the first one is tried on the second one, unless that has secrets of its own."""
-
-    def passphrase() -> str:
-        if run.source("passphrase") is not None and run.source(f"{SECOND}passphrase") is None:
-            return run.secret("passphrase")
-        return run.secret(f"{SECOND}passphrase")
-
-    with open_archive(path, passphrase, allow_weak_kdf=allow_weak_kdf) as second:
-        given, own = (_cipher(run.master_key(prefix)) for prefix in ("", SECOND))
-        _check_key(first, given)
-        _check_key(second, own)
-        yield Side(first, given), Side(second, own or given)
+def _sides(run: Run, first: Archive, second: Archive) -> tuple[Side, Side]:
+    """What opens the first archive is tried on the second one, unless that has a key of its own."""
+    given, own = run.cipher(), run.cipher(f"{SECOND}key")
+    check_key(first, given)
+    check_key(second, own)
+    return Side(first, given), Side(second, own or given)
 
 
-@contextmanager
-def _against_account(
-    run: Run, first: Archive, offline: bool, accept_new_key: bool, extra_apps: Sequence[str]
-) -> Iterator[tuple[Side, Side]]:
-    """An archive, and the account as far as the archive is about it."""
-    scope = scope_of(first.manifest)
+def _second_passphrase(run: Run) -> Callable[[], str]:
+    shared = run.source("passphrase") is not None and run.source(f"{SECOND}passphrase") is None
+    return lambda: run.secret("passphrase" if shared else f"{SECOND}passphrase")
+
+
+def _tell_scope(run: Run, archive: Archive) -> None:
+    scope = scope_of(archive.manifest)
     if scope.as_of is not None:
         run.terminal.note(f"the archive shows the state of {scope.as_of}, the account is taken as it is now")
     if scope.nameless_spaces:
         run.terminal.warning(
             "the archive holds some spaces only, and does not name them: rows of others count as added"
-        )
-    with ExitStack() as stack:
-        source = stack.enter_context(account_source(run, offline, accept_new_key, extra_apps))
-        selection = _within(scope.selection, source)
-        folder = run.state.root
-        with run.terminal.progress("reading the account", unit="changes") as bar:
-            second = stack.enter_context(live_archive(source, selection, folder, progress=bar.reach))
-        # The account's key may be what an archive was encrypted for; a plain one has nothing to open.
-        yield Side(first, source.cipher), Side(second)
-
-
-def _within(selection: Selection, source: Source) -> Selection:
-    """Without apps that the account does not have (any more): an export refuses to look for them."""
-    held = {collection.app for collection in source.mirror.collections()}.union(source.registry.apps)
-    return replace(selection, apps=[app for app in selection.apps if app in held] or selection.apps)
-
-
-def _cipher(key: bytes | None) -> FieldCipher | None:
-    return FieldCipher(key) if key is not None else None
-
-
-def _check_key(archive: Archive, cipher: FieldCipher | None) -> None:
-    """A key that was given for an archive is the one that the archive names, if it names one."""
-    stated = archive.manifest.key_fingerprint
-    if cipher is not None and stated is not None and stated != cipher.fingerprint:
-        name = printable(str(archive.path))
-        raise WrongKeyError(
-            f"{name} is encrypted under another key ({stated}) than the one given ({cipher.fingerprint})"
         )
 
 

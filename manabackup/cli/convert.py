@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from ..archive.reader import open_outer
-from ..archive.writer import Seal
-from ..errors import OlderArchiveError, UsageError
-from ..operations.account.key import ask_vault, open_vault
+from ..operations.archives import Seal
+from ..operations.archives.convert import check_convertible
 from ..operations.archives.convert import convert as convert_archive
-from .connection import connect, tell_origin
+from ..operations.progress import Step
+from .access import account_access
 from .exported import date, report
 from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options, strict_option
@@ -31,22 +30,11 @@ def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: b
     Version 1 holds the server's events, private fields encrypted. They are decrypted here under the account's key: from
     --key-file, or from the vault of the account that is signed in.
     """
-    try:
-        open_outer(Path(file)).resources.close()
-    except OlderArchiveError:
-        pass  # as it should be
-    else:
-        raise UsageError(f"{file} is of the present version already")
+    check_convertible(Path(file))
     target = archive_target(run, output, force=force)
-    master_key = run.master_key()
-    if master_key is not None:
-        key = open_vault(lambda: None, master_key=master_key)
-    else:
-        with connect(run) as connection:
-            key = open_vault(lambda: ask_vault(connection), recovery_code=lambda: run.secret("recovery-code"))
-    tell_origin(run, key)
+    key = account_access(run).key()
     passphrase = run.new_passphrase() if seal else None
-    with run.terminal.progress("converting", unit="changes") as bar:
+    with run.terminal.progress({Step.EXPORT: "converting"}) as progress:
         result = convert_archive(
             Path(file),
             target,
@@ -55,7 +43,7 @@ def convert(run: Run, file: str, output: str, force: bool, seal: bool, strict: b
             force=force,
             strict=strict,
             dated=date(run),
-            progress=bar.reach,
+            progress=progress,
         )
     note_written(run, target)
     return report(run, result, strict=strict)

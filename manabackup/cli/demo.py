@@ -13,25 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from ..archive.reader import open_archive
-from ..crypto.fields import FieldCipher, is_encrypted
 from ..errors import DamagedArchiveError, ManabackupError, OutputError, WrongPassphraseError
-from ..host.output import writing_to
 from ..host.secret_sources import ENVIRONMENT_PREFIX, variable
-from ..rows.archived import clean_rows
-from ..sandbox import Sandbox
-from ..sandbox.plan import Plan
-from ..sandbox.population import Account, populate
+from ..operations.invented import InventedAccount, invented_account
 from ..text import jsontext
 from ..text.jsontext import JSON
-from ..text.timestamps import format_timestamp
+from .files import writing_to
 from .frame import command
 from .overview import PROGRAM
 from .run import Exit, Run
@@ -40,8 +33,6 @@ from .terminal import Terminal
 FOLDER = "manabackup-demo"
 PLAIN, SEALED = "demo.mana", "demo.sealed.mana"
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 # of archives of an invented account
-NOTES = "notes"
-"""The app, its collection, and its table."""
 _ROWS = 2_500
 _WIDTH = 110
 
@@ -57,8 +48,8 @@ def demo(run: Run, keep: str | None) -> None:
     begun = time.monotonic()
     folder = _folder(keep)
     try:
-        with tempfile.TemporaryDirectory(prefix=f"{FOLDER}-") as scratch, Sandbox() as box:
-            tour = _Tour(run.terminal, box, populate(box.log, box.accounts, Plan(rows=_ROWS)), folder, Path(scratch))
+        with tempfile.TemporaryDirectory(prefix=f"{FOLDER}-") as scratch, invented_account(rows=_ROWS) as served:
+            tour = _Tour(run.terminal, served, folder, Path(scratch))
             tour.go()
     finally:
         if keep is None:
@@ -73,13 +64,12 @@ def demo(run: Run, keep: str | None) -> None:
 
 
 class _Tour:
-    def __init__(self, terminal: Terminal, box: Sandbox, account: Account, folder: Path, scratch: Path) -> None:
+    def __init__(self, terminal: Terminal, served: InventedAccount, folder: Path, scratch: Path) -> None:
         self._terminal = terminal
-        self._box = box
-        self._account = account
+        self._served = served
         self._folder = folder
         self._scratch = scratch
-        self._environ = _environ(box, account, scratch)
+        self._environ = _environ(served, scratch)
         self.steps: list[JSON] = []
         self.archives: list[JSON] = []
 
@@ -87,10 +77,10 @@ class _Tour:
         """From signing in to signing out."""
         plain, sealed = self._folder / PLAIN, self._folder / SEALED
         self._say(
-            f"an embedded server holds an invented account with {self._box.log.count():,} changes",
+            f"an embedded server holds an invented account with {self._served.changes:,} changes",
             "password, recovery code and passphrase come from the environment here; you would be asked for them",
         )
-        self._step("sign in", "login", "--email", self._account.email)
+        self._step("sign in", "login", "--email", self._served.secrets.email)
         self._step("the vault's key is not known to the server: only the recovery code opens it", "status")
         self._step("read what the server holds; private fields stay encrypted", "pull")
         self._export("decrypt on this computer, and write an archive that anything can read", plain)
@@ -106,7 +96,7 @@ class _Tour:
             ends_with=WrongPassphraseError.exit_code,
             env={variable("passphrase"): PASSPHRASE.title()},
         )
-        self._rewrite(note)
+        self._served.rename_note(note, "Einkaufsliste, erledigt")
         self._step(
             "meanwhile a note was rewritten on another device: what is not in the archive yet",
             *("diff", str(plain), "--live"),
@@ -137,28 +127,11 @@ class _Tour:
 
     def _compare(self, path: Path) -> str:
         """One note as the server knows it, and as the archive has it; its id."""
-        held = self._box.log.pull(self._account.user_id, [], NOTES, NOTES, "", 0, _ROWS)
-        changes = [jsontext.parse(row.wire()) for row in held]
-        times = Counter(change["id"] for change in changes)
-        never_edited = {change["id"]: change["data"] for change in changes if times[change["id"]] == 1}
-        with open_archive(path) as archive:
-            encrypted = (
-                (row.id, never_edited[row.id], jsontext.parse(row.line))
-                for row in clean_rows(archive, NOTES)
-                if row.id in never_edited and is_encrypted(never_edited[row.id]["title"])
-            )
-            note, before, after = next(encrypted)
+        note = self._served.encrypted_note(path)
         self._say("", "the same note, in the server's eyes and in the archive")
-        for eyes, values in (("server ", before), ("archive", after)):
+        for eyes, values in (("server ", note.on_server), ("archive", note.in_archive)):
             self._say(*(f"  {eyes}  {name:8}{_short(values[name])}" for name in ("title", "content")))
-        return note
-
-    def _rewrite(self, note: str) -> None:
-        """The note gets another title, as the web app of another device would push it."""
-        title = FieldCipher(self._account.master_key).encrypt(jsontext.dumps("Einkaufsliste, erledigt"))
-        fields: JSON = {"title": {"value": title, "at": format_timestamp(time.time_ns() // 1_000_000 * 1_000)}}
-        change = {"table": NOTES, "id": note, "op": "update", "fields": fields}
-        self._box.log.append(self._account.user_id, "another device", NOTES, change)
+        return note.id
 
     def _say(self, *lines: str) -> None:
         if not self._terminal.json:
@@ -188,17 +161,17 @@ def _folder(keep: str | None) -> Path:
                 return folder
 
 
-def _environ(box: Sandbox, account: Account, scratch: Path) -> dict[str, str]:
+def _environ(served: InventedAccount, scratch: Path) -> dict[str, str]:
     """For the commands: the embedded server's addresses, the account's secrets, and none of the user's own settings."""
     config = scratch / "config.toml"
     config.touch()
     ours = {
         "config": str(config),
         "state-dir": str(scratch / "state"),
-        "auth-url": box.auth_url,
-        "sync-url": box.sync_url,
-        "password": account.password,
-        "recovery-code": account.recovery_code or "",
+        "auth-url": served.box.auth_url,
+        "sync-url": served.box.sync_url,
+        "password": served.secrets.password,
+        "recovery-code": served.secrets.recovery_code or "",
         "passphrase": PASSPHRASE,
     }
     others = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}

@@ -79,7 +79,7 @@ def _told(error: Exception) -> tuple[int, str, str | None]:
         case click.UsageError():
             return UsageError.exit_code, *_usage(error)
         case FileNotFoundError() if error.filename is None and _nowhere():
-            from ..host.output import working_folder_is_gone
+            from .files import working_folder_is_gone  # at the end of few commands, and not at the beginning of all
 
             return _told(working_folder_is_gone())
         case FileNotFoundError():

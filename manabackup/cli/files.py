@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..archive.destination import Target
 from ..errors import OutputError, UsageError
-from ..host.output import check_place
+from ..host.output import AtomicFile, check_place
+from ..host.output import working_folder_is_gone as working_folder_is_gone
+from ..host.output import writing_to as writing_to
 from ..host.standard_output import StandardOutput
 from .run import Run
+
+if TYPE_CHECKING:
+    from ..archive.destination import Target
 
 STDOUT = "-"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -51,6 +55,17 @@ def report_file(option: str, name: str, *, force: bool) -> Path:
         raise UsageError(f"{option} writes a file: the standard output has the results", hint="a file called - is ./-")
     check_place(Path(name), force=force)
     return Path(name)
+
+
+def open_report(name: str, *, force: bool) -> AtomicFile:
+    """A report on its way: the file is there when the block has ended well. Raises :class:`OutputError`."""
+    return AtomicFile(name, force=force)
+
+
+def write_report(name: str, content: bytes, *, force: bool) -> None:
+    """A whole report. Raises :class:`OutputError`."""
+    with open_report(name, force=force) as file:
+        file.write(content)
 
 
 def note_written(run: Run, target: Target) -> None:

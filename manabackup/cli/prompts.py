@@ -12,8 +12,8 @@ import select
 import sys
 from typing import BinaryIO
 
-from ..crypto.passphrases import LONGEST_LINE, oddities, told
 from ..errors import UsageError
+from ..text.passphrases import LONGEST_LINE, oddities, told
 
 _TRIES = 3
 _LONGEST = LONGEST_LINE if sys.platform == "linux" else 1_023

@@ -6,13 +6,28 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ..errors import UsageError
-from ..operations.restore.plan import Fault, Kind, Reason
-from ..operations.restore.report import Report
-from ..operations.restore.result import Result
+from ..operations.progress import Step
+from ..operations.restore.decision import Fault, Reason, RowAction
+from ..operations.restore.plan import RestorePlan
+from ..operations.restore.result import RestoreResult
 from ..text.printable import one_line, printable
+from .prompts import ask
 from .run import Run
 
-COLUMNS = (Kind.INSERT, Kind.UPDATE, Kind.REVIVE, Kind.UNCHANGED, Kind.SKIPPED, Kind.CONFLICT)
+COLUMNS = (
+    RowAction.INSERT,
+    RowAction.UPDATE,
+    RowAction.REVIVE,
+    RowAction.UNCHANGED,
+    RowAction.SKIPPED,
+    RowAction.CONFLICT,
+)
+STEPS = {
+    Step.READ_TARGET: "reading the target",
+    Step.PLAN: "planning",
+    Step.PUSH: "sending",
+    Step.READ_AGAIN: "verifying",
+}
 MEANINGS = {
     Reason.EXISTS: "the target has another version, which is kept (--on-conflict skip)",
     Reason.TARGET_IS_NEWER: "the target's version is newer, or nobody knows (--on-conflict newer)",
@@ -56,33 +71,33 @@ _UNTIMED = (
 _NESTED = "an older edit inside them, made offline and not synced yet, will win over what is restored"
 
 
-def plan_table(report: Report, columns: Sequence[Kind] = COLUMNS) -> Iterator[str]:
+def plan_table(plan: RestorePlan, columns: Sequence[RowAction] = COLUMNS) -> Iterator[str]:
     """Rows by table and kind."""
-    if not report.tables:
+    if not plan.tables:
         return
-    width = max(len("table"), *(len(printable(name)) for name in report.tables))
+    width = max(len("table"), *(len(printable(name)) for name in plan.tables))
     yield f"{'table':<{width}}" + "".join(f"{kind.value:>11}" for kind in columns)
-    for name, rows in report.tables.items():
+    for name, rows in plan.tables.items():
         if any(rows[kind.value] for kind in columns):
             yield f"{printable(name):<{width}}" + "".join(f"{rows[kind.value]:>11,}" for kind in columns)
-    yield f"{'all':<{width}}" + "".join(f"{report.count(kind):>11,}" for kind in columns)
+    yield f"{'all':<{width}}" + "".join(f"{plan.count(kind):>11,}" for kind in columns)
 
 
-def warn_of_devices(run: Run, report: Report) -> None:
+def warn_of_devices(run: Run, plan: RestorePlan) -> None:
     """What devices of the target may show otherwise for a while."""
-    if report.replaced:
-        run.terminal.warning(f"{report.replaced:,} rows are replaced: {_REPLACED}")
-    if report.untimed:
-        run.terminal.warning(f"{report.untimed:,} rows bear no time: {_UNTIMED}")
-    if report.nested:
-        run.terminal.warning(f"{report.nested:,} rows hold nested data: {_NESTED}")
-    for app, count in report.large_apps.items():
+    if plan.replaced:
+        run.terminal.warning(f"{plan.replaced:,} rows are replaced: {_REPLACED}")
+    if plan.untimed:
+        run.terminal.warning(f"{plan.untimed:,} rows bear no time: {_UNTIMED}")
+    if plan.nested:
+        run.terminal.warning(f"{plan.nested:,} rows hold nested data: {_NESTED}")
+    for app, count in plan.large_apps.items():
         run.terminal.warning(
             f"{app}: {count:,} changes; a device that is open meanwhile can miss some, and should sign in afresh"
         )
 
 
-def tell_refused(run: Run, result: Result) -> None:
+def tell_refused(run: Run, result: RestoreResult) -> None:
     """What did not come to be as it was planned, and what others did meanwhile."""
     for table, record, words in result.failures[:_NAMED]:
         run.terminal.warning(f"refused: {table} {record}: {words}")
@@ -99,7 +114,7 @@ def tell_refused(run: Run, result: Result) -> None:
         run.terminal.warning(f"{result.verification.differing:,} rows are not as planned; --json lists them")
 
 
-def words_for(result: Result) -> str:
+def words_for(result: RestoreResult) -> str:
     """What the verification says."""
     verification = result.verification
     if verification is None or verification.ok:
@@ -109,10 +124,8 @@ def words_for(result: Result) -> str:
     return f"verified, but {result.overwritten:,} rows had an edit that was overwritten"
 
 
-def confirm(question: str) -> None:
+def ask_for_yes(question: str) -> None:
     """Asks whether the account is the right one. Raises :class:`UsageError` where nobody says yes."""
-    from .prompts import ask
-
     answer = ask(f"{question}? (yes)")
     if answer is None:
         raise UsageError("nobody is there to confirm the account", hint="--yes, once the account is the right one")

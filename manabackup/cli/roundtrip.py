@@ -7,25 +7,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..archive.reader import open_archive
-from ..crypto.fields import FieldCipher
 from ..errors import ManabackupError
-from ..host.output import AtomicFile
+from ..operations.archives import open_archive
 from ..operations.compare.diff import TableDiff
 from ..operations.compare.roundtrip import RoundtripResult
 from ..operations.compare.roundtrip import roundtrip as try_out
 from ..operations.compare.roundtrip_rules import EXPECTED, LEFT_BEHIND, LEFT_FIELDS, LEFT_ROWS
+from ..operations.progress import Step
 from ..text.printable import counted, printable
 from .archives import weak_kdf_option
 from .compare import table_lines
-from .files import archive_argument, report_file
+from .files import archive_argument, open_report, report_file
 from .frame import command, secret_options
 from .junit import Case, report
 from .run import Exit, Run
+
+if TYPE_CHECKING:
+    from ..crypto.fields import FieldCipher
 
 _MEANINGS = {**EXPECTED, **LEFT_BEHIND}
 _SHOWN = 20
@@ -80,9 +82,9 @@ def roundtrip(
     with ExitStack() as stack:
         document = None
         if junit is not None:
-            document = stack.enter_context(AtomicFile(report_file("--junit", junit, force=force), force=force))
-        key = run.master_key()
-        opener = FieldCipher(key) if key is not None else None
+            report_file("--junit", junit, force=force)
+            document = stack.enter_context(open_report(junit, force=force))
+        opener = run.cipher()
         for file in files:
             outcomes.append(_outcome(run, file, opener, accepted, allow_weak_kdf))
             _tell(run, outcomes[-1], alone=len(files) == 1)
@@ -111,9 +113,9 @@ def _outcome(
     try:
         with (
             open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
-            run.terminal.progress(f"trying {printable(Path(file).name)}", unit="steps") as bar,
+            run.terminal.progress({Step.ROUNDTRIP: f"trying {printable(Path(file).name)}"}) as progress,
         ):
-            result = try_out(archive, opener=opener, accepted=accepted, progress=bar.reach)
+            result = try_out(archive, opener=opener, accepted=accepted, progress=progress)
     except ManabackupError as error:
         return _Outcome(file, time.monotonic() - begun, error=error)
     return _Outcome(file, time.monotonic() - begun, result)

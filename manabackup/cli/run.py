@@ -7,14 +7,16 @@ from contextlib import ExitStack
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from ..crypto.passphrases import oddities, told
 from ..errors import UsageError
 from ..host.secret_sources import FileSource, SecretReader, Source, ways_to_give
 from ..operations.account.settings import TARGET, Settings, resolve
+from ..text.passphrases import oddities, told
 from ..text.printable import printable
+from .prompts import ask_secret
 from .terminal import Terminal
 
 if TYPE_CHECKING:
+    from ..crypto.fields import FieldCipher
     from ..operations.account.state import StateFolder
 
 _LABELS = {
@@ -136,14 +138,23 @@ class Run:
             self.terminal.warning(f"a passphrase of fewer than {SHORT_PASSPHRASE} characters can be guessed")
         return passphrase
 
-    def master_key(self, prefix: str = "") -> bytes | None:
-        """The master key of a key file, or None when none is given. Raises :class:`WrongKeyError`."""
-        source = self.source(f"{prefix}key")
+    def key_file(self, name: str = "key") -> bytes | None:
+        """The master key that a file or a command gives, or None. Raises :class:`WrongKeyError`."""
+        source = self.source(name)
         if source is None:
             return None
-        from ..crypto.keys import parse_master_key
+        from ..operations.account.key import parse_master_key
 
         return parse_master_key(self._secrets.content(source))
+
+    def cipher(self, name: str = "key") -> FieldCipher | None:
+        """The same, for opening what is encrypted under it."""
+        key = self.key_file(name)
+        if key is None:
+            return None
+        from ..operations.account.key import FieldCipher
+
+        return FieldCipher(key)
 
     def _secret(self, name: str, *, confirm: bool = False, exact: bool = False) -> str:
         label = _label(name)
@@ -151,8 +162,6 @@ class Run:
         if source is not None:
             return self._secrets.text(source, label, exact=exact)
         if name.removeprefix(TARGET) not in _NEVER_ASKED:
-            from .prompts import ask_secret
-
             answer = ask_secret(label, confirm=confirm)
             if answer is not None:
                 return answer

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import click
 
 from ..errors import UsageError
-from ..sandbox import Sandbox
-from ..sandbox.plan import Plan
-from ..sandbox.population import Account, populate
+from ..operations.invented import InventedAccount, invented_account
 from ..text.jsontext import JSON
 from .frame import command
 from .run import Run
@@ -25,22 +25,24 @@ def serve(run: Run, port: int, rows: int, seed: int, standard_vault: bool, oddit
     Account service and sync server answer at one address of the loopback interface. Everything is in memory, and gone
     at the end. Addresses and the account's secrets are printed first.
     """
-    try:
-        box = Sandbox(port=port)
-    except OSError as error:
-        raise UsageError(f"cannot serve on port {port}: {error.strerror}", hint="--port 0 takes a free one") from None
-    with box:
-        plan = Plan(seed=seed, rows=rows, oddities=oddities)
-        account = populate(box.log, box.accounts, plan, zero_knowledge=not standard_vault)
-        run.terminal.result(_record(box, account), _lines(box, account))
+    with ExitStack() as stack:
+        try:
+            served = stack.enter_context(
+                invented_account(rows=rows, seed=seed, oddities=oddities, zero_knowledge=not standard_vault, port=port)
+            )
+        except OSError as error:
+            hint = "--port 0 takes a free one"
+            raise UsageError(f"cannot serve on port {port}: {error.strerror}", hint=hint) from None
+        run.terminal.result(_record(served), _lines(served))
         run.terminal.flush()
-        box.wait()
+        served.box.wait()
 
 
-def _record(box: Sandbox, account: Account) -> JSON:
+def _record(served: InventedAccount) -> JSON:
+    account = served.secrets
     return {
-        "authUrl": box.auth_url,
-        "syncUrl": box.sync_url,
+        "authUrl": served.box.auth_url,
+        "syncUrl": served.box.sync_url,
         "account": {
             "userId": account.user_id,
             "email": account.email,
@@ -53,7 +55,8 @@ def _record(box: Sandbox, account: Account) -> JSON:
     }
 
 
-def _lines(box: Sandbox, account: Account) -> list[str]:
+def _lines(served: InventedAccount) -> list[str]:
+    box, account = served.box, served.secrets
     lines = [
         f"serving        {box.url}",
         f"e-mail         {account.email}",

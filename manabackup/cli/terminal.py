@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ManabackupError, OutputError
 from ..text.printable import printable
@@ -19,6 +18,7 @@ from ..text.printable import printable
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from ..operations.progress import Progress, Step
     from ..text.jsontext import JSON
 
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
@@ -35,7 +35,7 @@ class Terminal:
         self.json = json
         self.verbosity = verbosity
         self._progress = progress and not json and verbosity >= 0 and _is_terminal(sys.stderr)
-        self._bar: Progress | None = None
+        self._bars: Bars | None = None
         self._written: str | None = None
         self._results_are_words = False
 
@@ -119,40 +119,50 @@ class Terminal:
         if color and _is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
             label = f"{color}{label}{_PLAIN}"
         line = f"{label}{printable(text)}\n"
-        with self._bar.hidden() if self._bar else nullcontext():
+        with self._bars.hidden() if self._bars else nullcontext():
             say_raw(line)
 
     # progress
 
     @contextmanager
-    def progress(self, what: str, total: int | None = None, unit: str = "") -> Iterator[Progress]:
-        """A bar for long work, where somebody watches; one at a time."""
-        bar = Progress(_bar(what, total, unit) if self._progress else None)
-        self._bar, outer = bar, self._bar
+    def progress(self, words: Mapping[Step, str]) -> Iterator[Bars]:
+        """Bars for long work, where somebody watches, one after the other; ``words`` name the steps."""
+        bars = Bars(words, shown=self._progress)
+        self._bars, outer = bars, self._bars
         try:
-            with bar:
-                yield bar
+            yield bars
         finally:
-            self._bar = outer
+            bars.rest()
+            self._bars = outer
 
 
-class Progress:
-    """How far some work has come. Does nothing where nobody watches."""
+class Bars:
+    """A bar for each step, as long as it lasts (:data:`~manabackup.operations.progress.Watch`)."""
 
-    def __init__(self, bar: tqdm[Any] | None = None) -> None:
-        self._bar = bar
+    def __init__(self, words: Mapping[Step, str], *, shown: bool) -> None:
+        self._words = words
+        self._shown = shown
+        self._step: Step | None = None
+        self._bar: tqdm[Any] | None = None
 
-    def advance(self, by: int = 1) -> None:
-        """``by`` more units are done."""
+    def __call__(self, progress: Progress) -> None:
+        """How far a step has come. Does nothing where nobody watches."""
+        if not self._shown:
+            return
+        if self._bar is None or progress.step is not self._step:
+            self.rest()
+            self._step = progress.step
+            self._bar = _bar(self._words[progress.step], progress.total, progress.step.unit)
+        if progress.total is not None:
+            self._bar.total = progress.total
+        self._bar.set_postfix_str(printable(progress.note), refresh=False)
+        self._bar.update(progress.done - self._bar.n)
+
+    def rest(self) -> None:
+        """Away until there is more progress: something is asked, or all is done."""
         if self._bar is not None:
-            self._bar.update(by)
-
-    def reach(self, done: int, total: int | None = None, note: str = "") -> None:
-        """``done`` units of ``total`` are done."""
-        if self._bar is not None:
-            self._bar.total = total if total is not None else self._bar.total
-            self._bar.set_postfix_str(printable(note), refresh=False)
-            self._bar.update(done - self._bar.n)
+            self._bar.close()
+            self._bar = None
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
@@ -162,15 +172,6 @@ class Progress:
             return
         with self._bar.external_write_mode(file=sys.stderr):
             yield
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
 
 def json_line(record: JSON) -> bytes:

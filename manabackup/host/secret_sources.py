@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ..crypto.passphrases import BOM
 from ..errors import NotFoundError, OutputError, UsageError
+from ..text.passphrases import BOM
 from ..text.printable import printable
 
 ENVIRONMENT_PREFIX = "MANABACKUP_"

@@ -108,7 +108,7 @@ def test_the_target_account_may_be_another_profiles_session(
 
 
 def test_a_missing_target_account_is_13_with_the_way_to_give_it(vaults: CommandLine) -> None:
-    done = vaults("--target")
+    done = vaults("--target", "--to-auth-url", "http://127.0.0.1:1")
     assert done.code == 13
     assert done.err.startswith("error: not signed in as the target account\n")
     assert "--to-token-file" in done.err

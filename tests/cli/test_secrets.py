@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup.crypto.passphrases import oddities
 from manabackup.errors import NotFoundError, UsageError
 from manabackup.host.secret_sources import EnvironmentSource, FileSource, SecretSources, secret_text
+from manabackup.text.passphrases import oddities
 
 from .processes import CommandLine
 

@@ -15,6 +15,7 @@ from manabackup.cli.execution import execute
 from manabackup.cli.frame import command, program, secret_options, strict_option, target_options
 from manabackup.cli.run import Exit, Run, outcome
 from manabackup.operations.account.settings import SECRETS
+from manabackup.operations.progress import Progress, Step
 
 
 @command("show-settings")
@@ -58,10 +59,10 @@ def speak(run: Run, text: str) -> None:
 @command("work")
 def work(run: Run) -> None:
     """Show progress."""
-    with run.terminal.progress("working", total=3, unit="steps") as progress:
-        progress.advance()
+    with run.terminal.progress({Step.PLAN: "working"}) as progress:
+        progress(Progress(Step.PLAN, 1, 3))
         run.terminal.warning("in between")
-        progress.reach(3, note="at the end")
+        progress(Progress(Step.PLAN, 3, 3, "at the end"))
 
 
 @command("fail")
@@ -118,12 +119,11 @@ def pour(run: Run) -> None:
 @click.option("--target", is_flag=True)
 def open_vault(run: Run, target: bool) -> None:
     """Tell whose vault opens, and the fingerprint of its key."""
-    from manabackup.cli.connection import connect, unlock
-    from manabackup.remote.vault import VaultClient
+    from manabackup.cli.access import account_access, target_access
 
-    account = run.settings.target if target else run.settings.account
-    with connect(run, account) as connection:
-        cipher = unlock(run, account, VaultClient(connection.auth, connection.tokens).key)
+    access = target_access(run) if target else account_access(run)
+    with access.connect() as connection:
+        cipher = access.vault_key(connection).cipher
         fingerprint = cipher.fingerprint if cipher else None
         run.terminal.result({"userId": connection.user_id, "fingerprint": fingerprint})
 

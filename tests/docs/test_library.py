@@ -19,7 +19,18 @@ from .terminal import Person, person
 
 DOCUMENT = ROOT / "docs" / "library.md"
 TEXT = DOCUMENT.read_text("utf-8")
-WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, AUDIT, SANDBOX = blocks(DOCUMENT, "python")
+NEW = "neu@example.org"
+CODE = "--recovery-code-file recovery-code"
+WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, RESTORE, AUDIT, CANCELLATION, SANDBOX = blocks(DOCUMENT, "python")
+
+
+def _for_the_sandbox(script: str, anna: Person) -> str:
+    """A script of the document with the embedded servers' addresses in place of the real ones."""
+    changed = re.sub(
+        r"(?m)^(from manabackup import )(?:AUTH_URL, )?SYNC_URL, (.*)$", rf"\1\2\n{anna.constants}", script
+    )
+    assert changed != script
+    return changed
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +38,16 @@ def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     home = tmp_path_factory.mktemp("home")
     with Sandbox() as box:
         anna = person(box, home)
-        imported = "from manabackup import AUTH_URL, SYNC_URL, Mirror"
-        assert imported in WHOLE_ACCOUNT
-        servers = f"from manabackup import Mirror, Seal, Transport\n{anna.constants}\n#"
-        (home / "export.py").write_text(WHOLE_ACCOUNT.replace(imported, servers), "utf-8")
+        user = box.accounts.create_user(NEW, anna.account.password, "Anna Neu")
+        code = box.accounts.set_vault(user.id, "zero-knowledge", bytes(range(64, 96)))
+        assert code is not None
+        (home / "new-recovery-code").write_text(code, "utf-8")
+        (home / "export.py").write_text(_for_the_sandbox(WHOLE_ACCOUNT, anna), "utf-8")
         (home / "archives.py").write_text(ARCHIVES, "utf-8")
         (home / "compare.py").write_text(TWO_ARCHIVES, "utf-8")
-        imported = "from manabackup import SYNC_URL, Mirror, VaultState"
-        assert imported in AUDIT
-        servers = f"from manabackup import Mirror, VaultState\n{anna.constants}\n#"
-        (home / "audit.py").write_text(AUDIT.replace(imported, servers), "utf-8")
+        (home / "restore.py").write_text(_for_the_sandbox(RESTORE, anna), "utf-8")
+        (home / "audit.py").write_text(_for_the_sandbox(AUDIT, anna), "utf-8")
+        (home / "cancellation.py").write_text(CANCELLATION, "utf-8")
         (home / "sandbox.py").write_text(SANDBOX, "utf-8")
         yield anna
 
@@ -55,9 +66,34 @@ def test_the_script_for_a_whole_account_writes_an_archive_and_a_mirror_that_the_
 def test_the_script_for_two_archives_tells_what_differs(anna: Person) -> None:
     assert anna.types("manabackup login --email anna@example.org --password-file password >/dev/null") == ""
     for name, options in (("before", "--app todo"), ("after", "--app todo --app notes --offline")):
-        secret = "--recovery-code-file recovery-code"
-        anna.types(f"manabackup export {options} -o {name}.mana {secret}")
+        anna.types(f"manabackup export {options} -o {name}.mana {CODE}")
     assert re.fullmatch(r"notes [1-9]\d* 0 0\n(?:noteTags \d+ 0 0\n)?", anna.types("python3 compare.py"))
+
+
+def test_the_script_for_a_restore_asks_and_sends_nothing_before_a_yes(anna: Person) -> None:
+    options = f"--app todo --token-file token {CODE} --seal --passphrase-file passphrase"
+    anna.types(f"manabackup export -o todo.mana {options}")
+    own_code, anna.answers["recovery code: "] = (
+        anna.answers["recovery code: "],
+        (anna.home / "new-recovery-code").read_text("utf-8"),
+    )
+    try:
+        (anna.home / "elsewhere").mkdir()  # with a mirror of its own
+        command = f"cd elsewhere; python3 ../restore.py {NEW} ../todo.mana"
+        anna.answers["rows? "] = "no"
+        shown = anna.types(command)
+        assert re.search(r"\ntasks: \{'insert': \d+", shown), shown
+        assert re.search(r"\n0 inserted, 0 updated, \d+ not as they should be\n$", shown), shown
+        anna.answers["rows? "] = "yes"
+        shown = anna.types(command)
+        assert re.search(r"\n[1-9]\d* inserted, \d+ updated, \d+ not as they should be\n$", shown), shown
+        assert [path.name for path in (anna.home / "elsewhere").iterdir() if path.is_dir()] == []
+    finally:
+        anna.answers["recovery code: "] = own_code
+
+
+def test_the_script_for_cancellation_goes_on_where_it_was_cancelled(anna: Person) -> None:
+    assert re.fullmatch(r"cancelled\n\d{3,} changes\n", anna.types("python3 cancellation.py"))
 
 
 def test_the_script_for_tests_needs_no_account(anna: Person) -> None:

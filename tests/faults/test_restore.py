@@ -15,9 +15,9 @@ from manabackup.errors import ManabackupError, ServerError
 from manabackup.limits import Limits
 from manabackup.model.projection import fold
 from manabackup.model.registry import load
+from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder, TargetAccount
 from manabackup.operations.restore.identity import TargetSpaces
-from manabackup.operations.restore.result import Result
-from manabackup.operations.restore.run import Account, Order, Restore
+from manabackup.operations.restore.result import RestoreResult
 from manabackup.remote.connection import Connection
 from manabackup.remote.session import StaticToken
 from manabackup.remote.transport import Transport
@@ -54,22 +54,22 @@ class Desk:
         self.box, self.line, self.archive, self.folder, self.user = box, line, archive, folder, user
 
     @contextmanager
-    def job(self, **limits: float) -> Iterator[Restore]:
+    def job(self, **limits: float) -> Iterator[RestoreJob]:
         tokens = StaticToken(self.box.accounts.issue_token(self.user))
         chosen = Limits(**{"attempts": 3, **limits})  # type: ignore[arg-type]
         with (
             open_archive(self.archive) as archive,
             Transport(self.box.url, limits=chosen, sleep=lambda _: None) as line,
         ):
-            account = Account(
+            account = TargetAccount(
                 Connection(self.user, tokens, None, line, line),
                 TargetSpaces(self.user, {"home": "personal"}, "home"),
                 FieldCipher(bytes(range(32))),
             )
-            with Restore(archive, account, Order(), self.folder / "restore") as job:
+            with RestoreJob(archive, account, RestoreOrder(), self.folder / "restore") as job:
                 yield job
 
-    def restore(self, **limits: float) -> Result:
+    def restore(self, **limits: float) -> RestoreResult:
         """As the command does it: goes on with what was begun."""
         with self.job(**limits) as job:
             if job.resumed() is None:
@@ -143,10 +143,12 @@ def test_nothing_goes_wrong_to_begin_with(desk: Desk) -> None:
     assert [len(request.changes) for request in desk.line.requests] == [0, 0, 0, 0, 8, 0, 0, 0]
 
 
-def tried(desk: Desk, script: Script, fault: Fault, times: int | None) -> tuple[ManabackupError | None, Result | None]:
+def tried(
+    desk: Desk, script: Script, fault: Fault, times: int | None
+) -> tuple[ManabackupError | None, RestoreResult | None]:
     """What comes of a restore on which something goes wrong, and of the same command given again."""
     error: ManabackupError | None = None
-    result: Result | None = None
+    result: RestoreResult | None = None
     with desk.line.under(script):
         try:
             result = desk.restore(**fault.limits_of(times))
@@ -158,7 +160,7 @@ def tried(desk: Desk, script: Script, fault: Fault, times: int | None) -> tuple[
     return error, result
 
 
-def assert_done(result: Result) -> None:
+def assert_done(result: RestoreResult) -> None:
     assert result.verification is not None
     assert result.verification.ok, result.verification.cases
     assert result.failed == 0

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from manabackup.crypto.fields import FieldCipher, seal_value
 from manabackup.mirror import Batch, Mirror, prepare
 from manabackup.model import registry
-from manabackup.operations.audit.run import Audit, audit
+from manabackup.operations.audit.auditing import Audit, audit
 from manabackup.operations.audit.vault import VaultState
 from manabackup.operations.export import Source
 

@@ -23,9 +23,9 @@ from manabackup.operations.archives.verify import verify
 from manabackup.operations.compare.diff import Side, diff
 from manabackup.operations.export import ExportResult, Source, export
 from manabackup.operations.rekey import rekey
+from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder
 from manabackup.operations.restore.identity import TargetSpaces
-from manabackup.operations.restore.job import Account
-from manabackup.operations.restore.run import Order, Restore
+from manabackup.operations.restore.job import TargetAccount
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
@@ -90,10 +90,10 @@ class People:
             connect(
                 StaticToken(self.box.accounts.issue_token(user)), auth_url=self.box.url, sync_url=self.box.url
             ) as to,
-            Restore(
+            RestoreJob(
                 archive,
-                Account(to, TargetSpaces(user, {home: "personal"}, home), cipher),
-                Order(),
+                TargetAccount(to, TargetSpaces(user, {home: "personal"}, home), cipher),
+                RestoreOrder(),
                 path.with_suffix(".d"),
             ) as job,
         ):

@@ -17,9 +17,10 @@ from manabackup.errors import DamagedArchiveError, UsageError, WrongKeyError
 from manabackup.model import registry
 from manabackup.operations.compare.diff import MOST_CASES, Diff, FieldState, Side, diff
 from manabackup.operations.compare.roundtrip import STEPS, RoundtripResult, roundtrip
-from manabackup.operations.compare.roundtrip_rules import EXPECTED, LEFT_BEHIND, Rules
+from manabackup.operations.compare.roundtrip_rules import EXPECTED, LEFT_BEHIND, RoundtripRules
+from manabackup.operations.progress import Progress
 from manabackup.operations.rekey import rekey
-from manabackup.operations.restore.report import Report
+from manabackup.operations.restore.plan import RestorePlan
 from manabackup.text.jsontext import JSON, Number
 
 from .archives import LIKE_CIPHERTEXT, PERSONAL, TEAM, USER, Row, meta_of, ours, web
@@ -203,10 +204,10 @@ def test_L6_meanwhile_nothing_private_lies_on_the_disk_in_clear(tmp_path: Path, 
     archive = ours(tmp_path / "a.mana", {"notes": rows}, seal=Seal(PASSPHRASE))
     seen: dict[str, bytes] = {}
 
-    def look(*step: int | str) -> None:
+    def look(progress: Progress) -> None:
         files = [path for path in temporary.rglob("*") if path.is_file()]
         assert all(path.stat().st_mode & 0o077 == 0 for path in temporary.iterdir())
-        seen[str(step[-1])] = b"".join(path.read_bytes() for path in files)
+        seen[progress.note] = b"".join(path.read_bytes() for path in files)
 
     with open_archive(archive, lambda: PASSPHRASE) as opened:
         assert roundtrip(opened, progress=look).equal
@@ -232,10 +233,10 @@ def test_damage_is_found_and_nothing_is_left_behind(tmp_path: Path, temporary: P
 
 
 def test_the_steps_are_told_in_their_order(tmp_path: Path) -> None:
-    told: list[tuple[int, int, str]] = []
-    with open_archive(ours(tmp_path / "a.mana", {"notes": []})) as archive:
-        roundtrip(archive, progress=lambda *step: told.append(step))
-    assert told == [(number, len(STEPS), step) for number, step in enumerate(STEPS)]
+    told: list[tuple[int, int | None, str]] = []
+    with open_archive(ours(tmp_path / "a.mana", {"notes": [{"id": "n", "title": "x"}]})) as archive:
+        roundtrip(archive, progress=lambda now: told.append((now.done, now.total, now.note)))
+    assert list(dict.fromkeys(told)) == [(number, len(STEPS), step) for number, step in enumerate(STEPS)]
 
 
 # --- the rules, by themselves: each exception is as narrow as it says -------------------------------------------------
@@ -244,10 +245,10 @@ ME, HOME = "new-user-id", "new-space"
 
 
 def judged(
-    tmp_path: Path, table: str, before: Sequence[Row], after: Sequence[Row], report: Report | None = None
+    tmp_path: Path, table: str, before: Sequence[Row], after: Sequence[Row], report: RestorePlan | None = None
 ) -> tuple[Diff, Mapping[str, int]]:
     """What two archives differ in under the rules, and what was expected or left behind."""
-    rules = Rules(registry.load(), ME, {HOME}, {("userContext", "singleton")}, report or Report())
+    rules = RoundtripRules(registry.load(), ME, {HOME}, {("userContext", "singleton")}, report or RestorePlan())
     one, other = ours(tmp_path / "1.mana", {table: before}), ours(tmp_path / "2.mana", {table: after})
     with open_archive(one) as first, open_archive(other) as second:
         found = diff(Side(first), Side(second), with_identity=True, expected=rules)
@@ -340,7 +341,7 @@ def test_a_row_may_be_missing_when_the_server_refuses_it_and_not_otherwise(
 
 
 def test_that_a_row_was_too_large_is_believed_of_the_restore_alone(tmp_path: Path) -> None:
-    report = Report(cases=[{"table": "notes", "id": "a", "reason": "tooLarge"}])
+    report = RestorePlan(cases=[{"table": "notes", "id": "a", "reason": "tooLarge"}])
     found, counts = judged(tmp_path, "notes", [{"id": "a"}, {"id": "b"}], [], report)
     assert counts == {"tooLarge": 1}
     assert found.tables["notes"].removed_ids == ["b"]
@@ -366,7 +367,7 @@ def test_rows_with_another_id_are_the_same_only_with_the_same_content(tmp_path: 
 
 
 def test_of_superseded_rows_no_more_are_missing_than_the_restore_left(tmp_path: Path) -> None:
-    report = Report(cases=[{"table": "kontextDoc", "id": "?", "reason": "superseded"}])
+    report = RestorePlan(cases=[{"table": "kontextDoc", "id": "?", "reason": "superseded"}])
     before = [{"id": name, "content": name} for name in ("a", "b", "c")]
     found, counts = judged(tmp_path, "kontextDoc", before, [{"id": "x", "content": "c"}], report)
     assert counts == {"rowIds": 1, "superseded": 1}
@@ -374,7 +375,7 @@ def test_of_superseded_rows_no_more_are_missing_than_the_restore_left(tmp_path: 
 
 
 def test_text_that_was_opened_is_no_ciphertext_that_stays_behind(tmp_path: Path) -> None:
-    rules = Rules(registry.load(), ME, {HOME}, {}, Report())
+    rules = RoundtripRules(registry.load(), ME, {HOME}, {}, RestorePlan())
     assert not rules.takes_field("notes", "a", "title", FOREIGN, None, FieldState.PRIVATE)
     assert not rules.takes_field("notes", "a", "title", FOREIGN, None, FieldState.CLEAR)
     assert rules.takes_field("notes", "a", "title", FOREIGN, None, FieldState.CLOSED)
@@ -382,7 +383,7 @@ def test_text_that_was_opened_is_no_ciphertext_that_stays_behind(tmp_path: Path)
 
 
 def test_what_stays_behind_is_counted_and_only_the_first_of_it_is_named() -> None:
-    rules = Rules(registry.load(), ME, {HOME}, {}, Report())
+    rules = RoundtripRules(registry.load(), ME, {HOME}, {}, RestorePlan())
     for number in range(MOST_CASES + 5):
         assert rules.takes_removed("mystery.things", str(number), {}, ())
     assert rules.left == {"unknownTable": MOST_CASES + 5}

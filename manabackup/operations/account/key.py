@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from ...crypto.fields import FieldCipher
+from ...crypto.fields import FieldCipher as FieldCipher
+from ...crypto.keys import parse_master_key as parse_master_key
 from ...crypto.recovery import parse_recovery_code, unwrap_master_key
 from ...errors import KeyChangedError, MirrorError, UsageError
 from ...mirror import UNKNOWN_KEY, Mirror

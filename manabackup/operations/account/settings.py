@@ -44,7 +44,7 @@ _LONGEST_NUMBER = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountSettings:
     """Where one account lives, and under which name its session is kept."""
 
     profile: str
@@ -60,8 +60,8 @@ class Account:
 class Settings:
     """Everything that a command takes from outside but its own options and arguments."""
 
-    account: Account
-    target: Account
+    account: AccountSettings
+    target: AccountSettings
     """The account to write for; its servers are those of :attr:`account` unless named."""
     secrets: SecretSources = field(repr=False)
     email: str | None = None
@@ -169,21 +169,23 @@ def _verbosity(flags: Mapping[str, Any], layers: _Layers) -> int:
     return -1 if "verbose" not in flags and layers.switch("quiet") else layers.number("verbose")
 
 
-def _account(profile: str, layers: _Layers) -> Account:
+def _account(profile: str, layers: _Layers) -> AccountSettings:
     auth_url = layers.text("auth-url") or AUTH_URL
     # The public credits server belongs to the public account service alone.
     credits_url = layers.text("credits-url") or (CREDITS_URL if auth_url.rstrip("/") == AUTH_URL else None)
-    return Account(profile, auth_url, layers.text("sync-url") or SYNC_URL, credits_url)
+    return AccountSettings(profile, auth_url, layers.text("sync-url") or SYNC_URL, credits_url)
 
 
-def _target(source: Account, flags: Mapping[str, Any], environ: Mapping[str, str], config: _Config) -> Account:
+def _target(
+    source: AccountSettings, flags: Mapping[str, Any], environ: Mapping[str, str], config: _Config
+) -> AccountSettings:
     profile = flags.get("to-profile") or environ.get(variable("to-profile")) or source.profile
 
     def url(name: str, otherwise: str) -> str:
         given = flags.get(TARGET + name) or environ.get(variable(TARGET + name))
         return given or (config.profiles.get(profile, {}).get(name) if profile != source.profile else None) or otherwise
 
-    return Account(profile, url("auth-url", source.auth_url), url("sync-url", source.sync_url), None, TARGET)
+    return AccountSettings(profile, url("auth-url", source.auth_url), url("sync-url", source.sync_url), None, TARGET)
 
 
 # --- config.toml ------------------------------------------------------------------------------------------------------

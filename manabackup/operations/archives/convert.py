@@ -5,20 +5,22 @@ Its events are folded as the changes of a pull are; see ``formats/mana-v1.md``, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from ...archive.container import Container
 from ...archive.destination import Target
+from ...archive.reader import open_outer
 from ...archive.sources import FileSource
 from ...archive.v1 import holds_events, open_events
 from ...archive.writer import Seal
 from ...crypto.fields import FieldCipher
+from ...errors import OlderArchiveError, UsageError
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model import registry
 from ..export import ExportResult, Selection, Source, export
+from ..progress import Watch
 from .event_log import EventLog
 
 
@@ -26,6 +28,15 @@ def is_older(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
     """Whether a file is an archive of version 1. Raises :class:`DamagedArchiveError`, :class:`NotFoundError`."""
     with FileSource(path) as source:
         return holds_events(Container(source, limits), limits)
+
+
+def check_convertible(path: Path) -> None:
+    """Raises :class:`UsageError` for an archive of the present version, and what opening it raises."""
+    try:
+        open_outer(path).resources.close()
+    except OlderArchiveError:
+        return
+    raise UsageError(f"{path} is of the present version already")
 
 
 def convert(
@@ -38,7 +49,7 @@ def convert(
     force: bool = False,
     strict: bool = False,
     dated: datetime | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Watch | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> ExportResult:
     """Write what the v1 archive ``source`` holds to ``target``; the parameters are those of an export.

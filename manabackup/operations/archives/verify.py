@@ -14,6 +14,7 @@ from typing import Any
 from ...archive import names
 from ...archive.container import printable
 from ...archive.reader import Archive, Row, open_archive
+from ...archive.repacked import HINT as HINT_PACKED_AGAIN
 from ...archive.sums import data_sha256
 from ...archive.v1 import open_events
 from ...crypto.fields import PREFIX, FieldCipher, is_encrypted
@@ -27,7 +28,10 @@ from ...rows.problem import Problem as Problem
 from ...rows.side_by_side import MetaLines
 from ...text.jsontext import JSON
 from ...text.printable import counted
+from ..progress import Step, Tell, Watch, teller
 
+PACKED_AGAIN = HINT_PACKED_AGAIN
+"""The hint of problems of archives that another program packed again."""
 UNAUTHENTICATED = "not sealed: its checksums find damage, not somebody who changed it and computed them anew"
 _MAY_BE_ENCRYPTED = (PREFIX.encode(), b"\\u")
 """What a row's text holds if a value begins like ciphertext; JSON may spell any character by its number."""
@@ -58,6 +62,11 @@ class VerifyReport:
         """Nothing is wrong."""
         return not self.problems
 
+    @property
+    def is_packed_again(self) -> bool:
+        """Nothing is wrong but that another program packed it again, in a way that does not open."""
+        return bool(self.problems) and all(problem.hint == PACKED_AGAIN for problem in self.problems)
+
     def to_json(self) -> dict[str, Any]:
         """The object that ``verify --json`` prints (``formats/schemas/verify.schema.json``)."""
         return {
@@ -82,12 +91,12 @@ def verify(
     limits: Limits = DEFAULT_LIMITS,
     allow_weak_kdf: bool = False,
     cipher: FieldCipher | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Watch | None = None,
 ) -> VerifyReport:
     """Check everything that can be checked. Damage is reported, not raised.
 
     In an archive that was encrypted for an account every private field must be ciphertext, and must open with
-    ``cipher`` where that is given. ``progress`` is told (bytes done, bytes in all).
+    ``cipher`` where that is given. ``progress`` is told of :attr:`Step.VERIFY`.
 
     Raises :class:`WrongPassphraseError`, :class:`WrongKeyError` and :class:`NotFoundError`.
     """
@@ -102,7 +111,7 @@ def verify(
         return report
     archive.reader.hashes_behind = True
     with archive:
-        _Verification(archive, report, cipher, progress).run()
+        _Verification(archive, report, cipher, teller(progress, Step.VERIFY)).run()
     return report
 
 
@@ -112,7 +121,7 @@ class _Verification:
         archive: Archive,
         report: VerifyReport,
         cipher: FieldCipher | None,
-        progress: Callable[[int, int], None] | None,
+        tell: Tell,
     ) -> None:
         self._archive = archive
         self._report = report
@@ -120,7 +129,7 @@ class _Verification:
         report.opened = self._fields is not None and cipher is not None
         if self._fields is None and cipher is not None:
             report.notes.append("the archive is not encrypted for an account: the key was not needed")
-        self._progress = progress
+        self._tell = tell
         self._ours = is_ours(archive)
         self._marked = Marks.of(archive).complete
         self._total = archive.reader.size
@@ -146,8 +155,7 @@ class _Verification:
             except DamagedArchiveError as error:
                 _add(report, error)
             self._done += entry.size
-            if self._progress is not None:
-                self._progress(self._done, self._total)
+            self._tell(self._done, self._total)
         if self._fields is not None:
             report.encrypted_fields = self._fields.fields
             report.problems += self._fields.found

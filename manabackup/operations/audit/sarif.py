@@ -13,8 +13,8 @@ from typing import Any
 from ... import __version__
 from ...text import jsontext
 from ...text.jsontext import JSON
+from .auditing import Audit
 from .findings import KINDS, Finding
-from .run import Audit
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ACCOUNT = "account"

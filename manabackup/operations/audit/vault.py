@@ -7,7 +7,8 @@ from typing import Literal, Self, TypeAlias
 
 from ...errors import UsageError
 from ...mirror import Mirror
-from ...remote.vault import VaultStatus
+from ...remote.vault import VaultClient, VaultStatus
+from ..account.access import OpenAccount
 from ..account.key import is_remembered, remembered_vault
 from .findings import Findings
 
@@ -28,6 +29,16 @@ class VaultState:
         if not status.exists:
             return cls("none", None)
         return cls("zero-knowledge" if status.zero_knowledge else "standard", status.has_recovery_wrap)
+
+    @classmethod
+    def of_account(cls, account: OpenAccount) -> Self:
+        """As the account service says, or without the servers as the mirror remembers it.
+
+        Raises :class:`ServerError`, :class:`SignInError`.
+        """
+        if account.connection is None:
+            return cls.remembered(account.mirror)
+        return cls.of(VaultClient(account.connection.auth, account.connection.tokens).status())
 
     @classmethod
     def remembered(cls, mirror: Mirror) -> Self:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher, may_be_encrypted
 from ...crypto.seal import SpoolFile
-from ...errors import FieldDecryptionError, UsageError
+from ...errors import FieldDecryptionError, UsageError, WrongKeyError
 from ...limits import MIB
 from ...model import registry
 from ...rows.equality import changed_fields, equal_values
@@ -25,6 +25,7 @@ from ...rows.side_by_side import MetaLines, sorted_rows
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.printable import printable
+from ..progress import Progress, Step, Watch
 
 MOST_CASES = 1_000
 """Rows of one kind that are named for a table; all are counted."""
@@ -41,6 +42,16 @@ class Side:
     archive: Archive
     cipher: FieldCipher | None = None
     """Opens its encrypted fields. Without it a ciphertext equals nothing but itself."""
+
+
+def check_key(archive: Archive, cipher: FieldCipher | None) -> None:
+    """Raises :class:`WrongKeyError` for a key that is given for an archive and is not the one that it names."""
+    stated = archive.manifest.key_fingerprint
+    if cipher is not None and stated is not None and stated != cipher.fingerprint:
+        raise WrongKeyError(
+            f"{printable(str(archive.path))} is encrypted under another key ({stated}) than the one given "
+            f"({cipher.fingerprint})"
+        )
 
 
 class FieldState(Enum):
@@ -155,13 +166,14 @@ def diff(
     with_identity: bool = False,
     with_values: bool = False,
     expected: Expectation | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Watch | None = None,
 ) -> Diff:
     """What must change for ``one`` to become ``other``.
 
     ``userId``, ``spaceId`` and ``authorId`` do not count unless ``with_identity``. ``tables`` narrows the comparison.
     ``make_file`` makes the files in which rows of foreign archives are sorted, encrypted. What is ``expected`` does not
-    count. ``progress`` is told the number of rows done now and then.
+    count. ``progress`` is told of :attr:`Step.COMPARE`, whose
+    end nobody knows.
 
     Raises :class:`UsageError` for a table that neither side has, and :class:`DamagedArchiveError`.
     """
@@ -169,6 +181,8 @@ def diff(
     budget = _Budget(_BUDGET)
     one.archive.reader.hashes_behind = other.archive.reader.hashes_behind = True
     done = 0
+    if progress is not None:
+        progress(Progress(Step.COMPARE, 0))
     for name in _tables(one.archive, other.archive, tables):
         known = registry.load()
         ignored = frozenset(ignored_fields) if with_identity else columns(known, name).union(ignored_fields)
@@ -186,7 +200,7 @@ def diff(
         for count in comparison.run(make_file):
             done += count
             if progress is not None:
-                progress(done)
+                progress(Progress(Step.COMPARE, done))
         if comparison.found.differs:
             found.tables[name] = comparison.found
         a, b = comparison.one, comparison.other

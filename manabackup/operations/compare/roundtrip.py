@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,16 +36,18 @@ from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.printable import printable
 from ..account.account_data import export_source
-from ..account.key import unlock
+from ..account.key import AccountKey, KeyOrigin, unlock
 from ..export import Selection
+from ..progress import Progress, Step, Watch
 from ..pull.account import pull as pull_account
 from ..rekey import check_opener, rekey
-from ..restore.job import Account, target_spaces
-from ..restore.result import Result
-from ..restore.run import Order, Restore
+from ..restore.from_archive import RestoreOrder
+from ..restore.restoring import restore
+from ..restore.result import RestoreResult
+from ..restore.target_account import target_account
 from .diff import Diff, Side, diff
 from .live import live_archive
-from .roundtrip_rules import Rules
+from .roundtrip_rules import RoundtripRules
 
 _EMAIL, _NAME = "roundtrip@example.org", "Roundtrip"
 _BOOTSTRAPPED = (("profile", "userContext"), ("kontext", "kontextDoc"))
@@ -56,6 +58,29 @@ _ANSWER_ROWS = 10_000
 
 STEPS = ("rekey", "restore", "verify", "export", "compare")
 """What ``progress`` is told of."""
+
+
+class _Steps:
+    """Tells of the steps of a roundtrip."""
+
+    def __init__(self, watch: Watch | None) -> None:
+        self._watch = watch
+        self._step = STEPS[0]
+
+    def reach(self, step: str) -> None:
+        self._step = step
+        self.again()
+
+    def again(self, _: object = None) -> None:
+        """Also in the middle of a step, so that whoever watches can end it."""
+        if self._watch is not None:
+            self._watch(Progress(Step.ROUNDTRIP, STEPS.index(self._step), len(STEPS), self._step))
+
+    def while_restoring(self, progress: Progress) -> None:
+        if progress.step is Step.READ_AGAIN and self._step != "verify":
+            self.reach("verify")
+        else:
+            self.again()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +134,29 @@ def roundtrip(
     *,
     opener: FieldCipher | None = None,
     accepted: Collection[str] = (),
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Watch | None = None,
 ) -> RoundtripResult:
     """Restores an open archive into an account that is made for it, exports that, and compares.
 
     ``opener`` opens what is encrypted in the archive. What stays behind for one of the reasons ``accepted``
-    (:data:`.roundtrip_rules.LEFT_BEHIND`) counts as expected. ``progress`` is told (steps done, steps in all, the next
-    step). Folders for temporary files must have room for several times the archive's rows.
+    (:data:`.roundtrip_rules.LEFT_BEHIND`) counts as expected. ``progress`` is told of :attr:`Step.ROUNDTRIP`, with the
+    next of :data:`STEPS`. Folders for temporary files must have room for several times the archive's rows.
 
     Raises :class:`DamagedArchiveError`, :class:`WrongKeyError` and :class:`UsageError` as ``rekey`` does, and
     :class:`OutputError`.
     """
 
-    def reach(step: str) -> None:
-        if progress is not None:
-            progress(STEPS.index(step), len(STEPS), step)
-
+    steps = _Steps(progress)
     check_opener(archive, opener)
     key = secrets.token_bytes(32)
     with _scratch() as folder, Sandbox(folder=folder / "server") as box, _owner(box, key) as connection:
-        reach("rekey")
-        with _rekeyed(archive, folder, FieldCipher(key), opener) as encrypted:
-            reach("restore")
+        steps.reach("rekey")
+        with _rekeyed(archive, folder, FieldCipher(key), opener, steps) as encrypted:
+            steps.reach("restore")
             order = _order(box, connection, encrypted)
             there_before = _bootstrapped(box, connection.user_id)
-            done = _restore(encrypted, connection, FieldCipher(key), order, folder, lambda: reach("verify"))
-        reach("export")
+            done = _restore(encrypted, connection, FieldCipher(key), order, folder, steps)
+        steps.reach("export")
         with (
             Mirror(
                 folder / "mirror.sqlite",
@@ -142,14 +164,14 @@ def roundtrip(
                 user_id=connection.user_id,
                 guarded=False,
             ) as mirror,
-            _exported(mirror, connection, key, folder) as copy,
+            _exported(mirror, connection, key, folder, steps) as copy,
         ):
-            reach("compare")
+            steps.reach("compare")
             spaces = {space.id for space, _ in box.accounts.spaces.of_user(connection.user_id)}
-            rules = Rules(registry.load(), connection.user_id, spaces, there_before, done.report, accepted)
+            rules = RoundtripRules(registry.load(), connection.user_id, spaces, there_before, done.plan, accepted)
             one = Side(archive, opener)
             make_file = spool_files(folder / "sorted")
-            found = diff(one, Side(copy), make_file=make_file, with_identity=True, expected=rules)
+            found = diff(one, Side(copy), make_file=make_file, with_identity=True, expected=rules, progress=steps.again)
             rules.settle(found)
     failed = done.verification.differing if done.verification is not None else 0
     return RoundtripResult(
@@ -187,16 +209,18 @@ def _owner(box: Sandbox, key: bytes) -> Iterator[Connection]:
 
 
 @contextmanager
-def _rekeyed(archive: Archive, folder: Path, cipher: FieldCipher, opener: FieldCipher | None) -> Iterator[Archive]:
+def _rekeyed(
+    archive: Archive, folder: Path, cipher: FieldCipher, opener: FieldCipher | None, steps: _Steps
+) -> Iterator[Archive]:
     passphrase = secrets.token_urlsafe(32)
     path = folder / "rekeyed"
-    rekey(archive, path, cipher, opener=opener, seal=Seal(passphrase))
+    rekey(archive, path, cipher, opener=opener, seal=Seal(passphrase), progress=steps.again)
     with open_archive(path, lambda: passphrase) as encrypted:
         path.unlink()
         yield encrypted
 
 
-def _order(box: Sandbox, connection: Connection, archive: Archive) -> Order:
+def _order(box: Sandbox, connection: Connection, archive: Archive) -> RestoreOrder:
     """Everything goes into the account, what was deleted too, and each shared space into a personal one of its own."""
     mapped: list[str] = []
     for number, line in enumerate(archive.meta("spaces")):
@@ -204,7 +228,7 @@ def _order(box: Sandbox, connection: Connection, archive: Archive) -> Order:
             space = box.accounts.create_space(connection.user_id, f"#{number}", PERSONAL)
             mapped.append(f"#{number}={space}")
     box.forget_memberships()
-    return Order(map_space=tuple(mapped), shared_into_personal=True, include_deleted=True)
+    return RestoreOrder(map_space=tuple(mapped), shared_into_personal=True, include_deleted=True)
 
 
 def _bootstrapped(box: Sandbox, user_id: str) -> set[tuple[str, str]]:
@@ -218,29 +242,20 @@ def _bootstrapped(box: Sandbox, user_id: str) -> set[tuple[str, str]]:
 
 
 def _restore(
-    archive: Archive,
-    connection: Connection,
-    cipher: FieldCipher,
-    order: Order,
-    folder: Path,
-    pushed: Callable[[], None],
-) -> Result:
-    account = Account(connection, target_spaces(connection), cipher)
-    with Restore(archive, account, order, folder / "restore") as job:
-        job.plan()
-        job.push()
-        pushed()
-        result = job.result(job.verify())
-        job.forget()
-    return result
+    archive: Archive, connection: Connection, cipher: FieldCipher, order: RestoreOrder, folder: Path, steps: _Steps
+) -> RestoreResult:
+    target = target_account(connection, AccountKey(cipher, KeyOrigin.GIVEN))
+    return restore(
+        archive, target, folder / "restore", confirm=lambda plan: True, order=order, progress=steps.while_restoring
+    )
 
 
 @contextmanager
-def _exported(mirror: Mirror, connection: Connection, key: bytes, folder: Path) -> Iterator[Archive]:
-    pull_account(mirror, connection)
+def _exported(mirror: Mirror, connection: Connection, key: bytes, folder: Path, steps: _Steps) -> Iterator[Archive]:
+    pull_account(mirror, connection, progress=steps.again)
     unlocked = unlock(mirror, connection, master_key=key)
     with (
         export_source(mirror, unlocked, connection) as source,
-        live_archive(source, Selection(include_deleted=True), folder) as copy,
+        live_archive(source, Selection(include_deleted=True), folder, progress=steps.again) as copy,
     ):
         yield copy

@@ -20,8 +20,8 @@ from ...text import jsontext
 from ...text.jsontext import JSON
 from ..restore.archive_rows import ONE_PER_SPACE
 from ..restore.changes import as_stored, refusal
-from ..restore.plan import Reason
-from ..restore.report import Report
+from ..restore.decision import Reason
+from ..restore.plan import RestorePlan
 from .diff import MOST_CASES, Diff, FieldState, TableDiff
 
 EXPECTED: Final = {
@@ -72,7 +72,7 @@ class _Row(NamedTuple):
 _Rows = dict[str, _Row]
 
 
-class Rules:
+class RoundtripRules:
     """The expectation of one round trip. ``spaces`` and ``there_before`` are the new account's.
 
     What stays behind for one of the reasons ``accepted`` (:data:`LEFT_BEHIND`) counts as expected.
@@ -84,7 +84,7 @@ class Rules:
         user_id: str,
         spaces: Container[str],
         there_before: Container[tuple[str, str]],
-        report: Report,
+        report: RestorePlan,
         accepted: Collection[str] = (),
     ) -> None:
         self.counts: Counter[str] = Counter()

@@ -31,6 +31,7 @@ from ...rows.completeness import Case, Completeness
 from ...text.jsontext import JSON
 from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
 from ..account.source import Source
+from ..progress import Step, Watch, teller
 from .blocks import Block, fold_block, numbered
 from .gathering import Gathering
 from .selection import Selection, streams_of, with_room
@@ -84,7 +85,7 @@ def export(
     strict: bool = False,
     now: datetime | None = None,
     dated: datetime | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Watch | None = None,
     limits: Limits = DEFAULT_LIMITS,
     processes: int | None = None,
 ) -> ExportResult:
@@ -93,7 +94,7 @@ def export(
     ``force`` replaces a file. An archive that may be complete is kept beside one that is partial; with ``strict`` it is
     not replaced by such a one at all (:class:`IncompleteError`).
 
-    ``progress`` is told (changes done, changes in all). ``now`` is the time of the export; what lies in the future when
+    ``progress`` is told of :attr:`Step.EXPORT`. ``now`` is the time of the export; what lies in the future when
     the server was read is noted. ``dated`` is what the manifest says in its place, which is no measure for anything;
     the rows depend on neither. ``processes`` is how many take part, this one included; without it, as many as a large
     account can use.
@@ -136,11 +137,11 @@ def export(
         ) as writer,
     ):
         run = _Export(source, selection, streams, set_aside, writer, make_file, dated or now, folding)
+        tell = teller(progress, Step.EXPORT)
         done, total = 0, sum(stream.changes for stream in streams)
         for count in run.tables():
             done += count
-            if progress is not None:
-                progress(done, total)
+            tell(done, total)
         run.finish()
         stated = run.stated_completeness()
         keep_complete(output, run.completeness.status, seal, strict=strict)

@@ -13,7 +13,7 @@ from ...mirror import Batch, LossKind, Mirror, Stored
 from ...remote.sync import Page, SyncClient, Take
 from ...text.timestamps import FAR_FUTURE, format_timestamp
 
-Progress = Callable[[int, int, int], None]
+Progress = Callable[[int, int, int], object]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ...errors import ServerError, UsageError
 from ...limits import DEFAULT_LIMITS, Limits
-from ...mirror import HeldCollection, Loss, Mirror
+from ...mirror import UNREADABLE, HeldCollection, Loss, LossKind, Mirror
 from ...model.registry import Registry
 from ...remote.sync import SyncClient
 from ...text.printable import printable
@@ -46,6 +46,16 @@ class PullResult:
     """When the server was last searched for collections that nobody told of, RFC 3339; None before the first time."""
     unsearched_apps: tuple[str, ...]
     """Apps that were given up on then, or that were searched in parts only."""
+
+    @property
+    def read_losses(self) -> list[Loss]:
+        """The losses but for those that :attr:`unsearched_apps` tells of."""
+        return [loss for loss in self.losses if loss.kind is not LossKind.UNSEARCHED]
+
+    @property
+    def unreadable(self) -> int:
+        """How many of the losses are of something that could not be read, or was not searched."""
+        return sum(loss.kind in UNREADABLE for loss in self.losses)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``pull --json`` prints."""

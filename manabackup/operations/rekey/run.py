@@ -37,6 +37,7 @@ from ...rows.side_by_side import MetaLines
 from ...text import jsontext
 from ...text.jsonmembers import writable_members
 from ...text.jsontext import JSON
+from ..progress import Step, Watch, teller
 from .blocks import MOST_SPACES, MisreadRowError, Piece, RekeyedBlock, Terms, pieces, rekey_block, rekey_rows
 from .carried import carried_case, carried_completeness, carried_filter
 from .rows import RowMaker
@@ -96,14 +97,14 @@ def rekey(
     keep_visibility: bool = False,
     force: bool = False,
     strict: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Watch | None = None,
     processes: int | None = None,
 ) -> RekeyResult:
     """Write an open archive to ``target``, its private fields encrypted under ``cipher``.
 
     ``opener`` opens what is encrypted in the archive: all private fields when it was rekeyed itself, else what was left
     encrypted when it was made. ``user_id`` is the target account's, for the manifest, and ``home`` its personal space,
-    by which the web app's import finds the rows that it has one of. ``progress`` is told (bytes read, bytes in all).
+    by which the web app's import finds the rows that it has one of. ``progress`` is told of :attr:`Step.REKEY`.
     ``processes`` is how many take part, this one included; without it, as many as a large archive needs.
 
     ``force`` and ``strict`` are as for an export.
@@ -149,13 +150,13 @@ def rekey(
         for line in _problem_lines(archive, ids):
             problem_lines.add(line)
         run = _Run(archive, maker, make_file, writer, problems, blocks)
+        tell = teller(progress, Step.REKEY)
         done = 0
         for name in archive.tables:
             table_size = archive.reader.table_size(name)
             run.table(name, known.by_name.get(name), table_size * _GROWTH)
             done += table_size
-            if progress is not None:
-                progress(done, size)
+            tell(done, size)
         run.finish()
         problem_lines.close()
         if actors.used:

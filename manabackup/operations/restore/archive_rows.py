@@ -25,8 +25,8 @@ from ...text.jsonmembers import members
 from ...text.jsontext import JSON
 from .archived import ArchivedRow
 from .changes import as_stored
+from .decision import Reason
 from .identity import ArchiveSpaces, Destination
-from .plan import Reason
 
 ONE_PER_SPACE = "kontextDoc"
 """A table with one row in each space, under a random id."""

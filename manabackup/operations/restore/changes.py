@@ -18,7 +18,7 @@ from ...text import jsontext
 from ...text.jsontext import JSON, Number
 from ...text.timestamps import app_time
 from .archived import ArchivedRow
-from .plan import Reason
+from .decision import Reason
 
 ACTOR: dict[str, JSON] = {"kind": "system", "principalId": "system:migration", "displayName": "manabackup"}
 ORIGIN = "migration"

@@ -18,16 +18,16 @@ from ...model.registry import Table
 from ...rows.equality import equal_values
 from ...text import jsontext
 from ...text.jsontext import JSON
+from .decision import Means, TargetRow
 from .edits import Edits
 from .outbox import Item, Outbox
-from .plan import Means, TargetRow
 from .target import Target
 from .web_rule import LATEST_CLOCK
 
 MOST_CASES = 1_000
 
 
-class Outcome(StrEnum):
+class EditOutcome(StrEnum):
     """What became of an edit that others made meanwhile."""
 
     KEPT = "kept"
@@ -43,17 +43,17 @@ class Verification:
     differing: int = 0
     cases: list[dict[str, JSON]] = field(default_factory=list)
     """Table and id of the first rows that are not as planned, and by which rule."""
-    edited: Counter[Outcome] = field(default_factory=Counter)
+    edited: Counter[EditOutcome] = field(default_factory=Counter)
     """What became of others' edits → rows that are as planned otherwise."""
-    edits: dict[Outcome, list[dict[str, JSON]]] = field(default_factory=dict)
+    edits: dict[EditOutcome, list[dict[str, JSON]]] = field(default_factory=dict)
     """Table and id of the first of these rows."""
 
     @property
     def ok(self) -> bool:
         """Every row that was written is as planned, and nothing was overwritten but what the plan saw."""
-        return not self.differing and not self.edited[Outcome.OVERWRITTEN]
+        return not self.differing and not self.edited[EditOutcome.OVERWRITTEN]
 
-    def note_edit(self, table: str, record: str, outcome: Outcome) -> None:
+    def note_edit(self, table: str, record: str, outcome: EditOutcome) -> None:
         """One row that others edited."""
         self.edited[outcome] += 1
         cases = self.edits.setdefault(outcome, [])
@@ -82,7 +82,7 @@ def _compare(
 ) -> None:
     edits = Edits.of(row.changes if row is not None else (), {*item.earlier}, item.changes)
     if row is not None and edits.are_undone(table, row.changes, now, cipher):
-        found.note_edit(table.name, item.record, Outcome.OVERWRITTEN)
+        found.note_edit(table.name, item.record, EditOutcome.OVERWRITTEN)
         return
     rule = None if edits.removed else _differs(item, row, table, now, edits.names)
     if rule is not None:
@@ -90,7 +90,7 @@ def _compare(
         if len(found.cases) < MOST_CASES:
             found.cases.append({"table": table.name, "id": item.record, "rule": rule})
     elif edits.since:
-        found.note_edit(table.name, item.record, Outcome.KEPT)
+        found.note_edit(table.name, item.record, EditOutcome.KEPT)
 
 
 def _differs(item: Item, row: TargetRow | None, table: Table, now: str, edited: Collection[str]) -> str | None:

@@ -15,7 +15,7 @@ from ...model.registry import Table
 from ...model.spaces import PERSONAL, SENTINEL, is_personal
 from ...text.jsontext import JSON
 from ...text.printable import printable
-from .plan import Reason
+from .decision import Reason
 
 _LABEL = re.compile("#(0|[1-9][0-9]{0,8})")
 _MOST_SPACES = 10_000

@@ -20,7 +20,7 @@ from ...model.registry import Table
 from ...rows.equality import equal_values
 from ...text.jsontext import JSON
 from .changes import Change, Place, change, is_time
-from .plan import TargetRow
+from .decision import TargetRow
 from .web_rule import LATEST_CLOCK
 
 

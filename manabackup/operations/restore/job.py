@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,37 +16,33 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from ...crypto.fields import FieldCipher
-from ...errors import ManabackupError, ServerError
+from ...errors import ConflictError, ServerError, UnfinishedError
 from ...host.interrupts import uninterrupted
 from ...host.output import writing_to
 from ...host.spooling import spool_files
 from ...mirror import Mirror
 from ...model import registry
 from ...model.registry import Registry, Table
-from ...model.spaces import PERSONAL
-from ...remote.account import organizations
-from ...remote.connection import Connection
 from ...remote.sync import PushClient, SyncClient
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.printable import counted, one_line, printable
 from ...text.timestamps import SECOND, app_time, parse_timestamp
 from .. import pull as pulling
+from ..progress import Step, Tell, Watch, pull_teller, teller
 from ..pull.reading import Progress as PullProgress
-from .check import Outcome, Verification, verify
+from .check import EditOutcome, Verification, verify
+from .decision import Reason, RowAction, TargetRow, skipped
 from .edits import Edits
-from .identity import TargetSpaces
 from .lookout import Lookout
 from .outbox import Item, Outbox, Stage, State
-from .plan import Kind, Reason, TargetRow, skipped
+from .plan import MOST_CASES, RestorePlan
 from .push import CLOCK, Push
-from .report import MOST_CASES, Report
-from .result import Result
+from .result import RestoreResult
 from .target import Target
+from .target_account import TargetAccount
 from .writing import Work, item_of
 
-Progress = Callable[[int, int], None]
 _MOST_AHEAD = 86_400
 """Seconds between two clocks that are both right, somehow."""
 _END = parse_timestamp("9999-12-31T23:59:59.999Z")
@@ -54,16 +50,6 @@ _KNOWS = 1
 """Of each item, which events of its row the plan saw."""
 _NAMED = 5
 _OUTBOX, _PLANNED, _VERIFIED = "outbox.sqlite", "target.sqlite", "verified.sqlite"
-
-
-class UnfinishedError(ManabackupError):
-    """Writing into the same account was begun by another command and is not finished."""
-
-    default_hint = "run that command again; or --no-resume, which gives up what it had still to send"
-
-
-class ConflictError(ManabackupError):
-    """Rows are in the way, and that was to stop everything. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,36 +70,6 @@ class Planned:
         return replace(self, work=Work(skipped(Reason.EDITED_MEANWHILE)))
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account that is written for."""
-
-    connection: Connection
-    spaces: TargetSpaces
-    cipher: FieldCipher | None = None
-    """None where its key is not at hand, or there is none."""
-    has_vault: bool = True
-
-
-def target_spaces(
-    connection: Connection, personal: str | None = None, *, unreadable: str | None = PERSONAL
-) -> TargetSpaces:
-    """The spaces of an account, as far as it can be asked for them; ``personal`` is its personal one, if it was named.
-
-    A space whose type cannot be read counts as ``unreadable``: as a personal one, as in the web app, or with None as
-    one of unknown type. Raises :class:`ServerError`, :class:`SignInError`.
-    """
-    if connection.session is None:
-        return TargetSpaces(connection.user_id, None, personal)
-    spaces = organizations(connection.auth, connection.session)
-    if personal is None:
-        # There may be several that call themselves personal; the service marks the one that it made.
-        candidates = sorted((space for space in spaces if space.type == PERSONAL), key=lambda space: space.tier is None)
-        personal = candidates[0].id if candidates else None
-    types = {space.id: space.type or unreadable for space in spaces}
-    return TargetSpaces(connection.user_id, {id_: kind for id_, kind in types.items() if kind is not None}, personal)
-
-
 class Job:
     """One task for an account, with a ``folder`` of its own. Use as a context manager.
 
@@ -122,7 +78,7 @@ class Job:
     Everything raises :class:`OutputError`, :class:`LockedError`.
     """
 
-    def __init__(self, account: Account, folder: Path) -> None:
+    def __init__(self, account: TargetAccount, folder: Path) -> None:
         self._account = account
         self._folder = folder
         self._registry: Registry = registry.load()
@@ -156,7 +112,7 @@ class Job:
 
     # --- what was begun before
 
-    def resumed(self) -> Report | None:
+    def resumed(self) -> RestorePlan | None:
         """The plan of the same command that did not come to its end; None when there is none.
 
         Raises :class:`UnfinishedError` when it was another command.
@@ -170,7 +126,9 @@ class Job:
             )
         if self._outbox.recall("command") != self._command():
             raise UnfinishedError(f"{printable(str(self._outbox.recall('called')))} is not finished")
-        return Report.of_json(self._outbox.recall("report"))
+        plan = RestorePlan.of_json(self._outbox.recall("report"))
+        plan.resumed = True
+        return plan
 
     @property
     def overwritten(self) -> Sequence[JSON]:
@@ -188,13 +146,13 @@ class Job:
             self._push().finish_begun()
         if self._outbox.stage in (Stage.PUSHING, Stage.VERIFYING) and self._outbox.recall("knows") == _KNOWS:
             before = self._outbox.recall("overwritten") or []
-            found = self.verify().edits.get(Outcome.OVERWRITTEN, []) if self._outbox.tables(State.DONE) else []
+            found = self.verify().edits.get(EditOutcome.OVERWRITTEN, []) if self._outbox.tables(State.DONE) else []
             self._overwritten = [*before, *found]
         self._begin_anew()
 
     # --- the steps after the plan
 
-    def push(self, progress: Progress | None = None) -> None:
+    def push(self, progress: Watch | None = None) -> None:
         """Sends what was planned, or what is left of it.
 
         What others did to the rows since the plan is looked at just before they are sent, and planned for.
@@ -202,36 +160,41 @@ class Job:
         Raises :class:`ConflictError` when rows are in the way that were to stop it, :class:`ServerError`,
         :class:`SignInError`, :class:`SubscriptionError`; the same command goes on from there.
         """
-        conflicts = Report.of_json(self._outbox.recall("report")).count(Kind.CONFLICT)
+        conflicts = RestorePlan.of_json(self._outbox.recall("report")).count(RowAction.CONFLICT)
         if conflicts:
             raise ConflictError(f"{conflicts:,} rows differ from those of the target; nothing was sent")
         if self._outbox.stage is Stage.VERIFYING:
             return
         self._outbox.reach(Stage.PUSHING)
-        self._push(progress).run()
+        self._push(teller(progress, Step.PUSH)).run()
         self._outbox.reach(Stage.VERIFYING)
         self._remove(_PLANNED)
 
-    def verify(self, pulling_progress: PullProgress | None = None) -> Verification:
+    def verify(self, progress: Watch | None = None) -> Verification:
         """Reads the account once more, as a device that it has never seen, and compares.
 
         Raises :class:`ServerError`, :class:`SignInError`, :class:`SubscriptionError`.
         """
         self._remove(_VERIFIED)
         with self._mirror(_VERIFIED) as mirror:
-            pulled = self._pull(mirror, self._outbox.tables(), pulling_progress)
+            pulled = self._pull(mirror, self._outbox.tables(), pull_teller(progress, Step.READ_AGAIN))
             with mirror.snapshot() as snapshot:
                 target = Target(snapshot, self._registry, self._make_file)
                 now = _milliseconds(pulled.started_at)
                 return verify(self._outbox, target, now, self._account.cipher)
 
-    def result(self, verification: Verification | None) -> Result:
+    def planned(self, plan: RestorePlan, *, dry_run: bool = False) -> RestoreResult:
+        """The end of a task of which nothing was sent."""
+        return RestoreResult(plan, self._account, dry_run=dry_run)
+
+    def result(self, verification: Verification | None) -> RestoreResult:
         """What the outbox says of the end; ``verification`` is None when nothing was sent."""
         counts = self._outbox.counts()
         done = {kind: count for (kind, state), count in counts.items() if state is State.DONE}
-        inserted = done.pop(Kind.INSERT.value, 0)
-        return Result(
-            Report.of_json(self._outbox.recall("report")),
+        inserted = done.pop(RowAction.INSERT.value, 0)
+        return RestoreResult(
+            RestorePlan.of_json(self._outbox.recall("report")),
+            self._account,
             inserted=inserted,
             updated=sum(done.values()),
             failed=sum(count for (_, state), count in counts.items() if state is State.FAILED),
@@ -250,7 +213,7 @@ class Job:
     # --- for plans
 
     @contextmanager
-    def _planning(self, tables: Sequence[str], progress: PullProgress | None) -> Iterator[tuple[Target, str]]:
+    def _planning(self, tables: Sequence[str], progress: Watch | None) -> Iterator[tuple[Target, str]]:
         """What the account holds in the apps of some tables, and the time of the plan by the server's clock.
 
         The outbox is empty then. What was put into it within the block counts when the block ends.
@@ -258,7 +221,7 @@ class Job:
         self._begin_anew()
         self._outbox.reach(Stage.PLANNING)
         with self._mirror(_PLANNED) as mirror:
-            pulled = self._pull(mirror, tables, progress)
+            pulled = self._pull(mirror, tables, pull_teller(progress, Step.READ_TARGET))
             _check_clock(pulled.started_at)
             with mirror.snapshot() as snapshot:
                 yield Target(snapshot, self._registry, self._make_file), _milliseconds(pulled.started_at)
@@ -266,7 +229,7 @@ class Job:
         self._outbox.remember("knows", _KNOWS)
         self._outbox.remember("overwritten", self._overwritten)
 
-    def _remember(self, report: Report) -> None:
+    def _remember(self, report: RestorePlan) -> None:
         """Keeps the plan, and whose it is."""
         for key, value in (
             ("report", report.to_json()),
@@ -294,10 +257,10 @@ class Job:
         What undoes an edit that came since the plan is not done: nobody has seen it and said yes. Raises
         :class:`ConflictError`, with nothing changed.
         """
-        report = Report.of_json(self._outbox.recall("report"))
+        report = RestorePlan.of_json(self._outbox.recall("report"))
         stale = {item.id: item for item in self._outbox.stale()}
         found = {} if last else self._planned_again(stale.values())
-        conflicts = [stale[number] for number, one in found.items() if one.work.decision.kind is Kind.CONFLICT]
+        conflicts = [stale[number] for number, one in found.items() if one.work.decision.kind is RowAction.CONFLICT]
         if conflicts:
             named = ", ".join(f"{item.table} {one_line(item.record)}" for item in conflicts[:_NAMED])
             raise ConflictError(
@@ -365,7 +328,7 @@ class Job:
         client = SyncClient(connection.sync, connection.tokens, mirror.client_id)
         return pulling.run(mirror, client, replace(self._registry, tables=wanted), search=False, progress=progress)
 
-    def _push(self, progress: Progress | None = None) -> Push:
+    def _push(self, tell: Tell | None = None) -> Push:
         connection = self._account.connection
         client_id = self._outbox.client_id
         others = SyncClient(connection.sync, connection.tokens, client_id)  # it is not shown what we pushed
@@ -376,7 +339,7 @@ class Job:
             Lookout(self._outbox, others, self._registry, parse_timestamp(str(self._outbox.recall(CLOCK)))),
             self._plan_anew,
             at_once=self._stops_at_conflicts,
-            progress=progress,
+            progress=tell,
         )
 
 

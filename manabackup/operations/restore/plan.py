@@ -1,329 +1,175 @@
-"""What is to become of one row: pure decisions, from what the archive says and what the target holds.
-
-A row is written by one of three means. An *insert* where nothing exists. An *update* of all fields where every client
-takes it. A *replace* — delete, insert, update — where some client would not: because an insert without a usable time is
-stamped by each fresh client with its own clock, which makes it later than any update, or because a key with a dot is to
-change, which an update cannot name.
-"""
+"""What a restore is about to do: counts by table and kind, why rows are left, and what their owner should know."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
 
-from ...model.projection import Record, Stamp
-from ...model.spaces import OPEN_TO_OTHERS
-from ...rows.equality import equal_values
-from ...rows.identity import CHANGED_BY, TOKEN
 from ...text.jsontext import JSON
-from .archived import ArchivedRow
-from .web_rule import LATEST_CLOCK, ClientRow, replay
+from .decision import AI, Decision, Means, Reason, RowAction
+from .outbox import Item
+from .writing import Work
 
-AI = "ai"
-"""The app whose runner on the server takes every delete as final."""
-_LEFT = frozenset({"createdAt", "updatedAt", "visibility", TOKEN, CHANGED_BY})
-"""What the target may have and the archive not, without being different: the app or a restore added it."""
-
-
-class OnConflict(StrEnum):
-    """What happens to a row that the target holds differently."""
-
-    OVERWRITE = "overwrite"
-    NEWER = "newer"
-    SKIP = "skip"
-    FAIL = "fail"
+MOST_CASES = 1_000
+"""Rows of one kind that are named; all are counted."""
+MANY_CHANGES = 5_000
+"""Of one app; what the server gives a device that pushes before it pulls."""
 
 
-class Kind(StrEnum):
-    """What becomes of a row, in words for people."""
+@dataclass(slots=True)
+class RestorePlan:
+    """The plan in numbers. Everything in it is fit for JSON, and lies in the outbox until the restore is done."""
 
-    INSERT = "insert"
-    UPDATE = "update"
-    REVIVE = "revive"
-    UNCHANGED = "unchanged"
-    SKIPPED = "skipped"
-    CONFLICT = "conflict"
-    """It differs, and that was to stop everything."""
+    tables: dict[str, Counter[str]] = field(default_factory=dict)
+    """Table → kind → rows."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why rows are not written → rows."""
+    cases: list[dict[str, JSON]] = field(default_factory=list)
+    """Table, id in the archive and reason of rows that are not written though nobody asked for that."""
+    spaces: Counter[str] = field(default_factory=Counter)
+    """Space of the archive → rows that are not written because of it."""
+    left_out: int = 0
+    """Fields that no key at hand opens."""
+    left_out_cases: list[dict[str, JSON]] = field(default_factory=list)
+    withheld: Counter[str] = field(default_factory=Counter)
+    """``table.field`` of secrets and capabilities of another account, which stay behind → how many."""
+    withheld_cases: list[dict[str, JSON]] = field(default_factory=list)
+    typed_over: int = 0
+    repairable: int = 0
+    """Rows as in the archive of which a fresh client shows something else."""
+    repaired: int = 0
+    """Of these, rows that are written."""
+    repairable_cases: list[dict[str, JSON]] = field(default_factory=list)
+    replaced: int = 0
+    untimed: int = 0
+    """Rows of which some fields are written by an insert without a time."""
+    nested: int = 0
+    """Rows that are written over others and hold plain objects."""
+    changes: Counter[str] = field(default_factory=Counter)
+    """App → changes to be sent."""
+    resumed: bool = False
+    """It was made by an earlier run, which began to send and did not come to its end."""
 
+    def add(self, table: str, archive_id: str, work: Work, *, app: str, space: str | None) -> None:
+        """One row of the plan."""
+        decision = work.decision
+        self.tables.setdefault(table, Counter())[decision.kind.value] += 1
+        if decision.reason is not None:
+            self.refuse(table, archive_id, decision.reason, space)
+        if decision.need is not None:
+            self.repairable += 1
+            self.repaired += decision.means is not None
+            if len(self.repairable_cases) < MOST_CASES:
+                need = decision.need
+                case = {"table": table, "id": archive_id, "reason": need.fault.value, "fields": list(need.fields)}
+                self.repairable_cases.append(case)
+        if decision.means is not None:
+            self._count(decision, work, app)
 
-class Means(StrEnum):
-    """How a row is written."""
+    def move(self, table: str, archive_id: str, planned: Item, work: Work, *, space: str | None) -> None:
+        """A row that was planned anew. What is told of devices stays as it was told before the question."""
+        self.tables[table][planned.kind] -= 1
+        self.tables[table][work.decision.kind.value] += 1
+        self.changes[planned.app] += len(work.changes) - len(planned.changes)
+        if work.decision.reason is not None:
+            self.refuse(table, archive_id, work.decision.reason, space)
 
-    INSERT = "insert"
-    UPDATE = "update"
-    FIELDS = "fields"
-    """An update of some fields alone, each under the time that it has."""
-    UNTIMED_FIELDS = "untimedFields"
-    """The same, where clients stamp some with their own clock: these by an insert without a time."""
-    REPLACE = "replace"
-    REINSERT = "reinsert"
-    """A replace without its delete, of a row that was deleted without a trace."""
+    def refuse(self, table: str, archive_id: str, reason: Reason, space: str | None) -> None:
+        """One reason more; the row itself is counted where it is added."""
+        self.reasons[reason.value] += 1
+        if reason in (Reason.OTHER_SPACE, Reason.UNKNOWN_SPACE) and space is not None:
+            self.spaces[space] += 1
+        if not reason.by_choice and len(self.cases) < MOST_CASES:
+            self.cases.append({"table": table, "id": archive_id, "reason": reason.value})
 
+    def leave_out(self, table: str, archive_id: str, name: str) -> None:
+        """A field that does not travel."""
+        self.left_out += 1
+        if len(self.left_out_cases) < MOST_CASES:
+            self.left_out_cases.append({"table": table, "id": archive_id, "field": name})
 
-class Reason(StrEnum):
-    """Why a row is not written."""
+    def withhold(self, table: str, archive_id: str, name: str) -> None:
+        """A field that belongs to the account that the archive was made in."""
+        self.withheld[f"{table}.{name}"] += 1
+        if len(self.withheld_cases) < MOST_CASES:
+            self.withheld_cases.append({"table": table, "id": archive_id, "field": name})
 
-    EXISTS = "exists"
-    TARGET_IS_NEWER = "targetIsNewer"
-    AI_NOT_REPLACED = "aiNotReplaced"
-    DELETED = "deleted"
-    OTHER_SPACE = "otherSpace"
-    UNKNOWN_SPACE = "unknownSpace"
-    IN_ANOTHER_SPACE = "inAnotherSpace"
-    PRIVATE_INTO_SHARED = "privateIntoShared"
-    SUPERSEDED = "superseded"
-    EDITED_MEANWHILE = "editedMeanwhile"
-    TARGET_UNREADABLE = "targetUnreadable"
-    UNKNOWN_TABLE = "unknownTable"
-    NUL = "nul"
-    NUMBER = "number"
-    NESTING = "nesting"
-    TOO_LARGE = "tooLarge"
-    BAD_ID = "badId"
+    def _count(self, decision: Decision, work: Work, app: str) -> None:
+        self.changes[app] += len(work.changes)
+        self.typed_over += decision.typed_over
+        self.replaced += decision.means is Means.REPLACE
+        self.untimed += decision.means is Means.UNTIMED_FIELDS
+        self.nested += decision.means is not Means.INSERT and work.nested
+
+    def count(self, *kinds: RowAction) -> int:
+        """Rows of some kinds in all tables."""
+        return sum(rows[kind.value] for rows in self.tables.values() for kind in kinds)
 
     @property
-    def by_choice(self) -> bool:
-        """Whether the caller asked for it, so that nothing is amiss."""
-        return self in (Reason.EXISTS, Reason.TARGET_IS_NEWER, Reason.DELETED)
+    def planned(self) -> int:
+        """Rows that are to be written."""
+        return self.count(RowAction.INSERT, RowAction.UPDATE, RowAction.REVIVE)
 
+    @property
+    def is_to_be_sent(self) -> bool:
+        """Whether there is anything to send, or something in the way that stops it."""
+        return bool(self.planned or self.count(RowAction.CONFLICT))
 
-class Fault(StrEnum):
-    """What a fresh web client makes of a row that is as it should be by our fold."""
+    @property
+    def amiss(self) -> int:
+        """Rows and fields that are not restored though nobody asked for that."""
+        return self.left_out + sum(count for reason, count in self.reasons.items() if not Reason(reason).by_choice)
 
-    NOT_SHOWN = "notShown"
-    IN_THE_BIN = "inTheBin"
-    OTHER_VALUES = "otherValues"
+    @property
+    def large_apps(self) -> dict[str, int]:
+        """Apps of which some device might miss changes."""
+        return {app: count for app, count in sorted(self.changes.items()) if count > MANY_CHANGES}
 
+    @property
+    def touches_ai(self) -> bool:
+        """Whether rows were left because the server's runner takes a delete as final."""
+        return bool(self.reasons[Reason.AI_NOT_REPLACED]) or bool(self.changes[AI])
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Why a row that equals the archive's is in need of repair."""
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "tables": {table: dict(rows) for table, rows in self.tables.items()},
+            "reasons": dict(self.reasons),
+            "cases": self.cases,
+            "spaces": dict(self.spaces),
+            "leftOut": self.left_out,
+            "leftOutCases": self.left_out_cases,
+            "withheld": dict(self.withheld),
+            "withheldCases": self.withheld_cases,
+            "typedOver": self.typed_over,
+            "repairable": self.repairable,
+            "repaired": self.repaired,
+            "repairableCases": self.repairable_cases,
+            "replaced": self.replaced,
+            "untimed": self.untimed,
+            "nested": self.nested,
+            "changes": dict(self.changes),
+        }
 
-    fault: Fault
-    fields: tuple[str, ...] = ()
-    """The names of the fields with other values, sorted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What was asked for, and when."""
-
-    now: str
-    """The time of the plan as the app writes it, by the server's clock."""
-    on_conflict: OnConflict = OnConflict.OVERWRITE
-    replace_ai: bool = False
-    repair: bool = False
-    """Rows that equal the archive's are written, too, where a fresh client shows something else."""
-
-
-@dataclass(slots=True, eq=False)
-class TargetRow:
-    """All that the target holds of one record."""
-
-    record: Record
-    changes: list[JSON]
-    """In the server's order."""
-    columns: frozenset[str] = frozenset()
-    """The columns of identity of its table."""
-    scope_missing: bool = False
-    """It is to get columns of identity that its data do not hold, which an update does not do."""
-    _views: dict[str, ClientRow | None] = field(default_factory=dict)
-
-    def view(self, clock: str) -> ClientRow | None:
-        """What a fresh client shows of it at that time."""
-        if clock not in self._views:
-            self._views[clock] = replay(self.changes, clock)
-        return self._views[clock]
-
-    def views(self, now: str) -> list[ClientRow | None]:
-        """What fresh clients show of it, now and at any later time."""
-        latest = self.view(LATEST_CLOCK)
-        if latest is not None and LATEST_CLOCK not in latest.stamps.values():
-            return [latest]  # no clock played a part
-        return [self.view(now), latest]
-
-    def is_unsound(self, now: str) -> bool:
-        """Whether some client would not take an update of now."""
-        latest = self.view(LATEST_CLOCK)
-        return self.record.unsound(now) or (latest is not None and latest.latest_time > now)
-
-    def need(self, now: str) -> Need | None:
-        """What fresh clients show of a live row in place of what our fold finds; None where they show the same."""
-        values = self.record.values
-        differing: set[str] = set()
-        for view in self.views(now):
-            if view is None:
-                return Need(Fault.NOT_SHOWN)
-            if view.deleted:
-                return Need(Fault.IN_THE_BIN)
-            differing.update(
-                name
-                for name in values.keys() | view.values.keys()
-                if name not in self.columns and not equal_values(values.get(name), view.values.get(name))
-            )
-        return Need(Fault.OTHER_VALUES, tuple(sorted(differing))) if differing else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decision:
-    """What becomes of a row."""
-
-    kind: Kind
-    means: Means | None = None
-    values: Mapping[str, JSON] = field(default_factory=dict)
-    """The resulting row as it goes to the server, without ``id`` and without the columns of identity."""
-    reason: Reason | None = None
-    typed_over: bool = False
-    """A value that somebody typed is overwritten: their web client shows a conflict, and offers to undo."""
-    need: Need | None = None
-    """Why the row, which is as in the archive, is in need of repair; whether it gets it is what :attr:`means` says."""
-
-
-def skipped(reason: Reason) -> Decision:
-    """A row that stays as it is in the target."""
-    return Decision(Kind.SKIPPED, reason=reason)
-
-
-def decide(row: ArchivedRow, target: TargetRow | None, rules: Rules, *, app: str) -> Decision:
-    """What becomes of ``row``, of which the target holds ``target`` (None: no change of that id ever came)."""
-    replaceable = app != AI or rules.replace_ai
-    if target is None:
-        return Decision(Kind.INSERT, Means.INSERT, row.wire_values())
-    if target.record.state == "absent":
-        if not replaceable and any(view is not None for view in target.views(rules.now)):
-            return skipped(Reason.AI_NOT_REPLACED)  # clients show something that nobody meant
-        return Decision(Kind.INSERT, Means.REPLACE if replaceable else Means.REINSERT, row.wire_values())
-    record = target.record
-    changed = changed_fields(row, record.values)
-    if not changed:
-        return _decide_on_equal(row, target, rules, replaceable)
-    if rules.on_conflict is OnConflict.FAIL:
-        return Decision(Kind.CONFLICT)
-    if rules.on_conflict is OnConflict.SKIP:
-        return skipped(Reason.EXISTS)
-    values: dict[str, JSON]
-    if rules.on_conflict is OnConflict.NEWER:
-        if record.state == "tombstone" and not row.is_deleted:
-            if row.last_modified <= _deletion_time(record):
-                return skipped(Reason.TARGET_IS_NEWER)
-            values = _overwritten(row, record)
-        else:
-            changed = _later(row, record, changed)
-            if not changed:
-                return skipped(Reason.TARGET_IS_NEWER)
-            values = {**_own(target), **{name: row.wire(name) for name in changed}}
-    else:
-        values = _overwritten(row, record)
-    kind = Kind.REVIVE if record.state == "tombstone" and not row.is_deleted else Kind.UPDATE
-    typed_over = record.state == "live" and _typed(record, changed)
-    return _write(kind, values, target, rules, replaceable, typed_over=typed_over)
-
-
-def changed_fields(row: ArchivedRow, values: Mapping[str, JSON]) -> list[str]:
-    """The names of the fields in which the target's row is another than the archive's, sorted."""
-    return [
-        name
-        for name in sorted(row.values.keys() | values.keys())
-        if name not in row.columns
-        and name not in row.unknown
-        and not (name in _LEFT and row.values.get(name) is None)
-        and not row.is_same(name, values.get(name))
-    ]
-
-
-def _decide_on_equal(row: ArchivedRow, target: TargetRow, rules: Rules, replaceable: bool) -> Decision:
-    """The target holds the row already; it is written only where clients show something else and that was asked for."""
-    need = None if row.is_deleted else target.need(rules.now)
-    if need is None or not rules.repair or rules.on_conflict in (OnConflict.SKIP, OnConflict.FAIL):
-        return Decision(Kind.UNCHANGED, need=need)
-    return replace(_write(Kind.UPDATE, _own(target), target, rules, replaceable), need=need)
-
-
-def _write(
-    kind: Kind,
-    values: dict[str, JSON],
-    target: TargetRow,
-    rules: Rules,
-    replaceable: bool,
-    *,
-    typed_over: bool = False,
-) -> Decision:
-    if target.scope_missing or target.is_unsound(rules.now) or not _literal_keys_stand(values, target, rules.now):
-        if not replaceable:
-            return skipped(Reason.AI_NOT_REPLACED)
-        return Decision(kind, Means.REPLACE, values, typed_over=typed_over)
-    return Decision(kind, Means.UPDATE, values, typed_over=typed_over)
-
-
-def _overwritten(row: ArchivedRow, record: Record) -> dict[str, JSON]:
-    """The archive's row over the target's: what only the target has is null afterwards."""
-    held = record.values
-    values: dict[str, JSON] = {}
-    for name in row.values.keys() | held.keys():
-        if name in row.columns:
-            continue
-        if name in row.unknown or (name in _LEFT and row.values.get(name) is None):
-            if name in held:
-                values[name] = held[name]
-        elif row.values.get(name) is None:
-            values[name] = None
-        elif row.is_same(name, held.get(name)) and row.keeps(name, held[name]):
-            values[name] = held[name]
-        else:
-            values[name] = row.wire(name)
-    if held.get("visibility") in OPEN_TO_OTHERS and values.get("visibility") not in OPEN_TO_OTHERS:
-        values.update({name: None for name in (TOKEN, CHANGED_BY) if name in values})
-    return values
-
-
-def _own(target: TargetRow) -> dict[str, JSON]:
-    return {name: value for name, value in target.record.values.items() if name not in target.columns}
-
-
-def _literal_keys_stand(values: Mapping[str, JSON], target: TargetRow, now: str) -> bool:
-    """Whether every client has the row's keys with a dot already: no update can name one.
-
-    A client that removes old tombstones has forgotten those of a deleted row.
-    """
-    wanted = _literal_keys(values)
-    if wanted and target.record.state != "live":
-        return False
-    held = [target.record.values, *(view.values if view is not None else {} for view in target.views(now))]
-    return all(
-        found.keys() == wanted.keys() and all(equal_values(wanted[name], found[name]) for name in wanted)
-        for found in map(_literal_keys, held)
-    )
-
-
-def _literal_keys(values: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {name: value for name, value in values.items() if "." in name and value is not None}
-
-
-def _later(row: ArchivedRow, record: Record, changed: Iterable[str]) -> list[str]:
-    """Of the fields that differ those that the archive knows a later time of."""
-    later = [name for name in changed if name in row.values and row.time(name) > _time(record.stamps, name)]
-    if "deletedAt" in later and row.is_deleted and row.time("deletedAt") <= record.latest_time:
-        later.remove("deletedAt")  # it was deleted there before it was last changed here
-    return later
-
-
-def _time(stamps: Mapping[str, Stamp], name: str) -> str:
-    """The latest time of a field, or of a path into it."""
-    path = f"{name}."
-    return max((stamp.at for at, stamp in stamps.items() if at == name or at.startswith(path)), default="")
-
-
-def _deletion_time(record: Record) -> str:
-    stamp = record.stamps.get("deletedAt")
-    value = record.values.get("deletedAt")
-    return stamp.at if stamp is not None and stamp.at else value if type(value) is str else ""
-
-
-def _typed(record: Record, changed: Iterable[str]) -> bool:
-    for name in changed:
-        path = f"{name}."
-        for at, stamp in record.stamps.items():
-            if (at == name or at.startswith(path)) and stamp.actor is not None and stamp.actor.get("kind") == "user":
-                return True
-    return False
+    @classmethod
+    def of_json(cls, record: dict[str, Any]) -> RestorePlan:
+        """What :meth:`to_json` gave."""
+        return cls(
+            {table: Counter(rows) for table, rows in record["tables"].items()},
+            Counter(record["reasons"]),
+            record["cases"],
+            Counter(record["spaces"]),
+            record["leftOut"],
+            record["leftOutCases"],
+            Counter(record.get("withheld", {})),  # an outbox of an earlier version has none
+            record.get("withheldCases", []),
+            record["typedOver"],
+            record["repairable"],
+            record["repaired"],
+            record["repairableCases"],
+            record["replaced"],
+            record["untimed"],
+            record["nested"],
+            Counter(record["changes"]),
+        )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...archive.reader import Archive
 from ...model.registry import Registry, Table
 from ...text import jsontext
 from ...text.jsontext import JSON
+from ..progress import Tell
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, Incoming
+from .decision import Reason, RowAction, TargetRow, skipped
 from .identity import ArchiveSpaces, Destination
 from .job import Planned
 from .outbox import Item, Outbox
-from .plan import Kind, Reason, TargetRow, skipped
-from .report import Report
+from .plan import RestorePlan
 from .target import Target
 from .writing import Work, Writer, item_of
 
@@ -54,22 +55,17 @@ class Planner:
     target: Target
     writer: Writer
     include_deleted: bool
-    report: Report
+    decided: RestorePlan
 
-    def plan(self, tables: Iterable[str], outbox: Outbox, progress: Callable[[int, int], None] | None = None) -> None:
-        """``progress`` is told (bytes of the archive read, bytes in all)."""
-        chosen = list(tables)
-        sizes = {name: self.archive.reader.table_size(name) for name in chosen}
-        done, total = 0, sum(sizes.values())
-        for name in chosen:
+    def plan(self, tables: Sequence[str], outbox: Outbox, tell: Tell) -> None:
+        """Decides on every row of some tables; ``tell`` is told of the tables done."""
+        for done, name in enumerate(tables, 1):
             table = self.registry.by_name.get(name)
             if table is None:
                 self._leave(name)
             else:
                 self._table(table, outbox)
-            done += sizes[name]
-            if progress is not None:
-                progress(done, total)
+            tell(done, len(tables))
 
     def _table(self, table: Table, outbox: Outbox) -> None:
         unreadable = self.target.is_unreadable(table)
@@ -77,12 +73,12 @@ class Planner:
         for incoming, target in self._side_by_side(table):
             for one in incoming:
                 work = self._work(table, one, target, unreadable=unreadable)
-                self.report.add(table.name, one.archive_id, work, app=table.app, space=self._label(table, one))
-                for name, value in one.left_out.items() if work.decision.kind is not Kind.SKIPPED else ():
+                self.decided.add(table.name, one.archive_id, work, app=table.app, space=self._label(table, one))
+                for name, value in one.left_out.items() if work.decision.kind is not RowAction.SKIPPED else ():
                     if target is None or target.record.values.get(name) != value:  # else nothing is missing there
-                        self.report.leave_out(table.name, one.archive_id, name)
-                for name in one.withheld if work.decision.kind is not Kind.SKIPPED else ():
-                    self.report.withhold(table.name, one.archive_id, name)
+                        self.decided.leave_out(table.name, one.archive_id, name)
+                for name in one.withheld if work.decision.kind is not RowAction.SKIPPED else ():
+                    self.decided.withhold(table.name, one.archive_id, name)
                 if work.changes:
                     items.append(item_of(table.app, table.name, one.row.id, work))
             if len(items) >= _BATCH:
@@ -127,10 +123,10 @@ class Planner:
 
     def _leave(self, name: str) -> None:
         """A table that this version knows nothing of: not whose its rows are, nor whether a web client bears them."""
-        counts = self.report.tables.setdefault(name, Counter())
+        counts = self.decided.tables.setdefault(name, Counter())
         for row in self.archive.rows(name):
-            counts[Kind.SKIPPED.value] += 1
-            self.report.refuse(name, row.id, Reason.UNKNOWN_TABLE, None)
+            counts[RowAction.SKIPPED.value] += 1
+            self.decided.refuse(name, row.id, Reason.UNKNOWN_TABLE, None)
 
 
 def _space(item: Item) -> JSON:

@@ -18,6 +18,7 @@ from ...remote.sync import PushClient, SyncClient, came_too_slowly, clock_of
 from ...remote.transport import asks_for_too_long
 from ...text import jsontext
 from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
+from ..progress import Tell
 from .edits import mark
 from .lookout import Lookout, pages_since
 from .outbox import Item, Outbox
@@ -60,7 +61,7 @@ class Push:
         *,
         at_once: bool = False,
         seconds: Callable[[], float] = time.monotonic,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Tell | None = None,
     ) -> None:
         self._outbox = outbox
         self._client = client

@@ -13,7 +13,7 @@ from ...model.registry import Registry, Table
 from ...rows.identity import columns
 from ...text import jsontext
 from .archive_rows import ONE_PER_SPACE
-from .plan import TargetRow
+from .decision import TargetRow
 
 
 @dataclass(frozen=True, slots=True)

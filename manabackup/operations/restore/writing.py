@@ -12,10 +12,10 @@ from ...text import jsontext
 from ...text.jsontext import JSON
 from .archived import ArchivedRow
 from .changes import ACTOR, LARGEST_REQUEST, Change, Place, as_stored, insert, later_than, refusal, replace, update
+from .decision import AI, Decision, Means, Reason, RowAction, Rules, TargetRow, decide, skipped
 from .identity import Destination, TargetSpaces, kept_scope_fields, scope_fields
 from .in_place import replace_in_place, seal_fields
 from .outbox import Item
-from .plan import AI, Decision, Kind, Means, Reason, Rules, TargetRow, decide, skipped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ class Writer:
             if table.app == AI and not self.rules.replace_ai:
                 return Work(skipped(Reason.AI_NOT_REPLACED))
             changes, means = replace_in_place(target, sealed, place, now), Means.REPLACE
-        return _work(Decision(Kind.UPDATE, means, sealed), collection, changes, record.id, target)
+        return _work(Decision(RowAction.UPDATE, means, sealed), collection, changes, record.id, target)
 
     def _changes(
         self,

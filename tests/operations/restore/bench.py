@@ -13,11 +13,11 @@ from manabackup.crypto.fields import FieldCipher
 from manabackup.limits import DEFAULT_LIMITS
 from manabackup.model import registry
 from manabackup.model.projection import Record, fold
+from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder
 from manabackup.operations.restore.identity import TargetSpaces
-from manabackup.operations.restore.job import Account
-from manabackup.operations.restore.report import Report
-from manabackup.operations.restore.result import Result
-from manabackup.operations.restore.run import Order, Restore
+from manabackup.operations.restore.job import TargetAccount
+from manabackup.operations.restore.plan import RestorePlan
+from manabackup.operations.restore.result import RestoreResult
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
 from manabackup.sandbox import Sandbox
@@ -68,24 +68,24 @@ class Bench:
         return [change for change in changes if record is None or change["id"] == record]
 
     @contextmanager
-    def job(self, path: Path, **asked: Any) -> Iterator[Restore]:
+    def job(self, path: Path, **asked: Any) -> Iterator[RestoreJob]:
         """A restore that is not begun yet."""
         with (
             open_archive(path) as archive,
             self.account() as account,
-            Restore(archive, account, Order(**asked), self.folder / "restore") as job,
+            RestoreJob(archive, account, RestoreOrder(**asked), self.folder / "restore") as job,
         ):
             yield job
 
     @contextmanager
-    def account(self) -> Iterator[Account]:
+    def account(self) -> Iterator[TargetAccount]:
         """The account, to be written for."""
         tokens = StaticToken(self.box.accounts.issue_token(self.user))
         with connect(tokens, auth_url=self.box.url, sync_url=self.box.url, limits=self.limits) as connection:
             spaces = TargetSpaces(self.user, self.types, self.personal)
-            yield Account(connection, spaces, self.cipher, self.has_vault)
+            yield TargetAccount(connection, spaces, self.cipher, self.has_vault)
 
-    def restore(self, path: Path, **asked: Any) -> Result:
+    def restore(self, path: Path, **asked: Any) -> RestoreResult:
         """From the plan to the verification."""
         with self.job(path, **asked) as job:
             job.plan()
@@ -96,7 +96,7 @@ class Bench:
         assert result.verification.ok, result.verification.cases
         return result
 
-    def plan(self, path: Path, **asked: Any) -> Report:
+    def plan(self, path: Path, **asked: Any) -> RestorePlan:
         """The plan alone."""
         with self.job(path, **asked) as job:
             return job.plan()

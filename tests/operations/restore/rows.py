@@ -9,8 +9,8 @@ from manabackup.model import registry
 from manabackup.model.projection import fold
 from manabackup.model.registry import Table
 from manabackup.operations.restore.archived import ArchivedRow
+from manabackup.operations.restore.decision import OnConflict, Reason, Rules, TargetRow
 from manabackup.operations.restore.identity import Destination, TargetSpaces
-from manabackup.operations.restore.plan import OnConflict, Reason, Rules, TargetRow
 from manabackup.operations.restore.writing import Work, Writer
 from manabackup.rows.identity import columns
 from manabackup.text import jsontext

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.model.projection import fold
+from manabackup.operations.restore.decision import Reason
 from manabackup.operations.restore.identity import Destination, TargetSpaces
-from manabackup.operations.restore.plan import Reason
 from manabackup.operations.restore.writing import event_of
 from manabackup.text import jsontext
 from manabackup.text.jsontext import Number

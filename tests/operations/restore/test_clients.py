@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manabackup.model.projection import fold
-from manabackup.operations.restore.plan import Kind, Means
+from manabackup.operations.restore.decision import Means, RowAction
 from tests.projection.changes import XENIA, T
 from tests.reference_client import Client
 
@@ -109,7 +109,7 @@ def test_every_client_shows_the_planned_row_now_and_after_a_later_edit(
         repair=True,
     )
     after = sent(done)
-    if done.decision.kind is Kind.UNCHANGED:
+    if done.decision.kind is RowAction.UNCHANGED:
         assert target is not None
         if target.record.state == "live":
             wanted = without_scope(target.record.values)
@@ -155,4 +155,4 @@ def test_a_restored_row_is_sound_and_restoring_it_once_more_changes_nothing(
     if done.decision.means is not None:
         assert not fold(TASKS, stream).unsound("2026-06-01T12:00:00.001Z")
     again = work(archive, held(*stream), repair=repair)
-    assert again.decision.kind is Kind.UNCHANGED, sent(again)
+    assert again.decision.kind is RowAction.UNCHANGED, sent(again)

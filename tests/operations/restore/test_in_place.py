@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from manabackup.model.projection import fold
 from manabackup.model.registry import Table
-from manabackup.operations.restore.plan import Means, OnConflict, Reason, Rules, TargetRow
+from manabackup.operations.restore.decision import Means, OnConflict, Reason, Rules, TargetRow
 from manabackup.operations.restore.web_rule import LATEST_CLOCK, replay
 from manabackup.operations.restore.writing import Work, Writer
 from manabackup.rows.private_fields import is_clear

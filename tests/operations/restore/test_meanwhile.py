@@ -19,14 +19,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manabackup.crypto.fields import is_encrypted
-from manabackup.errors import ServerError
+from manabackup.errors import ConflictError, ServerError
 from manabackup.limits import Limits
 from manabackup.mirror import Snapshot
 from manabackup.model.projection import fold
-from manabackup.operations.restore.job import ConflictError, Job
-from manabackup.operations.restore.plan import OnConflict
-from manabackup.operations.restore.result import Result
-from manabackup.operations.restore.sealing import Sealing
+from manabackup.operations.restore.decision import OnConflict
+from manabackup.operations.restore.encrypt_in_place import EncryptInPlaceJob
+from manabackup.operations.restore.job import Job
+from manabackup.operations.restore.result import RestoreResult
 from manabackup.operations.restore.writing import is_ours
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
@@ -169,7 +169,7 @@ class Scene:
                 for line in page.lines()
             )
 
-    def check(self, result: Result) -> set[tuple[str, str]]:
+    def check(self, result: RestoreResult) -> set[tuple[str, str]]:
         """Gives the rows whose edit is lost; each of them must have been told of."""
         assert self.edited
         told = {(case["table"], case["id"]) for case in result.edits if case["outcome"] != "kept"}
@@ -221,7 +221,7 @@ class Moments:
             self.scene.bench.line.moment = lambda: None
 
 
-def carried_out(job: Job, plan: Callable[[], Any], moments: Moments) -> Result:
+def carried_out(job: Job, plan: Callable[[], Any], moments: Moments) -> RestoreResult:
     """All steps of a task. Where conflicts stop it, what was sent by then is told of by the next one."""
     if job.resumed() is None:
         with moments.of("plan"):
@@ -277,7 +277,7 @@ def test_an_edit_while_fields_are_encrypted_stands_in_the_end_or_is_told_of(
     bench: Bench, tmp_path: Path, moment: tuple[str, int]
 ) -> None:
     scene = scene_of(bench)
-    with bench.account() as account, Sealing(account, bench.folder / "restore") as job:
+    with bench.account() as account, EncryptInPlaceJob(account, bench.folder / "restore") as job:
         result = carried_out(job, lambda: job.plan(TABLES), Moments(scene, moment))
     scene.edit()
     lost = scene.check(result)

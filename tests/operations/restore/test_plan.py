@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manabackup.crypto.fields import FieldCipher
-from manabackup.operations.restore.plan import Fault, Kind, Need, Reason
+from manabackup.operations.restore.decision import Fault, Need, Reason, RowAction
 from tests.projection.changes import WATCHER, XENIA, T, delete, insert, update
 
 from .rows import CIPHER, HOME, MISSIONS, NOW, archived, held, outline, present, sent, work
@@ -212,7 +212,7 @@ def test_rows_of_ai_are_replaced_only_when_that_is_asked_for() -> None:
     row = archived({"title": "A"}, table=MISSIONS)
     target = held(*UNSOUND, table=MISSIONS)
     done = work(row, target, table=MISSIONS)
-    assert (done.decision.kind, done.decision.reason) == (Kind.SKIPPED, Reason.AI_NOT_REPLACED)
+    assert (done.decision.kind, done.decision.reason) == (RowAction.SKIPPED, Reason.AI_NOT_REPLACED)
     assert outline(work(row, target, table=MISSIONS, replace_ai=True)) == ("update", REPLACE)
 
 

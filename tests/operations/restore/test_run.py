@@ -11,12 +11,11 @@ import pytest
 
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.errors import DamagedArchiveError, ServerError, UsageError, WrongKeyError
+from manabackup.errors import ConflictError, DamagedArchiveError, ServerError, UsageError, WrongKeyError
 from manabackup.limits import Limits
 from manabackup.operations.rekey import rekey
-from manabackup.operations.restore.job import ConflictError
-from manabackup.operations.restore.plan import OnConflict
-from manabackup.operations.restore.report import Report
+from manabackup.operations.restore.decision import OnConflict
+from manabackup.operations.restore.plan import RestorePlan
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.operations.archives import ANNA, PERSONAL, TEAM, USER, meta_of, ours, web
@@ -92,8 +91,8 @@ def test_what_no_key_opens_is_left_out_and_reported_and_stays_in_the_target(benc
     bench.write({"id": "n2", "data": {"title": another, "color": "old", "createdAt": THEN}}, "notes")
     rows = [{"id": f"n{number}", "title": foreign, "color": "new"} for number in (1, 2)]
     result = bench.restore(archive_of(tmp_path, "notes", *rows))
-    assert result.report.left_out == 2
-    assert result.report.left_out_cases[0] == {"table": "notes", "id": "n1", "field": "title"}
+    assert result.plan.left_out == 2
+    assert result.plan.left_out_cases[0] == {"table": "notes", "id": "n1", "field": "title"}
     assert "title" not in bench.row("notes", "n1").values
     assert bench.row("notes", "n2").values["title"] == another
     assert result.losses == 2
@@ -106,7 +105,7 @@ def test_nothing_is_left_out_where_the_target_holds_the_same_ciphertext(bench: B
     result = bench.restore(
         archive_of(tmp_path, "notes", *({"id": f"n{n}", "title": foreign, "color": "new"} for n in (1, 2)))
     )
-    assert (result.updated, result.report.left_out, result.losses) == (1, 0, 0)
+    assert (result.updated, result.plan.left_out, result.losses) == (1, 0, 0)
     assert bench.row("notes", "n2").values["title"] == foreign
 
 
@@ -135,11 +134,11 @@ def test_R5_secrets_of_another_account_do_not_reach_the_target_and_are_named(
             rekey(archive, path, CIPHER)
     result = bench.restore(path)
     fields = {f"{table}.{[*row][-1]}": 1 for table, row in SECRETS.items()}
-    assert result.report.withheld == ({} if by_rekey else fields)
-    assert {(case["table"], case["id"]) for case in result.report.withheld_cases} == (
+    assert result.plan.withheld == ({} if by_rekey else fields)
+    assert {(case["table"], case["id"]) for case in result.plan.withheld_cases} == (
         set() if by_rekey else {(table, row["id"]) for table, row in SECRETS.items()}
     )
-    assert (result.losses, Report.of_json(result.report.to_json())) == (0, result.report)
+    assert (result.losses, RestorePlan.of_json(result.plan.to_json())) == (0, result.plan)
     for table in SECRETS.keys() - {"links"}:
         assert [*SECRETS[table]][-1] not in bench.row(table, SECRETS[table]["id"]).values
     values = bench.row("links", "l").values
@@ -149,7 +148,7 @@ def test_R5_secrets_of_another_account_do_not_reach_the_target_and_are_named(
 
 def test_secrets_come_back_into_the_account_that_they_are_of(bench: Bench, tmp_path: Path) -> None:
     result = bench.restore(with_secrets(tmp_path / "a.mana", bench.user))
-    assert not result.report.withheld
+    assert not result.plan.withheld
     for table, row in SECRETS.items():
         name = [*row][-1]
         assert bench.row(table, row["id"]).values[name] == row[name]
@@ -212,7 +211,7 @@ def test_rows_that_the_target_has_already_stay_as_they_are_whatever_clients_show
     assert (report.planned, report.repairable, report.repaired) == (0, 1, 0)
     assert report.repairable_cases == [{"table": "tasks", "id": "t", "reason": "otherValues", "fields": ["order"]}]
     result = bench.restore(path, repair=True)
-    assert (result.updated, result.report.repairable, result.report.repaired) == (1, 1, 1)
+    assert (result.updated, result.plan.repairable, result.plan.repaired) == (1, 1, 1)
     again = bench.plan(path, repair=True)
     assert (again.planned, again.repairable) == (0, 0)
 
@@ -231,7 +230,7 @@ def test_R6_rows_of_the_personal_space_go_to_the_personal_space_and_others_are_r
     bench: Bench, tmp_path: Path
 ) -> None:
     result = bench.restore(spaced(tmp_path, 0, 1, 2, None))
-    assert (result.inserted, result.report.spaces) == (3, {TEAM: 1})
+    assert (result.inserted, result.plan.spaces) == (3, {TEAM: 1})
     assert {bench.row("tasks", record).values["spaceId"] for record in ("t0", "t2", "t3")} == {bench.home}
     assert result.losses == 1
 
@@ -365,7 +364,7 @@ def test_of_several_archived_documents_of_a_space_the_latest_counts(bench: Bench
         documents(tmp_path, ("a", "older", 0, THEN), ("b", "newest", 0, LATER), ("c", "old", 2, THEN))
     )
     assert content(bench, "boot") == '"newest"'
-    assert result.report.reasons == {"superseded": 2}
+    assert result.plan.reasons == {"superseded": 2}
 
 
 def test_an_id_that_holds_a_space_holds_the_new_one(bench: Bench, tmp_path: Path) -> None:
@@ -448,7 +447,7 @@ def test_R3_rows_that_the_server_would_refuse_are_reported_and_the_others_go_on(
     rows: list[dict[str, Any]] = [{"id": "a", "order": 1}, {"id": "b", "note": "x\0y"}, {"id": "c", "order": 3}]
     result = bench.restore(archive_of(tmp_path, "tasks", *rows))
     assert result.inserted == 2
-    assert result.report.cases == [{"table": "tasks", "id": "b", "reason": "nul"}]
+    assert result.plan.cases == [{"table": "tasks", "id": "b", "reason": "nul"}]
     assert not any(b"\\u0000" in jsontext.dumps(pushed.body) for pushed in bench.line.pushed)
 
 
@@ -532,14 +531,14 @@ def test_what_was_only_planned_is_forgotten(bench: Bench, tmp_path: Path) -> Non
 
 
 def test_apps_of_which_a_device_could_miss_changes_are_named() -> None:
-    report = Report()
+    report = RestorePlan()
     report.changes.update({"todo": 5_000, "notes": 5_001})
     assert report.large_apps == {"notes": 5_001}
 
 
 def test_a_plan_is_read_back_as_it_was_written(bench: Bench, tmp_path: Path) -> None:
     report = bench.plan(spaced(tmp_path, 0, 1, 2))
-    assert Report.of_json(jsontext.parse(jsontext.dumps(report.to_json()))) == report
+    assert RestorePlan.of_json(jsontext.parse(jsontext.dumps(report.to_json()))) == report
 
 
 @pytest.mark.parametrize("known", [False, True])

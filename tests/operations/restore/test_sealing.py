@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from manabackup.errors import ServerError, UsageError
+from manabackup.errors import ServerError, UnfinishedError, UsageError
 from manabackup.limits import Limits
-from manabackup.operations.restore.job import UnfinishedError
-from manabackup.operations.restore.report import Report
-from manabackup.operations.restore.result import Result
-from manabackup.operations.restore.sealing import Sealing
+from manabackup.operations.restore.encrypt_in_place import EncryptInPlaceJob
+from manabackup.operations.restore.plan import RestorePlan
+from manabackup.operations.restore.result import RestoreResult
 from manabackup.text import jsontext
 from tests.operations.archives import meta_of, ours
 from tests.reference_client import Client
@@ -28,13 +27,13 @@ TABLES = ("tasks", "notes", "kontextDoc", "userContext", "aiMissions", "contacts
 
 
 @contextmanager
-def job(bench: Bench, **options: Any) -> Iterator[Sealing]:
+def job(bench: Bench, **options: Any) -> Iterator[EncryptInPlaceJob]:
     """One that is not begun yet."""
-    with bench.account() as account, Sealing(account, bench.folder / "restore", **options) as job:
+    with bench.account() as account, EncryptInPlaceJob(account, bench.folder / "restore", **options) as job:
         yield job
 
 
-def sealed(bench: Bench, tables: Sequence[str] = TABLES, **options: Any) -> Result:
+def sealed(bench: Bench, tables: Sequence[str] = TABLES, **options: Any) -> RestoreResult:
     """From the plan to the verification."""
     with job(bench, **options) as running:
         running.plan(tables)
@@ -46,7 +45,7 @@ def sealed(bench: Bench, tables: Sequence[str] = TABLES, **options: Any) -> Resu
     return result
 
 
-def planned(bench: Bench, **options: Any) -> Report:
+def planned(bench: Bench, **options: Any) -> RestorePlan:
     """The plan alone."""
     with job(bench, **options) as running:
         return running.plan(TABLES)
@@ -103,7 +102,7 @@ def test_no_row_gets_a_time_a_visibility_or_a_column_that_it_did_not_have(bench:
     bench.write({"id": "bare", "data": {"title": "d"}, "spaceId": bench.home}, "notes")
     before = {record: bench.row("notes", record) for record in ("timed", "untimed", "future", "bare")}
     result = sealed(bench)
-    assert (result.report.replaced, result.updated) == (0, 4)
+    assert (result.plan.replaced, result.updated) == (0, 4)
     for record, row in before.items():
         after = bench.row("notes", record)
         assert opened(after.values.pop("title")) == row.values.pop("title")
@@ -120,7 +119,7 @@ def test_a_row_whose_time_is_a_number_is_replaced_and_its_times_taken_away_again
     values = {name: value for name, value in bench.row("notes", "n").values.items() if value is not None}
     assert opened(values.pop("title")) == "a"
     assert values == {"spaceId": bench.home, "createdAt": 1_700_000_000_000}
-    assert result.report.replaced == 1
+    assert result.plan.replaced == 1
 
 
 def test_every_client_shows_ciphertext_afterwards_whenever_it_syncs(bench: Bench) -> None:
@@ -174,7 +173,7 @@ def test_ai_rows_are_replaced_only_when_that_is_asked_for(bench: Bench) -> None:
     note(bench, "untimed", table="aiMissions", title="x", at=None)
     note(bench, "numbered", table="aiMissions", title="x", at=None, createdAt=5)
     result = sealed(bench)
-    assert (result.updated, result.report.reasons, result.losses) == (2, {"aiNotReplaced": 1}, 1)
+    assert (result.updated, result.plan.reasons, result.losses) == (2, {"aiNotReplaced": 1}, 1)
     assert operations(bench, "untimed", "aiMissions") == ["insert", "insert"]
     assert operations(bench, "numbered", "aiMissions") == ["insert"]
     assert sealed(bench, replace_ai=True).updated == 1
@@ -217,7 +216,7 @@ def test_what_a_later_version_may_have_encrypted_is_left_and_reported(bench: Ben
     note(bench, "both", title="enc:2:neuer", content="offen")
     note(bench, "one", title="enc:2:neuer")
     result = sealed(bench)
-    assert (result.updated, result.report.left_out) == (1, 2)
+    assert (result.updated, result.plan.left_out) == (1, 2)
     values = bench.row("notes", "both").values
     assert (values["title"], opened(values["content"])) == ("enc:2:neuer", "offen")
     assert operations(bench, "one") == ["insert"]

@@ -21,13 +21,14 @@ from ...model.spaces import PERSONAL
 from ...text import jsontext
 from ...text.timestamps import app_time, format_timestamp
 from ..account.source import Source
+from ..progress import Step, Watch, teller
 from .ciphertexts import Ciphertexts
 from .findings import Finding, Findings, Severity
 from .references import References
 from .rows import RowChecks
 from .vault import VaultState
 
-Progress = Callable[[int, int], None]
+_CLEAR = ("plaintextField", "plaintextUnknownSpace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ class Audit:
         return next((finding for finding in self.findings if finding.kind.id == kind), None)
 
     @property
+    def tables_in_clear(self) -> list[str]:
+        """The tables with private fields in clear that are the user's own, as far as anybody knows."""
+        return [name for kind in _CLEAR if (found := self.finding(kind)) for name in found.tables]
+
+    @property
     def is_clean(self) -> bool:
         """Nothing was found but what is good to know."""
         return all(finding.kind.severity is Severity.NOTE for finding in self.findings)
@@ -94,23 +100,23 @@ def audit(
     personal_space: str | None = None,
     now: datetime | None = None,
     scratch: Path | None = None,
-    progress: Progress | None = None,
+    progress: Watch | None = None,
 ) -> Audit:
     """Looks at everything that a source holds.
 
     ``locked``: the account has a key, and it is not at hand, so that nothing is said of what it would open.
     ``personal_space`` names the user's own space where the source does not know. ``scratch`` is a folder for temporary
-    files, which are encrypted and have no name; by default the system's. ``progress`` is told (changes done, in all).
+    files, which are encrypted and have no name; by default the system's. ``progress`` is told of :attr:`Step.AUDIT`.
 
     Raises :class:`MirrorError` for a damaged mirror, :class:`OutputError` when the scratch folder takes nothing.
     """
     make_file = spool_files((scratch or Path(tempfile.gettempdir())) / "audit")
     run = _Audit(source, vault or VaultState(), locked, personal_space, now or datetime.now(UTC), make_file)
+    tell = teller(progress, Step.AUDIT)
     done, total = 0, sum(collection.changes for collection in source.mirror.collections())
     for count in run.streams():
         done += count
-        if progress is not None:
-            progress(done, total)
+        tell(done, total)
     return run.finish()
 
 

@@ -14,20 +14,21 @@ from ...model.registry import Table
 from ...model.spaces import PERSONAL
 from ...rows.archived import is_ours
 from ...text import jsontext
-from ..pull.reading import Progress as PullProgress
+from ..progress import Step, Watch, teller
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions
+from .decision import OnConflict, Rules
 from .identity import ArchiveSpaces, SpaceOptions
-from .job import Account, Job, Planned, Progress
+from .job import Job, Planned
 from .outbox import Item
-from .plan import OnConflict, Rules
+from .plan import RestorePlan
 from .planning import Planner, Tables
-from .report import Report
 from .target import Target
+from .target_account import TargetAccount
 from .writing import Writer
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RestoreOrder:
     """What is asked for. Empty sequences mean everything."""
 
     on_conflict: OnConflict = OnConflict.OVERWRITE
@@ -51,18 +52,18 @@ class Order:
     """Store private fields in clear where the target has no vault."""
 
 
-class Restore(Job):
+class RestoreJob(Job):
     """One restore of an open archive into an account; ``folder`` is its own.
 
     Everything raises also :class:`DamagedArchiveError`.
     """
 
-    def __init__(self, archive: Archive, account: Account, order: Order, folder: Path) -> None:
+    def __init__(self, archive: Archive, account: TargetAccount, order: RestoreOrder, folder: Path) -> None:
         super().__init__(account, folder)
         self._archive = archive
         self._order = order
 
-    def plan(self, *, pulling_progress: PullProgress | None = None, progress: Progress | None = None) -> Report:
+    def plan(self, progress: Watch | None = None) -> RestorePlan:
         """Reads the target, decides on every row, and fills the outbox. Nothing is sent.
 
         Raises :class:`UsageError` for what cannot be done, :class:`WrongKeyError` for an archive under another key,
@@ -74,17 +75,17 @@ class Restore(Job):
         if not chosen:
             raise UsageError("the archive has none of these tables")
         filled = [name for name in chosen if self._archive.reader.table_size(name)]
-        report = Report()
-        with self._planning(filled, pulling_progress) as (target, now):
-            planner = self._planner(spaces, target, now, report)
-            planner.plan(chosen, self._outbox, progress)
-        self._remember(report)
-        return report
+        plan = RestorePlan()
+        with self._planning(filled, progress) as (target, now):
+            planner = self._planner(spaces, target, now, plan)
+            planner.plan(chosen, self._outbox, teller(progress, Step.PLAN))
+        self._remember(plan)
+        return plan
 
     # --- below
 
     def _planner(
-        self, spaces: ArchiveSpaces, target: Target, now: str, report: Report, ids: Collection[str] | None = None
+        self, spaces: ArchiveSpaces, target: Target, now: str, plan: RestorePlan, ids: Collection[str] | None = None
     ) -> Planner:
         """``ids`` are those of the rows in the archive that are looked at; by default those that were asked for."""
         options = RowOptions(
@@ -104,14 +105,14 @@ class Restore(Job):
         )
         rules = Rules(now, self._order.on_conflict, self._order.replace_ai, self._order.repair)
         writer = Writer(self._account.spaces, rules, private_into_shared=self._order.private_into_shared)
-        return Planner(self._archive, self._registry, rows, spaces, target, writer, self._order.include_deleted, report)
+        return Planner(self._archive, self._registry, rows, spaces, target, writer, self._order.include_deleted, plan)
 
     def _again(
         self, table: Table, stale: Mapping[str, Item], target: Target, now: str
     ) -> Iterator[tuple[Item, Planned]]:
         same = table.name not in self._registry.well_known_ids and table.name != ONE_PER_SPACE
         ids = stale.keys() if same else None  # elsewhere a row may have another id in the archive
-        return self._planner(self._archive_spaces(), target, now, Report(), ids).again(table, stale)
+        return self._planner(self._archive_spaces(), target, now, RestorePlan(), ids).again(table, stale)
 
     @property
     def _stops_at_conflicts(self) -> bool:

@@ -16,34 +16,29 @@ from ...model.registry import Table
 from ...rows.private_fields import fields_in_clear, is_of_other_version
 from ...text import jsontext
 from ...text.jsontext import JSON
-from ..pull.reading import Progress as PullProgress
-from .job import Account, Job, Planned, Progress
+from ..progress import Step, Watch, teller
+from .decision import Decision, OnConflict, Reason, RowAction, Rules, TargetRow, skipped
+from .job import Job, Planned
 from .outbox import Item
-from .plan import Decision, Kind, OnConflict, Reason, Rules, TargetRow, skipped
-from .report import Report
+from .plan import RestorePlan
 from .target import Target
+from .target_account import TargetAccount
 from .writing import Work, Writer, item_of
 
 _BATCH = 500
 
 
-class Sealing(Job):
+class EncryptInPlaceJob(Job):
     """One run of encrypting what stands in clear; ``folder`` is that of restores into the account.
 
     ``replace_ai``: also rows of ``ai`` that only a replace reaches, which a runner on the server takes as deleted.
     """
 
-    def __init__(self, account: Account, folder: Path, *, replace_ai: bool = False) -> None:
+    def __init__(self, account: TargetAccount, folder: Path, *, replace_ai: bool = False) -> None:
         super().__init__(account, folder)
         self._replace_ai = replace_ai
 
-    def plan(
-        self,
-        tables: Sequence[str],
-        *,
-        pulling_progress: PullProgress | None = None,
-        progress: Progress | None = None,
-    ) -> Report:
+    def plan(self, tables: Sequence[str], progress: Watch | None = None) -> RestorePlan:
         """Reads the apps of some tables and fills the outbox with every row that can be mended. Nothing is sent.
 
         Raises :class:`UsageError` for an account without a key, :class:`ServerError`, :class:`SignInError`,
@@ -51,37 +46,37 @@ class Sealing(Job):
         """
         if self._account.cipher is None:
             raise UsageError("without the account's key nothing can be encrypted")
-        report = Report()
+        plan = RestorePlan()
         apps = {self._registry.by_name[name].app for name in tables}
         chosen = [table for table in self._registry.tables if table.app in apps and table.encrypted]
-        with self._planning(tables, pulling_progress) as (target, now):
+        with self._planning(tables, progress) as (target, now):
             rules = Rules(now, OnConflict.OVERWRITE, self._replace_ai)
             writer = Writer(self._account.spaces, rules)
+            tell = teller(progress, Step.PLAN)
             for done, table in enumerate(chosen):
                 items: list[Item] = []
-                for item in self._table(table, target, writer, report):
+                for item in self._table(table, target, writer, plan):
                     items.append(item)
                     if len(items) >= _BATCH:
                         self._outbox.add(items)
                         items = []
                 self._outbox.add(items)
-                if progress is not None:
-                    progress(done + 1, len(chosen))
-        self._remember(report)
-        return report
+                tell(done + 1, len(chosen))
+        self._remember(plan)
+        return plan
 
-    def _table(self, table: Table, target: Target, writer: Writer, report: Report) -> Iterator[Item]:
+    def _table(self, table: Table, target: Target, writer: Writer, plan: RestorePlan) -> Iterator[Item]:
         unreadable = target.is_unreadable(table)
         for record_id, lines in target.records(table):
             held = target.row(table, lines)
             clear, known = self._in_clear(table, held)
             for name in clear:
                 if name not in known:
-                    report.leave_out(table.name, record_id, name)
+                    plan.leave_out(table.name, record_id, name)
             if not known:
                 continue
             work = self._work(table, held, known, writer, unreadable=unreadable)
-            report.add(table.name, record_id, work, app=table.app, space=held.record.space)
+            plan.add(table.name, record_id, work, app=table.app, space=held.record.space)
             if work.changes:
                 yield item_of(table.app, table.name, record_id, work)
 
@@ -95,7 +90,7 @@ class Sealing(Job):
                 continue
             held = target.row(table, lines)
             _, known = self._in_clear(table, held)
-            work = Work(Decision(Kind.UNCHANGED))
+            work = Work(Decision(RowAction.UNCHANGED))
             if known:
                 work = self._work(table, held, known, writer, unreadable=unreadable)
             yield stale[record_id], Planned(record_id, work, held, space=held.record.space)

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..text.printable import counted
+from .printable import counted
 
 BOM = "\ufeff"
 """The byte order mark that editors put before a text. Dropped before a secret wherever it needs not be exact."""
