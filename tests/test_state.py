@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 from keyring.backend import KeyringBackend
@@ -69,7 +70,7 @@ def drawer() -> DrawerBackend:
 
 @pytest.fixture
 def drawer_store(folder: StateFolder, drawer: DrawerBackend) -> SessionStore:
-    return folder.sessions(keyring=lambda: Keyring(drawer))
+    return folder.sessions(keyring=lambda: Keyring(cast("KeyringBackend", drawer)))
 
 
 def mode(path: Path) -> int:
@@ -128,7 +129,9 @@ def test_a_file_with_the_cookie_is_forgotten_too(store: SessionStore) -> None:
 
 
 def test_profiles_do_not_see_each_others_sessions(folder: StateFolder, drawer: DrawerBackend) -> None:
-    first, second = (folder.sessions(name, keyring=lambda: Keyring(drawer)) for name in ("one", "two"))
+    first, second = (
+        folder.sessions(name, keyring=lambda: Keyring(cast("KeyringBackend", drawer))) for name in ("one", "two")
+    )
     first.save(SESSION)
     assert second.load() is None
     second.delete()

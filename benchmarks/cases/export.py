@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from binascii import a2b_base64
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def measure_many(setting: Setting) -> list[Line]:
     results = interleaved(
         1,
         {
-            str(dataset.changes): lambda dataset=dataset: run(write_archive, folder=dataset.folder, target=target)
+            str(dataset.changes): partial(run, write_archive, folder=dataset.folder, target=target)
             for dataset in (few, many)
         },
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from ..measure import interleaved, run_command, typical
@@ -23,7 +24,7 @@ def measure(setting: Setting) -> list[Line]:
         _ROUNDS,
         {
             "nothing": lambda: run_command(nothing),
-            **{option: lambda option=option: run_command([*program, option]) for option in options},
+            **{option: partial(run_command, [*program, option]) for option in options},
         },
     )
     return [

@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ Maker = Callable[..., Written]
 def make_archive() -> Maker:
     """Writes an archive: ``make_archive(path, {"notes": [line, …]}, seal=…)``."""
 
-    def make(path: Path, tables: dict[str, list[bytes]], *, seal: Seal | None = None, **options: object) -> Written:
+    def make(path: Path, tables: dict[str, list[bytes]], *, seal: Seal | None = None, **options: Any) -> Written:
         with path.open("w+b") as file:
             writer = ArchiveWriter(
                 file, tables=list(tables), seal=seal, make_spool_file=tempfile.TemporaryFile, **options

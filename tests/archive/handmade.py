@@ -124,7 +124,7 @@ def sealed_parts(
 ) -> list[Part]:
     """The outer parts around a body; ``block`` and ``changes`` replace what would be honest, ``...`` takes it away."""
     sealed = AESGCM(key_of(PASSPHRASE, salt, iterations)).encrypt(iv, plaintext, None)
-    stated = seal_block(plaintext, iterations=iterations, salt=salt, iv=iv) | (block or {})
+    stated = seal_block(plaintext, iterations=iterations, salt=salt, iv=iv) | dict(block or {})
     outer = {**keys, "passphrase": {key: value for key, value in stated.items() if value is not ...}}
     if with_hash:
         outer["sealedSha256"] = hashlib.sha256(sealed).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def test_what_was_not_begun_when_the_caller_gave_up_is_not_done() -> None:
 
 def test_a_full_disk_is_told_to_the_writer_of_an_archive_and_no_thread_stays(tmp_path: Path) -> None:
     def write() -> None:
-        with ArchiveWriter(FullDisk(3_000_000), tables=["notes"], make_spool_file=(tmp_path / "spool").open) as writer:
+        with ArchiveWriter(FullDisk(3_000_000), tables=["notes"], make_spool_file=tempfile.TemporaryFile) as writer:
             table = writer.table("notes")
             for number in range(400_000):
                 table.add(b'{"id":"%06d","title":"%064x"}' % (number, number * 0x9E3779B97F4A7C15))
@@ -127,7 +128,7 @@ def test_an_error_between_rows_ends_the_thread_too(tmp_path: Path) -> None:
     def write() -> None:
         with (
             (tmp_path / "archive").open("w+b") as file,
-            ArchiveWriter(file, tables=["notes"], make_spool_file=(tmp_path / "spool").open) as writer,
+            ArchiveWriter(file, tables=["notes"], make_spool_file=tempfile.TemporaryFile) as writer,
         ):
             writer.table("notes").add(b'{"id":"1"}')
             writer.add("account/data.json", b"{}")

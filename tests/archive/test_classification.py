@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import pytest
 from hypothesis import assume, given, settings
@@ -292,7 +292,10 @@ def by_zipfile(method: int, *, streamed: bool = False, zip64: bool = False) -> C
 
     def repack(folder: Path, target: Path) -> None:
         paths = sorted((path for path in folder.rglob("*") if path.is_file()), reverse=True)
-        with target.open("wb") as file, zipfile.ZipFile(Pipe(file) if streamed else file, "w", method) as container:
+        with (
+            target.open("wb") as file,
+            zipfile.ZipFile(cast("IO[bytes]", Pipe(file)) if streamed else file, "w", method) as container,
+        ):
             for path in paths:
                 entry = zipfile.ZipInfo.from_file(path, str(path.relative_to(folder)))
                 entry.compress_type = method

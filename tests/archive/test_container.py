@@ -12,6 +12,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +41,7 @@ def zipped(entries: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
     return bytearray(file.getvalue())
 
 
-def ours(entries: dict[str, bytes], **options: object) -> bytes:
+def ours(entries: dict[str, bytes], **options: Any) -> bytes:
     """A container made by our writer, into a sink that cannot seek."""
     chunks: list[bytes] = []
 
@@ -57,12 +58,12 @@ def ours(entries: dict[str, bytes], **options: object) -> bytes:
     return b"".join(chunks)
 
 
-def read_all(blob: bytes, limits: Limits | None = None) -> dict[str, bytes]:
+def read_all(blob: bytes | bytearray, limits: Limits | None = None) -> dict[str, bytes]:
     container = Container(BytesSource(bytes(blob)), limits or Limits())
     return {name: b"".join(container.chunks(entry)) for name, entry in container.entries.items()}
 
 
-def refused(blob: bytes, code: str, limits: Limits | None = None) -> None:
+def refused(blob: bytes | bytearray, code: str, limits: Limits | None = None) -> None:
     with pytest.raises(DamagedArchiveError) as caught:
         read_all(blob, limits)
     assert caught.value.code == code

@@ -59,7 +59,7 @@ def test_bytes_behind_a_stream_are_refused_wherever_they_begin(
 
 @given(st.binary(max_size=600), st.integers(1, 100), st.integers(1, 500))
 def test_both_engines_take_the_same_streams(garbage: bytes, piece: int, most: int) -> None:
-    taken = []
+    taken: list[bytes | None] = []
     for engine in ENGINES:
         try:
             taken.append(b"".join(engine(cut(garbage, piece), most)))

@@ -152,7 +152,13 @@ def rewritten(path: Path, change: dict[str, object] | None = None, drop: str | N
 def test_A3_an_edited_outer_manifest_is_tampering(sealed: Path) -> None:
     rewritten(sealed)  # the rewriting itself does no harm
     assert rows(sealed) == ROWS
-    for change in ({"userId": "somebody-else"}, {"rowCounts": {"notes": 3}}, {"new": 1}, {"scope": {"type": "full "}}):
+    changes: list[dict[str, object]] = [
+        {"userId": "somebody-else"},
+        {"rowCounts": {"notes": 3}},
+        {"new": 1},
+        {"scope": {"type": "full "}},
+    ]
+    for change in changes:
         rewritten(sealed, change)
         with pytest.raises(TamperedArchiveError):
             rows(sealed)

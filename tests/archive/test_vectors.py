@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ REFUSALS = {
 WRONG_PASSPHRASE = {"sealed-body-flip-tag", "sealed-iv-altered", "sealed-salt-altered", "sealed-iterations-599999"}
 
 
-def read(case: dict) -> dict[str, list]:
+def read(case: dict[str, Any]) -> dict[str, list[Any]]:
     path = VECTORS / case["file"]
     with open_archive(path, lambda: case.get("passphrase", "")) as archive:
         tables = {table: [jsontext.dumps(row.values()) for row in archive.rows(table)] for table in archive.tables}
@@ -77,12 +78,12 @@ def read(case: dict) -> dict[str, list]:
     return tables
 
 
-def unless(names: set[str] | dict) -> list:
+def unless(names: set[str] | dict[str, Any]) -> list[Any]:
     return [pytest.param(case, id=case["name"]) for case in CASES if case["name"] not in names]
 
 
 @pytest.mark.parametrize("case", [param for param in unless(STRICTER) if param.values[0]["ok"]])
-def test_rows_equal_those_that_the_web_app_reads(case: dict) -> None:
+def test_rows_equal_those_that_the_web_app_reads(case: dict[str, Any]) -> None:
     expected = jsontext.parse((VECTORS / case["expected"]).read_bytes())["tables"]
     rows = read(case)
     if case["name"] == "data-name-proto":
@@ -103,7 +104,7 @@ def test_refuses_what_the_web_app_lets_pass(name: str) -> None:
 @pytest.mark.parametrize(
     "case", [param for param in unless({"sealed-small-no-passphrase"}) if not param.values[0]["ok"]]
 )
-def test_refuses_what_the_web_app_refuses(case: dict) -> None:
+def test_refuses_what_the_web_app_refuses(case: dict[str, Any]) -> None:
     if case["name"] in WRONG_PASSPHRASE:
         # Made with a CRC-32 that fits, and without sealedSha256: nobody can tell this from a wrong passphrase.
         with pytest.raises(WrongPassphraseError):

@@ -289,7 +289,7 @@ def _honest(part: Part) -> Header:
 def _header(layout: Layout, signature: bytes, fields: Header) -> bytes:
     name, extra, comment = fields.get("name", b""), fields.get("extra", b""), fields.get("comment", b"")
     lengths = {"name_length": len(name), "extra_length": len(extra), "comment_length": len(comment)}
-    return _record(layout, signature, lengths | fields) + name + extra + comment
+    return b"".join([_record(layout, signature, lengths | fields), name, extra, comment])
 
 
 def _record(layout: Layout, signature: bytes, fields: Header) -> bytes:

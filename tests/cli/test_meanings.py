@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 from manabackup.cli.meanings import MEANINGS
 from manabackup.mirror import LossKind
@@ -30,9 +31,4 @@ def test_every_kind_that_is_noted_anywhere_has_a_meaning() -> None:
 
 
 def test_every_oddity_of_the_projection_has_a_meaning() -> None:
-    assert {str(kind) for kind in _kinds()} <= set(MEANINGS)
-
-
-def _kinds() -> list[str]:
-    members = getattr(OddityKind, "__args__", None)
-    return list(members) if members is not None else [kind.value for kind in OddityKind]
+    assert set(get_args(OddityKind)) <= set(MEANINGS)

@@ -274,11 +274,8 @@ def test_what_a_prompt_takes_seals_and_what_it_does_not_is_told(text: str) -> No
 def test_one_source_is_read_once_a_run(trial: CommandLine, tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     command = f"sh -c 'echo x >> {calls}; echo {SECRET.partition(' ')[2]}'"
-    for arguments, env in (
-        (["--passphrase-file", "/dev/stdin"], {}),
-        (["--passphrase-command", command], {}),
-    ):
-        done = trial("show-secret", "passphrase", "passphrase", "--json", *arguments, env=env, stdin="hunter2\n")
+    for arguments in (["--passphrase-file", "/dev/stdin"], ["--passphrase-command", command]):
+        done = trial("show-secret", "passphrase", "passphrase", "--json", *arguments, stdin="hunter2\n")
         assert done.record["secrets"] == ["hunter2", "hunter2"]
     assert calls.read_text() == "x\n"
 

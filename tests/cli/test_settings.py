@@ -19,8 +19,11 @@ _DEFAULTS = {"auth-url": "https://auth.mana.how", "sync-url": "https://sync.mana
 
 def _resolved(settings: Any, name: str) -> str | None:
     if name == "email":
-        return settings.email
-    return settings.account.auth_url if name == "auth-url" else settings.account.sync_url
+        found = settings.email
+    else:
+        found = settings.account.auth_url if name == "auth-url" else settings.account.sync_url
+    assert found is None or isinstance(found, str)
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,8 @@ def test_L1_no_salt_and_no_iv_of_a_killed_run_is_used_again(scene: Studio, run: 
     computer = at_work.begin()
     steps = run(computer, *at_work.arguments(computer), root=computer.home).steps
     flush = next(at for at, step in enumerate(steps, 1) if (step.kind, step.path) == ("fsync", "out/.all.mana.part"))
-    beginnings, secrets = set(), set()
+    beginnings: set[bytes] = set()
+    secrets: set[str] = set()
     for _ in range(3):
         computer = at_work.begin()
         run(computer, *at_work.arguments(computer), trouble=Trouble(Mode.KILL_BEFORE, flush), root=computer.home)

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from _typeshed import HasFileno
+
 # isort: off
 from tests.cli.warm import end_with, load  # before the program: what it does at the end comes last
 from manabackup import cli
@@ -42,7 +44,8 @@ class PythonSteps:
         sys.addaudithook(self._hook)
         flush = os.fsync
 
-        def fsync(descriptor: int) -> None:
+        def fsync(fd: int | HasFileno) -> None:
+            descriptor = fd if isinstance(fd, int) else fd.fileno()
             link = Path(f"/proc/self/fd/{descriptor}")
             self._step("fsync", link.readlink() if link.exists() else None)
             flush(descriptor)
@@ -134,7 +137,7 @@ def serve(library: str | None) -> dict[str, Any]:
     load()
     orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     for line in orders:
-        order = json.loads(line)
+        order: dict[str, Any] = json.loads(line)
         # No signal comes before the program is there to take it.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         child = os.fork()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,17 +27,17 @@ CIPHER = FieldCipher(KEY)
 ENGINE_SPECIFIC = set(ENC["node_specific"])
 
 
-def by_name(cases: list[dict]) -> list:
+def by_name(cases: list[dict[str, Any]]) -> list[Any]:
     return [pytest.param(case, id=case["name"]) for case in cases]
 
 
 @pytest.mark.parametrize("case", by_name(ENC["vectors"]))
-def test_opens_what_the_web_app_encrypted_with_its_text_unchanged(case: dict) -> None:
+def test_opens_what_the_web_app_encrypted_with_its_text_unchanged(case: dict[str, Any]) -> None:
     assert CIPHER.decrypt(case["enc"]) == base64.b64decode(case["plaintext_b64"])
 
 
 @pytest.mark.parametrize("case", by_name(ENC["foreign_plaintext"]))
-def test_opens_what_other_writers_could_have_encrypted(case: dict) -> None:
+def test_opens_what_other_writers_could_have_encrypted(case: dict[str, Any]) -> None:
     if not case["ok"]:
         with pytest.raises(FieldDecryptionError) as caught:
             CIPHER.decrypt(case["enc"])
@@ -54,7 +55,7 @@ def test_opens_what_other_writers_could_have_encrypted(case: dict) -> None:
 
 
 @pytest.mark.parametrize("case", by_name(ENC["negative"]))
-def test_treats_broken_values_as_the_web_app_does(case: dict) -> None:
+def test_treats_broken_values_as_the_web_app_does(case: dict[str, Any]) -> None:
     assert may_be_encrypted(case["blob"]) == case["is_encrypted"]
     if not case["is_encrypted"] or case["name"] in ENGINE_SPECIFIC:
         return
@@ -67,7 +68,7 @@ def test_treats_broken_values_as_the_web_app_does(case: dict) -> None:
 
 
 @pytest.mark.parametrize("case", by_name(ENC["vectors"]))
-def test_what_the_web_app_encrypted_has_the_form_of_it(case: dict) -> None:
+def test_what_the_web_app_encrypted_has_the_form_of_it(case: dict[str, Any]) -> None:
     assert is_encrypted(case["enc"])
 
 
@@ -108,7 +109,7 @@ def test_what_is_encrypted_opens_again_and_never_twice_alike(value: object) -> N
 
 
 @pytest.mark.parametrize("case", RECOVERY["cases"], ids=lambda case: case["code"][:9])
-def test_recovery_codes_open_the_wrapped_key(case: dict) -> None:
+def test_recovery_codes_open_the_wrapped_key(case: dict[str, Any]) -> None:
     secret = recovery.parse_recovery_code(case["code"])
     assert secret == base64.b64decode(case["secret_b64"])
     assert recovery.format_recovery_code(secret) == case["code"]
@@ -117,7 +118,7 @@ def test_recovery_codes_open_the_wrapped_key(case: dict) -> None:
 
 
 @pytest.mark.parametrize("case", by_name(RECOVERY["parse"]))
-def test_reads_the_spellings_of_a_recovery_code_that_the_web_app_reads(case: dict) -> None:
+def test_reads_the_spellings_of_a_recovery_code_that_the_web_app_reads(case: dict[str, Any]) -> None:
     if case["ok"]:
         assert recovery.parse_recovery_code(case["input"]) == base64.b64decode(case["secret_b64"])
     else:
@@ -127,7 +128,7 @@ def test_reads_the_spellings_of_a_recovery_code_that_the_web_app_reads(case: dic
 
 
 @pytest.mark.parametrize("case", by_name(RECOVERY["failures"]))
-def test_a_wrong_code_and_a_damaged_vault_are_one_error(case: dict) -> None:
+def test_a_wrong_code_and_a_damaged_vault_are_one_error(case: dict[str, Any]) -> None:
     secret = recovery.parse_recovery_code(case["code"])
     if case["ok"]:
         assert len(recovery.unwrap_master_key(secret, case["wrapped"], case["iv"])) == 32

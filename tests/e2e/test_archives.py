@@ -259,8 +259,8 @@ def test_A4_damaged_tampered_and_a_wrong_passphrase_are_told_apart(desk: Compute
         b'"schemaVersion": 0', b'"schemaVersion": 9'
     )
     assert edited != manifest
-    sums = [zlib.crc32(text).to_bytes(4, "little") for text in (manifest, edited)]
-    assert verdict(content.replace(manifest, edited).replace(*sums)) == (15, {"tampered"})
+    old, new = (zlib.crc32(text).to_bytes(4, "little") for text in (manifest, edited))
+    assert verdict(content.replace(manifest, edited).replace(old, new)) == (15, {"tampered"})
 
 
 def test_A3_a_plain_archive_that_was_edited_is_found_out_unless_its_sums_were_made_anew(

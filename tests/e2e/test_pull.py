@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from .homes import START, Computer, Newcomer, Owner, assert_refused, manifest_of
 from .traffic import Traffic
 
 
-def _note(newcomer: Newcomer, name: str, **options: object) -> str:
+def _note(newcomer: Newcomer, name: str, **options: Any) -> str:
     return newcomer.write({"id": name, "data": {"title": newcomer.sealed(name)}}, **options)
 
 

@@ -461,6 +461,26 @@ def _changes(edit: Callable[[Changes], Changes]) -> Act:
     return _pages(lambda page: {"serverChanges": edit(page["serverChanges"])})
 
 
+_NO_INSTANTS: list[JSON] = [
+    "",
+    "yesterday",
+    "2026-13-01T00:00:00Z",
+    "2026-01-01T00:00:60Z",
+    "2026-01-01T00:00:00",
+    "2026-01-01",
+    "9999-12-31T23:59:59-23:59",
+    "0001-01-01T00:00:00+23:59",
+    "0000-01-01T00:00:00Z",
+    "10000-01-01T00:00:00Z",
+    "٢٠٢٦-01-01T00:00:00Z",
+    "\ud800",
+    "2026-01-01T00:00:00." + "1" * 100_000,
+    1_767_225_600,
+    None,
+    [],
+]
+
+
 def _until(text: JSON, *, more: bool | None = None) -> Act:
     return _pages(lambda page: {"syncedUntil": text, **({} if more is None else {"hasMore": more})})
 
@@ -542,27 +562,7 @@ PAGES = [
     ),
     *_faults(
         Then.ENDS,
-        {
-            f"syncedUntil {text!r:.30}": _until(text)
-            for text in (
-                "",
-                "yesterday",
-                "2026-13-01T00:00:00Z",
-                "2026-01-01T00:00:60Z",
-                "2026-01-01T00:00:00",
-                "2026-01-01",
-                "9999-12-31T23:59:59-23:59",
-                "0001-01-01T00:00:00+23:59",
-                "0000-01-01T00:00:00Z",
-                "10000-01-01T00:00:00Z",
-                "٢٠٢٦-01-01T00:00:00Z",
-                "\ud800",
-                "2026-01-01T00:00:00." + "1" * 100_000,
-                1_767_225_600,
-                None,
-                [],
-            )
-        },
+        {f"syncedUntil {text!r:.30}": _until(text) for text in _NO_INSTANTS},
     ),
 ]
 

@@ -117,7 +117,8 @@ class Call:
         if self.transport.is_closing():
             raise ConnectionResetError
         self.transport.write(data)
-        await self.transport.get_protocol().flow.drain()  # type: ignore[union-attr] # uvicorn's protocol
+        protocol: Any = self.transport.get_protocol()  # uvicorn's
+        await protocol.flow.drain()
 
     async def close(self, *, reset: bool = False) -> None:
         """Ends the connection: in peace when all is sent, or by a reset (RST) at once."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -191,10 +192,15 @@ def test_S1_S8_S9_whatever_goes_wrong_a_call_gives_the_truth_or_says_what_it_was
         assert fault.then is not Then.UNWIELDY or (fault in BODIES and not kind.heeded)
 
 
+def _told(told: list[JSON], value: JSON) -> JSON:
+    told.append(value)
+    return value
+
+
 def test_S1_no_member_of_any_answer_can_be_missing_or_of_another_type_and_do_harm(desk: Desk) -> None:
     for kind in CALLS.values():
         told: list[JSON] = []
-        listening = Script(edits_json(lambda value, told=told: told.append(value) or value), path=kind.path)
+        listening = Script(edits_json(partial(_told, told)), path=kind.path)
         with Transport(desk.box.url) as auth, desk.line.under(listening):
             kind.make(desk, auth)
         for spoil in shapes(told[0]):

@@ -15,9 +15,10 @@ from manabackup.errors import ManabackupError, ServerError
 from manabackup.limits import Limits
 from manabackup.model.projection import fold
 from manabackup.model.registry import load
-from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder, TargetAccount
+from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder
 from manabackup.operations.restore.identity import TargetSpaces
 from manabackup.operations.restore.result import RestoreResult
+from manabackup.operations.restore.target_account import TargetAccount
 from manabackup.remote.connection import Connection
 from manabackup.remote.session import StaticToken
 from manabackup.remote.transport import Transport

@@ -18,13 +18,12 @@ from typing import Any, get_args
 import pytest
 
 from manabackup.archive import names, sums
-from manabackup.archive.manifest import SealParameters
 from manabackup.archive.reader import open_archive
 from manabackup.archive.v1 import open_events
 from manabackup.crypto import keys
 from manabackup.crypto.fields import FieldCipher, is_encrypted
 from manabackup.crypto.recovery import format_recovery_code, parse_recovery_code, unwrap_master_key
-from manabackup.crypto.seal import derive_key
+from manabackup.crypto.seal import SealParameters, derive_key
 from manabackup.errors import DamagedArchiveError, TamperedArchiveError, WrongPassphraseError
 from manabackup.limits import DEFAULT_LIMITS
 from manabackup.mirror import LossKind
@@ -199,11 +198,11 @@ def test_every_word_for_a_problem_is_on_the_page_and_no_other() -> None:
         for call in calls(path):
             name = called(call)
             if name in ("damaged", "_damaged", "DamagedArchiveError", "TamperedArchiveError", "Problem"):
-                words |= {word.value.value for word in call.keywords if word.arg == "code" and constant(word.value)}
-            if name == "Problem" and constant(call.args[0]):
-                words.add(call.args[0].value)
-            if name == "damaged" and len(call.args) > 1 and constant(call.args[1]):
-                words.add(call.args[1].value)
+                words |= {found for word in call.keywords if word.arg == "code" for found in constants(word.value)}
+            if name == "Problem":
+                words.update(constants(*call.args[:1]))
+            if name == "damaged":
+                words.update(constants(*call.args[1:2]))
     words |= {"manifest", "container", "tampered"}  # what the code falls back on
     assert words == first_column(section("Problems"))
 
@@ -213,12 +212,12 @@ def test_every_kind_of_loss_and_notice_is_on_the_page_and_no_other() -> None:
     for path in sources():
         for call in calls(path):
             attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-            if attribute == "note" and "problems" in ast.dump(call.func) and constant(call.args[0]):
-                noted.add(call.args[0].value)
+            if attribute == "note" and "problems" in ast.dump(call.func):
+                noted.update(constants(*call.args[:1]))
             if attribute == "append" and call.args and "notices" in ast.dump(call.func):
                 pair = call.args[0]
-                if isinstance(pair, ast.Tuple) and constant(pair.elts[0]):
-                    noted.add(pair.elts[0].value)
+                if isinstance(pair, ast.Tuple):
+                    noted.update(constants(*pair.elts[:1]))
     kinds = noted | LOSSES | set(get_args(OddityKind)) | {kind.value for kind in LossKind} | {"foreignCiphertext"}
     before, losses, notices = re.split(r"^A \*(?:loss|notice)\*", section("Completeness"), flags=re.MULTILINE)
     assert first_column(losses) == LOSSES
@@ -263,5 +262,6 @@ def called(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
 
 
-def constant(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value) is str
+def constants(*nodes: ast.expr) -> list[str]:
+    """Those that are strings as they stand."""
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]

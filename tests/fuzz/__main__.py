@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     failed = []
     for name in names:
         print(f"== {name}, {seconds} s", flush=True)
-        done = subprocess.run([sys.executable, "-m", __spec__.name, "--one", name, str(seconds)], cwd=ROOT, check=False)
+        done = subprocess.run([sys.executable, "-m", "tests.fuzz", "--one", name, str(seconds)], cwd=ROOT, check=False)
         for crash in sorted((LEARNT / name).glob("failed-*")):
             _keep(name, crash)
         if done.returncode:

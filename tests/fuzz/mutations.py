@@ -6,6 +6,7 @@ that was fine; whoever looks for programs (hypothesis, libFuzzer) finds its way 
 
 from __future__ import annotations
 
+import builtins
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -104,7 +105,7 @@ class Choices:
         self._at += count
         return taken.ljust(count, b"\0")
 
-    def rest(self) -> bytes:
+    def rest(self) -> builtins.bytes:
         """What is left of the program."""
         return self.bytes(self.left)
 

@@ -7,6 +7,7 @@ Whatever the bytes, only errors of our own may come out, and what comes out besi
 from __future__ import annotations
 
 import atexit
+import hashlib
 import io
 import json
 import shutil
@@ -297,7 +298,7 @@ def _events_program(program: bytes) -> bytes:
     lines, stated = texts[b"events.jsonl"], json.loads(texts[b"manifest.json"])
     if where == 1:
         lines = scrambled(lines, choices)
-        stated |= {"eventCount": len(lines.splitlines()), "eventsSha256": handmade.hashlib.sha256(lines).hexdigest()}
+        stated |= {"eventCount": len(lines.splitlines()), "eventsSha256": hashlib.sha256(lines).hexdigest()}
         text = json.dumps(stated).encode()
     else:
         text = scrambled(json.dumps(stated).encode(), choices)

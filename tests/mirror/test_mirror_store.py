@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_page_and_its_cursor_are_stored_together_or_not_at_all(path: Path) -> 
     with open_mirror(path) as mirror:
         mirror.store("todo", {"tasks": Batch(changes("a"), cursor=1)})
         # The second collection's change cannot be stored: its text is no bytes.
-        broken = [change._replace(text=None, digest=b"12345678") for change in changes("c")]
+        broken = [change._replace(text=cast("bytes", None), digest=b"12345678") for change in changes("c")]
         with pytest.raises(TypeError):
             mirror.store("todo", {"tasks": Batch(changes("b"), cursor=2), "lists": Batch(broken)}, cursor=2)
         assert (mirror.cursor("todo", "tasks"), mirror.app_cursor("todo")) == (1, None)

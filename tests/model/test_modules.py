@@ -137,7 +137,7 @@ def test_no_place_is_on_the_gulf_of_guinea() -> None:
     assert places.place({"latitude": 91, "longitude": 0}) is None
     assert places.place({"latitude": 1}) is None
     log = {"latitude": 1, "longitude": 2, "altitude": 3}
-    assert table("locationLogs").place(log) == (1, 2, 3)
+    assert table("locationLogs").place(log) == (Decimal(1), Decimal(2), Decimal(3))
     assert table("tasks").place({}) is None
 
 

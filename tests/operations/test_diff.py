@@ -150,7 +150,7 @@ def test_an_archive_of_the_web_app_in_any_order_is_compared_with_ours(one: Path,
 
 def test_a_rekeyed_archive_equals_its_source_but_for_what_the_rules_change(one: Path, other: Path) -> None:
     foreign = FieldCipher(bytes(32)).encrypt(b'"x"')
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "title": "Liebes Tagebuch", "spaceId": PERSONAL, "visibility": "space"},
         {"id": "b", "title": foreign, "visibility": "unlisted", "unlistedToken": "tok"},
         {"id": "c", "color": "red", "mood": 1},

@@ -25,7 +25,7 @@ from manabackup.operations.export import ExportResult, Source, export
 from manabackup.operations.rekey import rekey
 from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder
 from manabackup.operations.restore.identity import TargetSpaces
-from manabackup.operations.restore.job import TargetAccount
+from manabackup.operations.restore.target_account import TargetAccount
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
@@ -103,7 +103,7 @@ class People:
             job.forget()
         assert result.verification is not None
         assert result.verification.ok, result.verification.cases
-        return result.to_json(dry_run=False)
+        return result.to_json()
 
 
 @pytest.fixture

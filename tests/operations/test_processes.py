@@ -52,7 +52,7 @@ def test_what_fails_elsewhere_is_raised_here() -> None:
 
 def test_all_take_part() -> None:
     seen: set[int] = set()
-    with InOrder(lambda _: os.getpid(), 3) as pool:
+    with InOrder[bytes, int](lambda _: os.getpid(), 3) as pool:
         while len(seen) < 2:
             assert pool.offer(b"")
             assert pool.offer(b"")
@@ -76,7 +76,7 @@ def test_where_the_system_gives_no_process_the_caller_does_it_all(monkeypatch: p
 
 def test_nothing_is_left_at_the_end() -> None:
     before = _open_files()
-    with InOrder(lambda _: os.getpid(), 3) as pool:
+    with InOrder[bytes, int](lambda _: os.getpid(), 3) as pool:
         assert pool.offer(b"")
         (process,) = pool.rest()
         assert pool.offer(b"")  # and is not waited for
@@ -97,7 +97,7 @@ def test_a_process_that_is_killed_is_missed() -> None:
 
 
 def test_they_hold_no_file_of_their_parent(tmp_path: Path) -> None:
-    with (tmp_path / "held").open("wb"), InOrder(lambda _: _open_files(), 2) as pool:
+    with (tmp_path / "held").open("wb"), InOrder[bytes, dict[int, str]](lambda _: _open_files(), 2) as pool:
         assert pool.offer(b"")
         assert str(tmp_path / "held") in _open_files().values()
         (files,) = pool.rest()
@@ -109,7 +109,7 @@ def test_they_end_with_their_parent(end: signal.Signals) -> None:
     script = (
         "import os, time\n"
         "from manabackup.host.processes import InOrder\n"
-        "with InOrder(lambda _: os.getpid(), 3) as pool:\n"
+        "with InOrder[bytes, int](lambda _: os.getpid(), 3) as pool:\n"
         "    seen = set()\n"
         "    while len(seen) < 2:\n"
         "        pool.offer(b''), pool.offer(b'')\n"

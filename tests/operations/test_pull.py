@@ -228,7 +228,7 @@ def test_S2_what_commits_late_at_any_moment_is_held_by_the_next_run_at_the_lates
         for place in places:
             box.write([box.log.now_ns() // 1_000 - seconds * SECOND], *place)
 
-    box.before = lambda *_: commit() if len(box.requests) == moment else None  # type: ignore[func-returns-value]
+    box.before = lambda *_: commit() if len(box.requests) == moment else None
     box.pull()
     if len(box.requests) < moment:
         commit()

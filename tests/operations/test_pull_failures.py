@@ -184,7 +184,7 @@ def test_a_refusal_quotes_the_server(box: Box, status: int) -> None:
 
 
 def test_S4_odd_changes_are_kept_as_they_came(box: Box) -> None:
-    odd = [
+    odd: list[Any] = [
         7,
         None,
         [],
@@ -211,7 +211,7 @@ def test_S4_odd_changes_are_kept_as_they_came(box: Box) -> None:
 
 
 def test_S4_changes_of_a_collection_that_cannot_be_asked_for_are_kept_as_they_came(box: Box) -> None:
-    odd = [7, None, [], {}, {"table": "a\nb", "id": "r"}, {"table": "tasks", "id": 3}]
+    odd: list[Any] = [7, None, [], {}, {"table": "a\nb", "id": "r"}, {"table": "tasks", "id": 3}]
     box.before = lambda method, path, _: (
         page(odd, box.log.now_ns() // 1_000) if (method, path) == ("POST", "/sync/todo") else None
     )

@@ -228,7 +228,7 @@ def test_a_row_that_is_called_as_another_one_is_to_be_called_is_refused(tmp_path
     scene = {"id": f"seed-home-{TEAM}"}
     rekeyed(ours(tmp_path / "a.mana", {"workbenchScenes": [scene]}), out)
     (taken,) = rows(out, "workbenchScenes")
-    source = ours(tmp_path / "b.mana", {"workbenchScenes": sorted([scene, {"id": taken}], key=lambda row: row["id"])})
+    source = ours(tmp_path / "b.mana", {"workbenchScenes": [{"id": name} for name in sorted([scene["id"], taken])]})
     with pytest.raises(DamagedArchiveError, match="one id"):
         rekeyed(source, tmp_path / "c.mana")
     assert not (tmp_path / "c.mana").exists()
@@ -525,7 +525,7 @@ def test_an_export_of_a_locked_vault_is_rekeyed_with_its_key(tmp_path: Path) -> 
 
 def test_rows_of_a_web_archive_keep_times_and_space(tmp_path: Path, out: Path) -> None:
     stamp = {"at": "2026-04-20T08:15:30.123Z", "actor": ANNA, "origin": "user"}
-    content = [
+    content: list[dict[str, Any]] = [
         {"title": "b", "id": "2", "spaceId": TEAM, "__fieldMeta": {"title": stamp, "spaceId": stamp}},
         {"title": "a", "id": "1", "spaceId": f"_personal:{USER}", "_updatedAtIndex": "x"},
         {"title": "c", "id": "3"},
@@ -555,7 +555,7 @@ def test_verify_knows_the_result_with_and_without_the_key(source: Path, out: Pat
 
 def test_verify_names_a_private_field_in_clear_and_one_that_does_not_open(tmp_path: Path) -> None:
     good = sealed_value("x", KEY_B)
-    content = [
+    content: list[dict[str, Any]] = [
         {"id": "1", "title": good, "content": "in clear"},
         {"id": "2", "title": sealed_value("x", KEY_A), "color": "red"},
         {"id": "3", "title": "enc:1:no.ciphertext", "mood": 7, "content": None},
@@ -642,7 +642,7 @@ def test_of_two_faults_the_first_is_named_whoever_reads_the_rows(
     """Each row is a piece of its own; meta lines are looked at while pieces are cut."""
     text = b'","text":[' + b'"x",' * 100_000 + b'"x"]'
     content = [b'{"id":"%d%b%b}' % (number, text, b"," if number == faulty else b"") for number in range(1, 5)]
-    sound = {"id": "3", "at": None, "actor": None, "origin": None, "fields": {}, "sealed": []}
+    sound: dict[str, Any] = {"id": "3", "at": None, "actor": None, "origin": None, "fields": {}, "sealed": []}
     path = ours(tmp_path / "a.mana", {"notes": content}, meta={"notes": [sound, {"id": 7}]})
     with pytest.raises(DamagedArchiveError) as caught:
         rekeyed(path, out, processes=processes)
@@ -650,7 +650,7 @@ def test_of_two_faults_the_first_is_named_whoever_reads_the_rows(
 
 
 def test_an_id_is_told_from_one_that_is_inside_a_row(tmp_path: Path, out: Path) -> None:
-    content = [{"id": "a", "list": [{"id": "z"}]}, {"id": "b", "text": '"id":'}, {"id": "c \\"}]
+    content: list[dict[str, Any]] = [{"id": "a", "list": [{"id": "z"}]}, {"id": "b", "text": '"id":'}, {"id": "c \\"}]
     content += [{"id": "é"}, {"id": "\ud83d"}]
     rekeyed(ours(tmp_path / "a.mana", {"notes": content}), out)
     assert list(rows(out, "notes").values()) == content

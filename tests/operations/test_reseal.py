@@ -7,6 +7,7 @@ import random
 import threading
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def rows(path: Path) -> dict[str, list[bytes]]:
         return {table: sorted(row.line for row in clean_rows(archive, table)) for table in archive.tables}
 
 
-def web_archive(path: Path, tables: dict[str, list[dict]]) -> Path:
+def web_archive(path: Path, tables: dict[str, list[dict[str, Any]]]) -> Path:
     """An archive as the web app writes it."""
     manifest = {
         "formatVersion": 2,

@@ -14,7 +14,8 @@ from manabackup.operations.archives.reseal import seal as seal_archive
 from manabackup.operations.archives.reseal import unseal
 from manabackup.operations.rekey import rekey
 from tests.archive.v1_exports import FOLDER as V1
-from tests.formats.archives import KEY, PASSPHRASE, VECTORS, write_export
+from tests.archive.v1_exports import KEY
+from tests.formats.archives import PASSPHRASE, VECTORS, write_export
 
 SEAL = Seal(PASSPHRASE)
 OTHER = bytes(32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from manabackup.operations.compare.diff import Side, diff
 from manabackup.operations.rekey import rekey
 from tests.archive import handmade, zips
 
-META = {"id": "n-1", "at": None, "actor": None, "origin": None, "fields": {}, "sealed": []}
+META: dict[str, Any] = {"id": "n-1", "at": None, "actor": None, "origin": None, "fields": {}, "sealed": []}
 
 
 def problems(path: Path, parts: list[zips.Part], passphrase: str = handmade.PASSPHRASE) -> list[tuple[str, str | None]]:

@@ -47,4 +47,4 @@ def folded(*changes: JSON, **options: JSON) -> Record:
 
 def oddities(record: Record) -> list[tuple[str, str | None]]:
     """Kind and field of everything noted."""
-    return [tuple(oddity) for oddity in record.oddities]
+    return [(oddity.kind, oddity.field) for oddity in record.oddities]

@@ -109,8 +109,13 @@ def test_actors_are_numbered_in_the_order_of_field_names_however_the_changes_wer
 
 def test_an_actor_is_numbered_once_for_all_fields_written_together() -> None:
     asked: list[Any] = []
+
+    def number(actor: Any) -> int:
+        asked.append(actor)
+        return 0
+
     record = folded(insert(dict.fromkeys("abcdefgh"), at=T[1], actor=XENIA))
-    meta_line(record, TASKS, lambda actor: asked.append(actor) or 0, Numbering())
+    meta_line(record, TASKS, number, Numbering())
     assert asked == [XENIA]
 
 
@@ -130,7 +135,7 @@ def test_rule_10_a_line_read_again_says_what_the_record_says(stream: list[Any], 
     assert meta.common not in meta.fields.values()
 
 
-GOOD = {"id": "a", "at": None, "actor": None, "origin": None, "fields": {}, "sealed": []}
+GOOD: dict[str, Any] = {"id": "a", "at": None, "actor": None, "origin": None, "fields": {}, "sealed": []}
 STAMP = {"at": T[1], "actor": 0, "origin": "user"}
 
 
@@ -213,7 +218,7 @@ def test_a_row_of_the_web_app_gives_the_same_line_as_its_changes() -> None:
 
 
 _SCALARS = st.none() | st.booleans() | st.integers(-2, 3) | st.floats(allow_nan=False) | st.text(max_size=3)
-_MEMBERS = st.fixed_dictionaries(
+_MEMBERS: st.SearchStrategy[JSON] = st.fixed_dictionaries(
     {},
     optional={
         "id": st.just("a") | _SCALARS,

@@ -65,7 +65,9 @@ operations = (
     )
 )
 changes = st.builds(lambda op, envelope: {"table": "tasks", "id": "r", **op, **envelope}, operations, envelopes)
-junk = st.sampled_from([None, [], "", 5, True, {}, {"a": None}, {"a": {"at": "x"}}, {"a": {"value": 1, "at": 5}}])
+junk: st.SearchStrategy[Any] = st.sampled_from(
+    [None, [], "", 5, True, {}, {"a": None}, {"a": {"at": "x"}}, {"a": {"value": 1, "at": 5}}]
+)
 broken = st.builds(
     lambda change, name, value: {**change, name: value},
     changes,

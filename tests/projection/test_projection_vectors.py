@@ -164,13 +164,13 @@ def test_keeps_the_stamps_that_the_web_app_keeps(name: str) -> None:
         table: {row["id"]: stamps_of(row) for row in rows if row["__fieldMeta"]}
         for table, rows in VECTORS[name]["expected"]["rows_raw"].items()
     }
-    ours = {
+    shown = {
         table: {
             row: {field: (stamp.at, stamp.actor) for field, stamp in stamps.items()} for row, stamps in rows.items()
         }
         for table, rows in ours.items()
     }
-    assert (without_empty(ours) == without_empty(theirs)) is (name not in DIFFERENT_STAMPS), DIFFERENT_STAMPS.get(name)
+    assert (without_empty(shown) == without_empty(theirs)) is (name not in DIFFERENT_STAMPS), DIFFERENT_STAMPS.get(name)
 
 
 def stamps_of(row: Any) -> dict[str, Any]:

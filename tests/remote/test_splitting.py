@@ -39,7 +39,9 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
-styles = st.fixed_dictionaries({"ensure_ascii": st.just(True), "indent": st.sampled_from([None, 0, 3])})
+styles: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"ensure_ascii": st.just(True), "indent": st.sampled_from([None, 0, 3])}
+)
 
 
 @given(changes=st.lists(values, max_size=5), others=st.dictionaries(texts, values, max_size=3), data=st.data())

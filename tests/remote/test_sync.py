@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +13,7 @@ from manabackup.errors import OutputError, ServerError, SignInError, Subscriptio
 from manabackup.model.rawchange import prepare
 from manabackup.remote.answers import MalformedAnswerError, UnwieldyAnswerError
 from manabackup.remote.session import StaticToken
-from manabackup.remote.sync import FailingPageError, Part, SyncClient
+from manabackup.remote.sync import FailingPageError, Page, Part, SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.text import jsontext
 
@@ -24,7 +24,7 @@ EMPTY = b'{"serverChanges":[],"conflicts":[],"syncedUntil":"2026-03-01T00:00:00.
 
 
 @pytest.fixture
-def client(server: ScriptedServer, connect: Callable[..., Transport]) -> Iterator[SyncClient]:
+def client(server: ScriptedServer, connect: Callable[..., Transport]) -> SyncClient:
     return SyncClient(connect(server.url, attempts=2), StaticToken(jwt()), "reader")
 
 
@@ -183,9 +183,10 @@ def test_a_change_that_is_too_large_is_named_and_the_others_come(
     server.answers(answer(page_of(row(0, 60), row(1, 3_000_000), row(2, 600_000), *[row(3, 3_000_000)] * (times - 1))))
     parts: list[Part] = []
     page = client.pull("todo", "tasks", SINCE, take=parts.append)
-    passed_over = [one for part in (*parts, page) for one in part.unreadable]
+    every: list[Part | Page] = [*parts, page]
+    passed_over = [one for part in every for one in part.unreadable]
     assert [(one.id, one.collection) for one in passed_over] == [("r1", "tasks"), ("r3", "tasks")][:times]
-    assert [change.id for part in (*parts, page) for change in part.raw] == ["r0", "r2"]
+    assert [change.id for part in every for change in part.raw] == ["r0", "r2"]
     assert len(set(page.keys)) == 2 + times
 
 

@@ -34,7 +34,8 @@ def load(name: str) -> list[dict[str, Any]]:
     exchanges = jsontext.parse((FOLDER / f"{name}.json").read_bytes())["exchanges"]
     if isinstance(exchanges[-1], str):
         assert re.fullmatch(r"\.\.\. \d+ more left out", exchanges.pop())
-    return exchanges
+    found: list[dict[str, Any]] = exchanges
+    return found
 
 
 class StandingClock:

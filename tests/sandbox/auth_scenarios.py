@@ -41,7 +41,10 @@ def user(replay: Replay, email: str, password: str, name: str, user_id: str, spa
 
 
 def sql(statement: str) -> Step:
-    return lambda replay: replay.service.sql(statement) and None
+    def step(replay: Replay) -> None:
+        replay.service.sql(statement)
+
+    return step
 
 
 def mended(state: bool) -> Step:
@@ -258,7 +261,7 @@ def _a4() -> Scenario:
     exchanges = load("a4_vault")
 
     def key(index: int) -> str:
-        return exchanges[index]["response"]["body"]["masterKey"]
+        return str(exchanges[index]["response"]["body"]["masterKey"])
 
     def unwrapped(replay: Replay) -> bool:
         body = exchanges[51]["response"]["body"]
@@ -392,7 +395,7 @@ def _a7() -> Scenario:
 
 
 def _a8() -> Scenario:
-    observed = [one.get("observed") for one in load("a8_web_client_e2e")]
+    observed: list[Any] = [one.get("observed") for one in load("a8_web_client_e2e")]
     steps = {name: value for name, value in observed[0] if name != "getStatus"}
     response = load("a8_web_client_e2e")[1]["response"]["body"]
 

@@ -24,7 +24,8 @@ FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts"
 def load(number: str) -> dict[str, Any]:
     """The recording whose file name begins with ``number``."""
     (path,) = FOLDER.glob(f"{number}_*.json")
-    return jsontext.parse(path.read_bytes())
+    recording: dict[str, Any] = jsontext.parse(path.read_bytes())
+    return recording
 
 
 def register(box: Sandbox, user_id: str, *spaces: str) -> None:

@@ -25,7 +25,8 @@ def client(server: Sandbox, user: str = "alice", client_id: str = "reader") -> h
 def pull(http: httpx2.Client, app: str, collection: str, since: str = EPOCH) -> dict[str, Any]:
     answer = http.get(f"/sync/{app}/pull", params={"collection": collection, "since": since})
     assert answer.status_code == 200, answer.text
-    return jsontext.parse(answer.content)
+    found: dict[str, Any] = jsontext.parse(answer.content)
+    return found
 
 
 def push(http: httpx2.Client, app: str, changes: str, since: str = "2999-01-01T00:00:00Z") -> httpx2.Response:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manabackup.errors import JSONTextError
 from manabackup.sandbox.changeset import decode
 from manabackup.sandbox.gojson import EndOfInput, GoJSONError, float64, interface, marshal, parse, quote
 from manabackup.sandbox.gotime import parse as parse_time
@@ -90,7 +91,7 @@ def test_what_go_refuses_is_no_json(text: bytes) -> None:
     try:
         parse(text)
     except (GoJSONError, EndOfInput):
-        with pytest.raises(jsontext.JSONTextError):
+        with pytest.raises(JSONTextError):
             jsontext.parse(text)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from manabackup.limits import DEFAULT_LIMITS
 from tests.archive import zips
@@ -137,7 +138,7 @@ def ends() -> Iterator[Case]:
     for field, value in {"offset": 2**63, "size": 2**64 - 1, "count": 2**32, "length": 2**63, "disk": 1}.items():
         lie = {field: value} | ({"here": value} if field == "count" else {})
         code = "limit" if field == "count" else "container"
-        how = {"end": asks, "end_64": lie}
+        how: dict[str, Any] = {"end": asks, "end_64": lie}
         yield bad(f"zip64-end-{field}", "A1", code, f"a Zip64 end record with another {field}", simple(), **how)
     for name, place in {"far": 2**64 - 1, "signed": 2**63, "near": 0}.items():
         how = {"end": asks, "end_64": {}, "locator": {"offset": place}}

@@ -46,7 +46,7 @@ def sums() -> Iterator[Case]:
     yield bad("counts-true", "A3", "counts", "true is no number of rows", true, name)
     turned = ours({"notes": b'{"id":"b"}\n{"id":"a"}\n'})
     yield bad("order", "A3", "order", "rows that do not ascend", turned, "data/notes.jsonl:2")
-    line = {"id": "n-1", "at": None, "actor": 7, "origin": None, "fields": {}, "sealed": []}
+    line: dict[str, Any] = {"id": "n-1", "at": None, "actor": 7, "origin": None, "fields": {}, "sealed": []}
     meta = ours(meta={"notes": text(line, indent=None)})
     yield bad("meta-no-such-actor", "A6", "line", "an actor that is not there", meta, "meta/notes.jsonl:1")
     yield bad(
@@ -168,14 +168,15 @@ def version_1() -> Iterator[Case]:
         holding(line, schemaVersionMax=2),
         "manifest.json",
     )
-    for key, values in {
+    wrong: dict[str, dict[str, Any]] = {
         "userId": {"empty": "", "missing": ...},
         "createdAt": {"number": 1, "missing": ...},
         "eventCount": {"text": "1", "negative": -1, "half": 0.5},
         "eventsSha256": {"capitals": "A" * 64, "missing": ...},
         "apps": {"text": "todo", "numbers": [1]},
         "schemaVersion": {"text": "1"},
-    }.items():
+    }
+    for key, values in wrong.items():
         for name, value in values.items():
             parts = holding(line, **{key: value})
             yield bad(f"v1-{key}-{name}", "A3", "manifest", f"version 1, {key}: {name}", parts, "manifest.json")

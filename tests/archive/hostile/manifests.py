@@ -34,7 +34,7 @@ def manifests() -> Iterator[Case]:
         ("deep", whole.rstrip()[:-1] + b',"x":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "20,001 levels"),
     ):
         yield bad(f"manifest-{name}", "A3", "manifest", f"a manifest: {why}", holding(content), "manifest.json")
-    for key, values in {
+    wrong: dict[str, dict[str, Any]] = {
         "formatVersion": {"3": 3, "0": 0, "text": "2", "half": 2.5, "null": None, "true": True, "missing": ...},
         "schemaVersion": {"text": "0", "null": None, "missing": ...},
         "userId": {"empty": "", "number": 7, "missing": ...},
@@ -44,7 +44,8 @@ def manifests() -> Iterator[Case]:
         "fieldsPlaintext": {"text": "true", "number": 1, "missing": ...},
         "dataSha256": {"short": "0" * 63, "capitals": "A" * 64, "number": 1},
         "sealedSha256": {"text": "x", "null": None},
-    }.items():
+    }
+    for key, values in wrong.items():
         for name, value in values.items():
             code = "formatVersion" if key == "formatVersion" else "manifest"
             parts = stating(**{key: value})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from tests.archive import handmade, zips
 from tests.archive.handmade import known_keys, ours, sealed_by_the_web_app, sealed_by_us, sealed_parts, text
@@ -16,7 +17,7 @@ from .cases import NOTES, Case, bad, good, sealed, wrong
 def tampering() -> Iterator[Case]:
     """A sealed archive edited by somebody who knows the format, every sum in order that needs no passphrase."""
     why = "outside the seal another"
-    for name, change in {
+    changes: dict[str, dict[str, Any]] = {
         "user": {"userId": "somebody-else"},
         "counts": {"rowCounts": {"notes": 3, "tasks": 0}},
         "time": {"exportedAt": "2020-01-01T00:00:00.000Z"},
@@ -25,7 +26,8 @@ def tampering() -> Iterator[Case]:
         "plaintext": {"fieldsPlaintext": False},
         "new-key": {"new": 1},
         "content": {"dataSha256": "0" * 64},
-    }.items():
+    }
+    for name, change in changes.items():
         yield sealed(bad(f"outer-{name}", "A3", "tampered", f"{why} {name}", sealed_by_us(**change)))
     gone = sealed_by_us(producedBy=...)
     yield sealed(bad("outer-key-gone", "A3", "tampered", "outside the seal a key less", gone))

@@ -15,9 +15,9 @@ from manabackup.model import registry
 from manabackup.model.projection import Record, fold
 from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder
 from manabackup.operations.restore.identity import TargetSpaces
-from manabackup.operations.restore.job import TargetAccount
 from manabackup.operations.restore.plan import RestorePlan
 from manabackup.operations.restore.result import RestoreResult
+from manabackup.operations.restore.target_account import TargetAccount
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
 from manabackup.sandbox import Sandbox
