@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manabackup.errors import JSONTextError
-from manabackup.text import jsontext
+from manabackup.text import jsonexact, jsontext
 from manabackup.text.jsontext import JSON, Number, dumps, parse, parse_canonical, value_text
 
 texts = st.text(st.characters(exclude_categories=()))  # lone surrogates included
@@ -87,7 +87,7 @@ def test_what_is_written_is_read_again(value: object) -> None:
 @given(values)
 def test_the_exact_path_and_the_fast_one_agree(value: object) -> None:
     text = dumps(value)
-    assert jsontext._dumps_exactly(jsontext._parse_exactly(text, 100)) == text
+    assert jsonexact.dumps(jsonexact.parse(text, 100)) == text
 
 
 @given(st.text(alphabet='{}[]",:-0123456789.eEtrufalsn\\ud8"\n ', max_size=30))

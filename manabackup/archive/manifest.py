@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from ..crypto.seal import CIPHER, IV_BYTES, KDF, SALT_BYTES, SealParameters
 from ..errors import DamagedArchiveError, JSONTextError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -174,10 +172,7 @@ def parse_any_manifest(content: bytes) -> dict[str, JSON]:
 
 def write_manifest(manifest: dict[str, Any]) -> bytes:
     """A manifest's text: two-space indent, keys in the order given."""
-    try:
-        return orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n"
-    except orjson.JSONEncodeError:  # somebody else's odd values, carried over
-        return jsontext.dumps(manifest) + b"\n"
+    return jsontext.dumps_indented(manifest)
 
 
 def without_seal(manifest: dict[str, JSON]) -> dict[str, JSON]:

@@ -11,8 +11,7 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import orjson
-
+from ..text import jsontext
 from .registry import formats_folder
 from .tables import App, FieldType, FileField, Junction, Label, MoneyField, TableModel, TagFields, TextField
 
@@ -86,7 +85,7 @@ class Modules:
 @lru_cache(maxsize=1)
 def load() -> Modules:
     """The descriptions that this version of the tool came with."""
-    return Modules(orjson.loads((formats_folder() / "modules.json").read_bytes()))
+    return Modules(jsontext.parse_inexact((formats_folder() / "modules.json").read_bytes()))
 
 
 def _table(raw: Mapping[str, Any], everywhere: frozenset[str]) -> TableModel:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import orjson
+from ..text import jsontext
 
 Scope = Literal["user", "space"]
 
@@ -85,7 +85,7 @@ def formats_folder() -> Path:
 @lru_cache(maxsize=1)
 def load() -> Registry:
     """The registry that this version of the tool came with."""
-    raw: dict[str, Any] = orjson.loads((formats_folder() / "registry.json").read_bytes())
+    raw: dict[str, Any] = jsontext.parse_inexact((formats_folder() / "registry.json").read_bytes())
     tables = tuple(
         Table(
             name=table["name"],

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import orjson
-
 from ..archive import names
 from ..archive.reader import Archive
 from ..archive.rowlines import not_in_order
@@ -81,7 +79,7 @@ class MetaLines:
             self.line = None
             return
         try:
-            line = parsed(self.text)
+            line = jsontext.parse_inexact(self.text)
         except JSONTextError:
             line = None
         if type(line) is not dict or type(line.get("id")) is not str:
@@ -90,11 +88,3 @@ class MetaLines:
             raise not_in_order(self._name, self._number)
         self._last = line["id"]
         self.line = line
-
-
-def parsed(text: bytes) -> JSON:
-    """A meta line's value; numbers as :meth:`MetaLines.of` says. Raises :class:`JSONTextError`."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return jsontext.parse(text)

@@ -1,4 +1,4 @@
-"""The members of a JSON object, each by its own text.
+"""The members of a JSON object, each by its own text, and an object out of them.
 
 Whoever encrypts a value again must keep its text: to read and write it would sort its keys and spell its numbers anew.
 """
@@ -6,21 +6,22 @@ Whoever encrypts a value again must keep its text: to read and write it would so
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import orjson
 
 from ..errors import JSONTextError
 from . import jsontext
-from .jsontext import JSON
+from .jsontext import JSON, Fragment
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]', re.DOTALL)
 _QUOTE, _COMMA, _OPEN, _CLOSE = b'"', b",", (b"{", b"["), (b"}", b"]")
 
 
 def writable_members(line: bytes) -> dict[str, JSON]:
-    """As :func:`members`, each as what ``orjson.dumps`` writes with the text that stands in ``line``.
+    """As :func:`members`, each as what :func:`member_text` writes with the text that stands in ``line``.
 
-    That is the parsed value where it has no other text, and an :class:`orjson.Fragment` where it has.
+    That is the parsed value where it has no other text, and a ``Fragment`` where it has.
     """
     value = _written_again(line)
     if value is not None:
@@ -30,7 +31,21 @@ def writable_members(line: bytes) -> dict[str, JSON]:
 
 def member_value(member: JSON) -> JSON:
     """The parsed value of one of :func:`writable_members`."""
-    return jsontext.parse(orjson.dumps(member)) if type(member) is orjson.Fragment else member
+    return jsontext.parse(orjson.dumps(member)) if type(member) is Fragment else member
+
+
+def member_text(member: JSON) -> bytes:
+    """The text of one of :func:`writable_members`."""
+    return orjson.dumps(member)
+
+
+def object_text(row: Mapping[str, JSON]) -> bytes:
+    """The object that has these :func:`writable_members`, in this order."""
+    try:
+        return orjson.dumps(row)
+    except orjson.JSONEncodeError:  # a lone surrogate in a name, or in a string that was put among them
+        pairs = (jsontext.dumps(name) + b":" + jsontext.dumps(member) for name, member in row.items())
+        return b"{%b}" % b",".join(pairs)
 
 
 def members(line: bytes) -> dict[str, bytes]:
@@ -61,7 +76,7 @@ def _writable(text: bytes) -> JSON:
         same = orjson.dumps(value) == text
     except orjson.JSONEncodeError:
         same = False
-    return value if same else orjson.Fragment(text)
+    return value if same else Fragment(text)
 
 
 def _split(line: bytes) -> dict[str, bytes]:

@@ -1,12 +1,13 @@
 """The one place that parses and writes JSON.
 
 Two paths with one result. The fast one is ``orjson``. What it refuses or would change — lone surrogates, numbers that
-are no 64-bit integers, nesting beyond 1,024 — goes the exact way: an iterative parser and writer that keep every
-number's text and know no recursion limit.
+are no 64-bit integers, nesting beyond 1,024 — goes the exact way (:mod:`.jsonexact`): an iterative parser and writer
+that keep every number's text and know no recursion limit.
 
 Values are ``None``, ``bool``, ``int``, ``str`` (possibly with lone surrogates), ``list``, ``dict`` and :class:`Number`
 for every number that is no 64-bit integer. A ``float`` has no text and never comes out of :func:`parse`;
-:func:`parse_canonical` gives those whose text is the canonical one.
+:func:`parse_canonical` gives those whose text is the canonical one. A ``Fragment`` is JSON text among values, which is
+written as it is; none comes out of a parser.
 
 The text that :func:`dumps` writes is canonical (``formats/mana-v2.md``, "Text"): UTF-8 without blanks, keys sorted by
 code point, escapes only where JSON demands them, numbers as ECMAScript's ``JSON.stringify`` writes them unless that
@@ -17,35 +18,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
-from json.decoder import scanstring  # type: ignore[attr-defined] # documented by its use in JSONDecoder.parse_string
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
+from orjson import Fragment as Fragment
 
 from ..errors import JSONTextError
 from ..limits import DEFAULT_LIMITS
-
-JSON: TypeAlias = Any
-"""``None | bool | int | str | Number | list[JSON] | dict[str, JSON]``; ``mypy`` has no useful recursive form of it."""
-
-
-class Number:
-    """A JSON number by its text. Equal when the texts are equal."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Number) and other.text == self.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __repr__(self) -> str:
-        return f"Number({self.text!r})"
+from . import jsonexact
+from .jsonexact import JSON as JSON
+from .jsonexact import Number as Number
+from .jsonexact import number_text as number_text
 
 
 def parse(text: bytes | str, *, nesting: int = DEFAULT_LIMITS.nesting) -> JSON:
@@ -57,9 +40,9 @@ def parse(text: bytes | str, *, nesting: int = DEFAULT_LIMITS.nesting) -> JSON:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _parse_exactly(text, nesting)
+        return jsonexact.parse(text, nesting)
     if _has_minus_zero(text) or _floats(value):
-        return _parse_exactly(text, nesting)
+        return jsonexact.parse(text, nesting)
     return value
 
 
@@ -68,7 +51,7 @@ def parse_inexact(text: bytes) -> JSON:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _parse_exactly(text, DEFAULT_LIMITS.nesting)
+        return jsonexact.parse(text, DEFAULT_LIMITS.nesting)
 
 
 def parse_to_rewrite(text: bytes, *, nesting: int = DEFAULT_LIMITS.nesting) -> JSON:
@@ -79,10 +62,10 @@ def parse_to_rewrite(text: bytes, *, nesting: int = DEFAULT_LIMITS.nesting) -> J
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _parse_exactly(text, nesting)
+        return jsonexact.parse(text, nesting)
     if not _has_minus_zero(text) and not _floats(value):
         return value
-    return value if _is_safe(value, text) else _parse_exactly(text, nesting)
+    return value if _is_safe(value, text) else jsonexact.parse(text, nesting)
 
 
 def rewritten_objects(
@@ -112,10 +95,10 @@ def rewritten_objects(
         try:
             value = orjson.loads(member)
         except orjson.JSONDecodeError:
-            value = _parse_exactly(member, nesting)
+            value = jsonexact.parse(member, nesting)
         else:
             if (minus_zero and _has_minus_zero(member)) or (_floats(value) and not _is_safe(value, member)):
-                value = _parse_exactly(member, nesting)
+                value = jsonexact.parse(member, nesting)
         yield value, dumps(value)
         begin = following + 1
 
@@ -132,15 +115,26 @@ def parse_canonical(line: bytes) -> JSON:
             return value
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         pass  # beyond the fast parser: deep, or lone surrogates, or a number that is no double
-    return _parse_exactly(line, DEFAULT_LIMITS.nesting)
+    return jsonexact.parse(line, DEFAULT_LIMITS.nesting)
 
 
 def dumps(value: JSON) -> bytes:
-    """The canonical text of ``value``. :class:`orjson.Fragment` members are spliced in as they are."""
+    """The canonical text of ``value``."""
     try:
         return orjson.dumps(value, default=_number_fragment, option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONEncodeError, RecursionError):
-        return _dumps_exactly(value)
+        return jsonexact.dumps(value)
+
+
+def dumps_indented(value: JSON) -> bytes:
+    """A text for people, with its last line end: two spaces a level, keys in the order in which they stand.
+
+    Somebody else's odd values, which the fast writer refuses, are written as :func:`dumps` does.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
+    except orjson.JSONEncodeError:
+        return dumps(value) + b"\n"
 
 
 def values_at_most(text: bytes, enough: int) -> int:
@@ -164,7 +158,7 @@ def value_text(plaintext: bytes) -> tuple[bytes, bool]:
     except orjson.JSONDecodeError:
         text = plaintext.decode("utf-8-sig", "replace")
         replaced = not _is_utf8(plaintext)
-        _parse_exactly(text, DEFAULT_LIMITS.nesting - 1)  # the row around it is one more level
+        jsonexact.parse(text, DEFAULT_LIMITS.nesting - 1)  # the row around it is one more level
         plaintext = text.encode()
     else:
         replaced = False
@@ -177,25 +171,10 @@ def nests_within(text: bytes, nesting: int = DEFAULT_LIMITS.nesting) -> bool:
     if len(text) <= 2 * nesting or text.count(b"[") + text.count(b"{") <= nesting:
         return True
     try:
-        _parse_exactly(text, nesting)
+        jsonexact.parse(text, nesting)
     except JSONTextError:
         return False
     return True
-
-
-def number_text(text: str) -> str:
-    """A number's canonical text: ECMAScript's, or ``text`` itself where that is not the same decimal number.
-
-    Source: ECMA-262, Number::toString; ``-0``, what overflows and what has more digits than a double keeps its text.
-    """
-    number = float(text)
-    if number in (float("inf"), float("-inf")) or (number == 0 and text.startswith("-")):
-        return text
-    written = _ecmascript(number)
-    try:
-        return written if Decimal(written) == Decimal(text) else text
-    except InvalidOperation:  # an exponent beyond what Decimal holds: certainly not a double
-        return text
 
 
 # --- the fast path's conscience ---------------------------------------------------------------------------------------
@@ -238,9 +217,9 @@ def _writes_again(value: JSON, text: bytes) -> bool:
         return False
 
 
-def _number_fragment(value: object) -> orjson.Fragment:
+def _number_fragment(value: object) -> Fragment:
     if isinstance(value, Number):
-        return orjson.Fragment(value.text)
+        return Fragment(value.text)
     raise TypeError
 
 
@@ -250,192 +229,3 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-# --- the exact path ---------------------------------------------------------------------------------------------------
-
-_BLANKS = re.compile(r"[ \t\n\r]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
-_LONGEST_INTEGER = 20
-
-
-def _parse_exactly(source: bytes | str, nesting: int) -> JSON:
-    """RFC 8259 without recursion. ``stack`` holds the open containers, ``keys`` the pending key of each open object."""
-    if isinstance(source, bytes):
-        try:
-            text = source.decode()
-        except UnicodeDecodeError as error:
-            raise JSONTextError("not UTF-8", offset=error.start) from None
-    else:
-        text = source
-    blanks = _BLANKS.match
-    stack: list[Any] = []
-    keys: list[str] = []
-    value: JSON
-    at = _skip(blanks, text, 0)
-    while True:
-        # a value begins at ``at``
-        first = text[at : at + 1]
-        if first == '"':
-            value, at = _string(text, at)
-        elif first in ("{", "["):
-            if len(stack) >= nesting:
-                raise JSONTextError(f"nests deeper than {nesting:,} levels", offset=at)
-            at = _skip(blanks, text, at + 1)
-            if first == "[":
-                if text[at : at + 1] != "]":
-                    stack.append([])
-                    continue
-                value = []
-                at += 1
-            else:
-                if text[at : at + 1] != "}":
-                    stack.append({})
-                    key, at = _key(blanks, text, at)
-                    keys.append(key)
-                    continue
-                value = {}
-                at += 1
-        elif first in _LITERALS:
-            literal, value = _LITERALS[first]
-            if not text.startswith(literal, at):
-                raise JSONTextError("not a JSON value", offset=at)
-            at += len(literal)
-        else:
-            value, at = _number(text, at)
-        # a value has ended: put it where it belongs, and close what it closes
-        while True:
-            at = _skip(blanks, text, at)
-            if not stack:
-                if at != len(text):
-                    raise JSONTextError("more text behind the JSON value", offset=at)
-                return value
-            container = stack[-1]
-            mark = text[at : at + 1]
-            if type(container) is list:
-                container.append(value)
-                closing = "]"
-            else:
-                container[keys[-1]] = value
-                closing = "}"
-            if mark == ",":
-                at = _skip(blanks, text, at + 1)
-                if closing == "}":
-                    keys[-1], at = _key(blanks, text, at)
-                break
-            if mark != closing:
-                raise JSONTextError(f"expected ',' or '{closing}'", offset=at)
-            if closing == "}":
-                keys.pop()
-            value = stack.pop()
-            at += 1
-
-
-def _skip(blanks: Any, text: str, at: int) -> int:
-    end: int = blanks(text, at).end()
-    return end
-
-
-def _string(text: str, at: int) -> tuple[str, int]:
-    try:
-        value, end = scanstring(text, at + 1, True)
-    except ValueError as error:
-        raise JSONTextError("malformed string", offset=getattr(error, "pos", at)) from None
-    return value, end
-
-
-def _key(blanks: Any, text: str, at: int) -> tuple[str, int]:
-    if text[at : at + 1] != '"':
-        raise JSONTextError("expected a key", offset=at)
-    key, at = _string(text, at)
-    at = _skip(blanks, text, at)
-    if text[at : at + 1] != ":":
-        raise JSONTextError("expected ':'", offset=at)
-    return key, _skip(blanks, text, at + 1)
-
-
-def _number(text: str, at: int) -> tuple[int | Number, int]:
-    match = _NUMBER.match(text, at)
-    if match is None:
-        raise JSONTextError("not a JSON value", offset=at)
-    canonical = number_text(match.group())
-    if len(canonical) <= _LONGEST_INTEGER and canonical.lstrip("-").isdigit() and canonical != "-0":
-        integer = int(canonical)
-        if -(2**63) <= integer < 2**64:  # what orjson reads and writes as an integer
-            return integer, match.end()
-    return Number(canonical), match.end()
-
-
-def _ecmascript(number: float) -> str:
-    """A finite number as ``String(number)`` gives it (ECMA-262, Number::toString; ``repr`` has the same digits)."""
-    sign = "-" if number < 0 else ""
-    if number == 0:
-        return "0"
-    mantissa, _, exponent = f"{abs(number)!r}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + int(exponent or 0)  # digits before the decimal point, counted from the first of ``whole``
-    point -= len(whole + fraction) - len((whole + fraction).lstrip("0"))
-    digits = digits.rstrip("0")
-    count = len(digits)
-    if count <= point <= 21:
-        return sign + digits + "0" * (point - count)
-    if 0 < point <= 21:
-        return f"{sign}{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    power = f"{point - 1:+d}"
-    return f"{sign}{digits[0]}{'.' if count > 1 else ''}{digits[1:]}e{power}"
-
-
-_LONE = re.compile("[\ud800-\udfff]")
-
-
-def _string_text(value: str) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        parts: list[bytes] = []
-        at = 0
-        for match in _LONE.finditer(value):
-            parts += (orjson.dumps(value[at : match.start()])[1:-1], rb"\u%04x" % ord(match.group()))
-            at = match.end()
-        return b'"' + b"".join(parts) + orjson.dumps(value[at:])[1:]
-
-
-def _dumps_exactly(value: JSON) -> bytes:
-    """:func:`dumps` without recursion: ``pending`` holds what is still to be written, the next on top."""
-    out: list[bytes] = []
-    pending: list[Any] = [value]
-    while pending:
-        item = pending.pop()
-        if type(item) is _Text:
-            out.append(item)
-        elif isinstance(item, dict):
-            out.append(b"{")
-            pending.append(_Text(b"}"))
-            for index, key in enumerate(sorted(item, reverse=True)):
-                pending += (item[key], _Text(_string_text(key) + b":"))
-                if index < len(item) - 1:
-                    pending.append(_Text(b","))
-        elif isinstance(item, list):
-            out.append(b"[")
-            pending.append(_Text(b"]"))
-            for index in range(len(item) - 1, -1, -1):
-                pending.append(item[index])
-                if index:
-                    pending.append(_Text(b","))
-        elif isinstance(item, str):
-            out.append(_string_text(item))
-        elif isinstance(item, Number):
-            out.append(item.text.encode())
-        elif isinstance(item, int) and not isinstance(item, bool):
-            out.append(b"%d" % item)
-        else:
-            out.append(orjson.dumps(item))
-    return b"".join(out)
-
-
-class _Text(bytes):
-    """Finished text among values still to be written."""

@@ -13,12 +13,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Generic, TypeVar
 
-import orjson
-
 from ...archive import deflate
 from ...rows.completeness import Case
 from ...text import jsontext
-from ...text.jsontext import JSON
+from ...text.jsontext import JSON, Fragment
 from .records import FoldedRecords, UsualRecords
 from .terms import Numbering, Stream, Terms
 
@@ -102,16 +100,16 @@ class _Marks(Generic[_Key]):
 
     def __init__(self, letter: str) -> None:
         self._letter = letter.encode()
-        self.keys: dict[_Key, orjson.Fragment] = {}
+        self.keys: dict[_Key, Fragment] = {}
 
-    def __call__(self, key: _Key) -> orjson.Fragment:
+    def __call__(self, key: _Key) -> Fragment:
         mark = self.keys.get(key)
         if mark is None:
-            mark = self.keys[key] = orjson.Fragment(_MARK + b"%b%d" % (self._letter, len(self.keys)) + _MARK)
+            mark = self.keys[key] = Fragment(_MARK + b"%b%d" % (self._letter, len(self.keys)) + _MARK)
         return mark
 
 
-def _mark_of(marks: _Marks[bytes], actor: dict[str, JSON]) -> orjson.Fragment:
+def _mark_of(marks: _Marks[bytes], actor: dict[str, JSON]) -> Fragment:
     return marks(jsontext.dumps(actor))
 
 

@@ -21,7 +21,8 @@ from ...model.spaces import SpaceNumbers
 from ...rows.completeness import Case
 from ...rows.identity import ActorKinds, RowIds, Traces
 from ...rows.marks import Marks
-from ...rows.side_by_side import MetaLines, parsed
+from ...rows.side_by_side import MetaLines
+from ...text import jsontext
 from ...text.jsonmembers import member_value, writable_members
 from ...text.jsontext import JSON
 from .rows import RowMaker
@@ -132,7 +133,7 @@ def rekey_rows(maker: RowMaker, piece: Piece) -> RekeyedBlock:
     lines: list[bytes] = []
     metas: list[bytes] = []
     for identifier, line, meta_text, where in piece.rows:
-        meta = None if meta_text is None else maker.translated(parsed(meta_text), where)
+        meta = None if meta_text is None else maker.translated(jsontext.parse_inexact(meta_text), where)
         _, new_line, new_meta = maker.make(piece.table, table, identifier, _members(identifier, line), meta)
         lines.append(new_line)
         if new_meta:

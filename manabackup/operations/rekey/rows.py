@@ -6,21 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import orjson
-
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import DamagedArchiveError, FieldDecryptionError
 from ...model.projection import MetaLineError, Stamp, read_meta
 from ...model.registry import Registry, Table
 from ...model.spaces import OPEN_TO_OTHERS, SpaceNumbers
-from ...rows.archived import row_line
 from ...rows.capabilities import capability_fields, held, within
 from ...rows.completeness import Case
 from ...rows.identity import CHANGED_BY, TOKEN, ActorKinds, NewId, RowIds, Traces, columns
 from ...rows.marks import Listed, Marks, listed_in
 from ...text import jsontext
-from ...text.jsonmembers import member_value
-from ...text.jsontext import JSON
+from ...text.jsonmembers import member_text, member_value, object_text
+from ...text.jsontext import JSON, Fragment
 
 _NONE: frozenset[str] = frozenset()
 _WITHIN_SPACE = "space"
@@ -98,7 +95,7 @@ class RowMaker:
         """Puts ciphertext under the new key into its places, and gives the members that are in clear."""
         clear: dict[str, JSON] = {}
         for field_name, member in row.items():
-            value = member_value(member) if type(member) is orjson.Fragment else member
+            value = member_value(member) if type(member) is Fragment else member
             if value is None:
                 continue
             private = field_name in registered or field_name in said.sealed
@@ -118,7 +115,7 @@ class RowMaker:
             if not private:
                 clear[field_name] = member
                 continue
-            row[field_name] = self.cipher.encrypt(orjson.dumps(member) if text is None else text)
+            row[field_name] = self.cipher.encrypt(member_text(member) if text is None else text)
             said.ciphertext.append(field_name)
             self.encrypted_fields += 1
         return clear
@@ -215,7 +212,4 @@ class RowMaker:
 
 def _line(identifier: str, row: Mapping[str, JSON]) -> bytes:
     """A row's text: each member with its own."""
-    try:
-        return orjson.dumps({"id": identifier, **{name: row[name] for name in sorted(row)}})
-    except orjson.JSONEncodeError:  # a lone surrogate in a name or the id
-        return row_line({"id": identifier, **{name: orjson.Fragment(orjson.dumps(row[name])) for name in row}})
+    return object_text({"id": identifier, **{name: row[name] for name in sorted(row)}})

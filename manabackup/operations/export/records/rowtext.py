@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import orjson
-
 from ....crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ....errors import FieldDecryptionError
 from ....model.detached import DetachedChange
@@ -20,7 +18,7 @@ from ....model.registry import Table
 from ....model.spaces import is_shared
 from ....rows.completeness import Case
 from ....text import jsontext
-from ....text.jsontext import JSON
+from ....text.jsontext import JSON, Fragment
 
 _NONE: frozenset[str] = frozenset()
 
@@ -57,7 +55,7 @@ class RowText:
         closed: list[str] = []
         for field_name in encrypted(values):
             opened = self._open(record, field_name, change)
-            if isinstance(opened, orjson.Fragment):
+            if isinstance(opened, Fragment):
                 values[field_name] = opened
                 clear.discard(field_name)
                 if field_name not in registered:
@@ -77,7 +75,7 @@ class RowText:
         text = identifier + (b"," + jsontext.dumps(values)[1:] if values else b"}")
         return RowLine(text, sealed, closed)
 
-    def _open(self, record: Record, field_name: str, change: DetachedChange) -> orjson.Fragment | FieldDecryptionError:
+    def _open(self, record: Record, field_name: str, change: DetachedChange) -> Fragment | FieldDecryptionError:
         """What stands in a value, or what keeps it from being opened."""
         try:
             if self.cipher is None:
@@ -87,7 +85,7 @@ class RowText:
             return error
         if repaired:
             self.note(Case("repairedText", self.name, record.id, field_name))
-        return orjson.Fragment(opened)
+        return Fragment(opened)
 
     def _note_closed(self, record: Record, field_name: str, error: FieldDecryptionError) -> None:
         # A shared space holds what its other members wrote under keys of their own: not this account's loss.

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import orjson
-
 from ....crypto.fields import may_be_encrypted
 from ....errors import FieldDecryptionError
 from ....model.detached import DetachedChange
@@ -18,7 +16,7 @@ from ....model.projection import accept
 from ....model.projection.change import is_data
 from ....model.registry import Table
 from ....text import jsontext
-from ....text.jsontext import JSON
+from ....text.jsontext import JSON, Fragment
 from ..terms import Numbering, Terms
 
 _MOST_SHAPES = 1_000
@@ -86,7 +84,7 @@ class UsualRecords:
         # Nothing is numbered before it is certain to be written.
         actor = value.get("actor")
         meta: dict[str, JSON] = {
-            "id": orjson.Fragment(identifier),
+            "id": Fragment(identifier),
             "at": time,
             "actor": None if actor is None else self._actor(actor),
             "origin": value.get("origin"),
@@ -112,7 +110,7 @@ class UsualRecords:
                 return False
             if repaired:
                 return False
-            data[name] = orjson.Fragment(opened)
+            data[name] = Fragment(opened)
             left -= 1
         return not left  # any other would be somewhere else
 
