@@ -46,6 +46,10 @@ class LockedError(ManabackupError):
     default_hint = "wait for the other run to end, or give this one a --state-dir or an output of its own"
 
 
+class LostProcessError(ManabackupError):
+    """A process that this run had started ended by itself; the computer may have been short of memory."""
+
+
 class WrongSecretError(ManabackupError):
     """A secret is well-formed and does not fit what it should open."""
 

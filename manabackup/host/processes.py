@@ -23,14 +23,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
-from ..errors import ManabackupError
+from ..errors import LostProcessError
 from ..limits import MIB
 from .interrupts import uninterrupted
 
 _Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
 
-LARGE = 16 * MIB
+WORTH_PROCESSES = 16 * MIB
 """Bytes that several processes are worth; less is done before a second one has begun."""
 _LENGTH = struct.Struct("<Q")
 _MOST_PROCESSES = 4
@@ -44,10 +44,6 @@ _FIRST_DESCRIPTOR = 3
 """Behind the standard ones."""
 
 
-class LostProcessError(ManabackupError):
-    """A process that this run had started ended by itself; the computer may have been short of memory."""
-
-
 def cores() -> int:
     """How many processes can be of use to this one, itself included; 1 where none may be started."""
     if sys.platform != "linux" or threading.active_count() > 1:
@@ -57,7 +53,7 @@ def cores() -> int:
 
 def cores_for(size: int) -> int:
     """How many processes can be of use for work on so many bytes."""
-    return cores() if size >= LARGE else 1
+    return cores() if size >= WORTH_PROCESSES else 1
 
 
 class InOrder(Generic[_Piece, _Result]):

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manabackup.host.processes import InOrder, LostProcessError, cores
+from manabackup.errors import LostProcessError
+from manabackup.host.processes import InOrder, cores
 
 # The test runner has threads of its own. None of them holds anything that these processes use.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

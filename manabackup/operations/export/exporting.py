@@ -21,7 +21,7 @@ from ...archive.destination import Target, keep_complete, named, opened, writing
 from ...archive.writer import About, ArchiveWriter, Seal
 from ...crypto.seal import SpoolFile
 from ...host.output import AtomicFile
-from ...host.processes import LARGE, InOrder, cores_for
+from ...host.processes import WORTH_PROCESSES, InOrder, cores_for
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from ...mirror import Loss
@@ -106,7 +106,7 @@ def export(
     wanted = streams_of(source.mirror.collections(), source.registry, selection)
     streams, set_aside = with_room(wanted, limits.entries - len(source.account))
     size = sum(stream.bytes for stream in streams)
-    if size >= LARGE:
+    if size >= WORTH_PROCESSES:
         # While a table is gathered, all others have that before it to do: a small one does not keep them waiting.
         streams.sort(key=lambda stream: stream.bytes)
     bound = int(size * _SLACK) + MIB
