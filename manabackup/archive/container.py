@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ..crypto.seal import Source
+from ..crypto.seal import ByteSource
 from ..host.ahead import ahead
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from . import deflate, names
@@ -56,7 +56,7 @@ class Entry:
 
     name: str
     """As this format calls it, whatever another packer made of it."""
-    kind: names.Kind
+    kind: names.EntryKind
     raw_name: bytes
     """As it stands in the container."""
     date: int
@@ -75,7 +75,7 @@ class Entry:
 class Container:
     """A checked container. Raises :class:`DamagedArchiveError` when constructed from anything else."""
 
-    def __init__(self, source: Source, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> None:
         self._source = source
         self._limits = limits
         self.entries: dict[str, Entry] = {}
@@ -86,7 +86,7 @@ class Container:
         self._fixed_end = end.fixed
         self._check(end)
 
-    def of_kind(self, kind: names.Kind) -> list[Entry]:
+    def of_kind(self, kind: names.EntryKind) -> list[Entry]:
         """The entries of one kind."""
         return [entry for entry in self.entries.values() if entry.kind == kind]
 

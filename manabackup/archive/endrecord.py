@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..crypto.seal import Source
+from ..crypto.seal import ByteSource
 from ..errors import DamagedArchiveError
 from .zipwriter import END as END_RECORD
 from .zipwriter import (
@@ -34,7 +34,7 @@ class End:
     """Every field without a second copy has its one fixed value."""
 
 
-def read_end(source: Source) -> End:
+def read_end(source: ByteSource) -> End:
     """The end record of a container, the Zip64 one where it calls for it. Raises :class:`DamagedArchiveError`."""
     tail_size = min(source.size, END_RECORD.size + _LONGEST_COMMENT)
     tail = source.read_at(source.size - tail_size, tail_size)
@@ -61,7 +61,7 @@ def read_end(source: Source) -> End:
 
 
 def _read_end_64(
-    source: Source, end_offset: int, count: int, size: int, offset: int
+    source: ByteSource, end_offset: int, count: int, size: int, offset: int
 ) -> tuple[int, int, int, int, bool]:
     locator = source.read_at(end_offset - LOCATOR_64.size, LOCATOR_64.size) if end_offset >= LOCATOR_64.size else b""
     if not locator.startswith(LOCATOR_64_SIGNATURE):

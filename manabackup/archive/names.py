@@ -14,9 +14,9 @@ SUMS = "SHA256SUMS"
 NONCE = ".nonce"
 V1_EVENTS = "events.jsonl"
 
-Kind = Literal["manifest", "sealed", "readme", "sums", "nonce", "events", "data", "meta", "account", "other"]
+EntryKind = Literal["manifest", "sealed", "readme", "sums", "nonce", "events", "data", "meta", "account", "other"]
 
-_FIXED: dict[str, Kind] = {
+_FIXED: dict[str, EntryKind] = {
     MANIFEST: "manifest",
     SEALED: "sealed",
     README: "readme",
@@ -31,10 +31,10 @@ _SUBJECTS = ("actors", "spaces", "problems")
 _CAPITAL = re.compile("%[0-9A-F]{2}|[A-Z]")
 _LONGEST = 200
 _FOLDERS = ("data", "meta", "account")
-_PLACES: dict[Kind, int] = {"manifest": 0, "sealed": 1, "data": 2, "meta": 3, "account": 4, "sums": 5, "readme": 6}
+_PLACES: dict[EntryKind, int] = {"manifest": 0, "sealed": 1, "data": 2, "meta": 3, "account": 4, "sums": 5, "readme": 6}
 
 
-def kind(name: str) -> Kind | None:
+def kind(name: str) -> EntryKind | None:
     """What an entry is by its name; ``other`` is noted and ignored, None is refused (nested or absolute paths)."""
     if name in _FIXED:
         return _FIXED[name]

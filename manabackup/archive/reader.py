@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from ..crypto.seal import SealedBody, SealParameters, Source, derive_key
+from ..crypto.seal import ByteSource, SealedBody, SealParameters, derive_key
 from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError, WrongPassphraseError
 from ..host.ahead import ahead
 from ..limits import DEFAULT_LIMITS, MIB, Limits
@@ -110,7 +110,7 @@ class OuterArchive:
     def check_sealed_body(self) -> SealedBody:
         """The sealed body, its damage ruled out as far as can be without a key (:class:`DamagedArchiveError`)."""
         entry = self.container.entries[names.SEALED]
-        sealed: Source
+        sealed: ByteSource
         if entry.compressed == entry.size and entry.method == 0:
             sealed = self.container.stored_part(entry)
         else:
@@ -127,7 +127,7 @@ class OuterArchive:
             raise DamagedArchiveError("damaged: its CRC-32 does not match", code="crc", where=names.SEALED)
         return body
 
-    def _inflated_copy(self, entry: Entry) -> Source:
+    def _inflated_copy(self, entry: Entry) -> ByteSource:
         """A deflated ``data.sealed``, as other writers may make it, in an anonymous file: ciphertext only."""
         copy = self.resources.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
         for chunk in self.container.chunks(entry):

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from types import TracebackType
 
-from ..crypto.seal import Source
+from ..crypto.seal import ByteSource
 from ..errors import DamagedArchiveError, NotFoundError, UsageError
 
 
@@ -88,7 +88,7 @@ class BytesSource:
 class PartSource:
     """``size`` bytes of another source, from ``offset``."""
 
-    def __init__(self, whole: Source, offset: int, size: int) -> None:
+    def __init__(self, whole: ByteSource, offset: int, size: int) -> None:
         self._whole = whole
         self._offset = offset
         self.size = size

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash as Hash
 
 _NONCE_BYTES = 32
-_LARGE = 4 * GIB - 64 * KIB
+_MAY_NEED_ZIP64 = 4 * GIB - 64 * KIB
+"""Bytes of content that, deflated as badly as can be, may fill the 32 bits of a ZIP header."""
 ENTRIES_AROUND = 3
 """In one container, besides tables, meta lines and account data: sums, manifest, and the nonce or README."""
 WEB_APP_MAX_BYTES = 4 * GIB - 1
@@ -252,7 +253,7 @@ class ArchiveWriter:
 
     def _begin(self, name: str, bound: int) -> Content:
         name = self._place(name)
-        begin = partial(self._container.open, name, may_exceed_4_gib=bound >= _LARGE)
+        begin = partial(self._container.open, name, may_exceed_4_gib=bound >= _MAY_NEED_ZIP64)
         return Content(self._behind, begin, self._counter(), self._ended(name))
 
     def _begin_spooled(self, name: str) -> Content:

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..host.secret_sources import FileSource, SecretReader, Source, ways_to_give
+from ..host.secret_sources import SecretFile, SecretReader, SecretSource, ways_to_give
 from ..operations.account.settings import TARGET, Settings, resolve
 from ..text.passphrases import oddities, told
 from ..text.printable import printable
@@ -61,7 +61,7 @@ class Run:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._log_lines = ExitStack()
-        self._warned_of: set[Source] = set()
+        self._warned_of: set[SecretSource] = set()
         self._secrets = SecretReader()
         self.terminal = Terminal()
 
@@ -104,10 +104,10 @@ class Run:
             waiting=lambda other: self.terminal.note(f"waiting: {other}"),
         )
 
-    def source(self, name: str) -> Source | None:
+    def source(self, name: str) -> SecretSource | None:
         """Where a secret would come from, if not from a prompt. Warns when a file is open to other users."""
         source = self.settings.secrets.find(name)
-        if isinstance(source, FileSource) and source not in self._warned_of and source.read_by_others():
+        if isinstance(source, SecretFile) and source not in self._warned_of and source.read_by_others():
             self._warned_of.add(source)
             self.terminal.warning(f"other users of this computer can read {source.path}")
         return source

@@ -62,7 +62,7 @@ def is_encrypted(value: object) -> TypeGuard[str]:
 
 
 class FieldCipher:
-    """Opens and seals field values under one master key. Safe to share between threads."""
+    """Opens and encrypts field values under one master key. Safe to share between threads."""
 
     __slots__ = ("_aead", "fingerprint")
 
@@ -83,20 +83,20 @@ class FieldCipher:
             if value[_USUAL_DOT] != ".":
                 raise ValueError
             iv = binascii.a2b_base64(value[len(PREFIX) : _USUAL_DOT], strict_mode=True)
-            sealed = pybase64.b64decode(value[_USUAL_DOT + 1 :], validate=True)
+            ciphertext = pybase64.b64decode(value[_USUAL_DOT + 1 :], validate=True)
         except (ValueError, IndexError):
-            iv, sealed = split(value)
-        return OpenedValue(*self.open_parts(iv, sealed))
+            iv, ciphertext = split(value)
+        return OpenedValue(*self.open_parts(iv, ciphertext))
 
-    def open_parts(self, iv: bytes, sealed: bytes) -> tuple[bytes, bool]:
-        """:meth:`open` for a value that is taken apart: ``sealed`` is the ciphertext with its tag behind it.
+    def open_parts(self, iv: bytes, ciphertext: bytes) -> tuple[bytes, bool]:
+        """:meth:`open` for a value that is taken apart; the tag is behind the ciphertext.
 
         Text and ``repaired``, for those who open many, in a plain tuple.
         """
-        if not iv or len(sealed) < TAG_BYTES:
+        if not iv or len(ciphertext) < TAG_BYTES:
             raise FieldDecryptionError("IV or ciphertext is too short", reason="malformed")
         try:
-            plaintext = self._aead.decrypt(iv, sealed, None)
+            plaintext = self._aead.decrypt(iv, ciphertext, None)
         except InvalidTag:
             raise FieldDecryptionError("does not open under this key", reason="key") from None
         except ValueError:  # a length that no writer uses and the library refuses
@@ -112,7 +112,7 @@ class FieldCipher:
 
     def encrypt(self, json_text: bytes) -> str:
         """``json_text`` as an encrypted value with a fresh random IV."""
-        return seal_value(self._aead, _fresh_iv(), json_text)
+        return encrypt_with_iv(self._aead, _fresh_iv(), json_text)
 
 
 def _fresh_iv() -> bytes:
@@ -130,20 +130,20 @@ def split(value: str) -> tuple[bytes, bytes]:
 
     Raises :class:`FieldDecryptionError` (``malformed``).
     """
-    iv_text, dot, sealed_text = value[len(PREFIX) :].partition(".")
+    iv_text, dot, ciphertext_text = value[len(PREFIX) :].partition(".")
     if not dot:
         raise FieldDecryptionError("no separator between IV and ciphertext", reason="malformed")
     try:
-        return forgiving_decode(iv_text), forgiving_decode(sealed_text)
+        return forgiving_decode(iv_text), forgiving_decode(ciphertext_text)
     except ValueError:
         raise FieldDecryptionError("IV or ciphertext is not base64", reason="malformed") from None
 
 
-def seal_value(aead: AESGCM, iv: bytes, json_text: bytes) -> str:
+def encrypt_with_iv(aead: AESGCM, iv: bytes, json_text: bytes) -> str:
     """One encrypted value. An IV must never serve twice under one key; :meth:`FieldCipher.encrypt` sees to that."""
     return encrypted_value(iv, aead.encrypt(iv, json_text, None))
 
 
-def encrypted_value(iv: bytes, sealed: bytes) -> str:
+def encrypted_value(iv: bytes, ciphertext: bytes) -> str:
     """The value that :func:`split` takes apart, in the spelling that every writer uses."""
-    return f"{PREFIX}{pybase64.b64encode_as_string(iv)}.{pybase64.b64encode_as_string(sealed)}"
+    return f"{PREFIX}{pybase64.b64encode_as_string(iv)}.{pybase64.b64encode_as_string(ciphertext)}"

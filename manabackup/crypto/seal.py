@@ -105,7 +105,7 @@ class SealingStream:
         return self._plaintext_hash.hexdigest(), self._ciphertext_hash.hexdigest()
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Bytes at any place, without a position: files and sealed bodies alike."""
 
     @property
@@ -135,7 +135,7 @@ class SealedBody:
 
     _KEPT_BLOCKS = 4
 
-    def __init__(self, sealed: Source, ahead: ReadAhead | None = None) -> None:
+    def __init__(self, sealed: ByteSource, ahead: ReadAhead | None = None) -> None:
         if sealed.size < TAG_BYTES:
             raise DamagedArchiveError("cut off", code="truncated", where="data.sealed")
         self._sealed = sealed

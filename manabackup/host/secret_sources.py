@@ -25,7 +25,7 @@ _LARGEST = 1 << 20
 """Bytes. What is larger is not a secret but a wrong file."""
 
 
-class Source(Protocol):
+class SecretSource(Protocol):
     """One place that a secret comes from. It may give something newer each time, or nothing any more, as pipes do."""
 
     def read(self) -> bytes:
@@ -33,7 +33,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FileSource:
+class SecretFile:
     """A file; a pipe will do."""
 
     path: Path
@@ -75,7 +75,7 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandSource:
+class SecretCommand:
     """A command: words as a POSIX shell splits and unquotes them, started without a shell."""
 
     command: str = field(repr=False)
@@ -105,7 +105,7 @@ class CommandSource:
 
 
 @dataclass(frozen=True, slots=True)
-class EnvironmentSource:
+class SecretVariable:
     """A variable's value."""
 
     value: str = field(repr=False)
@@ -133,7 +133,7 @@ class SecretSources:
         self._profile = profile
         self._profile_path = profile_path
 
-    def find(self, name: str) -> Source | None:
+    def find(self, name: str) -> SecretSource | None:
         """The source to read, or None when none is given. Raises :class:`UsageError` when two stand side by side."""
         for found in (self._in_flags(name), self._in_environment(name), self._in_profile(name)):
             if len(found) > 1:
@@ -142,24 +142,24 @@ class SecretSources:
                 return source
         return None
 
-    def _in_flags(self, name: str) -> dict[str, Source]:
+    def _in_flags(self, name: str) -> dict[str, SecretSource]:
         given = {suffix: self._flags.get(f"{name}-{suffix}") for suffix in ("file", "command")}
         return {
             f"--{name}-{suffix}": _source(suffix, value, Path) for suffix, value in given.items() if value is not None
         }
 
-    def _in_environment(self, name: str) -> dict[str, Source]:
-        found: dict[str, Source] = {}
+    def _in_environment(self, name: str) -> dict[str, SecretSource]:
+        found: dict[str, SecretSource] = {}
         # A variable that is set and empty counts as not set.
         if value := self._environ.get(variable(name)):
-            found[variable(name)] = EnvironmentSource(value)
+            found[variable(name)] = SecretVariable(value)
         for kind in _KINDS:
             key = variable(f"{name}-{kind}")
             if value := self._environ.get(key):
                 found[key] = _source(kind, value, Path)
         return found
 
-    def _in_profile(self, name: str) -> dict[str, Source]:
+    def _in_profile(self, name: str) -> dict[str, SecretSource]:
         return {
             f"{name}-{kind} of the profile": _source(kind, self._profile[f"{name}-{kind}"], self._profile_path)
             for kind in _KINDS
@@ -181,30 +181,30 @@ class SecretReader:
     """Reads sources, each once, and keeps what came: a pipe that is given for two archives is empty the second time."""
 
     def __init__(self) -> None:
-        self._kept: dict[Source, bytes] = {}
+        self._kept: dict[SecretSource, bytes] = {}
 
-    def content(self, source: Source) -> bytes:
-        """What a source gave when it was read first. Raises what :meth:`Source.read` raises."""
+    def content(self, source: SecretSource) -> bytes:
+        """What a source gave when it was read first. Raises what :meth:`SecretSource.read` raises."""
         if source not in self._kept:
             self._kept[source] = source.read()
         return self._kept[source]
 
-    def text(self, source: Source, what: str, *, exact: bool = False) -> str:
+    def text(self, source: SecretSource, what: str, *, exact: bool = False) -> str:
         """:func:`secret_text` of it."""
         return _as_text(source, self.content(source), what, exact=exact)
 
 
-def secret_text(source: Source, what: str, *, exact: bool = False) -> str:
+def secret_text(source: SecretSource, what: str, *, exact: bool = False) -> str:
     """A secret as text; one newline at the end of a file or of a command's output is cut. ``what`` is its name.
 
     A byte order mark before it is dropped unless it is to be ``exact``. Raises :class:`UsageError` for what is empty or
-    no text, and what :meth:`Source.read` raises.
+    no text, and what :meth:`SecretSource.read` raises.
     """
     return _as_text(source, source.read(), what, exact=exact)
 
 
-def _as_text(source: Source, content: bytes, what: str, *, exact: bool) -> str:
-    if not isinstance(source, EnvironmentSource) and content.endswith(b"\n"):
+def _as_text(source: SecretSource, content: bytes, what: str, *, exact: bool) -> str:
+    if not isinstance(source, SecretVariable) and content.endswith(b"\n"):
         content = content[:-1].removesuffix(b"\r")
     try:
         text = content.decode("utf-8")
@@ -217,5 +217,5 @@ def _as_text(source: Source, content: bytes, what: str, *, exact: bool) -> str:
     return text
 
 
-def _source(kind: str, value: str, path: Callable[[str], Path]) -> Source:
-    return CommandSource(value) if kind == "command" else FileSource(path(value))
+def _source(kind: str, value: str, path: Callable[[str], Path]) -> SecretSource:
+    return SecretCommand(value) if kind == "command" else SecretFile(path(value))

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ..crypto.fields import IV_BYTES, seal_value
+from ..crypto.fields import IV_BYTES, encrypt_with_iv
 from ..model.registry import Table
 from ..text import jsontext
 from ..text.jsontext import JSON
@@ -257,7 +257,7 @@ class Pen:
     def _seal(self, writer: Writer, value: JSON) -> JSON:
         if writer.seal is None:
             return whole(value)
-        return seal_value(writer.seal, self._draft.rng.randbytes(IV_BYTES), browser_text(value))
+        return encrypt_with_iv(writer.seal, self._draft.rng.randbytes(IV_BYTES), browser_text(value))
 
     def _changed(self, row: Row) -> dict[str, JSON]:
         """New values for the fields that one save changes."""

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from manabackup.crypto.fields import seal_value
+from manabackup.crypto.fields import encrypt_with_iv
 from manabackup.sandbox.gojson import marshal
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "v1"
@@ -47,7 +47,7 @@ class _Stream(io.RawIOBase):
 def secret(number: int, value: object) -> str:
     """An encrypted field value under :data:`KEY`."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return seal_value(AESGCM(KEY), number.to_bytes(12, "big"), text)
+    return encrypt_with_iv(AESGCM(KEY), number.to_bytes(12, "big"), text)
 
 
 def event_line(app: str, change: Change, number: int, received_at: str | None = None) -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.errors import NotFoundError, UsageError
-from manabackup.host.secret_sources import EnvironmentSource, FileSource, SecretSources, secret_text
+from manabackup.host.secret_sources import SecretFile, SecretSources, SecretVariable, secret_text
 from manabackup.text.passphrases import oddities
 
 from .processes import CommandLine
@@ -284,10 +284,10 @@ def test_one_source_is_read_once_a_run(trial: CommandLine, tmp_path: Path) -> No
 def test_exactly_one_newline_is_cut(tmp_path_factory: pytest.TempPathFactory, body: str, end: str) -> None:
     path = tmp_path_factory.getbasetemp() / f"secret-{os.getpid()}"
     path.write_bytes((body + end).encode())
-    assert secret_text(FileSource(path), "passphrase", exact=True) == body
+    assert secret_text(SecretFile(path), "passphrase", exact=True) == body
     path.write_bytes((body + "\n" + end).encode())
-    assert secret_text(FileSource(path), "passphrase", exact=True) == (body + "\n" if end else body)
-    assert secret_text(EnvironmentSource(body + end), "passphrase", exact=True) == body + end
+    assert secret_text(SecretFile(path), "passphrase", exact=True) == (body + "\n" if end else body)
+    assert secret_text(SecretVariable(body + end), "passphrase", exact=True) == body + end
 
 
 @given(data=st.binary(), where=st.sampled_from(["passphrase", "to-recovery-code"]))
@@ -312,4 +312,4 @@ def test_representations_of_sources_keep_their_secrets() -> None:
     assert source is not None
     assert "hunter2" not in repr(source)
     with pytest.raises(NotFoundError, match=r"\\x1b"):
-        FileSource(Path("/no/\x1b[2J")).read()
+        SecretFile(Path("/no/\x1b[2J")).read()

@@ -33,7 +33,7 @@ from manabackup.archive.sums import parse_sums, write_sums
 from manabackup.archive.v1 import open_events
 from manabackup.cli.terminal import for_terminal
 from manabackup.crypto import keys
-from manabackup.crypto.fields import FieldCipher, seal_value
+from manabackup.crypto.fields import FieldCipher, encrypt_with_iv
 from manabackup.crypto.recovery import format_recovery_code, parse_recovery_code, unwrap_master_key
 from manabackup.errors import DamagedArchiveError, JSONTextError, ManabackupError, UsageError, WrongSecretError
 from manabackup.limits import DEFAULT_LIMITS, MIB
@@ -515,7 +515,7 @@ _UPDATE = {
     "fields": {"title": {"value": "y", "at": "2026-05-02"}, "a.b": {"value": 1, "updatedAt": "2027"}},
 }
 _DELETE = {"table": "tasks", "id": "t-1", "op": "delete", "deletedAt": "2026-05-03T10:00:00.000Z"}
-_SECRET = seal_value(AESGCM(KEY), bytes(12), b'"Liebes Tagebuch"')
+_SECRET = encrypt_with_iv(AESGCM(KEY), bytes(12), b'"Liebes Tagebuch"')
 _PRIVATE = {**_CHANGE, "data": {"title": _SECRET, "spaceId": "s", "x": [_SECRET, {"y": _SECRET}]}}
 _CHANGES = [
     json.dumps(some).encode()

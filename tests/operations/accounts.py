@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from manabackup.crypto.fields import FieldCipher, seal_value
+from manabackup.crypto.fields import FieldCipher, encrypt_with_iv
 from manabackup.mirror import Batch, Mirror, prepare
 from manabackup.model import registry
 from manabackup.operations.audit.auditing import Audit, audit
@@ -70,7 +70,7 @@ def sealed(text: str = "geheim", cipher: FieldCipher = CIPHER) -> str:
 
 def under_nonce(nonce: bytes, text: str) -> str:
     """A private value under a nonce that may have served before."""
-    return seal_value(AESGCM(KEY), nonce, f'"{text}"'.encode())
+    return encrypt_with_iv(AESGCM(KEY), nonce, f'"{text}"'.encode())
 
 
 def respelled(value: str) -> str:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ...errors import KeyChangedError, NotFoundError, SignInError
-from ...host.secret_sources import EnvironmentSource, FileSource, secret_text, ways_to_give
-from ...host.secret_sources import Source as SecretSource
+from ...host.secret_sources import SecretFile, SecretSource, SecretVariable, secret_text, ways_to_give
 from ...limits import DEFAULT_LIMITS, Limits
 from ...mirror import Mirror
 from ...remote.connection import Connection, connect
@@ -237,7 +236,7 @@ class AccountAccess:
 
 def tokens_from(source: SecretSource) -> TokenSource:
     """Access tokens from where somebody keeps them. Raises what reading the first one raises."""
-    if isinstance(source, EnvironmentSource) or (isinstance(source, FileSource) and not source.can_be_read_again()):
+    if isinstance(source, SecretVariable) or (isinstance(source, SecretFile) and not source.can_be_read_again()):
         return StaticToken(secret_text(source, _TOKEN))
     # A file may be renewed by somebody while we run, as a command gives a new one.
     return CommandToken(lambda: secret_text(source, _TOKEN))
