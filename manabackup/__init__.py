@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .operations.pull import PullResult
     from .operations.pull.account import pull
     from .operations.rekey import RekeyResult, rekey
-    from .operations.restore.decision import OnConflict
+    from .operations.restore.decision import OnConflict, RowAction
     from .operations.restore.from_archive import RestoreOrder
     from .operations.restore.plan import RestorePlan
     from .operations.restore.restoring import restore
@@ -83,7 +83,7 @@ _HOMES = {
     ".operations.pull": ("PullResult",),
     ".operations.pull.account": ("pull",),
     ".operations.rekey": ("RekeyResult", "rekey"),
-    ".operations.restore.decision": ("OnConflict",),
+    ".operations.restore.decision": ("OnConflict", "RowAction"),
     ".operations.restore.from_archive": ("RestoreOrder",),
     ".operations.restore.plan": ("RestorePlan",),
     ".operations.restore.restoring": ("restore",),
@@ -130,6 +130,7 @@ __all__ = [
     "RestoreResult",
     "RoundtripResult",
     "Row",
+    "RowAction",
     "Sandbox",
     "Seal",
     "Selection",

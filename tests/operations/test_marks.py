@@ -23,8 +23,8 @@ from manabackup.operations.archives.verify import verify
 from manabackup.operations.compare.diff import Side, diff
 from manabackup.operations.export import ExportResult, Source, export
 from manabackup.operations.rekey import rekey
-from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder
 from manabackup.operations.restore.identity import TargetSpaces
+from manabackup.operations.restore.restoring import restore
 from manabackup.operations.restore.target_account import TargetAccount
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
@@ -90,17 +90,9 @@ class People:
             connect(
                 StaticToken(self.box.accounts.issue_token(user)), auth_url=self.box.url, sync_url=self.box.url
             ) as to,
-            RestoreJob(
-                archive,
-                TargetAccount(to, TargetSpaces(user, {home: "personal"}, home), cipher),
-                RestoreOrder(),
-                path.with_suffix(".d"),
-            ) as job,
         ):
-            job.plan()
-            job.push()
-            result = job.result(job.verify())
-            job.forget()
+            target = TargetAccount(to, TargetSpaces(user, {home: "personal"}, home), cipher)
+            result = restore(archive, target, path.with_suffix(".d"), confirm=lambda plan: True)
         assert result.verification is not None
         assert result.verification.ok, result.verification.cases
         return result.to_json()
