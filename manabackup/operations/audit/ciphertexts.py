@@ -41,11 +41,11 @@ class Ciphertexts:
         pairs = []
         for name, value, is_held in values:
             try:
-                nonce, sealed = split(value)
+                nonce, body = split(value)
             except FieldDecryptionError:
                 continue
             place = jsontext.dumps([table, record, name])
-            ciphertext, where = (blake2b(part, digest_size=16).hexdigest() for part in (sealed, place))
+            ciphertext, where = (blake2b(part, digest_size=16).hexdigest() for part in (body, place))
             # A nonce of an unusual length meets none of the others.
             head = nonce.hex() if len(nonce) * 2 == _NONCE else blake2b(nonce, digest_size=_NONCE // 2).hexdigest()
             pairs.append((f"{head}{ciphertext}{where}", (_HELD if is_held else _PAST) + place))

@@ -250,7 +250,7 @@ class _OpenSide:
             yield row
 
     def values(self, identifier: str, line: bytes) -> _Opened:
-        """A row. Asked for in the order of the rows, as :meth:`sealed` is."""
+        """A row. Asked for in the order of the rows, as :meth:`also_encrypted` is."""
         values: dict[str, JSON] = jsontext.parse(line)
         found = _Opened(values, set(), set())
         candidates = [name for name, value in values.items() if may_be_encrypted(value)]
@@ -267,7 +267,7 @@ class _OpenSide:
         self.unopened += bool(found.closed)
         return found
 
-    def sealed(self, identifier: str) -> Collection[str]:
+    def also_encrypted(self, identifier: str) -> Collection[str]:
         """The fields of a row that were ciphertext without being registered."""
         line = self._meta_of(identifier)
         names_ = line.get("sealed") if line is not None else None
@@ -353,9 +353,9 @@ class _Comparison:
         ]
         if close:
             # Numbers that only a server could not tell apart: what was ciphertext, no server has touched.
-            sealed = {*self.one.sealed(identifier), *self.other.sealed(identifier)}
-            changed = sorted({*changed, *sealed.intersection(close)})
-            exact |= sealed
+            unregistered = {*self.one.also_encrypted(identifier), *self.other.also_encrypted(identifier)}
+            changed = sorted({*changed, *unregistered.intersection(close)})
+            exact |= unregistered
         if self._expected is not None:
             states = dict.fromkeys(exact, FieldState.PRIVATE) | dict.fromkeys(closed, FieldState.CLOSED)
             taken = {

@@ -69,7 +69,7 @@ class _Raw:
     line: bytes
     common: str = ""
     times: Mapping[str, str] = field(default_factory=dict)
-    sealed: Collection[str] = ()
+    also_encrypted: Collection[str] = ()
     omitted: Collection[str] = ()
     space: int | None = None
     ciphertext: Listed = None
@@ -80,7 +80,7 @@ class _Raw:
             self.id,
             self.common,
             dict(self.times),
-            list(self.sealed),
+            list(self.also_encrypted),
             list(self.omitted),
             self.space,
             None if self.ciphertext is None else list(self.ciphertext),
@@ -228,7 +228,7 @@ class ArchiveRows:
         unknown = {*raw.omitted, *withheld, *self._withhold_visibility(values)} - values.keys()
         in_clear = self._options.in_clear or (isinstance(destination, Destination) and destination.shared)
         archived = dict(values)
-        fields = self._check_private(values, table.encrypted.union(raw.sealed), raw.ciphertext, in_clear)
+        fields = self._check_private(values, table.encrypted.union(raw.also_encrypted), raw.ciphertext, in_clear)
         unknown.update(fields.lost)
         if b"\\ud" in raw.line:
             for name in values.keys() - fields.private:

@@ -1,6 +1,6 @@
 """A row of an archive on its way into an account: what it says, and how that is written there.
 
-Private fields are compared opened and travel sealed. A field of which the archive can say nothing — what was left
+Private fields are compared opened and travel encrypted. A field of which the archive can say nothing — what was left
 encrypted under a key that is not at hand, a link that belongs to the account it was made in — is *unknown*: the target
 keeps what it has.
 """
@@ -41,7 +41,7 @@ class ArchivedRow:
     in_clear: bool = False
     """It goes to where others are to read it."""
     cipher: FieldCipher | None = None
-    """Of the target. Without it a ciphertext equals only itself, and nothing can be sealed."""
+    """Of the target. Without it a ciphertext equals only itself, and nothing can be encrypted."""
     text: Callable[[str], bytes] | None = None
     """The own text of a field's value; by default the canonical one."""
     ciphertext: frozenset[str] = _NONE
@@ -66,16 +66,16 @@ class ArchivedRow:
 
     def is_same(self, name: str, theirs: JSON) -> bool:
         """Whether the target's value of a field equals the archive's. Null and absent are the same."""
-        ours, sealed = self.values.get(name), name in self.ciphertext
-        if not sealed and not may_be_encrypted(theirs):
+        ours, encrypted = self.values.get(name), name in self.ciphertext
+        if not encrypted and not may_be_encrypted(theirs):
             return equal_values(ours, theirs)
-        if type(theirs) is str and ours == theirs and (sealed or self.cipher is None):
+        if type(theirs) is str and ours == theirs and (encrypted or self.cipher is None):
             return True
         if self.cipher is None:
             return False
         try:
             return equal_values(
-                jsontext.parse(self.cipher.decrypt(str(ours))) if sealed else ours,
+                jsontext.parse(self.cipher.decrypt(str(ours))) if encrypted else ours,
                 opened(self.cipher, theirs),
                 exact=True,
             )
@@ -83,7 +83,7 @@ class ArchivedRow:
             return False
 
     def wire(self, name: str) -> JSON:
-        """A field's value as it goes to the server; each call seals anew."""
+        """A field's value as it goes to the server; each call encrypts anew."""
         value = self.values[name]
         if value is None or self.in_clear or name not in self.private or name in self.ciphertext:
             return value
@@ -91,7 +91,7 @@ class ArchivedRow:
         return self.cipher.encrypt(self.text(name) if self.text is not None else jsontext.dumps(value))
 
     def keeps(self, name: str, theirs: JSON) -> bool:
-        """Whether the target's form of an equal value may stay: private values sealed, where they are to be."""
+        """Whether the target's form of an equal value may stay: private values encrypted, where they are to be."""
         if may_be_encrypted(theirs) and (is_encrypted(theirs) or self._opens(theirs)):
             return not self.in_clear
         return self.in_clear or name not in self.private

@@ -110,7 +110,7 @@ class EncryptInPlaceJob(Job):
         cipher = self._account.cipher
         assert cipher is not None
         values = held.record.values
-        return writer.seal(held, {name: cipher.encrypt(jsontext.dumps(values[name])) for name in names}, table)
+        return writer.encrypt(held, {name: cipher.encrypt(jsontext.dumps(values[name])) for name in names}, table)
 
     def _whose(self, held: TargetRow) -> Reason | None:
         """Why a row is not the user's alone, as far as anybody knows. One change that others see is enough."""
@@ -130,6 +130,7 @@ class EncryptInPlaceJob(Job):
     def _command(self) -> str:
         cipher = self._account.cipher
         key = cipher.fingerprint if cipher is not None else None
+        # The first word stands in outboxes that were begun.
         asked: list[JSON] = ["seal", self._account.spaces.home, key, self._replace_ai]
         return hashlib.sha256(jsontext.dumps(asked)).hexdigest()
 

@@ -24,8 +24,8 @@ from .decision import TargetRow
 from .web_rule import LATEST_CLOCK
 
 
-def seal_fields(
-    held: TargetRow, sealed: Mapping[str, str], table: Table, place: Place, now: str
+def encrypt_fields(
+    held: TargetRow, encrypted: Mapping[str, str], table: Table, place: Place, now: str
 ) -> list[Change] | None:
     """The changes that put ciphertext (field → value) into a row; None where no change of single fields does it.
 
@@ -34,7 +34,7 @@ def seal_fields(
     record, latest = held.record, held.view(LATEST_CLOCK)
     if latest is None:
         return None
-    wanted: dict[str, JSON] = dict(sealed)
+    wanted: dict[str, JSON] = dict(encrypted)
     if record.state == "tombstone":
         wanted["deletedAt"] = record.values["deletedAt"]
     data: Change = {}
@@ -52,13 +52,13 @@ def seal_fields(
     changes = [change(place, "insert", data=data)] if data else []
     if fields:
         changes.append(change(place, "update", fields=fields))
-    return changes if _does_nothing_else(held, changes, sealed, table, now) else None
+    return changes if _does_nothing_else(held, changes, encrypted, table, now) else None
 
 
-def replace_in_place(held: TargetRow, sealed: Mapping[str, str], place: Place, now: str) -> list[Change]:
+def replace_in_place(held: TargetRow, encrypted: Mapping[str, str], place: Place, now: str) -> list[Change]:
     """The whole row in the place of all that was there, as it is but for its ciphertext, each field under its time."""
     record = held.record
-    values = {name: value for name, value in record.values.items() if value is not None} | dict(sealed)
+    values = {name: value for name, value in record.values.items() if value is not None} | dict(encrypted)
     if record.space_filled:
         del values["spaceId"]
     times = {name: stamp.at for name, stamp in record.stamps.items()}
@@ -78,22 +78,27 @@ def replace_in_place(held: TargetRow, sealed: Mapping[str, str], place: Place, n
 
 
 def _does_nothing_else(
-    held: TargetRow, changes: list[Change], sealed: Mapping[str, str], table: Table, now: str
+    held: TargetRow, changes: list[Change], encrypted: Mapping[str, str], table: Table, now: str
 ) -> bool:
     """Whether the changes put ciphertext everywhere, and leave everything else as it is."""
     stream = [*held.changes, *changes]
     after = changed(held, record=fold(table, stream), changes=stream, _views={})
-    if after.record.state != held.record.state or not _alike(held.record.values, after.record.values, sealed):
+    if after.record.state != held.record.state or not _alike(held.record.values, after.record.values, encrypted):
         return False
     for clock in (now, LATEST_CLOCK):
         one, other = held.view(clock), after.view(clock)
-        if one is None or other is None or one.deleted != other.deleted or not _alike(one.values, other.values, sealed):
+        if (
+            one is None
+            or other is None
+            or one.deleted != other.deleted
+            or not _alike(one.values, other.values, encrypted)
+        ):
             return False
     return True
 
 
-def _alike(before: Mapping[str, JSON], after: Mapping[str, JSON], sealed: Mapping[str, str]) -> bool:
+def _alike(before: Mapping[str, JSON], after: Mapping[str, JSON], encrypted: Mapping[str, str]) -> bool:
     return all(
-        after.get(name) == sealed[name] if name in sealed else equal_values(before.get(name), after.get(name))
-        for name in before.keys() | after.keys() | sealed.keys()
+        after.get(name) == encrypted[name] if name in encrypted else equal_values(before.get(name), after.get(name))
+        for name in before.keys() | after.keys() | encrypted.keys()
     )

@@ -14,7 +14,7 @@ from .archived import ArchivedRow
 from .changes import ACTOR, LARGEST_REQUEST, Change, Place, as_stored, insert, later_than, refusal, replace, update
 from .decision import AI, Decision, Means, Reason, RowAction, Rules, TargetRow, decide, skipped
 from .identity import Destination, TargetSpaces, kept_scope_fields, scope_fields
-from .in_place import replace_in_place, seal_fields
+from .in_place import encrypt_fields, replace_in_place
 from .outbox import Item
 
 
@@ -73,18 +73,18 @@ class Writer:
             changes = self._changes(decision, row, target, table, destination, collection, history=False)
         return _work(decision, collection, changes, row.id, target)
 
-    def seal(self, target: TargetRow, sealed: Mapping[str, str], table: Table) -> Work:
+    def encrypt(self, target: TargetRow, encrypted: Mapping[str, str], table: Table) -> Work:
         """The changes that put ciphertext (field → value) into a row of the target, and leave all else as it is."""
         now, record = self.rules.now, target.record
         collection = _collection(table, target)
         place = Place(collection, record.id, record.space if table.scope == "space" else None)
-        changes = seal_fields(target, sealed, table, place, now)
+        changes = encrypt_fields(target, encrypted, table, place, now)
         means = Means.UNTIMED_FIELDS if changes and changes[0]["op"] == "insert" else Means.FIELDS
         if changes is None:
             if table.app == AI and not self.rules.replace_ai:
                 return Work(skipped(Reason.AI_NOT_REPLACED))
-            changes, means = replace_in_place(target, sealed, place, now), Means.REPLACE
-        return _work(Decision(RowAction.UPDATE, means, sealed), collection, changes, record.id, target)
+            changes, means = replace_in_place(target, encrypted, place, now), Means.REPLACE
+        return _work(Decision(RowAction.UPDATE, means, encrypted), collection, changes, record.id, target)
 
     def _changes(
         self,

@@ -28,14 +28,14 @@ FUTURE = "2031-01-01T00:00:00.000Z"
 PRIVATE = ("title", "meta")
 
 
-def sealed(target: TargetRow, table: Table = TASKS, *, replace_ai: bool = False) -> Work | None:
+def encrypted(target: TargetRow, table: Table = TASKS, *, replace_ai: bool = False) -> Work | None:
     """What is to be done about a row; None where nothing of it stands in clear."""
     values = target.record.values
     clear = [name for name in PRIVATE if is_clear(values.get(name))]
     if not clear or target.record.state == "absent":
         return None
     writer = Writer(SPACES, Rules(NOW, OnConflict.OVERWRITE, replace_ai))
-    return writer.seal(target, {name: CIPHER.encrypt(jsontext.dumps(values[name])) for name in clear}, table)
+    return writer.encrypt(target, {name: CIPHER.encrypt(jsontext.dumps(values[name])) for name in clear}, table)
 
 
 def opened(values: JSON, clear: set[str]) -> JSON:
@@ -48,7 +48,7 @@ def opened(values: JSON, clear: set[str]) -> JSON:
 
 def outline(target: TargetRow | None) -> str:
     assert target is not None
-    done = sealed(target)
+    done = encrypted(target)
     assert done is not None
     return " ".join(
         f"{change['op']}({' '.join(sorted(change.get('fields', change.get('data', {}))))})" for change in sent(done)
@@ -92,7 +92,7 @@ def test_the_smallest_change_that_reaches_every_client_is_made(stream: list[JSON
 def test_a_field_keeps_its_time_so_that_any_later_edit_wins_whichever_comes_first() -> None:
     target = held(insert({"title": "A"}, T[1]), update(T[3], title="B"))
     assert target is not None
-    done = sealed(target)
+    done = encrypted(target)
     assert done is not None
     (change,) = sent(done)
     assert change["fields"]["title"]["at"] == T[3]
@@ -105,7 +105,7 @@ def test_the_envelope_names_the_space_of_the_row_and_no_column_is_added() -> Non
     for scope in ({"spaceId": HOME}, {}):
         target = held(insert({"title": "A", **scope}, spaceId=HOME))
         assert target is not None
-        done = sealed(target)
+        done = encrypted(target)
         assert done is not None
         (change,) = sent(done)
         assert (change["spaceId"], list(change["data"])) == (HOME, ["title"])
@@ -116,10 +116,10 @@ def test_rows_of_ai_are_replaced_only_when_that_is_asked_for_and_hardly_ever_nee
     stuck = held(insert({"title": "A", "createdAt": 5}), table=MISSIONS)
     assert plain is not None
     assert stuck is not None
-    done = sealed(plain, MISSIONS)
+    done = encrypted(plain, MISSIONS)
     assert done is not None
     assert [change["op"] for change in sent(done)] == ["insert"]
-    refused, agreed = sealed(stuck, MISSIONS), sealed(stuck, MISSIONS, replace_ai=True)
+    refused, agreed = encrypted(stuck, MISSIONS), encrypted(stuck, MISSIONS, replace_ai=True)
     assert refused is not None
     assert agreed is not None
     assert refused.decision.reason is Reason.AI_NOT_REPLACED
@@ -134,7 +134,7 @@ def test_rows_of_ai_are_replaced_only_when_that_is_asked_for_and_hardly_ever_nee
 def test_nothing_but_the_encryption_differs_for_the_fold_and_for_every_client(before: list[JSON]) -> None:
     target = held(*before)
     assert target is not None
-    done = sealed(target)
+    done = encrypted(target)
     if done is None:
         return
     clear = set(done.decision.values)
@@ -180,13 +180,13 @@ def test_nothing_but_the_encryption_differs_for_the_fold_and_for_every_client(be
 def test_a_second_run_finds_nothing_to_do_and_later_edits_win(before: list[JSON]) -> None:
     target = held(*before)
     assert target is not None
-    done = sealed(target)
+    done = encrypted(target)
     if done is None:
         return
     stream = before + sent(done)
     again = held(*stream)
     assert again is not None
-    assert sealed(again) is None
+    assert encrypted(again) is None
     if max([stamp.at for stamp in target.record.stamps.values()], default="") < EDITED:
         edit = {**ENVELOPE, "op": "update", "fields": {"title": {"value": "edited", "at": EDITED}}}
         assert fold(TASKS, [*stream, edit]).values["title"] == "edited"

@@ -194,7 +194,7 @@ def test_unchanged_private_fields_go_with_the_ciphertext_that_the_target_has() -
     assert done.decision.values["title"] == here
 
 
-def test_a_private_field_that_the_target_holds_in_clear_is_sealed_when_its_row_is_written() -> None:
+def test_a_private_field_that_the_target_holds_in_clear_is_encrypted_when_its_row_is_written() -> None:
     target = held(insert({"title": "A", "order": 1}, T[1]))
     done = work(archived({"title": "A", "order": 2}, private=frozenset({"title"}), cipher=CIPHER), target)
     assert CIPHER.decrypt(done.decision.values["title"]) == b'"A"'

@@ -33,7 +33,7 @@ def job(bench: Bench, **options: Any) -> Iterator[EncryptInPlaceJob]:
         yield job
 
 
-def sealed(bench: Bench, tables: Sequence[str] = TABLES, **options: Any) -> RestoreResult:
+def encrypted(bench: Bench, tables: Sequence[str] = TABLES, **options: Any) -> RestoreResult:
     """From the plan to the verification."""
     with job(bench, **options) as running:
         running.plan(tables)
@@ -73,7 +73,7 @@ def test_what_stands_in_clear_is_encrypted_and_everything_else_stays_byte_for_by
     kept = CIPHER.encrypt(b'"schon verschluesselt"')
     note(bench, title="offen", content=kept, color="rot", nothing=None)
     before = bench.row("notes", "n")
-    result = sealed(bench)
+    result = encrypted(bench)
     after = bench.row("notes", "n")
     assert (result.updated, result.failed, result.losses) == (1, 0, 0)
     assert opened(after.values.pop("title")) == "offen"
@@ -87,7 +87,7 @@ def test_what_stands_in_clear_is_encrypted_and_everything_else_stays_byte_for_by
 def test_values_of_every_type_are_encrypted_as_they_are(bench: Bench) -> None:
     subtasks = [{"title": "Umlaute: äöü", "done": False, "n": 1.5}]
     note(bench, "t", table="tasks", title="", subtasks=subtasks, metadata={"labelIds": ["a"]}, description=None)
-    sealed(bench)
+    encrypted(bench)
     values = bench.row("tasks", "t").values
     assert opened(values["title"]) == ""
     assert CIPHER.decrypt(values["subtasks"]) == jsontext.dumps(subtasks)
@@ -101,7 +101,7 @@ def test_no_row_gets_a_time_a_visibility_or_a_column_that_it_did_not_have(bench:
     note(bench, "future", at=FAR, title="c")
     bench.write({"id": "bare", "data": {"title": "d"}, "spaceId": bench.home}, "notes")
     before = {record: bench.row("notes", record) for record in ("timed", "untimed", "future", "bare")}
-    result = sealed(bench)
+    result = encrypted(bench)
     assert (result.plan.replaced, result.updated) == (0, 4)
     for record, row in before.items():
         after = bench.row("notes", record)
@@ -114,7 +114,7 @@ def test_no_row_gets_a_time_a_visibility_or_a_column_that_it_did_not_have(bench:
 
 def test_a_row_whose_time_is_a_number_is_replaced_and_its_times_taken_away_again(bench: Bench) -> None:
     note(bench, at=None, title="a", createdAt=1_700_000_000_000)
-    result = sealed(bench)
+    result = encrypted(bench)
     assert operations(bench, "n") == ["insert", "delete", "insert", "update"]
     values = {name: value for name, value in bench.row("notes", "n").values.items() if value is not None}
     assert opened(values.pop("title")) == "a"
@@ -125,7 +125,7 @@ def test_a_row_whose_time_is_a_number_is_replaced_and_its_times_taken_away_again
 def test_every_client_shows_ciphertext_afterwards_whenever_it_syncs(bench: Bench) -> None:
     note(bench, "untimed", at=None, title="a")
     note(bench, "timed", title="b")
-    sealed(bench)
+    encrypted(bench)
     for clock in ("2026-11-30T00:00:00.000Z", "2099-01-01T00:00:00.000Z"):
         client = Client()
         client.apply("notes", bench.changes("notes"), clock)
@@ -135,7 +135,7 @@ def test_every_client_shows_ciphertext_afterwards_whenever_it_syncs(bench: Bench
 def test_documents_and_settings_that_the_service_wrote_are_encrypted_and_stay_whose_they_are(bench: Bench) -> None:
     bench.write({"id": "doc", "data": {"content": "# Ich"}, "spaceId": bench.home}, "kontextDoc")
     bench.write({"id": "singleton", "data": {"userId": bench.user, "freeform": "ich"}}, "userContext")
-    sealed(bench)
+    encrypted(bench)
     document, context = bench.row("kontextDoc", "doc"), bench.row("userContext", "singleton")
     assert (opened(document.values["content"]), document.values["spaceId"]) == ("# Ich", bench.home)
     assert (opened(context.values["freeform"]), context.values["userId"]) == ("ich", bench.user)
@@ -148,7 +148,7 @@ def test_rows_in_the_bin_are_encrypted_and_stay_there(bench: Bench) -> None:
     note(bench, "untimed", at=None, title="b")
     for record in ("timed", "untimed"):
         bench.write({"id": record, "op": "delete", "deletedAt": LATER}, "notes")
-    sealed(bench)
+    encrypted(bench)
     for record, text in (("timed", "a"), ("untimed", "b")):
         row = bench.row("notes", record)
         assert (row.state, row.values["deletedAt"], opened(row.values["title"])) == ("tombstone", LATER, text)
@@ -156,7 +156,7 @@ def test_rows_in_the_bin_are_encrypted_and_stay_there(bench: Bench) -> None:
 
 def test_a_row_that_names_no_space_gets_none_by_an_update(bench: Bench) -> None:
     bench.write({"id": "n", "data": {"title": "x", "createdAt": THEN, "userId": bench.user}}, "notes")
-    sealed(bench)
+    encrypted(bench)
     assert bench.row("notes", "n").space is None
     assert bench.row("notes", "n").values["userId"] == bench.user
 
@@ -164,7 +164,7 @@ def test_a_row_that_names_no_space_gets_none_by_an_update(bench: Bench) -> None:
 def test_a_row_under_the_stand_in_of_the_personal_space_stays_visible(bench: Bench) -> None:
     stand_in = f"_personal:{bench.user}"
     note(bench, title="x", spaceId=stand_in)
-    sealed(bench)
+    encrypted(bench)
     assert bench.row("notes", "n").values["spaceId"] == stand_in
 
 
@@ -172,11 +172,11 @@ def test_ai_rows_are_replaced_only_when_that_is_asked_for(bench: Bench) -> None:
     note(bench, "timed", table="aiMissions", title="x", at=THEN)
     note(bench, "untimed", table="aiMissions", title="x", at=None)
     note(bench, "numbered", table="aiMissions", title="x", at=None, createdAt=5)
-    result = sealed(bench)
+    result = encrypted(bench)
     assert (result.updated, result.plan.reasons, result.losses) == (2, {"aiNotReplaced": 1}, 1)
     assert operations(bench, "untimed", "aiMissions") == ["insert", "insert"]
     assert operations(bench, "numbered", "aiMissions") == ["insert"]
-    assert sealed(bench, replace_ai=True).updated == 1
+    assert encrypted(bench, replace_ai=True).updated == 1
     for record in ("timed", "untimed", "numbered"):
         assert opened(bench.row("aiMissions", record).values["title"]) == "x"
 
@@ -215,7 +215,7 @@ def test_a_row_that_was_sent_to_a_shared_space_as_well_is_left_and_reported(benc
 def test_what_a_later_version_may_have_encrypted_is_left_and_reported(bench: Bench) -> None:
     note(bench, "both", title="enc:2:neuer", content="offen")
     note(bench, "one", title="enc:2:neuer")
-    result = sealed(bench)
+    result = encrypted(bench)
     assert (result.updated, result.plan.left_out) == (1, 2)
     values = bench.row("notes", "both").values
     assert (values["title"], opened(values["content"])) == ("enc:2:neuer", "offen")
@@ -254,7 +254,7 @@ def test_without_a_key_nothing_is_begun(bench: Bench) -> None:
 def test_a_second_run_finds_nothing_to_do(bench: Bench) -> None:
     note(bench, "timed", title="x")
     note(bench, "untimed", at=None, title="x")
-    sealed(bench)
+    encrypted(bench)
     assert planned(bench).planned == 0
 
 
