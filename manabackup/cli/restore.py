@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..operations.account.access import AccountAccess
-from ..operations.account.key import AccountKey
 from ..operations.archives import Archive, open_archive
 from ..operations.restore.decision import Fault, OnConflict, Reason, RowAction
 from ..operations.restore.from_archive import RestoreOrder
@@ -27,7 +25,7 @@ from .restoring import FAULTS, MEANINGS, STEPS, ask_for_yes, plan_table, tell_re
 from .run import Exit, Run, outcome
 
 if TYPE_CHECKING:
-    from ..remote.connection import Connection
+    pass
 
 
 @command("restore")
@@ -112,7 +110,11 @@ def restore(
         open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
         access.connect() as connection,
     ):
-        target = _target(run, access, connection, archive, personal_space, accept_new_key)
+        # For an encrypted archive nobody is asked for a key.
+        needed = archive.manifest.fields_plaintext
+        key = access.key_to_write_with(connection, needed=needed, accept_new_key=accept_new_key)
+        target = target_account(connection, key, personal_space=personal_space)
+        _warn_of_stand_in(run, target)
         with run.state.lock(), run.terminal.progress(STEPS) as bars:
 
             def confirm(plan: RestorePlan) -> bool:
@@ -146,27 +148,12 @@ def restore(
     return outcome(losses=result.losses, notices=result.plan.typed_over, strict=strict)
 
 
-def _target(
-    run: Run,
-    access: AccountAccess,
-    connection: Connection,
-    archive: Archive,
-    personal_space: str | None,
-    accept_new_key: bool,
-) -> TargetAccount:
-    """The target, with its key. For an encrypted archive nobody is asked for one."""
-    key: AccountKey | None
-    if archive.manifest.fields_plaintext:
-        key = access.key_to_encrypt_under(connection, accept_new_key=accept_new_key)
-    else:
-        key = access.key_at_hand(connection, accept_new_key=accept_new_key)
-    target = target_account(connection, key, personal_space=personal_space)
+def _warn_of_stand_in(run: Run, target: TargetAccount) -> None:
     if not target.knows_personal_space:
         run.terminal.warning(
             "the target's personal space is not known: rows go to its stand-in, and show in every space until the "
             "app is started again (sign in with `manabackup login`, or give --personal-space)"
         )
-    return target
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

@@ -173,11 +173,15 @@ class AccountAccess:
                 "replaced it",
             )
 
-    def key_at_hand(self, connection: Connection, *, accept_new_key: bool = False) -> AccountKey | None:
-        """The same, where nobody has to be asked for a recovery code; else None. There is a key then.
+    def key_to_write_with(
+        self, connection: Connection, *, needed: bool, accept_new_key: bool = False
+    ) -> AccountKey | None:
+        """The same; where it is not ``needed``, nobody is asked for a recovery code, and None is a key not at hand.
 
         Raises what :meth:`key_to_encrypt_under` raises.
         """
+        if needed:
+            return self.key_to_encrypt_under(connection, accept_new_key=accept_new_key)
         given = self._secrets.has_recovery_code() or self.master_key() is not None
         if not given and VaultClient(connection.auth, connection.tokens).status().zero_knowledge:
             return None

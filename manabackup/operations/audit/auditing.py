@@ -25,7 +25,7 @@ from ..progress import Step, Watch, teller
 from .ciphertexts import Ciphertexts
 from .findings import Finding, Findings, Severity
 from .references import References
-from .rows import RowChecks
+from .rows import AuditedAccount, RowChecks
 from .vault import VaultState
 
 _CLEAR = ("plaintextField", "plaintextUnknownSpace")
@@ -111,7 +111,18 @@ def audit(
     Raises :class:`MirrorError` for a damaged mirror, :class:`OutputError` when the scratch folder takes nothing.
     """
     make_file = spool_files((scratch or Path(tempfile.gettempdir())) / "audit")
-    run = _Audit(source, vault or VaultState(), locked, personal_space, now or datetime.now(UTC), make_file)
+    types = dict(source.space_types)
+    if personal_space is not None:
+        types[personal_space] = PERSONAL
+    account = AuditedAccount(
+        source.registry,
+        source.user_id,
+        types,
+        None if locked else source.cipher,
+        locked,
+        app_time((now or datetime.now(UTC)) + timedelta(days=1)),
+    )
+    run = _Audit(source, account, vault or VaultState(), make_file)
     tell = teller(progress, Step.AUDIT)
     done, total = 0, sum(collection.changes for collection in source.mirror.collections())
     for count in run.streams():
@@ -124,13 +135,7 @@ class _Audit:
     """One audit on its way."""
 
     def __init__(
-        self,
-        source: Source,
-        vault: VaultState,
-        locked: bool,
-        personal_space: str | None,
-        now: datetime,
-        make_file: Callable[[], SpoolFile],
+        self, source: Source, account: AuditedAccount, vault: VaultState, make_file: Callable[[], SpoolFile]
     ) -> None:
         self._source = source
         self._vault = vault
@@ -138,21 +143,8 @@ class _Audit:
         self._findings = Findings()
         self._ciphertexts = Ciphertexts(make_file)
         self._references = References(source.registry, make_file, set(self._unreadable_tables()))
-        types = dict(source.space_types)
-        if personal_space is not None:
-            types[personal_space] = PERSONAL
-        self._rows = RowChecks(
-            source.registry,
-            source.user_id,
-            types,
-            None if locked else source.cipher,
-            self._findings,
-            self._ciphertexts,
-            self._references,
-            locked=locked,
-            tomorrow=app_time(now + timedelta(days=1)),
-        )
-        self._locked = locked
+        self._rows = RowChecks(account, self._findings, self._ciphertexts, self._references)
+        self._account = account
         self._changes = self._live = self._deleted = 0
 
     def _unreadable_tables(self) -> Iterator[str]:
@@ -212,9 +204,9 @@ class _Audit:
         for kind, reason in source.notices:
             if kind == "spaceTypesUnknown":
                 findings.of(kind).add(None, reason=reason)
-        if self._locked and self._rows.not_tried:
+        if self._account.locked and self._rows.not_tried:
             findings.of("notOpened").add(None, count=self._rows.not_tried)
-        cipher = None if self._locked else source.cipher
+        cipher = self._account.cipher
         return Audit(
             source.user_id,
             self._vault,

@@ -17,7 +17,7 @@ from ..restore.encrypt_in_place import EncryptInPlaceJob
 from ..restore.plan import RestorePlan
 from ..restore.result import RestoreResult
 from ..restore.target_account import target_account
-from ..restore.workflow import Confirm, carry_out
+from ..restore.workflow import Conduct, Confirm, carry_out
 from .auditing import Audit
 
 _MEMBERS = (
@@ -72,11 +72,7 @@ def encrypt_in_place(
     return carry_out(
         lambda place: EncryptInPlaceJob(target, place, replace_ai=replace_ai),
         plan,
-        folder,
-        confirm,
-        resume=resume,
-        dry_run=dry_run,
-        progress=progress,
+        Conduct(folder, confirm, resume, dry_run, progress),
     )
 
 

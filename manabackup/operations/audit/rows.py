@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
@@ -26,34 +27,36 @@ Writes: TypeAlias = Mapping[str, Sequence[tuple[str, JSON]]]
 _NONE: frozenset[str] = frozenset()
 
 
-class RowChecks:
-    """Looks at the records of an account. ``cipher`` is None where there is no key; ``locked``: it is not at hand.
+@dataclass(frozen=True, slots=True)
+class AuditedAccount:
+    """Whose rows are looked at, and by what."""
 
-    ``tomorrow`` is the time, as the app writes it, beyond which times are in the future.
-    """
+    registry: Registry
+    user_id: str
+    space_types: Mapping[str, str]
+    cipher: FieldCipher | None
+    """None where there is no key, or it is not at hand."""
+    locked: bool
+    """There is a key, and it is not at hand."""
+    tomorrow: str
+    """The time, as the app writes it, beyond which times are in the future."""
+
+
+class RowChecks:
+    """Looks at the records of an account."""
 
     def __init__(
-        self,
-        registry: Registry,
-        user_id: str,
-        space_types: Mapping[str, str],
-        cipher: FieldCipher | None,
-        findings: Findings,
-        ciphertexts: Ciphertexts,
-        references: References,
-        *,
-        locked: bool,
-        tomorrow: str,
+        self, account: AuditedAccount, findings: Findings, ciphertexts: Ciphertexts, references: References
     ) -> None:
-        self._registry = registry
-        self._user_id = user_id
-        self._space_types = space_types
-        self._cipher = cipher
+        self._registry = account.registry
+        self._user_id = account.user_id
+        self._space_types = account.space_types
+        self._cipher = account.cipher
+        self._locked = account.locked
+        self._tomorrow = account.tomorrow
         self._findings = findings
         self._ciphertexts = ciphertexts
         self._references = references
-        self._locked = locked
-        self._tomorrow = tomorrow
         self.opened = 0
         """Fields that the key opened."""
         self.own_unopened = 0

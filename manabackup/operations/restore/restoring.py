@@ -9,7 +9,7 @@ from ..progress import Watch
 from .from_archive import RestoreJob, RestoreOrder
 from .result import RestoreResult
 from .target_account import TargetAccount
-from .workflow import Confirm, carry_out
+from .workflow import Conduct, Confirm, carry_out
 
 
 def restore(
@@ -45,11 +45,7 @@ def restore(
     result = carry_out(
         lambda place: RestoreJob(archive, target, order, place),
         lambda job: job.plan(progress),
-        folder,
-        confirm,
-        resume=resume,
-        dry_run=dry_run,
-        progress=progress,
+        Conduct(folder, confirm, resume, dry_run, progress),
     )
     assert result is not None
     return result
