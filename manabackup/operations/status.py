@@ -83,7 +83,7 @@ class MirrorContents:
     """What a mirror holds."""
 
     bytes: int
-    """Of its files, the write-ahead log too."""
+    """The size of its files, the write-ahead log too."""
     changes: int
     collections: int
     pulled_at: datetime | None

@@ -15,9 +15,9 @@ from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError, UsageError, WrongKeyError
 from manabackup.model import registry
-from manabackup.operations.compare.diff import MOST_CASES, Diff, FieldState, Side, diff
+from manabackup.operations.compare.diff import MOST_CASES, Diff, FieldChange, FieldState, Side, diff
 from manabackup.operations.compare.roundtrip import STEPS, RoundtripResult, roundtrip
-from manabackup.operations.compare.roundtrip_rules import EXPECTED, LEFT_BEHIND, RoundtripRules
+from manabackup.operations.compare.roundtrip_rules import EXPECTED, LEFT_BEHIND, NewAccount, RoundtripRules
 from manabackup.operations.progress import Progress
 from manabackup.operations.rekey import rekey
 from manabackup.operations.restore.plan import RestorePlan
@@ -248,7 +248,9 @@ def judged(
     tmp_path: Path, table: str, before: Sequence[Row], after: Sequence[Row], report: RestorePlan | None = None
 ) -> tuple[Diff, Mapping[str, int]]:
     """What two archives differ in under the rules, and what was expected or left behind."""
-    rules = RoundtripRules(registry.load(), ME, {HOME}, {("userContext", "singleton")}, report or RestorePlan())
+    rules = RoundtripRules(
+        registry.load(), NewAccount(ME, {HOME}, {("userContext", "singleton")}), report or RestorePlan()
+    )
     one, other = ours(tmp_path / "1.mana", {table: before}), ours(tmp_path / "2.mana", {table: after})
     with open_archive(one) as first, open_archive(other) as second:
         found = diff(Side(first), Side(second), with_identity=True, expected=rules)
@@ -375,15 +377,15 @@ def test_of_superseded_rows_no_more_are_missing_than_the_restore_left(tmp_path: 
 
 
 def test_text_that_was_opened_is_no_ciphertext_that_stays_behind(tmp_path: Path) -> None:
-    rules = RoundtripRules(registry.load(), ME, {HOME}, {}, RestorePlan())
-    assert not rules.takes_field("notes", "a", "title", FOREIGN, None, FieldState.PRIVATE)
-    assert not rules.takes_field("notes", "a", "title", FOREIGN, None, FieldState.CLEAR)
-    assert rules.takes_field("notes", "a", "title", FOREIGN, None, FieldState.CLOSED)
+    rules = RoundtripRules(registry.load(), NewAccount(ME, {HOME}, {}), RestorePlan())
+    assert not rules.takes_field("notes", "a", FieldChange("title", FOREIGN, None, FieldState.PRIVATE))
+    assert not rules.takes_field("notes", "a", FieldChange("title", FOREIGN, None, FieldState.CLEAR))
+    assert rules.takes_field("notes", "a", FieldChange("title", FOREIGN, None, FieldState.CLOSED))
     assert rules.left == {"ciphertextLeftOut": 1}
 
 
 def test_what_stays_behind_is_counted_and_only_the_first_of_it_is_named() -> None:
-    rules = RoundtripRules(registry.load(), ME, {HOME}, {}, RestorePlan())
+    rules = RoundtripRules(registry.load(), NewAccount(ME, {HOME}, {}), RestorePlan())
     for number in range(MOST_CASES + 5):
         assert rules.takes_removed("mystery.things", str(number), {}, ())
     assert rules.left == {"unknownTable": MOST_CASES + 5}

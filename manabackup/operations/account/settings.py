@@ -53,7 +53,7 @@ class AccountSettings:
     credits_url: str | None
     """None where only the other two servers are known: a token is not sent to a server that nobody named."""
     prefix: str = ""
-    """Of the names of this account's secrets: empty, or :data:`TARGET`."""
+    """What the names of this account's secrets begin with: nothing, or :data:`TARGET`."""
 
 
 @dataclass(frozen=True, slots=True)

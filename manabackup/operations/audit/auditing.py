@@ -38,7 +38,7 @@ class Audit:
     user_id: str
     vault: VaultState
     key_fingerprint: str | None
-    """Of the key that was tried; None where there is none, or it was not at hand."""
+    """The fingerprint of the key that was tried; None where there is none, or it was not at hand."""
     changes: int
     live: int
     """Rows."""

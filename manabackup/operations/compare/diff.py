@@ -18,6 +18,7 @@ from ...crypto.seal import SpoolFile
 from ...errors import FieldDecryptionError, UsageError, WrongKeyError
 from ...limits import MIB
 from ...model import registry
+from ...model.registry import Registry
 from ...rows.equality import changed_fields, equal_values
 from ...rows.identity import columns
 from ...rows.marks import Listed, Marks, listed_in
@@ -64,11 +65,20 @@ class FieldState(Enum):
     """Ciphertext of the first side that nothing opened."""
 
 
+class FieldChange(NamedTuple):
+    """A field that is written differently on both sides; null stands for an absent one too."""
+
+    name: str
+    one: JSON
+    other: JSON
+    state: FieldState
+
+
 class Expectation(Protocol):
     """What may differ, because somebody meant it to: such differences are not counted."""
 
-    def takes_field(self, table: str, identifier: str, name: str, one: JSON, other: JSON, state: FieldState) -> bool:
-        """A field of a row of both sides; null stands for an absent one too.
+    def takes_field(self, table: str, identifier: str, change: FieldChange) -> bool:
+        """A field of a row of both sides.
 
         It is also told numbers that are equal for a server and are written differently.
         """
@@ -172,31 +182,18 @@ def diff(
 
     ``userId``, ``spaceId`` and ``authorId`` do not count unless ``with_identity``. ``tables`` narrows the comparison.
     ``make_file`` makes the files in which rows of foreign archives are sorted, encrypted. What is ``expected`` does not
-    count. ``progress`` is told of :attr:`Step.COMPARE`, whose
-    end nobody knows.
+    count. ``progress`` is told of :attr:`Step.COMPARE`, whose end nobody knows.
 
     Raises :class:`UsageError` for a table that neither side has, and :class:`DamagedArchiveError`.
     """
     found = Diff()
-    budget = _Budget(_BUDGET)
+    terms = _Terms(frozenset(ignored_fields), with_identity, with_values, expected, _Budget(_BUDGET))
     one.archive.reader.hashes_behind = other.archive.reader.hashes_behind = True
     done = 0
     if progress is not None:
         progress(Progress(Step.COMPARE, 0))
     for name in _tables(one.archive, other.archive, tables):
-        known = registry.load()
-        ignored = frozenset(ignored_fields) if with_identity else columns(known, name).union(ignored_fields)
-        table = known.by_name.get(name)
-        comparison = _Comparison(
-            name,
-            _OpenSide(one, name),
-            _OpenSide(other, name),
-            table.encrypted if table is not None else _NONE,
-            ignored,
-            with_values,
-            budget,
-            expected,
-        )
+        comparison = _Comparison(name, _OpenSide(one, name), _OpenSide(other, name), terms)
         for count in comparison.run(make_file):
             done += count
             if progress is not None:
@@ -207,6 +204,21 @@ def diff(
         found.rows = found.rows[0] + a.rows, found.rows[1] + b.rows
         found.unopened = found.unopened[0] + a.unopened, found.unopened[1] + b.unopened
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What counts, and what is kept of it."""
+
+    ignored_fields: frozenset[str]
+    with_identity: bool
+    with_values: bool
+    expected: Expectation | None
+    budget: _Budget
+
+    def ignored(self, known: Registry, table: str) -> frozenset[str]:
+        """The fields of a table that do not count."""
+        return self.ignored_fields if self.with_identity else columns(known, table).union(self.ignored_fields)
 
 
 class _Budget:
@@ -282,25 +294,17 @@ class _OpenSide:
 class _Comparison:
     """One table of both sides."""
 
-    def __init__(
-        self,
-        table: str,
-        one: _OpenSide,
-        other: _OpenSide,
-        encrypted: frozenset[str],
-        ignored: frozenset[str],
-        with_values: bool,
-        budget: _Budget,
-        expected: Expectation | None,
-    ) -> None:
+    def __init__(self, table: str, one: _OpenSide, other: _OpenSide, terms: _Terms) -> None:
         self._table = table
-        self._expected = expected
         self.one = one
         self.other = other
-        self._encrypted = encrypted
-        self._ignored = ignored
-        self._with_values = with_values
-        self._budget = budget
+        known = registry.load()
+        registered = known.by_name.get(table)
+        self._encrypted = registered.encrypted if registered is not None else _NONE
+        self._ignored = terms.ignored(known, table)
+        self._with_values = terms.with_values
+        self._budget = terms.budget
+        self._expected = terms.expected
         self.found = TableDiff()
 
     def run(self, make_file: Callable[[], SpoolFile]) -> Iterator[int]:
@@ -362,7 +366,9 @@ class _Comparison:
                 name
                 for name in dict.fromkeys([*changed, *close])
                 if self._expected.takes_field(
-                    self._table, identifier, name, a.get(name), b.get(name), states.get(name, FieldState.CLEAR)
+                    self._table,
+                    identifier,
+                    FieldChange(name, a.get(name), b.get(name), states.get(name, FieldState.CLEAR)),
                 )
             }
             changed = [name for name in changed if name not in taken]

@@ -44,16 +44,16 @@ from ..rekey import check_opener, rekey
 from ..restore.from_archive import RestoreOrder
 from ..restore.restoring import restore
 from ..restore.result import RestoreResult
-from ..restore.target_account import target_account
+from ..restore.target_account import TargetAccount, target_account
 from .diff import Diff, Side, diff
 from .live import live_archive
-from .roundtrip_rules import RoundtripRules
+from .roundtrip_rules import NewAccount, RoundtripRules
 
 _EMAIL, _NAME = "roundtrip@example.org", "Roundtrip"
 _BOOTSTRAPPED = (("profile", "userContext"), ("kontext", "kontextDoc"))
 """App and collection of what the account service writes for a new user and a new space."""
 _MOST_SPACES = 200
-"""Of an archive that get a space of their own in the account; an account has a handful. The rest shares one."""
+"""Spaces of an archive that get one of their own in the account, which has a handful itself. The rest shares one."""
 _ANSWER_ROWS = 10_000
 
 STEPS = ("rekey", "restore", "verify", "export", "compare")
@@ -110,7 +110,7 @@ class RoundtripResult:
 
     @property
     def rows(self) -> int:
-        """Of the archive."""
+        """How many the archive has."""
         return self.diff.rows[0]
 
     def to_json(self) -> dict[str, Any]:
@@ -155,7 +155,8 @@ def roundtrip(
             steps.reach("restore")
             order = _order(box, connection, encrypted)
             there_before = _bootstrapped(box, connection.user_id)
-            done = _restore(encrypted, connection, FieldCipher(key), order, folder, steps)
+            target = target_account(connection, AccountKey(FieldCipher(key), KeyOrigin.GIVEN))
+            done = _restore(encrypted, target, order, folder, steps)
         steps.reach("export")
         with (
             Mirror(
@@ -168,7 +169,8 @@ def roundtrip(
         ):
             steps.reach("compare")
             spaces = {space.id for space, _ in box.accounts.spaces.of_user(connection.user_id)}
-            rules = RoundtripRules(registry.load(), connection.user_id, spaces, there_before, done.plan, accepted)
+            account = NewAccount(connection.user_id, spaces, there_before)
+            rules = RoundtripRules(registry.load(), account, done.plan, accepted)
             one = Side(archive, opener)
             make_file = spool_files(folder / "sorted")
             found = diff(one, Side(copy), make_file=make_file, with_identity=True, expected=rules, progress=steps.again)
@@ -242,9 +244,8 @@ def _bootstrapped(box: Sandbox, user_id: str) -> set[tuple[str, str]]:
 
 
 def _restore(
-    archive: Archive, connection: Connection, cipher: FieldCipher, order: RestoreOrder, folder: Path, steps: _Steps
+    archive: Archive, target: TargetAccount, order: RestoreOrder, folder: Path, steps: _Steps
 ) -> RestoreResult:
-    target = target_account(connection, AccountKey(cipher, KeyOrigin.GIVEN))
     return restore(
         archive, target, folder / "restore", confirm=lambda plan: True, order=order, progress=steps.while_restoring
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Container, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ...limits import MIB
@@ -22,7 +23,7 @@ from ..restore.archive_rows import ONE_PER_SPACE
 from ..restore.changes import as_stored, refusal
 from ..restore.decision import Reason
 from ..restore.plan import RestorePlan
-from .diff import MOST_CASES, Diff, FieldState, TableDiff
+from .diff import MOST_CASES, Diff, FieldChange, FieldState, TableDiff
 
 EXPECTED: Final = {
     # fields
@@ -72,8 +73,18 @@ class _Row(NamedTuple):
 _Rows = dict[str, _Row]
 
 
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """The account of a round trip."""
+
+    user_id: str
+    spaces: Container[str]
+    there_before: Container[tuple[str, str]]
+    """(table, id) of the rows that it begins with."""
+
+
 class RoundtripRules:
-    """The expectation of one round trip. ``spaces`` and ``there_before`` are the new account's.
+    """The expectation of one round trip, of which ``plan`` was carried out.
 
     What stays behind for one of the reasons ``accepted`` (:data:`LEFT_BEHIND`) counts as expected.
     """
@@ -81,10 +92,8 @@ class RoundtripRules:
     def __init__(
         self,
         registry: Registry,
-        user_id: str,
-        spaces: Container[str],
-        there_before: Container[tuple[str, str]],
-        report: RestorePlan,
+        account: NewAccount,
+        plan: RestorePlan,
         accepted: Collection[str] = (),
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -95,12 +104,12 @@ class RoundtripRules:
         """Table, id, field and reason of the first of it."""
         self._accepted = accepted
         self._registry = registry
-        self._user_id = user_id
-        self._spaces = spaces
-        self._there_before = there_before
-        self._told = {(case["table"], case["id"]): case["reason"] for case in report.cases}
+        self._user_id = account.user_id
+        self._spaces = account.spaces
+        self._there_before = account.there_before
+        self._told = {(case["table"], case["id"]): case["reason"] for case in plan.cases}
         self._superseded = Counter(
-            str(case["table"]) for case in report.cases if case["reason"] == Reason.SUPERSEDED.value
+            str(case["table"]) for case in plan.cases if case["reason"] == Reason.SUPERSEDED.value
         )
         with_space = {table for table, ids in registry.well_known_ids.items() if any(_SPACE_ID in id_ for id_ in ids)}
         self._moving = {ONE_PER_SPACE, *with_space}
@@ -110,14 +119,15 @@ class RoundtripRules:
 
     # --- what diff asks
 
-    def takes_field(self, table: str, identifier: str, name: str, one: JSON, other: JSON, state: FieldState) -> bool:
+    def takes_field(self, table: str, identifier: str, change: FieldChange) -> bool:
         """Whether a field's change is one of the rules', or it is known why it stays behind."""
-        kind = self._kind(table, name, one, other, private=state is FieldState.PRIVATE)
+        private = change.state is FieldState.PRIVATE
+        kind = self._kind(table, change.name, change.one, change.other, private=private)
         if kind is not None:
             self.counts[kind] += 1
             return True
-        if state is FieldState.CLOSED and other is None:
-            self._leave("ciphertextLeftOut", table, identifier, name)
+        if change.state is FieldState.CLOSED and change.other is None:
+            self._leave("ciphertextLeftOut", table, identifier, change.name)
             return True
         return False
 

@@ -26,8 +26,8 @@ from .failing import ask_past_failures
 from .reading import Reading
 
 _OTHERS_BYTES = 64 * MIB
-"""Of changes whose collections cannot be asked for by name: they are held until it is certain that nothing is missing
-before them."""
+"""Bytes of changes whose collections cannot be asked for by name: they are held until it is certain that nothing is
+missing before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _Names:
         self._bytes = 0
 
     def take(self, part: Part) -> None:
-        """Of a part of the answer. Raises :class:`UnwieldyAnswerError` where too much cannot be had otherwise."""
+        """Takes in a part of the answer. Raises :class:`UnwieldyAnswerError` where too much cannot be had otherwise."""
         if not part.first:  # perhaps not for the first time
             self.others.clear()
             self._bytes = 0

@@ -34,7 +34,7 @@ class PullResult:
     changes_held: int
     """All that the mirror holds now."""
     collections: int
-    """Of these, collections that are not empty."""
+    """The collections in it that are not empty."""
     unknown_collections: tuple[tuple[str, str], ...]
     """(app, collection) of those outside the registry that are not empty."""
     losses: tuple[Loss, ...]

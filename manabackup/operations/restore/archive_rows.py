@@ -48,6 +48,18 @@ class RowOptions:
     """The target has no vault, and that was said to be well."""
 
 
+@dataclass(frozen=True, slots=True)
+class RowTarget:
+    """What is known of the account that rows go to."""
+
+    registry: Registry
+    spaces: ArchiveSpaces
+    homes: Mapping[str, str]
+    """Its row of :data:`ONE_PER_SPACE` for each space that has one."""
+    cipher: FieldCipher | None
+    """None where its key is not at hand."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Incoming:
     """A row on its way."""
@@ -107,37 +119,29 @@ class _Private(NamedTuple):
 
 
 class ArchiveRows:
-    """Reads an open archive for one target. ``cipher`` is the target's; None where its key is not at hand.
-
-    ``homes`` tells the target's row of :data:`ONE_PER_SPACE` for each space that has one. Reading raises
-    :class:`DamagedArchiveError`.
-    """
+    """Reads an open archive for one target. Reading raises :class:`DamagedArchiveError`."""
 
     def __init__(
         self,
         archive: Archive,
-        registry: Registry,
-        cipher: FieldCipher | None,
-        spaces: ArchiveSpaces,
+        target: RowTarget,
         options: RowOptions,
         make_file: Callable[[], SpoolFile],
-        *,
-        homes: Mapping[str, str],
     ) -> None:
         self._archive = archive
-        self._registry = registry
-        self._cipher = cipher
-        self._spaces = spaces
+        self._registry = target.registry
+        self._cipher = target.cipher
+        self._spaces = target.spaces
         self._options = options
         self._make_file = make_file
-        self._homes = homes
+        self._homes = target.homes
         self._ours = is_ours(archive)
         self._marks = Marks.of(archive)
-        self._same_account = archive.manifest.user_id == spaces.target.user_id
+        self._same_account = archive.manifest.user_id == target.spaces.target.user_id
         self._actors = ActorKinds(archive.meta("actors")).by_line
         self._patterns = {
             table: id_.partition(_SPACE_ID)[::2]
-            for table, ids in registry.well_known_ids.items()
+            for table, ids in target.registry.well_known_ids.items()
             for id_ in ids
             if _SPACE_ID in id_
         }

@@ -31,7 +31,7 @@ class ArchivedRow:
     times: Mapping[str, str] = field(default_factory=dict)
     """Field, or path into one, → when it was last written, as far as the archive knows."""
     common_time: str = ""
-    """Of the fields that :attr:`times` does not name."""
+    """The time of the fields that :attr:`times` does not name."""
     private: frozenset[str] = _NONE
     """Fields that are ciphertext in the target."""
     unknown: frozenset[str] = _NONE
@@ -41,7 +41,7 @@ class ArchivedRow:
     in_clear: bool = False
     """It goes to where others are to read it."""
     cipher: FieldCipher | None = None
-    """Of the target. Without it a ciphertext equals only itself, and nothing can be encrypted."""
+    """The target's key. Without it a ciphertext equals only itself, and nothing can be encrypted."""
     text: Callable[[str], bytes] | None = None
     """The own text of a field's value; by default the canonical one."""
     ciphertext: frozenset[str] = _NONE

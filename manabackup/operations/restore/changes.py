@@ -37,7 +37,7 @@ class Place:
     collection: str
     id: str
     space: str | None
-    """Of a row in a space-scoped table: members of the space see what carries it."""
+    """The space of a row in a space-scoped table: its members see what carries it."""
 
 
 def insert(

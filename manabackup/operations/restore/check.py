@@ -63,7 +63,7 @@ class Verification:
 
 def verify(outbox: Outbox, target: Target, now: str, cipher: FieldCipher | None) -> Verification:
     """Holds the account against all items that the server took. ``now`` is the time of the replay."""
-    found = Verification()
+    check = _Check(now, cipher)
     for name, items in groupby(outbox.written(), key=lambda item: item.table):
         table = target.registry.by_name[name]
         records = target.records(table)
@@ -72,25 +72,33 @@ def verify(outbox: Outbox, target: Target, now: str, cipher: FieldCipher | None)
             while upcoming is not None and upcoming[0] < item.record:
                 upcoming = next(records, None)
             lines = upcoming[1] if upcoming is not None and upcoming[0] == item.record else []
-            found.rows += 1
-            _compare(found, item, target.row(table, lines) if lines else None, table, now, cipher)
-    return found
+            check.compare(item, target.row(table, lines) if lines else None, table)
+    return check.found
 
 
-def _compare(
-    found: Verification, item: Item, row: TargetRow | None, table: Table, now: str, cipher: FieldCipher | None
-) -> None:
-    edits = Edits.of(row.changes if row is not None else (), {*item.earlier}, item.changes)
-    if row is not None and edits.are_undone(table, row.changes, now, cipher):
-        found.note_edit(table.name, item.record, EditOutcome.OVERWRITTEN)
-        return
-    rule = None if edits.removed else _differs(item, row, table, now, edits.names)
-    if rule is not None:
-        found.differing += 1
-        if len(found.cases) < MOST_CASES:
-            found.cases.append({"table": table.name, "id": item.record, "rule": rule})
-    elif edits.since:
-        found.note_edit(table.name, item.record, EditOutcome.KEPT)
+class _Check:
+    """What comes of comparing rows."""
+
+    def __init__(self, now: str, cipher: FieldCipher | None) -> None:
+        self._now = now
+        self._cipher = cipher
+        self.found = Verification()
+
+    def compare(self, item: Item, row: TargetRow | None, table: Table) -> None:
+        """One item, and what the account holds of its row."""
+        found = self.found
+        found.rows += 1
+        edits = Edits.of(row.changes if row is not None else (), {*item.earlier}, item.changes)
+        if row is not None and edits.are_undone(table, row.changes, self._now, self._cipher):
+            found.note_edit(table.name, item.record, EditOutcome.OVERWRITTEN)
+            return
+        rule = None if edits.removed else _differs(item, row, table, self._now, edits.names)
+        if rule is not None:
+            found.differing += 1
+            if len(found.cases) < MOST_CASES:
+                found.cases.append({"table": table.name, "id": item.record, "rule": rule})
+        elif edits.since:
+            found.note_edit(table.name, item.record, EditOutcome.KEPT)
 
 
 def _differs(item: Item, row: TargetRow | None, table: Table, now: str, edited: Collection[str]) -> str | None:

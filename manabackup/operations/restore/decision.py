@@ -217,7 +217,7 @@ def decide(row: ArchivedRow, target: TargetRow | None, rules: Rules, *, app: str
         values = _overwritten(row, record)
     kind = RowAction.REVIVE if record.state == "tombstone" and not row.is_deleted else RowAction.UPDATE
     typed_over = record.state == "live" and _typed(record, changed)
-    return _write(kind, values, target, rules, replaceable, typed_over=typed_over)
+    return _write(Decision(kind, values=values, typed_over=typed_over), target, rules, replaceable)
 
 
 def changed_fields(row: ArchivedRow, values: Mapping[str, JSON]) -> list[str]:
@@ -237,23 +237,17 @@ def _decide_on_equal(row: ArchivedRow, target: TargetRow, rules: Rules, replacea
     need = None if row.is_deleted else target.need(rules.now)
     if need is None or not rules.repair or rules.on_conflict in (OnConflict.SKIP, OnConflict.FAIL):
         return Decision(RowAction.UNCHANGED, need=need)
-    return replace(_write(RowAction.UPDATE, _own(target), target, rules, replaceable), need=need)
+    return _write(Decision(RowAction.UPDATE, values=_own(target), need=need), target, rules, replaceable)
 
 
-def _write(
-    kind: RowAction,
-    values: dict[str, JSON],
-    target: TargetRow,
-    rules: Rules,
-    replaceable: bool,
-    *,
-    typed_over: bool = False,
-) -> Decision:
-    if target.scope_missing or target.is_unsound(rules.now) or not _literal_keys_stand(values, target, rules.now):
+def _write(wanted: Decision, target: TargetRow, rules: Rules, replaceable: bool) -> Decision:
+    """A decision to write with the means that reach every client."""
+    now = rules.now
+    if target.scope_missing or target.is_unsound(now) or not _literal_keys_stand(wanted.values, target, now):
         if not replaceable:
-            return skipped(Reason.AI_NOT_REPLACED)
-        return Decision(kind, Means.REPLACE, values, typed_over=typed_over)
-    return Decision(kind, Means.UPDATE, values, typed_over=typed_over)
+            return replace(skipped(Reason.AI_NOT_REPLACED), need=wanted.need)
+        return replace(wanted, means=Means.REPLACE)
+    return replace(wanted, means=Means.UPDATE)
 
 
 def _overwritten(row: ArchivedRow, record: Record) -> dict[str, JSON]:
@@ -301,7 +295,7 @@ def _literal_keys(values: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def _later(row: ArchivedRow, record: Record, changed: Iterable[str]) -> list[str]:
-    """Of the fields that differ those that the archive knows a later time of."""
+    """The fields that differ and that the archive knows a later time of."""
     later = [name for name in changed if name in row.values and row.time(name) > _time(record.stamps, name)]
     if "deletedAt" in later and row.is_deleted and row.time("deletedAt") <= record.latest_time:
         later.remove("deletedAt")  # it was deleted there before it was last changed here

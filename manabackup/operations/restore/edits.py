@@ -36,7 +36,7 @@ class Edits:
     others: Sequence[JSON]
     """Without ours, in the server's order."""
     since: Sequence[JSON]
-    """Of these, what came after the plan had looked."""
+    """Those of them that came after the plan had looked."""
 
     @classmethod
     def of(cls, changes: Iterable[JSON], known: Container[str], ours: Iterable[bytes] = ()) -> Edits:

@@ -15,7 +15,7 @@ from ...model.spaces import PERSONAL
 from ...rows.archived import is_ours
 from ...text import jsontext
 from ..progress import Step, Watch, teller
-from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions
+from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions, RowTarget
 from .decision import OnConflict, Rules
 from .identity import ArchiveSpaces, SpaceOptions
 from .job import Job, Planned
@@ -37,7 +37,7 @@ class RestoreOrder:
     ids: Sequence[str] = ()
     """Ids of rows in the archive."""
     spaces: Sequence[str] = ()
-    """Of the archive: ids, ``#n``, or ``personal``, which includes the tables of the user."""
+    """Spaces of the archive: ids, ``#n``, or ``personal``, which includes the tables of the user."""
     map_space: Sequence[str] = ()
     """``OLD=NEW``."""
     shared_into_personal: bool = False
@@ -94,15 +94,8 @@ class RestoreJob(Job):
             self._order.keep_visibility,
             self._order.in_clear and not self._account.has_vault,
         )
-        rows = ArchiveRows(
-            self._archive,
-            self._registry,
-            self._account.cipher,
-            spaces,
-            options,
-            self._make_file,
-            homes=target.homes(),
-        )
+        to = RowTarget(self._registry, spaces, target.homes(), self._account.cipher)
+        rows = ArchiveRows(self._archive, to, options, self._make_file)
         rules = Rules(now, self._order.on_conflict, self._order.replace_ai, self._order.repair)
         writer = Writer(self._account.spaces, rules, private_into_shared=self._order.private_into_shared)
         return Planner(self._archive, self._registry, rows, spaces, target, writer, self._order.include_deleted, plan)

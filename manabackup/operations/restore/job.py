@@ -37,7 +37,7 @@ from .edits import Edits
 from .lookout import Lookout
 from .outbox import Item, Outbox, Stage, State
 from .plan import MOST_CASES, RestorePlan
-from .push import CLOCK, Push
+from .push import CLOCK, Push, PushLine
 from .result import RestoreResult
 from .target import Target
 from .target_account import TargetAccount
@@ -47,7 +47,7 @@ _MOST_AHEAD = 86_400
 """Seconds between two clocks that are both right, somehow."""
 _END = parse_timestamp("9999-12-31T23:59:59.999Z")
 _KNOWS = 1
-"""Of each item, which events of its row the plan saw."""
+"""The outbox has of each item which events of its row the plan saw."""
 _NAMED = 5
 _OUTBOX, _PLANNED, _VERIFIED = "outbox.sqlite", "target.sqlite", "verified.sqlite"
 
@@ -332,15 +332,12 @@ class Job:
         connection = self._account.connection
         client_id = self._outbox.client_id
         others = SyncClient(connection.sync, connection.tokens, client_id)  # it is not shown what we pushed
-        return Push(
-            self._outbox,
+        line = PushLine(
             PushClient(connection.sync, connection.tokens, client_id),
             SyncClient(connection.sync, connection.tokens, str(uuid4())),
             Lookout(self._outbox, others, self._registry, parse_timestamp(str(self._outbox.recall(CLOCK)))),
-            self._plan_anew,
-            at_once=self._stops_at_conflicts,
-            progress=tell,
         )
+        return Push(self._outbox, line, self._plan_anew, at_once=self._stops_at_conflicts, progress=tell)
 
 
 def _check_clock(text: str) -> None:

@@ -31,7 +31,7 @@ _SELECT = f"SELECT {COLUMNS} FROM item"  # noqa: S608 - a constant
 
 
 class State(IntEnum):
-    """Of an item."""
+    """What became of an item."""
 
     PLANNED = 0
     IN_FLIGHT = 1
@@ -42,7 +42,7 @@ class State(IntEnum):
 
 
 class Stage(IntEnum):
-    """Of a restore."""
+    """How far a restore is."""
 
     PLANNING = 0
     """Nothing was sent; what was planned is worth nothing."""
@@ -75,7 +75,7 @@ class Item:
 
     @property
     def bytes(self) -> int:
-        """Of the missing changes, with a comma for each."""
+        """The size of the missing changes, with a comma for each."""
         return sum(len(change) + 1 for change in self.missing)
 
 
@@ -118,7 +118,7 @@ class Outbox:
 
     @property
     def client_id(self) -> str:
-        """Of every push of this restore; no reader may have it."""
+        """The client id of every push of this restore; no reader may have it."""
         return str(self.recall("clientId"))
 
     def remember(self, key: str, value: JSON) -> None:

@@ -22,7 +22,7 @@ from ...text.printable import printable
 
 STATES = 5
 _VERSION = 2
-"""Of the file. Version 1 had no checksums; it gets them when it is opened."""
+"""The version of the file. One of version 1 had no checksums; it gets them when it is opened."""
 _APPLICATION = 0x6D616E6F
 # Names and ids are blobs: they come from archives, and may be what is no valid text.
 _WITHOUT_SUMS = """
@@ -70,7 +70,7 @@ CREATE TABLE total (id INTEGER PRIMARY KEY, rows BLOB NOT NULL, states BLOB NOT 
 _CONTENT = "id, app, name, record, means, kind, changes, bytes, body, earlier"
 _PROGRESS = "id, content, state, sent, words, progress"
 COLUMNS = f"{_CONTENT}, state, sent, words, content, progress"
-"""Of an item, as :func:`checked` takes them."""
+"""An item's columns, as :func:`checked` takes them."""
 _WIDTH = len(_CONTENT.split(","))
 
 Row: TypeAlias = tuple[Any, ...]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...text.jsontext import JSON
-from .decision import AI, Decision, Means, Reason, RowAction
+from .decision import Decision, Means, Reason, RowAction
 from .outbox import Item
 from .writing import Work
 
 MOST_CASES = 1_000
 """Rows of one kind that are named; all are counted."""
 MANY_CHANGES = 5_000
-"""Of one app; what the server gives a device that pushes before it pulls."""
+"""Changes of one app that the server gives a device that pushes before it pulls."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class RestorePlan:
     repairable: int = 0
     """Rows as in the archive of which a fresh client shows something else."""
     repaired: int = 0
-    """Of these, rows that are written."""
+    """Those of them that are written."""
     repairable_cases: list[dict[str, JSON]] = field(default_factory=list)
     replaced: int = 0
     untimed: int = 0
@@ -125,11 +125,6 @@ class RestorePlan:
     def large_apps(self) -> dict[str, int]:
         """Apps of which some device might miss changes."""
         return {app: count for app, count in sorted(self.changes.items()) if count > MANY_CHANGES}
-
-    @property
-    def touches_ai(self) -> bool:
-        """Whether rows were left because the server's runner takes a delete as final."""
-        return bool(self.reasons[Reason.AI_NOT_REPLACED]) or bool(self.changes[AI])
 
     def to_json(self) -> dict[str, Any]:
         """All of it."""

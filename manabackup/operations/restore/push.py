@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 from ...errors import ServerError
@@ -32,21 +33,33 @@ QUICK_SECONDS = 3.0
 _CLOCK_SECONDS = 5
 """By so much a server's clock may step back between two requests."""
 _TRIES = 3
-"""Of a single row that the server fails at, and of a request that the server cannot take now."""
+"""How often a single row is tried that the server fails at, and a request that it cannot take now."""
 _MOST_REFUSED = 20
 """Rows refused one after the other: then it is not the rows."""
 _PASSING = frozenset({408, 429, 502, 503, 504})
 _MOST_ROUNDS = 4
-"""Of planning anew what somebody touches again and again."""
+"""How often is planned anew what somebody touches again and again."""
 
 CLOCK = "serverClock"
 """What the outbox calls the last time that the server told."""
 
 
-class Push:
-    """One run of pushing. ``reader`` must have another client id than ``client``, and none that ever pushed.
+@dataclass(frozen=True, slots=True)
+class PushLine:
+    """The ways to the server."""
 
-    Just before each request ``lookout`` looks at its rows. Those that somebody touched are kept back until the others
+    client: PushClient
+    reader: SyncClient
+    """Has another client id than ``client``, and none that ever pushed."""
+    lookout: Lookout
+    seconds: Callable[[], float] = time.monotonic
+    """The clock that tells how long an upload took."""
+
+
+class Push:
+    """One run of pushing.
+
+    Just before each request the lookout looks at its rows. Those that somebody touched are kept back until the others
     are sent, or sent not before they are planned anew where that is to be done ``at_once``: ``plan_anew`` does it; with
     True it is the last time, and leaves what it cannot plan.
     """
@@ -54,22 +67,19 @@ class Push:
     def __init__(
         self,
         outbox: Outbox,
-        client: PushClient,
-        reader: SyncClient,
-        lookout: Lookout,
+        line: PushLine,
         plan_anew: Callable[[bool], None],
         *,
         at_once: bool = False,
-        seconds: Callable[[], float] = time.monotonic,
         progress: Tell | None = None,
     ) -> None:
         self._outbox = outbox
-        self._client = client
-        self._reader = reader
-        self._lookout = lookout
+        self._client = line.client
+        self._reader = line.reader
+        self._lookout = line.lookout
         self._plan_anew = plan_anew
         self._at_once = at_once
-        self._seconds = seconds
+        self._seconds = line.seconds
         self._progress = progress
         self._size = FIRST_BYTES
         self._items = MOST_CHANGES
@@ -204,7 +214,7 @@ class Push:
         return sum(count - item.sent for item, count in zip(items, found, strict=True))
 
     def _found(self, items: Sequence[Item]) -> list[int]:
-        """Of each item the number of its first changes that the server has.
+        """The number of the first changes of each item that the server has.
 
         A change counts by what it does, not by what it led to: somebody may have edited the row since.
         """

@@ -43,17 +43,7 @@ class Writer:
 
     def work(self, row: ArchivedRow, target: TargetRow | None, table: Table, destination: Destination | Reason) -> Work:
         """What is to be done about a row that goes to ``destination``, or that something speaks against."""
-        return self.carry_out(decide(row, target, self.rules, app=table.app), row, target, table, destination)
-
-    def carry_out(
-        self,
-        decision: Decision,
-        row: ArchivedRow,
-        target: TargetRow | None,
-        table: Table,
-        destination: Destination | Reason,
-    ) -> Work:
-        """The changes that a decision about a row takes."""
+        decision = decide(row, target, self.rules, app=table.app)
         if decision.means is None:
             return Work(decision)
         if isinstance(destination, Reason):
@@ -68,9 +58,13 @@ class Writer:
         if destination.shared and not self.private_into_shared and row.values.get("visibility") == "private":
             return Work(skipped(Reason.PRIVATE_INTO_SHARED))
         collection = table.collection if target is None else _collection(table, target)
-        changes = self._changes(decision, row, target, table, destination, collection)
-        if decision.means is Means.INSERT and len(changes) > 1 and sum(map(len, _texts(changes))) > LARGEST_REQUEST:
-            changes = self._changes(decision, row, target, table, destination, collection, history=False)
+        place = Place(collection, row.id, destination.space)
+        if decision.means is Means.UPDATE:
+            assert target is not None
+            changes = self._update(decision, target, table, place)
+        else:
+            own = scope_fields(table, destination, self.spaces.user_id, decision.values)
+            changes = self._whole(decision.means, {**decision.values, **own}, row, place)
         return _work(decision, collection, changes, row.id, target)
 
     def encrypt(self, target: TargetRow, encrypted: Mapping[str, str], table: Table) -> Work:
@@ -86,28 +80,20 @@ class Writer:
             changes, means = replace_in_place(target, encrypted, place, now), Means.REPLACE
         return _work(Decision(RowAction.UPDATE, means, encrypted), collection, changes, record.id, target)
 
-    def _changes(
-        self,
-        decision: Decision,
-        row: ArchivedRow,
-        target: TargetRow | None,
-        table: Table,
-        destination: Destination,
-        collection: str,
-        *,
-        history: bool = True,
-    ) -> list[Change]:
-        place = Place(collection, row.id, destination.space)
+    def _update(self, decision: Decision, target: TargetRow, table: Table, place: Place) -> list[Change]:
+        record = target.record
+        kept = kept_scope_fields(table, record.values, space_filled=record.space_filled)
+        return update(place, {**decision.values, **kept}, later_than(self.rules.now, record.latest_time))
+
+    def _whole(self, means: Means, values: Mapping[str, JSON], row: ArchivedRow, place: Place) -> list[Change]:
+        """The row with its history, where that fits into a request."""
         now = self.rules.now
-        if decision.means is Means.UPDATE:
-            assert target is not None
-            record = target.record
-            kept = kept_scope_fields(table, record.values, space_filled=record.space_filled)
-            return update(place, {**decision.values, **kept}, later_than(now, record.latest_time))
-        values = {**decision.values, **scope_fields(table, destination, self.spaces.user_id, decision.values)}
-        if decision.means is Means.INSERT:
-            return insert(place, values, row, now, history=history)
-        return replace(place, values, row, now, delete=decision.means is Means.REPLACE)
+        if means is not Means.INSERT:
+            return replace(place, values, row, now, delete=means is Means.REPLACE)
+        changes = insert(place, values, row, now)
+        if len(changes) > 1 and sum(map(len, _texts(changes))) > LARGEST_REQUEST:
+            changes = insert(place, values, row, now, history=False)
+        return changes
 
 
 def _work(

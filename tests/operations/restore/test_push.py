@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from manabackup.model import registry
 from manabackup.operations.restore.changes import ACTOR, ORIGIN
 from manabackup.operations.restore.lookout import Lookout
 from manabackup.operations.restore.outbox import Item, Outbox, State
-from manabackup.operations.restore.push import CLOCK, Push
+from manabackup.operations.restore.push import CLOCK, Push, PushLine
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import PushClient, SyncClient
 from manabackup.remote.transport import Transport
@@ -64,10 +65,17 @@ class Bench:
             writer = PushClient(line, tokens, self.outbox.client_id)
             self.push(writer, line, tokens, seconds=seconds).run()
 
-    def push(self, writer: PushClient, line: Transport, tokens: StaticToken, **more: Any) -> Push:
+    def push(
+        self,
+        writer: PushClient,
+        line: Transport,
+        tokens: StaticToken,
+        seconds: Callable[[], float] = time.monotonic,
+        **more: Any,
+    ) -> Push:
         reader, others = (SyncClient(line, tokens, client) for client in ("somebody else", self.outbox.client_id))
         lookout = Lookout(self.outbox, others, registry.load(), 0)
-        return Push(self.outbox, writer, reader, lookout, self.plan_anew, **more)
+        return Push(self.outbox, PushLine(writer, reader, lookout, seconds), self.plan_anew, **more)
 
     def plan_anew(self, last: bool) -> None:
         """Drops what somebody touched."""
