@@ -72,7 +72,7 @@ def test_a_large_account_says_the_same_as_a_small_one(source: Source, tmp_path: 
     """It begins with its smallest table. Actors and spaces have other numbers then, and cases another order."""
     small, large = tmp_path / "small.mana", tmp_path / "large.mana"
     first = export(source, small, selection=selection, now=NOW)
-    with patch("manabackup.operations.export.exporting.WORTH_PROCESSES", 0):
+    with patch("manabackup.operations.export.plan.WORTH_PROCESSES", 0):
         second = export(source, large, selection=selection, now=NOW, processes=2)
     assert (first.data_sha256, first.completeness) == (second.data_sha256, second.completeness)
     with open_archive(small) as one, open_archive(large) as other:
