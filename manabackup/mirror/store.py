@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,14 +198,6 @@ class Mirror:
         return any(not loss.app for loss in self.damage)
 
     # --- a pull ---
-
-    def holds(self, app: str, collection: str, events: Collection[bytes]) -> bool:
-        """Whether every one of the events, by key, is held."""
-        held = self._holding(app, collection)
-        if held is None:
-            return False
-        with self._lock, storage_errors(self.path):
-            return len(held_events(self._connection, held.id, events)) == len(set(events))
 
     def begin_pull(self, *, compare: bool) -> None:
         """Begins a run of pulling; with ``compare``, one that reads everything and is compared with what is held."""

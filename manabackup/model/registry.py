@@ -61,7 +61,7 @@ class Registry:
 
     @cached_property
     def by_collection(self) -> Mapping[tuple[str, str], Table]:
-        """(app, server's collection) → table, table names of the same app included (``projection.md`` 5.1)."""
+        """(app, server's collection) → table, table names of the same app included (:mod:`.projection`, rule 1)."""
         found = {(table.app, table.name): table for table in self.tables}
         found.update({(table.app, table.collection): table for table in self.tables})
         return MappingProxyType(found)

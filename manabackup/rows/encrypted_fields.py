@@ -56,7 +56,7 @@ class EncryptedFields:
         for block in self._archive.reader.row_blocks(table, ordered=ours):
             for number, row in enumerate(block, before + 1):
                 meta = metas.of(row.id) if metas is not None else None
-                private = registered.union(_sealed(meta))
+                private = registered.union(_also_encrypted(meta))
                 self._check(row, private, listed_in(meta), f"{names.entry('data', table)}:{number}")
             before += len(block)
             yield block
@@ -90,6 +90,6 @@ class EncryptedFields:
             self.found[MOST_PROBLEMS:] = [Problem(problem.code, None, f"and {self._more:,} more fields")]
 
 
-def _sealed(meta: dict[str, JSON] | None) -> list[str]:
-    sealed = meta.get("sealed") if meta is not None else None
-    return [name for name in sealed if isinstance(name, str)] if isinstance(sealed, list) else []
+def _also_encrypted(meta: dict[str, JSON] | None) -> list[str]:
+    names_ = meta.get("sealed") if meta is not None else None
+    return [name for name in names_ if isinstance(name, str)] if isinstance(names_, list) else []

@@ -40,7 +40,7 @@ from manabackup.limits import DEFAULT_LIMITS, MIB
 from manabackup.mirror.changes import pack, unpack
 from manabackup.model import registry
 from manabackup.model.detached import DetachedChange
-from manabackup.model.projection import MetaLineError, accept, fold, from_field_meta, meta_line, read_meta
+from manabackup.model.projection import MetaLineError, Numbering, accept, fold, from_field_meta, meta_line, read_meta
 from manabackup.model.rawchange import prepare
 from manabackup.operations.archives.convert import convert
 from manabackup.operations.archives.inspect import info
@@ -441,7 +441,7 @@ def _fold(given: list[Any]) -> None:
             return
         record.unsound("2026-05-01T12:00:00.000Z")
         jsontext.dumps(record.values)
-        line = jsontext.dumps(meta_line(record, table, lambda actor: 0, lambda space: 0))
+        line = jsontext.dumps(meta_line(record, table, Numbering(lambda actor: 0, lambda space: 0)))
         read_meta(jsontext.parse(line), [{}])
         from_field_meta(record.values)
 

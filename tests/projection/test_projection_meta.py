@@ -14,6 +14,7 @@ from manabackup.errors import ManabackupError
 from manabackup.model.projection import (
     UNKNOWN,
     MetaLineError,
+    Numbering,
     Record,
     Stamp,
     check_meta,
@@ -29,7 +30,7 @@ from .changes import SETTINGS, TASKS, WATCHER, XENIA, T, delete, folded, insert,
 from .test_projection_properties import streams
 
 
-class Numbering:
+class Numbers:
     """Line numbers as a writer gives them: equal content, equal number."""
 
     def __init__(self) -> None:
@@ -42,8 +43,8 @@ class Numbering:
 
 
 def line_of(record: Record, table: Any = TASKS, **options: Any) -> tuple[Any, list[Any]]:
-    actors = Numbering()
-    return meta_line(record, table, actors, Numbering(), **options), actors.lines
+    actors = Numbers()
+    return meta_line(record, table, Numbering(actors, Numbers()), **options), actors.lines
 
 
 def test_rule_10_fields_written_together_need_no_entry_of_their_own() -> None:
@@ -97,7 +98,7 @@ def test_rule_10_a_tombstone_has_its_line_too() -> None:
 
 
 def test_rule_10_sealed_fields_are_listed_by_name() -> None:
-    line, _ = line_of(folded(insert({"a": 1})), sealed=["z", "b"])
+    line, _ = line_of(folded(insert({"a": 1})), also_encrypted=["z", "b"])
     assert line["sealed"] == ["b", "z"]
 
 
@@ -115,7 +116,7 @@ def test_an_actor_is_numbered_once_for_all_fields_written_together() -> None:
         return 0
 
     record = folded(insert(dict.fromkeys("abcdefgh"), at=T[1], actor=XENIA))
-    meta_line(record, TASKS, number, Numbering())
+    meta_line(record, TASKS, Numbering(number, Numbers()))
     assert asked == [XENIA]
 
 
@@ -123,11 +124,11 @@ def test_an_actor_is_numbered_once_for_all_fields_written_together() -> None:
 @given(streams, st.sampled_from([TASKS, SETTINGS, None]))
 def test_rule_10_a_line_read_again_says_what_the_record_says(stream: list[Any], table: Any) -> None:
     record = fold(table, stream)
-    line, actors = line_of(record, table, sealed=["x"])
+    line, actors = line_of(record, table, also_encrypted=["x"])
     meta = read_meta(jsontext.parse(jsontext.dumps(line)), actors)
     for name in record.values.keys() | record.stamps.keys():
         assert meta.stamp(name) == record.stamps.get(name, UNKNOWN)
-    assert (meta.id, meta.sealed, meta.last_modified) == (record.id, ("x",), record.latest_time)
+    assert (meta.id, meta.also_encrypted, meta.last_modified) == (record.id, ("x",), record.latest_time)
     stamps = meta.stamps(record.values)
     assert stamps.keys() <= record.values.keys() | record.stamps.keys()
     assert all(stamp == record.stamps.get(name, UNKNOWN) for name, stamp in stamps.items())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from manabackup.model import registry
-from manabackup.model.projection import UNKNOWN, Stamp, accept, fold, meta_line
+from manabackup.model.projection import UNKNOWN, Numbering, Stamp, accept, fold, meta_line
 from manabackup.text import jsontext
 from manabackup.text.jsontext import Number
 
@@ -606,7 +606,7 @@ def test_ten_thousand_levels_are_folded_written_and_compared() -> None:
     record = folded(insert({"v": deep}), insert({"v": other}), update(T[1], v__a__b=1), update(T[2], id=deep))
     assert oddities(record) == [("retriedInsert", None), ("rename", "id")]
     assert jsontext.dumps(record.values).startswith(b'{"v":{"a":{"a":{')
-    assert meta_line(record, TASKS, lambda actor: 0, lambda space: 0)["id"] == "a"
+    assert meta_line(record, TASKS, Numbering(lambda actor: 0, lambda space: 0))["id"] == "a"
 
 
 def test_lone_surrogates_survive_in_keys_paths_and_values() -> None:

@@ -28,13 +28,14 @@ The rules, by the numbers that the code and the tests use:
 
 from .acceptance import MalformedReason, accept
 from .fold import fold
-from .meta import MetaLineError, RowMeta, check_meta, from_field_meta, meta_line, read_meta
+from .meta import MetaLineError, Numbering, RowMeta, check_meta, from_field_meta, meta_line, read_meta
 from .record import UNKNOWN, Oddity, OddityKind, Record, Stamp
 
 __all__ = [
     "UNKNOWN",
     "MalformedReason",
     "MetaLineError",
+    "Numbering",
     "Oddity",
     "OddityKind",
     "Record",

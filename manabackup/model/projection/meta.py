@@ -39,7 +39,8 @@ class RowMeta(NamedTuple):
     common: Stamp
     """Of every field that :attr:`fields` does not name."""
     fields: Mapping[str, Stamp]
-    sealed: tuple[str, ...]
+    also_encrypted: tuple[str, ...]
+    """Fields that were ciphertext at the source without being registered as such; ``sealed`` in the line."""
     omitted: tuple[str, ...] = ()
     """Fields that the row has and a rekeyed archive has not: nothing opened them, or they were to stay behind."""
     ciphertext: tuple[str, ...] | None = None
@@ -61,32 +62,37 @@ class RowMeta(NamedTuple):
         return max([self.common.at, *(stamp.at for stamp in self.fields.values())])
 
 
+class Numbering(NamedTuple):
+    """Gives what stands in a line for an actor and for a space, the same for equal ones: a number, or a mark for it."""
+
+    actor: Callable[[dict[str, JSON]], JSON]
+    space: Callable[[str], JSON]
+
+
 def meta_line(
     record: Record,
     table: Table | None,
-    actors: Callable[[dict[str, JSON]], JSON],
-    spaces: Callable[[str], JSON],
+    numbering: Numbering,
     *,
-    sealed: Sequence[str] = (),
+    also_encrypted: Sequence[str] = (),
     ciphertext: Sequence[str] = (),
 ) -> dict[str, JSON]:
     """The line of ``meta/`` for ``record``.
 
-    ``actors`` and ``spaces`` number what they are given, equal ones equally; ``sealed`` and ``ciphertext``, which did
-    not open, are what the caller found when it decrypted. A field without a stamp counts as one of which nothing is
-    known.
+    What the caller found when it decrypted: fields that are ``also_encrypted``, though not registered as such, and
+    ``ciphertext``, which did not open. A field without a stamp counts as one of which nothing is known.
     """
     line: dict[str, JSON] = {"id": record.id}
     if table is not None and table.scope == "space":
-        line["space"] = None if record.space is None else spaces(record.space)
+        line["space"] = None if record.space is None else numbering.space(record.space)
     fields: dict[str, JSON] = {}
     if record.sole_stamp is not None:
-        common = _triple(record.sole_stamp, actors)
+        common = _triple(record.sole_stamp, numbering.actor)
     else:
-        common, fields = _by_field(record.stamps, sorted(record.values.keys() - record.stamps.keys()), actors)
+        common, fields = _by_field(record.stamps, sorted(record.values.keys() - record.stamps.keys()), numbering.actor)
     line["at"], line["actor"], line["origin"] = common
     line["fields"] = fields
-    line["sealed"] = sorted(sealed)
+    line["sealed"] = sorted(also_encrypted)
     if ciphertext:
         line["ciphertext"] = sorted(ciphertext)
     return line

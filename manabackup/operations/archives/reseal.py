@@ -19,7 +19,7 @@ from ...host.sorting import LineSorter
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, MIB, Limits
 from ...model import registry
-from ...model.projection import meta_line
+from ...model.projection import Numbering, meta_line
 from ...model.spaces import SpaceNumbers
 from ...rows.actors import ActorNumbers
 from ...rows.archived import RESERVED_META, clean_rows, is_ours
@@ -124,7 +124,7 @@ def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], Spoo
         for row in clean_rows(archive, name):
             rows.add([(row.id, row.line)])
             if row.record is not None and row.record.stamps and name not in RESERVED_META:
-                meta = meta_line(row.record, known.get(name), actors, spaces)
+                meta = meta_line(row.record, known.get(name), Numbering(actors, spaces))
                 metas.add([(row.id, jsontext.dumps(meta))])
         table = writer.table(name, bound=int(archive.reader.table_size(name) * 1.1))
         for _, lines in rows.groups():

@@ -14,11 +14,12 @@ from operator import itemgetter
 from typing import Generic, TypeVar
 
 from ...archive import deflate
+from ...model.projection import Numbering
 from ...rows.completeness import Case
 from ...text import jsontext
 from ...text.jsontext import JSON, Fragment
 from .records import FoldedRecords, UsualRecords
-from .terms import Numbering, Stream, Terms
+from .terms import Stream, Terms
 
 _MARK = b"\0"
 """Around what stands for a number in a meta line: no text of JSON holds one."""

@@ -30,7 +30,7 @@ class Selection:
     spaces: Sequence[str] = ()
     include_deleted: bool = False
     as_of: str | None = None
-    """An RFC 3339 instant: rows as they stood then (``projection.md`` 5)."""
+    """An RFC 3339 instant: rows as they stood then (:mod:`manabackup.model.projection.point_in_time`)."""
 
     def filter(self) -> dict[str, JSON]:
         """The manifest's ``filter``: what was left out on purpose."""

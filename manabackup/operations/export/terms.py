@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ...crypto.fields import FieldCipher
 from ...model.registry import Table
-from ...text.jsontext import JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +37,3 @@ class Stream:
     collections: tuple[str, ...]
     bytes: int
     changes: int
-
-
-class Numbering(NamedTuple):
-    """Gives what stands in a meta line for an actor or a space, the same for equal ones."""
-
-    actor: Callable[[dict[str, JSON]], JSON]
-    space: Callable[[str], JSON]

@@ -128,7 +128,7 @@ class RowMaker:
             raise DamagedArchiveError(error.message, code="line", where=where) from None
         new = self._triple(meta.common)
         new["fields"] = {name: self._triple(stamp) for name, stamp in meta.fields.items()}
-        new["sealed"] = meta.sealed
+        new["sealed"] = meta.also_encrypted
         if meta.omitted:
             new["omitted"] = meta.omitted
         if meta.ciphertext is not None:

@@ -26,7 +26,7 @@ from ...host.sorting import LineSorter
 from ...host.spooling import spool_files
 from ...limits import MIB
 from ...model import registry
-from ...model.projection import meta_line
+from ...model.projection import Numbering, meta_line
 from ...model.registry import Table
 from ...model.spaces import SpaceNumbers
 from ...rows.archived import clean_rows, is_ours
@@ -319,7 +319,7 @@ class _Run:
         for row in clean_rows(self._archive, name):
             meta = None
             if row.record is not None and row.record.stamps:
-                meta = meta_line(row.record, table, self._maker.actors, self._maker.spaces)
+                meta = meta_line(row.record, table, Numbering(self._maker.actors, self._maker.spaces))
             yield self._maker.make(name, table, row.id, writable_members(row.line), meta)
 
 

@@ -197,7 +197,7 @@ class ArchiveRows:
                 line,
                 meta.common.at,
                 {name: stamp.at for name, stamp in meta.fields.items()},
-                meta.sealed,
+                meta.also_encrypted,
                 meta.omitted,
                 meta.space,
                 meta.ciphertext,

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from manabackup.crypto.fields import FieldCipher
 from manabackup.model import registry
 from manabackup.model.detached import DetachedChange
+from manabackup.model.projection import Numbering
 from manabackup.operations.export.blocks import fold_block
 from manabackup.operations.export.records import UsualRecords
-from manabackup.operations.export.terms import Numbering, Stream, Terms
+from manabackup.operations.export.terms import Stream, Terms
 from manabackup.text import jsontext
 
 CIPHER, OTHER = FieldCipher(bytes(32)), FieldCipher(bytes([1] * 32))

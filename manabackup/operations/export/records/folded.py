@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ....model.detached import WHOLE, DetachedChange
-from ....model.projection import Record, fold, meta_line
+from ....model.projection import Numbering, Record, fold, meta_line
 from ....model.projection.record import State
 from ....model.spaces import PERSONAL, is_personal
 from ....rows.completeness import Case
 from ....text import jsontext
-from ..terms import Numbering, Stream, Terms
+from ..terms import Stream, Terms
 from .rowtext import RowText, encrypted
 
 _COPIED = frozenset(("updatedAt", "createdAt", "deletedAt", "spaceId"))
@@ -75,11 +75,15 @@ class FoldedRecords:
         return fold(table, parsed, as_of=as_of), WHOLE
 
     def _lines(self, record: Record, change: DetachedChange) -> tuple[bytes, bytes] | None:
-        table, numbering = self._stream.table, self._numbering
         line = self._text.line(record, change)
-        meta = jsontext.dumps(
-            meta_line(record, table, numbering.actor, numbering.space, sealed=line.sealed, ciphertext=line.ciphertext)
+        said = meta_line(
+            record,
+            self._stream.table,
+            self._numbering,
+            also_encrypted=line.also_encrypted,
+            ciphertext=line.ciphertext,
         )
+        meta = jsontext.dumps(said)
         if max(len(line.text), len(meta)) > self._terms.line_bytes:
             reason = "longer than a reader accepts"
         elif not jsontext.nests_within(line.text):

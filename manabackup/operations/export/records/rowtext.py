@@ -27,7 +27,7 @@ class RowLine(NamedTuple):
     """A row as text, and what its meta line must tell besides."""
 
     text: bytes
-    sealed: Sequence[str]
+    also_encrypted: Sequence[str]
     """Unregistered fields that were ciphertext."""
     ciphertext: Sequence[str]
     """Fields that still are."""
@@ -51,7 +51,7 @@ class RowText:
         registered = self.table.encrypted if self.table is not None else _NONE
         values = dict(record.values)
         clear = set(registered)
-        sealed: list[str] = []
+        also_encrypted: list[str] = []
         closed: list[str] = []
         for field_name in encrypted(values):
             opened = self._open(record, field_name, change)
@@ -59,7 +59,7 @@ class RowText:
                 values[field_name] = opened
                 clear.discard(field_name)
                 if field_name not in registered:
-                    sealed.append(field_name)
+                    also_encrypted.append(field_name)
                 continue
             values[field_name] = change.spelled(values[field_name])
             if is_encrypted(values[field_name]):
@@ -73,7 +73,7 @@ class RowText:
                 self.note(Case("plaintextField", self.name, record.id, field_name))
         identifier = b'{"id":' + jsontext.dumps(record.id)
         text = identifier + (b"," + jsontext.dumps(values)[1:] if values else b"}")
-        return RowLine(text, sealed, closed)
+        return RowLine(text, also_encrypted, closed)
 
     def _open(self, record: Record, field_name: str, change: DetachedChange) -> Fragment | FieldDecryptionError:
         """What stands in a value, or what keeps it from being opened."""

@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 from ....crypto.fields import may_be_encrypted
 from ....errors import FieldDecryptionError
 from ....model.detached import DetachedChange
-from ....model.projection import accept
+from ....model.projection import Numbering, accept
 from ....model.projection.change import is_data
 from ....model.registry import Table
 from ....text import jsontext
 from ....text.jsontext import JSON, Fragment
-from ..terms import Numbering, Terms
+from ..terms import Terms
 
 _MOST_SHAPES = 1_000
 _TIMES = ("updatedAt", "createdAt")
