@@ -22,7 +22,7 @@ test: $(READY) ## all tests, on two cores
 # findings of the fuzzers, outputs that the documents show, the tour, the wheel, interrupts, whole roundtrips, and what
 # others see of secrets.
 LONG := tests/crash tests/docs tests/faults tests/fuzz \
-	$(addprefix tests/e2e/test_,demo.py interrupts.py project.py roundtrip.py secrets.py)
+	$(addprefix tests/e2e/test_,demo.py interrupts.py roundtrip.py secrets.py) tests/project/test_project.py
 test-quick: $(READY) ## the tests that say most in the least time
 	@$(BIN)/python -m pytest -n 3 --dist worksteal $(addprefix --ignore=,$(LONG))
 

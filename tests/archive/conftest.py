@@ -13,8 +13,7 @@ import pytest
 
 from manabackup.archive.writer import About, ArchiveWriter, Seal, Written
 from manabackup.cli.execution import execute
-
-from .commands import Command, Ended, check
+from tests.support.in_process import Command, Ended, check
 
 PASSPHRASE = "Überraschung für Oma 🔑"
 

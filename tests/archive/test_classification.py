@@ -27,12 +27,11 @@ from manabackup.errors import DamagedArchiveError
 from manabackup.operations.archives.reseal import seal, unseal
 from manabackup.operations.archives.verify import verify
 from manabackup.operations.rekey import rekey
-from tests.formats.archives import write_export
-
-from . import handmade, zips
-from .commands import Command
-from .v1_exports import FOLDER as V1
-from .v1_exports import KEY
+from tests.support import handmade, zips
+from tests.support.exports import write_export
+from tests.support.in_process import Command
+from tests.support.v1_exports import FOLDER as V1
+from tests.support.v1_exports import KEY
 
 PASSPHRASE = handmade.PASSPHRASE
 VECTORS = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives"

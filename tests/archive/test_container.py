@@ -24,8 +24,8 @@ from manabackup.archive.sources import BytesSource, FileSource, PartSource
 from manabackup.archive.zipwriter import STORED, ZipWriter
 from manabackup.errors import DamagedArchiveError
 from manabackup.limits import MIB, Limits
+from tests.support import zips
 
-from . import zips
 from .conftest import Maker
 
 CONTENT = b'{"id":"a"}\n' * 50

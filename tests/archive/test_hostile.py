@@ -12,10 +12,10 @@ import pytest
 
 from manabackup.limits import MIB
 from manabackup.text import jsontext
-from tests.cli.processes import CommandLine
-from tests.formats import schemas
+from tests.support import schemas
+from tests.support.in_process import Command
+from tests.support.processes import CommandLine
 
-from .commands import Command
 from .hostile import FOLDER, cases, index
 
 CASES: list[dict[str, Any]] = json.loads((FOLDER / "index.json").read_text())["archives"]

@@ -27,9 +27,8 @@ from manabackup.operations.export import ExportResult, Source, export
 from manabackup.operations.rekey import rekey
 from manabackup.rows.completeness import MOST_CASE_BYTES
 from manabackup.text import jsontext
-from tests.operations.accounts import CIPHER, HOME, NOW, TYPES, USER, T, insert, update
-
-from . import zips
+from tests.support import zips
+from tests.support.audited import CIPHER, HOME, NOW, TYPES, USER, T, insert, update
 
 NEST = DEFAULT_LIMITS.nesting
 PASSPHRASE = "a passphrase of some length"

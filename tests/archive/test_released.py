@@ -12,8 +12,8 @@ from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError
 from manabackup.operations.archives.verify import verify
-from tests.archive.v1_exports import KEY
-from tests.formats.archives import PASSPHRASE
+from tests.support.exports import PASSPHRASE
+from tests.support.v1_exports import KEY
 
 from .conftest import Maker
 

@@ -21,10 +21,10 @@ from manabackup.archive.writer import Seal
 from manabackup.crypto.seal import BLOCK_BYTES, SealedBody, SealingStream, SealParameters, derive_key, passphrase_bytes
 from manabackup.errors import DamagedArchiveError, TamperedArchiveError, UsageError, WrongPassphraseError
 from manabackup.limits import Limits
+from tests.support import handmade
+from tests.support.zips import build
 
-from . import handmade
 from .conftest import PASSPHRASE, Maker
-from .zips import build
 
 ROWS = {"notes": [b'{"id":"a","title":"Liebes Tagebuch"}', b'{"id":"b"}'], "tasks": []}
 

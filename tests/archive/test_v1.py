@@ -27,8 +27,7 @@ from manabackup.operations.archives import event_log
 from manabackup.operations.archives.event_log import EventLog
 from manabackup.operations.export import Source, export
 from manabackup.text import jsontext
-
-from . import v1_exports as v1
+from tests.support import v1_exports as v1
 
 LIFE = v1.FOLDER / "life.mana"
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

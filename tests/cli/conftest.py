@@ -8,8 +8,7 @@ import pytest
 
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import User
-
-from .processes import PASSWORD, TRIAL, CommandLine
+from tests.support.processes import PASSWORD, TRIAL, CommandLine
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import User
 from manabackup.sandbox.credentials import totp
 from manabackup.text import jsontext
-from tests.formats import schemas
-
-from .processes import PASSWORD, CommandLine, Finished
+from tests.support import schemas
+from tests.support.processes import PASSWORD, CommandLine, Finished
 
 EMAIL = "anna@example.org"
 

@@ -10,8 +10,7 @@ import pytest
 from manabackup.crypto.keys import fingerprint
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.accounts import User
-
-from .processes import MANABACKUP, PASSWORD, CommandLine
+from tests.support.processes import MANABACKUP, PASSWORD, CommandLine
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))

@@ -17,11 +17,10 @@ from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import UsageError
 from manabackup.host.standard_output import StandardOutput
 from manabackup.operations.archives.verify import verify
-from tests.archive.v1_exports import FOLDER as V1
-from tests.archive.v1_exports import KEY
-from tests.formats.archives import write_export
-
-from .processes import CommandLine
+from tests.support.exports import write_export
+from tests.support.processes import CommandLine
+from tests.support.v1_exports import FOLDER as V1
+from tests.support.v1_exports import KEY
 
 PASSPHRASE = "a passphrase of some length"
 

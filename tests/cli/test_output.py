@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from manabackup.cli.terminal import json_line
 from manabackup.text import jsontext
-
-from .processes import CommandLine
+from tests.support.processes import CommandLine
 
 HOSTILE = "a\x1b[2Jb\x07\u202ec\x9bd\ne\u2066"
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from manabackup.errors import NotFoundError, UsageError
 from manabackup.host.secret_sources import SecretFile, SecretSources, SecretVariable, secret_text
 from manabackup.text.passphrases import oddities
-
-from .processes import CommandLine
+from tests.support.processes import CommandLine
 
 SECRET = "Grüße, hunter2"
 

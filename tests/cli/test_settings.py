@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from manabackup.errors import NotFoundError, UsageError
 from manabackup.operations.account.settings import resolve
 from manabackup.sandbox.accounts import User
-
-from .processes import PASSWORD, CommandLine
+from tests.support.processes import PASSWORD, CommandLine
 
 _VALUES = {"flag": "https://flag.example", "environment": "https://env.example", "profile": "https://file.example"}
 _DEFAULTS = {"auth-url": "https://auth.mana.how", "sync-url": "https://sync.mana.how", "email": None}

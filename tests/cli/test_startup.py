@@ -9,8 +9,7 @@ import pytest
 from manabackup import __version__
 from manabackup.cli import overview
 from manabackup.cli.frame import program
-
-from .processes import CommandLine
+from tests.support.processes import CommandLine
 
 _MAIN = """
 import sys

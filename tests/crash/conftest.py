@@ -13,7 +13,7 @@ import pytest
 
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
-from tests.e2e.homes import Computer, Newcomer, Owner, move_in
+from tests.support.homes import Computer, Newcomer, Owner, move_in
 
 from .scenes import COUNT, KEY, Healing, Pulling, Restoring, Scene, SigningIn, Writing, fill, told
 from .steps import Runner, compiled

@@ -19,7 +19,7 @@ from manabackup.mirror import Snapshot
 from manabackup.operations.archives.verify import verify
 from manabackup.sandbox import Sandbox, StoredChange
 from manabackup.text import jsontext
-from tests.e2e.homes import PASSPHRASE, START, Computer
+from tests.support.homes import PASSPHRASE, START, Computer
 
 from .steps import Ended, Step
 

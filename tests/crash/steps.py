@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from manabackup.text import jsontext
-from tests.cli.processes import CommandLine
+from tests.support.processes import CommandLine
 
 HERE = Path(__file__).parent
 SIGKILL = -9

@@ -21,7 +21,7 @@ from typing import Any
 from _typeshed import HasFileno
 
 # isort: off
-from tests.cli.warm import end_with, load  # before the program: what it does at the end comes last
+from tests.support.warm import end_with, load
 from manabackup import cli
 from manabackup.cli import endings
 # isort: on

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from manabackup.sandbox import Sandbox
-from tests.operations.archives import ours
+from tests.support.archives import ours
 
 from .documents import RESTORE, ROOT, shown_commands
 from .terminal import Person, find_differences, new_account, person

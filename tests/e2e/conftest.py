@@ -10,9 +10,8 @@ import pytest
 
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
-
-from .homes import Computer, Newcomer, Owner, move_in
-from .traffic import Traffic
+from tests.support.homes import Computer, Newcomer, Owner, move_in
+from tests.support.traffic import Traffic
 
 PLAN = Plan(seed=21, rows=300, oddities=True)
 

@@ -8,9 +8,8 @@ from uuid import uuid4
 import pytest
 
 from manabackup.sandbox import Sandbox
-
-from .homes import Computer, Newcomer, Owner, assert_refused, filled, rows_of
-from .traffic import Traffic
+from tests.support.homes import Computer, Newcomer, Owner, assert_refused, filled, rows_of
+from tests.support.traffic import Traffic
 
 
 def test_from_sign_in_to_sign_out(owner: Owner, box: Sandbox, tmp_path: Path) -> None:

@@ -14,11 +14,9 @@ import pytest
 
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-from tests.archive import v1_exports
 from tests.archive.test_vectors import CASES, STRICTER, VECTORS
-from tests.formats import schemas
-
-from .homes import PASSPHRASE, Computer, Newcomer, assert_refused, entry, manifest_of, on_a_screen, rows_of
+from tests.support import schemas, v1_exports
+from tests.support.homes import PASSPHRASE, Computer, Newcomer, assert_refused, entry, manifest_of, on_a_screen, rows_of
 
 SMALL_PASSPHRASE = "correct horse battery staple"  # of the vectors
 

@@ -17,12 +17,12 @@ from manabackup.model.projection import fold
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.formats.sarif import check_sarif
-from tests.formats.schemas import check
 from tests.operations.restore.line import Fault, Line
+from tests.support.homes import Computer, Newcomer, Owner, assert_refused, entry, move_in, on_a_screen, rows_of
+from tests.support.schemas import check
+from tests.support.traffic import Traffic
 
 from .conftest import PLAN
-from .homes import Computer, Newcomer, Owner, assert_refused, entry, move_in, on_a_screen, rows_of
-from .traffic import Traffic
 
 JSON = Any
 PASSWORD = "Straße-nach-Süden-7"

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import flips
-
-from .homes import Computer, manifest_of
+from tests.support import flips
+from tests.support.homes import Computer, manifest_of
 
 
 @pytest.fixture

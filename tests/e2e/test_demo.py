@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from manabackup.errors import DamagedArchiveError, OutputError, WrongPassphraseError
-from tests.cli.processes import CommandLine, Finished
+from tests.support.processes import CommandLine, Finished
 
 _SECONDS = 120
 _RECOVERY_CODE = re.compile(r"(?:[0-9A-F]{4}-){15}[0-9A-F]{4}")

@@ -17,9 +17,8 @@ from manabackup import __version__
 from manabackup.archive import deflate
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
-
-from .homes import Computer, entry, manifest_of, move_in
-from .traffic import Reply, Traffic
+from tests.support.homes import Computer, entry, manifest_of, move_in
+from tests.support.traffic import Reply, Traffic
 
 NOW = 4_070_908_800_000_000_000
 """2099-01-01 on the servers, in nanoseconds: what they lend lasts for days and is still good by any client's clock."""

@@ -11,9 +11,8 @@ import pytest
 
 from manabackup.operations.account.state import StateFolder
 from manabackup.sandbox import Sandbox
-
-from .homes import Computer, Newcomer, Owner, assert_refused, manifest_of
-from .traffic import Traffic
+from tests.support.homes import Computer, Newcomer, Owner, assert_refused, manifest_of
+from tests.support.traffic import Traffic
 
 
 @pytest.mark.parametrize(

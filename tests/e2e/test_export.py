@@ -14,10 +14,9 @@ from manabackup.model import registry
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Truth
 from manabackup.text import jsontext
-from tests.formats import schemas
-
-from .homes import Computer, Newcomer, Owner, Rows, assert_refused, entry, filled, manifest_of, rows_of
-from .traffic import Traffic
+from tests.support import schemas
+from tests.support.homes import Computer, Newcomer, Owner, Rows, assert_refused, entry, filled, manifest_of, rows_of
+from tests.support.traffic import Traffic
 
 REGISTRY = registry.load()
 

@@ -10,9 +10,8 @@ import pytest
 
 from manabackup.host.output import AtomicFile
 from manabackup.operations.account.state import StateFolder
-
-from .homes import Computer, Owner, assert_refused
-from .traffic import PATIENCE, Traffic
+from tests.support.homes import Computer, Owner, assert_refused
+from tests.support.traffic import PATIENCE, Traffic
 
 
 def contents(computer: Computer) -> dict[str, bytes]:

@@ -12,11 +12,10 @@ import pytest
 from manabackup.model import registry
 from manabackup.sandbox import Sandbox, StoredChange
 from tests.faults.acts import cut_at, says, writes
-from tests.faults.line import Act, Line, Request
-from tests.formats import schemas
-
-from .homes import START, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
-from .traffic import Traffic
+from tests.support import schemas
+from tests.support.homes import START, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
+from tests.support.line import Act, Line, Request
+from tests.support.traffic import Traffic
 
 
 def _note(newcomer: Newcomer, name: str, **options: Any) -> str:

@@ -15,10 +15,9 @@ import pytest
 from manabackup.model import registry
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-from tests.formats.schemas import check
-from tests.operations.archives import PERSONAL, entries, opened, ours
-
-from .homes import PASSPHRASE, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
+from tests.support.archives import PERSONAL, entries, opened, ours
+from tests.support.homes import PASSPHRASE, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
+from tests.support.schemas import check
 
 KEY = bytes(range(32))
 """The newcomer's."""

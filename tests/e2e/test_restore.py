@@ -21,12 +21,11 @@ from manabackup.model import registry
 from manabackup.rows.identity import CHANGED_BY, TOKEN
 from manabackup.sandbox import Sandbox, StoredChange
 from manabackup.text import jsontext
-from tests.formats.schemas import check
 from tests.operations.restore.line import Fault, Line
-from tests.reference_client import Client
-
-from .homes import START, Computer, Newcomer, Owner, Rows, assert_refused, rows_of
-from .traffic import Traffic
+from tests.support.homes import START, Computer, Newcomer, Owner, Rows, assert_refused, rows_of
+from tests.support.reference_client import Client
+from tests.support.schemas import check
+from tests.support.traffic import Traffic
 
 JSON = Any
 PASSWORD = "Straße-nach-Süden-7"

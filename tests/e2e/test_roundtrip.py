@@ -13,11 +13,10 @@ from manabackup.crypto.fields import FieldCipher
 from manabackup.operations.archives.reseal import seal
 from manabackup.operations.rekey import rekey
 from manabackup.text import jsontext
-from tests.cli.processes import Finished
-from tests.formats.schemas import check
-from tests.operations.archives import ours
-
-from .homes import Computer, Owner
+from tests.support.archives import ours
+from tests.support.homes import Computer, Owner
+from tests.support.processes import Finished
+from tests.support.schemas import check
 
 KEY = bytes(range(32))
 PASSPHRASE = "correct horse battery staple"

@@ -20,9 +20,8 @@ from manabackup.sandbox import Sandbox
 from manabackup.sandbox.credentials import totp
 from manabackup.sandbox.plan import Plan
 from manabackup.text import jsontext
-
-from .homes import PASSPHRASE, Computer, Owner, entry, move_in
-from .traffic import PATIENCE, Traffic
+from tests.support.homes import PASSPHRASE, Computer, Owner, entry, move_in
+from tests.support.traffic import PATIENCE, Traffic
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from manabackup.limits import KIB
 from manabackup.text import jsontext
-
-from .line import JSON, Act, Answer, Call
+from tests.support.line import JSON, Act, Answer, Call
 
 Edit = Callable[[bytes], bytes]
 

@@ -23,6 +23,7 @@ import zstandard
 from manabackup.limits import MIB
 from manabackup.text import jsontext
 from manabackup.text.timestamps import format_timestamp, parse_timestamp
+from tests.support.line import JSON, Act, Judge, Request
 
 from .acts import (
     after_all,
@@ -44,7 +45,6 @@ from .acts import (
     whole,
     writes,
 )
-from .line import JSON, Act, Judge, Request
 
 IMPATIENT = {"request_seconds": 0.25, "connect_seconds": 0.25, "attempts": 2}
 """Limits for faults that are waited for."""

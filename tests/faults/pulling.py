@@ -15,7 +15,7 @@ from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.text import jsontext
-from tests.operations.box import REGISTRY, USER
+from tests.support.box import REGISTRY, USER
 
 
 def main(url: str, token: str, path: str) -> None:

@@ -23,10 +23,10 @@ from manabackup.remote.transport import Transport
 from manabackup.remote.vault import VaultClient
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.credentials import totp
+from tests.support.line import JSON, Line, Script
 
 from .acts import edits_json
 from .catalogue import BODIES, EVERYWHERE, FAULTS, STATUSES, Then, shapes
-from .line import JSON, Line, Script
 
 EMAIL, PASSWORD = "rita@example.org", "Correct-Horse-0001 ü"
 CAREFUL = "careful@example.org"

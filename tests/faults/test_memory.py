@@ -14,11 +14,11 @@ import zstandard
 from manabackup.limits import MIB
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-from tests.operations.box import USER
+from tests.support.box import USER
+from tests.support.line import Act, Line, Script
 
 from .acts import pours, repeated, says
 from .catalogue import FAULTS
-from .line import Act, Line, Script
 
 ENOUGH = 1_000 * MIB
 """What the program may take at most, whatever it is sent."""

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 
 from manabackup.sandbox import Sandbox
-from tests.e2e.homes import Computer, Newcomer, assert_refused, rows_of
+from tests.support.homes import Computer, Newcomer, assert_refused, rows_of
+from tests.support.line import Line, Script
 
 from .catalogue import FAULTS
-from .line import Line, Script
 
 PASSWORD = "Straße-nach-Süden-7"
 REDIRECT = "307 to 'https://evil.invalid/sync'"

@@ -18,11 +18,11 @@ from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox, StoredChange
 from manabackup.text import jsontext
-from tests.clock import Clock
-from tests.operations.box import REGISTRY, USER
+from tests.support.box import REGISTRY, USER
+from tests.support.clock import Clock
+from tests.support.line import JSON, Line, Script
 
 from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, Then, at_random
-from .line import JSON, Line, Script
 
 COLLECTIONS = (("todo", "tasks"), ("todo", "lists"), ("notes", "notes"))
 CALLS = {

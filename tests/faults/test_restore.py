@@ -25,11 +25,11 @@ from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from manabackup.text.timestamps import SECOND, format_timestamp
-from tests.operations.archives import meta_of, ours
+from tests.support.archives import meta_of, ours
+from tests.support.line import JSON, Line, Script
 
 from .acts import edits_json, resets
 from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, STATUSES, Fault, Then, at_random
-from .line import JSON, Line, Script
 
 TABLE = load().by_name["augurEntries"]
 APP = f"/sync/{TABLE.app}"

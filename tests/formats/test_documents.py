@@ -31,7 +31,7 @@ from manabackup.model.projection import MalformedReason, OddityKind
 from manabackup.rows.archived import row_line
 from manabackup.rows.completeness import LOSSES
 from manabackup.text import jsontext
-from tests.formats.schemas import SCHEMAS
+from tests.support.schemas import SCHEMAS
 
 ROOT = Path(__file__).parents[2]
 V2 = (ROOT / "formats" / "mana-v2.md").read_text(encoding="utf-8")

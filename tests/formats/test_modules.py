@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from manabackup.model import modules, registry
-from tests.formats.schemas import FOLDER, SCHEMAS, check
+from tests.support.schemas import FOLDER, SCHEMAS, check
 
 RAW: dict[str, Any] = json.loads((FOLDER.parent / "modules.json").read_text(encoding="utf-8"))
 PAGE = (FOLDER.parent / "modules.md").read_text(encoding="utf-8")

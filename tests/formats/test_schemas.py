@@ -30,10 +30,10 @@ from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import populate
 from manabackup.text import jsontext
-from tests.archive import v1_exports
-from tests.cli.processes import CommandLine
-from tests.formats.archives import FIXTURES, PASSPHRASE, VECTORS, write_export
-from tests.formats.schemas import SCHEMAS, VALIDATORS, check, fits
+from tests.support import v1_exports
+from tests.support.exports import FIXTURES, PASSPHRASE, VECTORS, write_export
+from tests.support.processes import CommandLine
+from tests.support.schemas import SCHEMAS, VALIDATORS, check, fits
 
 CASES = [case for case in json.loads((VECTORS / "index.json").read_text())["archives"] if "file" in case]
 

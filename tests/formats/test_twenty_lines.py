@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from manabackup.archive.writer import Seal
-from tests.formats.archives import PASSPHRASE, VECTORS, lines_of, write_export
+from tests.support.exports import PASSPHRASE, VECTORS, lines_of, write_export
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "open-sealed.py"
 

@@ -15,7 +15,7 @@ import pytest
 
 from manabackup.archive.writer import Seal
 from manabackup.operations.archives.reseal import seal, unseal
-from tests.formats.archives import PASSPHRASE, VECTORS, lines_of, write_export
+from tests.support.exports import PASSPHRASE, VECTORS, lines_of, write_export
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from tests.archive import zips
-from tests.archive.zips import M16, M32, Part
+from tests.support import zips
+from tests.support.zips import M16, M32, Part
 
 _T = TypeVar("_T")
 

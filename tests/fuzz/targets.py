@@ -59,9 +59,9 @@ from manabackup.remote.sync import _page
 from manabackup.text import jsontext
 from manabackup.text.jsonmembers import members
 from manabackup.text.timestamps import format_timestamp, parse_timestamp
-from tests.archive import handmade, zips
-from tests.archive.v1_exports import FOLDER as V1
-from tests.archive.v1_exports import KEY
+from tests.support import handmade, zips
+from tests.support.v1_exports import FOLDER as V1
+from tests.support.v1_exports import KEY
 
 from .mutations import Choices, mutated_zip, scrambled
 

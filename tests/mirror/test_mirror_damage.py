@@ -21,9 +21,8 @@ from manabackup.errors import MirrorError
 from manabackup.mirror import UNKNOWN_KEY, Batch, LossKind, Mirror
 from manabackup.mirror.inspection import inspect
 from manabackup.mirror.witness import Witness
-
-from .. import flips
-from .damage import GONE, KEY, SERVER, Server, build, changes, content, opened, pull, rows
+from tests.support import flips
+from tests.support.damage import GONE, KEY, SERVER, Server, build, changes, content, opened, pull, rows
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "state" / "mirror-0.1.0.sqlite"
 PARTS = 6

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .box import Box, running
+from tests.support.box import Box, running
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from manabackup.errors import IncompleteError
 from manabackup.operations.archives.reseal import seal as seal_archive
 from manabackup.operations.archives.reseal import unseal
 from manabackup.operations.rekey import rekey
-from tests.archive.v1_exports import FOLDER as V1
-from tests.archive.v1_exports import KEY
-from tests.formats.archives import PASSPHRASE, VECTORS, write_export
+from tests.support.exports import PASSPHRASE, VECTORS, write_export
+from tests.support.v1_exports import FOLDER as V1
+from tests.support.v1_exports import KEY
 
 SEAL = Seal(PASSPHRASE)
 OTHER = bytes(32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.archive.handmade import PASSPHRASE, known_keys, text
-from tests.archive.zips import Part, build, deflated, stored
+from tests.support.handmade import PASSPHRASE, known_keys, text
+from tests.support.zips import Part, build, deflated, stored
 
 NOTES = b'{"id":"n-1","title":"x"}\n{"id":"n-2"}\n'
 OBEYED = b"\x1b[2J\x1b]0;owned\x07"

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from manabackup.limits import DEFAULT_LIMITS
-from tests.archive import zips
-from tests.archive.handmade import ours
-from tests.archive.zips import M16, M32, Part, bomb, build, deflated, described, stored, zip64_extra
+from tests.support import zips
+from tests.support.handmade import ours
+from tests.support.zips import M16, M32, Part, bomb, build, deflated, described, stored, zip64_extra
 
 from .cases import NOTES, OBEYED, Case, bad, good, lying, simple, with_part
 

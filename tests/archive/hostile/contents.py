@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from tests.archive.handmade import of_the_web_app, ours, text
-from tests.archive.zips import Part, deflated, described, stored
+from tests.support.handmade import of_the_web_app, ours, text
+from tests.support.zips import Part, deflated, described, stored
 
 from .cases import NOTES, Case, bad, good
 

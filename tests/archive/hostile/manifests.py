@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.archive import handmade
-from tests.archive.handmade import known_keys, text
-from tests.archive.zips import Part, deflated, stored
+from tests.support import handmade
+from tests.support.handmade import known_keys, text
+from tests.support.zips import Part, deflated, stored
 
 from .cases import NOTES, OBEYED, Case, bad, good
 

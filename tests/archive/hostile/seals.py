@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.archive.handmade import sealed_by_the_web_app, sealed_by_us
-from tests.archive.zips import Part, stored
+from tests.support.handmade import sealed_by_the_web_app, sealed_by_us
+from tests.support.zips import Part, stored
 
 from .cases import NOTES, Case, bad, good, sealed, wrong
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.archive import handmade, zips
-from tests.archive.handmade import known_keys, ours, sealed_by_the_web_app, sealed_by_us, sealed_parts, text
-from tests.archive.zips import Part, build, deflated, described, stored
+from tests.support import handmade, zips
+from tests.support.handmade import known_keys, ours, sealed_by_the_web_app, sealed_by_us, sealed_parts, text
+from tests.support.zips import Part, build, deflated, described, stored
 
 from .cases import NOTES, Case, bad, good, sealed, wrong
 

@@ -1,4 +1,4 @@
-"""Rows of an archive and of a target, in few words. The target's changes are those of ``tests/projection/changes``."""
+"""Rows of an archive and of a target, in few words. The target's changes are made by ``tests.model.projection.changes``."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from manabackup.operations.restore.identity import Destination, TargetSpaces
 from manabackup.operations.restore.writing import event_of
 from manabackup.text import jsontext
 from manabackup.text.jsontext import Number
-from tests.projection.changes import XENIA, T, delete, insert, update
-from tests.reference_client import Client
+from tests.model.projection.changes import XENIA, T, delete, insert, update
+from tests.support.reference_client import Client
 
 from .rows import (
     CLUB,

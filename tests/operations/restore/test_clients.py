@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from manabackup.model.projection import fold
 from manabackup.operations.restore.decision import Means, RowAction
-from tests.projection.changes import XENIA, T
-from tests.reference_client import Client
+from tests.model.projection.changes import XENIA, T
+from tests.support.reference_client import Client
 
 from .rows import HOME, MISSIONS, NOW, TASKS, archived, held, present, sent, work
 

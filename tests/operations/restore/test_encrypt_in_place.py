@@ -15,8 +15,8 @@ from manabackup.operations.restore.encrypt_in_place import EncryptInPlaceJob
 from manabackup.operations.restore.plan import RestorePlan
 from manabackup.operations.restore.result import RestoreResult
 from manabackup.text import jsontext
-from tests.operations.archives import meta_of, ours
-from tests.reference_client import Client
+from tests.support.archives import meta_of, ours
+from tests.support.reference_client import Client
 
 from .bench import CIPHER, REGISTRY, STORED, Bench
 from .line import Fault

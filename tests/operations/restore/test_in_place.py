@@ -18,7 +18,7 @@ from manabackup.operations.restore.web_rule import LATEST_CLOCK, replay
 from manabackup.operations.restore.writing import Work, Writer
 from manabackup.rows.private_fields import is_clear
 from manabackup.text import jsontext
-from tests.projection.changes import T, delete, insert, update
+from tests.model.projection.changes import T, delete, insert, update
 
 from .rows import CIPHER, HOME, MISSIONS, NOW, SPACES, TASKS, held, present, sent
 from .test_clients import EDITED, ENVELOPE, LATER, changes, clients, without_scope

@@ -30,7 +30,7 @@ from manabackup.operations.restore.result import RestoreResult
 from manabackup.operations.restore.writing import is_ours
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-from tests.operations.archives import meta_of, ours
+from tests.support.archives import meta_of, ours
 
 from .bench import CIPHER, REGISTRY, Bench
 from .line import Fault, Line

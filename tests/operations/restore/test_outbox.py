@@ -14,8 +14,7 @@ import pytest
 from manabackup.errors import ManabackupError
 from manabackup.operations.restore.outbox import Item, Outbox, Stage, State
 from manabackup.text import jsontext
-
-from ... import flips
+from tests.support import flips
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "state" / "outbox-0.1.0.sqlite"
 

@@ -8,7 +8,7 @@ import pytest
 
 from manabackup.crypto.fields import FieldCipher
 from manabackup.operations.restore.decision import Fault, Need, Reason, RowAction
-from tests.projection.changes import WATCHER, XENIA, T, delete, insert, update
+from tests.model.projection.changes import WATCHER, XENIA, T, delete, insert, update
 
 from .rows import CIPHER, HOME, MISSIONS, NOW, archived, held, outline, present, sent, work
 

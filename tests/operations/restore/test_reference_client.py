@@ -13,7 +13,7 @@ from manabackup.model import registry
 from manabackup.model.projection.change import is_data
 from manabackup.operations.restore.web_rule import replay
 from manabackup.text import jsontext
-from tests.reference_client import Client
+from tests.support.reference_client import Client
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "projection"
 VECTORS = {path.stem.partition("-")[2]: jsontext.parse(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}

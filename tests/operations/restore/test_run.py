@@ -18,7 +18,7 @@ from manabackup.operations.restore.decision import OnConflict
 from manabackup.operations.restore.plan import RestorePlan
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-from tests.operations.archives import ANNA, PERSONAL, TEAM, USER, meta_of, ours, web
+from tests.support.archives import ANNA, PERSONAL, TEAM, USER, meta_of, ours, web
 
 from .bench import CIPHER, Bench
 from .line import Line
