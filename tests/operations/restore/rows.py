@@ -1,4 +1,4 @@
-"""Rows of an archive and of a target, in few words. The target's changes are made by ``tests.model.projection.changes``."""
+"""Rows of an archive and of a target, in few words; ``tests.model.projection.changes`` makes the target's changes."""
 
 from __future__ import annotations
 
