@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from functools import lru_cache
 
 from hypothesis import settings
@@ -11,6 +12,10 @@ from manabackup.crypto import seal
 # A busy machine is no failure: speed is measured in benchmarks/.
 settings.register_profile("manabackup", deadline=None)
 settings.load_profile("manabackup")
+
+# What a script starts in the background ignores interrupts, and so would all that is started from here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # One archive is damaged in a thousand ways, and to derive its key takes a good part of a second: the same passphrase,
 # salt and count give the same key. Before anybody has imported it by name.
