@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from ...archive import deflate
 from ...archive.reader import Archive
@@ -70,6 +70,7 @@ class Terms:
     cipher: FieldCipher
     opener: FieldCipher | None
     user_id: str
+    """The account whose archive it was."""
     home: str | None
     """The target account's personal space, where it is known."""
     marks: Marks
@@ -78,6 +79,28 @@ class Terms:
     """The lines of the archive's ``meta/spaces.jsonl``."""
     actors: ActorKinds
     """Those of ``meta/actors.jsonl``."""
+
+    @classmethod
+    def of(
+        cls,
+        archive: Archive,
+        cipher: FieldCipher,
+        opener: FieldCipher | None,
+        home: str | None,
+        *,
+        keep_visibility: bool,
+    ) -> Self:
+        """Those under which an open archive is rekeyed for ``cipher``. Raises :class:`DamagedArchiveError`."""
+        return cls(
+            cipher=cipher,
+            opener=opener,
+            user_id=archive.manifest.user_id,
+            home=home,
+            marks=Marks.of(archive),
+            keep_visibility=keep_visibility,
+            spaces=list(archive.meta("spaces")),
+            actors=ActorKinds(archive.meta("actors")),
+        )
 
     def maker(self, note: Callable[[Case], object]) -> RowMaker:
         """One that has seen no row. ``note`` takes what there is to say about completeness."""

@@ -1,19 +1,48 @@
-"""What an archive knows of its own completeness, carried over into a rekeyed one without whose it was."""
+"""What an archive says of itself, carried over into a rekeyed one without whose it was."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ...archive.manifest import Manifest
+from ...archive.writer import About
+from ...model import registry
 from ...model.spaces import PERSONAL, SpaceNumbers
 from ...rows.completeness import MOST_CASES, Completeness
 from ...rows.identity import RowIds
 from ...text.jsontext import JSON
 
+NOBODY = "-"
+"""Stands for the user id in the manifest of an archive that does not tell it."""
 _COUNTS = ("changes", "rows", "live", "deleted")
 _TEXTS = ("pulledAt", "searchedAt", "unknowable")
 _OF_ACCOUNT = "account"
 """In place of a table: what such a case is about is the account itself, and its reason may name it."""
+
+
+def carried_about(manifest: Manifest) -> About:
+    """The manifest's keys that the web app knows, without the account's id."""
+    schema_version = manifest.raw["schemaVersion"]
+    return About(
+        user_id=NOBODY,
+        exported_at=manifest.exported_at,
+        scope=manifest.raw["scope"],
+        fields_plaintext=False,
+        schema_version=schema_version if isinstance(schema_version, int) else 0,
+    )
+
+
+def carried_additions(
+    manifest: Manifest, spaces: SpaceNumbers, completeness: dict[str, JSON] | None
+) -> dict[str, JSON]:
+    """The manifest's keys that the web app does not know, but for those of the key."""
+    stated = carried_filter(manifest, spaces)
+    return {
+        "registryVersion": registry.load().version,
+        "ciphertextMarked": True,
+        **({"filter": stated} if stated else {}),
+        **({"completeness": completeness} if completeness is not None else {}),
+    }
 
 
 def carried_filter(manifest: Manifest, spaces: SpaceNumbers) -> dict[str, JSON]:

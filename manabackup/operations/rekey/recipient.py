@@ -9,7 +9,7 @@ from ...crypto.fields import FieldCipher
 from ...errors import ServerError, UsageError
 from ..account.access import AccountAccess
 from ..account.spaces import account_spaces
-from .run import check_opener
+from .rekeying import check_opener
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class _Staying(NamedTuple):
 class _Said:
     """What the meta line of a row says of its fields, and is to say in the new archive."""
 
-    sealed: set[str]
+    also_encrypted: set[str]
+    """Those that are encrypted without being registered as such: the line's ``sealed``."""
     omitted: set[str]
     listed: Listed
     """Ciphertext in the source."""
@@ -98,7 +99,7 @@ class RowMaker:
             value = member_value(member) if type(member) is Fragment else member
             if value is None:
                 continue
-            private = field_name in registered or field_name in said.sealed
+            private = field_name in registered or field_name in said.also_encrypted
             text: bytes | None = None
             if may_be_encrypted(value):
                 try:
@@ -109,7 +110,7 @@ class RowMaker:
                     continue
                 if not private and (text is not None or is_encrypted(value)):
                     # Text of this form would in clear be taken for ciphertext by whoever reads it from a server.
-                    said.sealed.add(field_name)
+                    said.also_encrypted.add(field_name)
                     private = True
                 said.alike = said.alike or not private
             if not private:
@@ -189,13 +190,19 @@ class RowMaker:
         said: _Said,
     ) -> bytes:
         if meta is None:
-            if space is None and not said.sealed and not said.omitted and not said.alike and new.well_known is None:
+            if (
+                space is None
+                and not said.also_encrypted
+                and not said.omitted
+                and not said.alike
+                and new.well_known is None
+            ):
                 return b""
             meta = {"at": None, "actor": None, "origin": None, "fields": {}}
         gone = staying.identity | staying.capabilities | said.omitted
         line: dict[str, JSON] = {name: value for name, value in meta.items() if name not in _WRITTEN_ANEW}
         line["id"] = new.id
-        line["sealed"] = sorted(said.sealed.difference(gone))
+        line["sealed"] = sorted(said.also_encrypted.difference(gone))
         stamps = meta["fields"]
         left = set(within(stamps, gone))
         line["fields"] = {name: stamp for name, stamp in stamps.items() if name not in left}
