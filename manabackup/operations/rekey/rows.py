@@ -40,10 +40,16 @@ class _Said:
     omitted: set[str]
     listed: Listed
     """Ciphertext in the source."""
+    space: int | None
+    """The number of the space that the row names."""
     ciphertext: list[str] = field(default_factory=list)
     """In the new archive."""
     alike: bool = False
     """Something begins like ciphertext and is none."""
+
+    def is_usual(self) -> bool:
+        """Whether there is nothing to say of a row that had no meta line."""
+        return self.space is None and not self.also_encrypted and not self.omitted and not self.alike
 
 
 @dataclass(slots=True)
@@ -74,8 +80,12 @@ class RowMaker:
         known: Mapping[str, JSON] = meta or {}
         new = self.ids.rewritten(name, identifier, well_known=known.get("wellKnownId"), space=known.get("space"))
         del row["id"]
-        space = self._space(row.get("spaceId"))
-        said = _Said(set(known.get("sealed", ())), set(known.get("omitted", ())), listed_in(meta))
+        said = _Said(
+            set(known.get("sealed", ())),
+            set(known.get("omitted", ())),
+            listed_in(meta),
+            self._space(row.get("spaceId")),
+        )
         staying = self._staying(name, table)
         for field_name in held(row, staying.capabilities):
             self.note(Case("capabilityLeftOut", name, new.id, field_name))
@@ -88,7 +98,7 @@ class RowMaker:
             del row[field_name]
             clear.pop(field_name, None)
         self._trace(name, new.id, clear)
-        return new.id, _line(new.id, row), self._meta(new, table, meta, space, staying, said)
+        return new.id, _line(new.id, row), self._meta(new, table, meta, staying, said)
 
     def _encrypt(
         self, name: str, identifier: str, row: dict[str, JSON], registered: frozenset[str], said: _Said
@@ -185,18 +195,11 @@ class RowMaker:
         new: NewId,
         table: Table | None,
         meta: Mapping[str, JSON] | None,
-        space: int | None,
         staying: _Staying,
         said: _Said,
     ) -> bytes:
         if meta is None:
-            if (
-                space is None
-                and not said.also_encrypted
-                and not said.omitted
-                and not said.alike
-                and new.well_known is None
-            ):
+            if said.is_usual() and new.well_known is None:
                 return b""
             meta = {"at": None, "actor": None, "origin": None, "fields": {}}
         gone = staying.identity | staying.capabilities | said.omitted
@@ -206,8 +209,8 @@ class RowMaker:
         stamps = meta["fields"]
         left = set(within(stamps, gone))
         line["fields"] = {name: stamp for name, stamp in stamps.items() if name not in left}
-        if line.get("space") is None and (space is not None or (table is not None and table.scope == "space")):
-            line["space"] = space
+        if line.get("space") is None and (said.space is not None or (table is not None and table.scope == "space")):
+            line["space"] = said.space
         if said.omitted:
             line["omitted"] = sorted(said.omitted)
         if said.alike:
