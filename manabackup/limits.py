@@ -62,16 +62,16 @@ class Limits:
     post_changes: int = 5_000
     """Changes in an answer of the sync server to a push."""
     request_seconds: float = 120.0
-    """Of waiting for one answer; bytes on their way give some of it back."""
+    """How long one answer is waited for; bytes on their way give some of it back."""
     slowest: float = 8 * KIB
     """Bytes a second. An answer that comes faster may take any time."""
     connect_seconds: float = 15.0
     search_seconds: float = 120.0
-    """Of a pull, for collections that nobody told of."""
+    """How long a pull looks for collections that nobody told of."""
     search_answer_seconds: float = 30.0
     """From sending one question of that search to the last byte of its answer."""
     attempts: int = 5
-    """Of one request, the first included, as far as its own failing goes: see :mod:`manabackup.remote.transport`."""
+    """How often a request is made in all, as far as its own failing goes: see :mod:`manabackup.remote.transport`."""
 
 
 DEFAULT_LIMITS = Limits()

@@ -30,7 +30,7 @@ class Manifest:
 
     @property
     def user_id(self) -> str:
-        """Of the exporting account; ``-`` where it was left out on purpose."""
+        """The id of the exporting account; ``-`` where it was left out on purpose."""
         return str(self.raw["userId"])
 
     @property
@@ -61,7 +61,7 @@ class Manifest:
 
     @property
     def key_fingerprint(self) -> str | None:
-        """Of the key that the fields are encrypted under, if they are."""
+        """The fingerprint of the key that the fields are encrypted under, if they are."""
         return self._text("keyFingerprint")
 
     @property

@@ -31,7 +31,7 @@ from .sources import FileSource
 
 FORMAT_VERSION = 1
 NEWEST_SCHEMA = 1
-"""Of events; the web app of that time refused newer ones, and no older one exists."""
+"""The schema version of events; the web app of that time refused newer ones, and no older one exists."""
 _COMMON_KEYS = ("eventId", "schemaVersion", "table", "id", "op")
 _SHA256 = re.compile("[0-9a-f]{64}")
 

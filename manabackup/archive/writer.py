@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from .. import __version__
+from ..about import PRODUCT
 from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
 from ..errors import DamagedArchiveError
 from ..limits import DEFAULT_LIMITS, GIB, KIB, Limits
@@ -73,14 +73,14 @@ class About:
     scope: dict[str, JSON]
     fields_plaintext: bool
     schema_version: int = 0
-    """Of the web app's local database; 0 = unknown, which it always accepts."""
+    """The version of the web app's local database; 0 = unknown, which it always accepts."""
 
     def manifest(self, row_counts: dict[str, int]) -> dict[str, JSON]:
         """The keys in the web app's order."""
         return {
             "formatVersion": FORMAT_VERSION,
             "schemaVersion": self.schema_version,
-            "producedBy": f"manabackup/{__version__}",
+            "producedBy": PRODUCT,
             "exportedAt": self.exported_at,
             "userId": self.user_id,
             "scope": self.scope,

@@ -14,7 +14,7 @@ Value: TypeAlias = int | float | str | bytes | None
 """What SQLite gives."""
 
 BYTES = 16
-"""Of a checksum."""
+"""The size of a checksum."""
 NOTHING = bytes(BYTES)
 """The total of no rows."""
 _PLAIN = frozenset((int, str, float, type(None)))
@@ -31,7 +31,7 @@ class ChecksumError(Exception):
 
 
 def checksum(role: bytes, *values: Value) -> bytes:
-    """Of a row in its ``role`` (16 bytes at most), whose columns have these values."""
+    """The checksum of a row in its ``role`` (16 bytes at most), whose columns have these values."""
     head = ",".join([repr(value) if type(value) in _PLAIN else _shown(value) for value in values])
     found = blake2b(head.encode("utf-8", "surrogatepass"), digest_size=BYTES, person=role)
     for value in values:

@@ -41,5 +41,5 @@ def parse_master_key(data: bytes) -> bytes:
 
 
 def fingerprint(master_key: bytes) -> str:
-    """Sixteen hex digits that name a key without telling it (``archive-v2.md``, ``keyFingerprint``)."""
+    """Sixteen hex digits that name a key without telling it (``formats/mana-v2.md``, ``keyFingerprint``)."""
     return hmac.digest(master_key, _FINGERPRINT_CONTEXT, "sha256").hex()[:16]

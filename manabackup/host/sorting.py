@@ -19,13 +19,13 @@ from ..limits import KIB, MIB
 from ..text import jsontext
 
 _HEADER = struct.Struct("<QQ")
-"""Of a block in a run: the bytes of its index, as JSON — keys, and sizes of lines —, and of its lines."""
+"""The head of a block in a run: the bytes of its index, as JSON — keys, and sizes of lines —, and of its lines."""
 _OVERHEAD = 250
 """Bytes that a line in memory costs besides its own."""
 _MOST_RUNS = 128
 _BATCH = 64
 _BLOCK_BYTES = 64 * KIB
-"""Of lines in a block of a run; all runs have one in memory when they are merged."""
+"""Lines in a block of a run take about so much; all runs have one in memory when they are merged."""
 _first = itemgetter(0)
 
 _Pairs: TypeAlias = list[tuple[str, bytes]]

@@ -14,9 +14,9 @@ from ..text import jsontext
 from ..text.printable import one_line
 
 _MEMBERS_BYTES = 4 * MIB
-"""Of an answer of which a single member is of interest; the longest that the services give have some thousand."""
+"""The longest answer that is parsed for a single member; the services' own have some thousand bytes."""
 _WORDS_BYTES = 2_000
-"""Of an error's body, what is looked at for words."""
+"""How much of an error's body is looked at for words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ _SCHEMA_VERSION = 1
 _NOTHING_SINCE = "2999-01-01T00:00:00Z"
 """A push is answered with the changes since an instant. There are none since this one."""
 _WHOLE_BYTES = 2 * MIB
-"""Of an answer that is taken whole: a thousand usual changes are a quarter of that."""
+"""The longest answer that is taken whole: a thousand usual changes are a quarter of that."""
 _PART_BYTES = 512 * KIB
 _LARGE_BYTES = 1 * MIB
 """A change of more is a large one."""

@@ -34,7 +34,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 
-from .. import __version__
+from ..about import PRODUCT
 from ..errors import ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..text.printable import one_line
@@ -235,7 +235,7 @@ class Transport:
         seconds: float | None,
     ) -> Answer:
         sent = {
-            "User-Agent": f"manabackup/{__version__}",
+            "User-Agent": PRODUCT,
             "Accept": "*/*",
             "Accept-Encoding": ACCEPT_ENCODING,
             **headers,

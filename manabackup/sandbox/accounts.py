@@ -33,7 +33,7 @@ _SETTINGS: dict[str, jsontext.JSON] = {
     "appOverrides": {},
     "deviceSettings": {},
 }
-"""Of a user who has not changed any."""
+"""What a user has who has not changed any."""
 _BOOTSTRAP_ACTOR = {"kind": "system", "displayName": "Bootstrap", "principalId": BOOTSTRAP_CLIENT}
 
 OnBootstrap = Callable[[str, str, dict[str, jsontext.JSON]], None]

@@ -52,8 +52,8 @@ _PULL = _READ.format(index="by_collection", collection="AND collection = ?")
 _READ_APP = _READ.format(index="by_app", collection="")
 _BULK_ROWS = 2_000
 SECONDS_A_ROW = 93e-9
-"""Of the server's time, for each row of the table that a look at a whole app reads: 5.9 s for 63 of them over 1,010,000
-rows. A look at one collection is served by an index; what it takes beyond its rows is not to be measured."""
+"""What a look at a whole app costs the server for each row of its table, which it reads whole: 5.9 s for 63 looks over
+1,010,000 rows. A look at one collection is served by an index; what it takes beyond its rows is not to be measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Account:
     password: str = field(repr=False)
     master_key: bytes = field(repr=False)
     recovery_code: str | None = field(repr=False)
-    """Of a zero-knowledge vault."""
+    """The code that opens a zero-knowledge vault; None in any other mode."""
     personal_space: str
     shared_spaces: tuple[str, ...]
     other_member: str | None

@@ -1,7 +1,7 @@
 """The encryption vault of each user: what its calls give, in both modes, and why they refuse.
 
 The service checks little: it takes any strings as a recovery wrap, also in zero-knowledge mode, and any 32 bytes as the
-key when that mode is left. Source: ``auth.md``, "Vault".
+key when that mode is left. Source: ``fixtures/transcripts/auth``, a4.
 """
 
 from __future__ import annotations

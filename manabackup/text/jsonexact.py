@@ -50,7 +50,7 @@ def parse(source: bytes | str, nesting: int) -> JSON:
     text = source if isinstance(source, str) else _decoded(source)
     open_containers: list[Any] = []
     keys: list[str] = []
-    """Of each open object, the one whose value comes."""
+    """For each open object the one whose value comes."""
     at = _behind_blanks(text, 0)
     while True:
         if len(open_containers) >= nesting and text[at : at + 1] in ("{", "["):

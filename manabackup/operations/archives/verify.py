@@ -51,7 +51,7 @@ class VerifyReport:
     encrypted_rows: int = 0
     """Rows with fields that still are ciphertext."""
     encrypted_fields: int | None = None
-    """Of an encrypted archive: the fields that are ciphertext as they should be."""
+    """In an encrypted archive the fields that are ciphertext as they should be; None in others."""
     opened: bool = False
     """Whether these were opened with the key."""
     status: str | None = None
