@@ -16,7 +16,7 @@ from ..crypto import checksums
 from ..crypto.checksums import ChecksumError
 from ..host.database import schema
 from .ledger import Holding, Ledger
-from .pages import PAGE, checked_page
+from .pages import PAGE, PageRow, checked_page
 from .schema import APPLICATION, VERSION, known_schemas, versions
 
 
@@ -53,10 +53,11 @@ def _inspect_pages(connection: sqlite3.Connection, collection: Holding) -> Mappi
         f"SELECT id, {PAGE} FROM page WHERE collection = ? ORDER BY position",  # noqa: S608 - a constant
         (collection.id,),
     )
-    for number, *row in rows:
-        checked_page(collection, tuple(row))
-        found.add(row[1], row[2], row[5])
-        events[number] = row[4]
+    for number, *columns in rows:
+        row = PageRow(*columns)
+        checked_page(collection, row)
+        found.add(row.changes, row.size, row.sum)
+        events[number] = row.events
     if found != collection:
         raise ChecksumError(collection.place)
     return events

@@ -24,7 +24,7 @@ COLUMNS = {
     "collection": "id, app, name, cursor, pages, changes, bytes, total",
     "loss": "id, run, kind, app, collection, since, until, event, record",
 }
-"""Of each small table, but for the checksum; the first one is the key."""
+"""The columns of each small table, but for the checksum; the first one is the key."""
 _ROOT = "generation, meta, app, collection, loss"
 
 
@@ -41,7 +41,7 @@ class Holding:
     size: int = 0
     """Bytes of the changes' texts."""
     total: bytes = checksums.NOTHING
-    """Of the pages' checksums."""
+    """The sum of the pages' checksums."""
 
     def add(self, changes: int, size: int, page: bytes) -> None:
         """One page more."""
@@ -70,7 +70,7 @@ class Holding:
 
 
 def row_sum(table: str, row: Row) -> bytes:
-    """Of a row of a small table."""
+    """The checksum of a row of a small table."""
     return checksum(b"mana " + table.encode(), *row)
 
 

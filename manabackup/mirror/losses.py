@@ -58,7 +58,7 @@ class Loss:
     events: tuple[str, ...] = ()
     """Ids of the first events."""
     records: tuple[str | None, ...] = ()
-    """Of unreadable changes, for each of ``events``, the record's id where it was told."""
+    """For each of ``events`` the record's id, where it was told; of unreadable changes only."""
 
 
 def encoded(name: str) -> bytes:
@@ -71,34 +71,39 @@ def decoded(name: bytes) -> str:
     return name.decode("utf-8", "surrogatepass")
 
 
-def add(
-    ledger: Ledger,
-    run: int,
-    kind: LossKind,
-    app: str,
-    collection: str | None,
-    *,
-    since: int | None = None,
-    until: int | None = None,
-    event: bytes | None = None,
-    record: str | None = None,
-) -> None:
-    """Adds a finding of a run, or renews it; a stretch is known by its end."""
-    name = None if collection is None else encoded(collection)
+@dataclass(frozen=True, slots=True)
+class NotedLoss:
+    """One loss as a run notes it: a stretch of time, an event, or all there is of the collection or the app."""
+
+    kind: LossKind
+    app: str
+    collection: str | None
+    since: int | None = None
+    until: int | None = None
+    event: bytes | None = None
+    """Its key."""
+    record: str | None = None
+    """The record's id, where it was told."""
+
+
+def add(ledger: Ledger, run: int, loss: NotedLoss) -> None:
+    """Adds a loss of a run, or renews it; a stretch is known by its end."""
+    app, name = encoded(loss.app), None if loss.collection is None else encoded(loss.collection)
     held = ledger.rows(
         "loss",
         "kind = ? AND app = ? AND collection IS ? AND until IS ? AND event IS ?",
-        kind,
-        encoded(app),
+        loss.kind,
+        app,
         name,
-        until,
-        event,
+        loss.until,
+        loss.event,
     )
     for number, _, *rest in held:
         ledger.put("loss", (number, run, *rest))
     if not held:
-        of = None if record is None else encoded(record)
-        ledger.add("loss", [(ledger.next_id("loss"), run, kind.value, encoded(app), name, since, until, event, of)])
+        record = None if loss.record is None else encoded(loss.record)
+        of = (loss.kind.value, app, name, loss.since, loss.until, loss.event, record)
+        ledger.add("loss", [(ledger.next_id("loss"), run, *of)])
 
 
 def read(rows: Iterable[Row]) -> list[Loss]:

@@ -16,7 +16,7 @@ from ..crypto.checksums import ChecksumError
 from ..model.rawchange import RawChange
 from .changes import changes_of
 from .ledger import Holding
-from .pages import PAGE, Page, checked_page, index, insert
+from .pages import PAGE, Page, PageRow, checked_page, index, insert
 
 _STEP = 1 << 32
 """Between the positions of neighbouring pages; halving it makes room for a page 32 times at one place."""
@@ -127,7 +127,7 @@ def _tail(connection: sqlite3.Connection, collection: Holding) -> _Tail | None:
 def held_events(
     connection: sqlite3.Connection, collection: int, events: Iterable[bytes]
 ) -> dict[bytes, tuple[int, bytes]]:
-    """Of events those that are held: page and digest."""
+    """Those of some events that are held: key → page and digest."""
     held: dict[bytes, tuple[int, bytes]] = {}
     keys = iter(set(events))
     while some := list(islice(keys, 500)):
@@ -185,11 +185,11 @@ def _rewrite(connection: sqlite3.Connection, collection: Holding, page: int, edi
     first = Page.of(parts[0])
     before = connection.execute("SELECT changes, bytes, sum FROM page WHERE id = ?", (page,)).fetchone()
     collection.take(*before)
-    columns = first.columns(collection, position)
+    row = first.row(collection, position)
     connection.execute(
         "UPDATE page SET position = ?, changes = ?, bytes = ?, last = ?, events = ?, sum = ?, ids = ?, body = ?"
         " WHERE id = ?",
-        (*columns, page),
+        (*row, page),
     )
     index(connection, collection, page, first.entries, moved=True)
     for number, part in enumerate(parts[1:], 1):
@@ -201,7 +201,8 @@ def _held_page(connection: sqlite3.Connection, collection: Holding, page: int) -
     row = connection.execute(f"SELECT {PAGE} FROM page WHERE id = ?", (page,)).fetchone()  # noqa: S608 - a constant
     if row is None:
         raise ChecksumError(collection.place)
-    return row[0], changes_of(checked_page(collection, row))
+    held = PageRow(*row)
+    return held.position, changes_of(checked_page(collection, held))
 
 
 def _check_entry(connection: sqlite3.Connection, collection: Holding, key: bytes, page: int, digest: bytes) -> None:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 import zstandard
 
@@ -22,10 +22,32 @@ from .changes import MirrorPage, content_sums, pack, unpack
 from .ledger import Holding
 
 PAGE = "position, changes, bytes, last, events, sum, ids, body"
-"""Columns of a page, as a :data:`Columns`."""
-Columns: TypeAlias = tuple[int, int, int, bytes, bytes, bytes, bytes, bytes]
+"""Columns of a page, as a :class:`PageRow`."""
 Entry: TypeAlias = tuple[bytes, bytes]
-"""Of the index: an event's key and the digest of its text."""
+"""An entry of the index: an event's key and the digest of its text."""
+
+
+class PageRow(NamedTuple):
+    """A page as it stands in the file."""
+
+    position: int
+    changes: int
+    size: int
+    """Bytes of the changes' texts."""
+    last: bytes
+    """The key of the last event."""
+    events: bytes
+    """The sum of the entries that lead to the page."""
+    sum: bytes
+    """The checksum of all of this."""
+    ids: bytes
+    body: bytes
+
+    def proper_sum(self, collection: Holding) -> bytes:
+        """The checksum that such a page of a collection has."""
+        said = (self.position, self.changes, self.size, self.last, self.events)
+        blobs = (len(self.ids), len(self.body), *content_sums(self.ids, self.body))
+        return checksum(b"mana page", collection.app, collection.name, *said, *blobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +70,13 @@ class Page:
         ids, body, size = pack(changes)
         return cls(len(changes), size, changes[-1].key, entries_of(changes), ids, body)
 
-    def columns(self, collection: Holding, position: int) -> Columns:
+    def row(self, collection: Holding, position: int) -> PageRow:
         """What is written; the collection has one page more then."""
         events = events_sum(self.entries)
-        found = page_sum(collection, position, self.changes, self.size, self.last, events, self.ids, self.body)
-        collection.add(self.changes, self.size, found)
-        return position, self.changes, self.size, self.last, events, found, self.ids, self.body
+        row = PageRow(position, self.changes, self.size, self.last, events, b"", self.ids, self.body)
+        row = row._replace(sum=row.proper_sum(collection))
+        collection.add(row.changes, row.size, row.sum)
+        return row
 
 
 def entries_of(changes: Iterable[RawChange]) -> list[Entry]:
@@ -62,27 +85,18 @@ def entries_of(changes: Iterable[RawChange]) -> list[Entry]:
 
 
 def events_sum(entries: Iterable[Entry]) -> bytes:
-    """Of the entries that lead to a page, by key."""
+    """The sum of the entries that lead to a page, given by key."""
     joined = b"".join([key + digest for key, digest in entries])
     return blake2b(joined, digest_size=checksums.BYTES, person=b"mana events").digest()
 
 
-def page_sum(
-    collection: Holding, position: int, changes: int, size: int, last: bytes, events: bytes, ids: bytes, body: bytes
-) -> bytes:
-    """Of a page of a collection."""
-    blobs = (len(ids), len(body), *content_sums(ids, body))
-    return checksum(b"mana page", collection.app, collection.name, position, changes, size, last, events, *blobs)
-
-
-def checked_page(collection: Holding, row: Columns) -> MirrorPage:
+def checked_page(collection: Holding, row: PageRow) -> MirrorPage:
     """A page of a collection. Raises :class:`ChecksumError` for one that is not as it was written, or of another."""
-    position, changes, size, last, events, found, ids, body = row
-    blobs = isinstance(ids, bytes) and isinstance(body, bytes)
-    if not blobs or page_sum(collection, position, changes, size, last, events, ids, body) != found:
+    are_blobs = isinstance(row.ids, bytes) and isinstance(row.body, bytes)
+    if not are_blobs or row.proper_sum(collection) != row.sum:
         raise ChecksumError(collection.place)
     try:
-        return unpack(ids, body)
+        return unpack(row.ids, row.body)
     except zstandard.ZstdError:
         raise ChecksumError(collection.place) from None
 
@@ -93,7 +107,7 @@ def insert(
     """Writes a page behind all others in the file, wherever its place is; ``moved`` as for :func:`index`."""
     number = connection.execute(
         f"INSERT INTO page (collection, {PAGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
-        (collection.id, *page.columns(collection, position)),
+        (collection.id, *page.row(collection, position)),
     ).lastrowid
     assert number is not None
     index(connection, collection, number, page.entries, moved=moved)

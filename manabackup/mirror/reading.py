@@ -13,7 +13,7 @@ from . import losses
 from .changes import MirrorPage
 from .ledger import Holding, Ledger
 from .losses import Loss, decoded, encoded
-from .pages import PAGE, checked_page
+from .pages import PAGE, PageRow, checked_page
 from .schema import open_reader, storage_errors
 
 
@@ -26,7 +26,7 @@ class HeldCollection:
     """Empty for changes that name no collection."""
     changes: int
     bytes: int
-    """Of the changes' texts, uncompressed."""
+    """Size of the changes' texts, uncompressed."""
     cursor: int | None
     """Everything up to here is held, as far as the server told; microseconds since 1970, None before the first pull."""
 
@@ -82,13 +82,14 @@ class Snapshot:
         pages, total = 0, checksums.NOTHING
         while True:
             with storage_errors(self._path):
-                row = rows.fetchone()
-                page = checked_page(held, row) if row is not None else None
-                if page is None and (pages, total) != (held.pages, held.total):
+                columns = rows.fetchone()
+                if columns is None and (pages, total) != (held.pages, held.total):
                     raise ChecksumError(held.place)
-            if page is None:
-                return
-            pages, total = pages + 1, checksums.added(total, row[5])
+                if columns is None:
+                    return
+                row = PageRow(*columns)
+                page = checked_page(held, row)
+            pages, total = pages + 1, checksums.added(total, row.sum)
             yield page
 
     def losses(self) -> list[Loss]:

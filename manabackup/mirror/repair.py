@@ -19,7 +19,7 @@ from ..host.database import is_damage, schema
 from ..host.output import AtomicFile, flush_folder, writing_to
 from .inspection import inspect
 from .ledger import Root
-from .salvage import Salvage, salvage
+from .salvage import OldFile, Owner, Salvage, salvage
 from .schema import (
     APPLICATION,
     VERSION,
@@ -60,7 +60,7 @@ class State:
     repair: Repair | None = None
 
 
-def made_sound(path: Path, *, create: bool, sync_url: str, user_id: str) -> State:
+def made_sound(path: Path, owner: Owner, *, create: bool) -> State:
     """Looks at a mirror's file, and sees to it that it is sound.
 
     ``create``: where nothing can be kept, it may become an empty mirror. Raises :class:`MirrorError` for a file that is
@@ -89,7 +89,8 @@ def made_sound(path: Path, *, create: bool, sync_url: str, user_id: str) -> Stat
             rolled_back = known is not None and generation is not None and generation < known.generation
             if was_left_open and not is_older and not rolled_back and _is_sound(old):
                 return State(is_unfinished=True)
-            kept = _rewritten(path, source, version if is_older else VERSION, create, sync_url, user_id, rolled_back)
+            found = OldFile(source, version if is_older else VERSION, rolled_back)
+            kept = _rewritten(path, found, owner, create)
     return State(repair=_exchanged(path, kept))
 
 
@@ -126,7 +127,7 @@ def _copy_with_tables(path: Path, copy: Path) -> None:
 
 
 def _first_page(page_size: int) -> bytes:
-    """Of a new mirror. Its tables begin where they do in every one; how long the file is, the file tells."""
+    """The first page of a new mirror. Its tables begin where they do in every one; how long it is, the file tells."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mirror.sqlite"
         with closing(connect_new(path, page_size)):
@@ -175,16 +176,14 @@ def _is_sound(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def _rewritten(
-    path: Path, old: sqlite3.Connection, version: int, create: bool, sync_url: str, user_id: str, rolled_back: bool
-) -> Salvage:
+def _rewritten(path: Path, found: OldFile, owner: Owner, create: bool) -> Salvage:
     """Writes what can be kept into a file beside the old one."""
     fresh = _beside(path, "new")
     _remove(fresh)
     try:
         with closing(open_file(fresh, create=True)) as new:
             new.execute("BEGIN IMMEDIATE")
-            kept = salvage(old, version, new, sync_url=sync_url, user_id=user_id, rolled_back=rolled_back)
+            kept = salvage(found, new, owner)
             if kept.nothing_kept and not create:
                 raise damaged_mirror(path, "nothing of it can be read")
             new.execute("COMMIT")

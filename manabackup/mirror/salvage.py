@@ -22,9 +22,9 @@ from . import losses
 from .changes import changes_of, unpack
 from .inspection import index_sums
 from .ledger import COLUMNS, Holding, Ledger, Root, Row, row_sum
-from .losses import LossKind, decoded
+from .losses import LossKind, NotedLoss, decoded
 from .ordering import held_events
-from .pages import PAGE, Columns, Page, checked_page, entries_of, events_sum, insert
+from .pages import PAGE, Page, PageRow, checked_page, entries_of, events_sum, insert
 from .schema import VERSION
 
 UNKNOWN_KEY = "damaged"
@@ -77,14 +77,29 @@ class _Shelf:
     """Position → number of the page in the old file."""
 
 
-def salvage(
-    old: sqlite3.Connection, version: int, new: sqlite3.Connection, *, sync_url: str, user_id: str, rolled_back: bool
-) -> Salvage:
-    """Writes what is certain of an old file into a new mirror. Both connections are within transactions of the caller.
+@dataclass(frozen=True, slots=True)
+class OldFile:
+    """A file out of which is taken what is certain."""
 
-    ``version`` is that of the old file, which is read as far as it can be. ``rolled_back``: it is older than it was.
-    """
-    is_older = version < VERSION
+    connection: sqlite3.Connection
+    """Within a transaction."""
+    version: int
+    """It is read as one of this version, as far as it can be."""
+    rolled_back: bool
+    """It is older than it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a mirror is: a user of a sync server."""
+
+    sync_url: str
+    user_id: str
+
+
+def salvage(found: OldFile, new: sqlite3.Connection, owner: Owner) -> Salvage:
+    """Writes what is certain of an old file into a new mirror, within a transaction of the caller's."""
+    old, is_older = found.connection, found.version < VERSION
     root = _root(old)
     tables = {name: _table(old, name, root, is_older) for name in COLUMNS}
     shelves = _shelves(tables["collection"])
@@ -98,7 +113,7 @@ def salvage(
     }
     meta = tables["meta"]
     in_doubt = (
-        rolled_back
+        found.rolled_back
         or strays
         or None in kept
         or not (tables["collection"].is_complete and tables["loss"].is_sound and meta.is_complete)
@@ -116,7 +131,7 @@ def salvage(
     begun_anew = {app for app, _ in damaged}
     for app, cursor in cursors.items():
         ledger.put("app", (app, EPOCH if in_doubt or app in begun_anew else cursor))
-    result = _copy_meta(ledger, meta, sync_url, user_id, is_older)
+    result = _copy_meta(ledger, meta, owner, is_older)
     _copy_losses(new, ledger, tables["loss"], damaged, in_doubt)
     ledger.close()
     return replace(result, nothing_kept=not meta.rows and not any(kept))
@@ -188,10 +203,10 @@ def _fill(old: sqlite3.Connection, shelves: Sequence[_Shelf], is_older: bool) ->
             continue
         claimed, *columns = rows[0]
         first = [by_id[claimed]] if claimed in by_id else []
-        row: Columns = tuple(columns)
+        row = PageRow(*columns)
         home = next((shelf for shelf in [*first, *([] if is_older else shelves)] if _fits(shelf, row, is_older)), None)
         if home is not None:
-            home.pages.setdefault(row[0], number)
+            home.pages.setdefault(row.position, number)
         elif is_older:
             strays |= not first
             for shelf in first:
@@ -199,7 +214,7 @@ def _fill(old: sqlite3.Connection, shelves: Sequence[_Shelf], is_older: bool) ->
     return strays
 
 
-def _fits(shelf: _Shelf, row: Columns, is_older: bool) -> bool:
+def _fits(shelf: _Shelf, row: PageRow, is_older: bool) -> bool:
     try:
         if is_older:
             return _older_page(row) is not None
@@ -217,7 +232,7 @@ def _numbers(old: sqlite3.Connection, shelves: Sequence[_Shelf]) -> list[int]:
     return sorted(found)
 
 
-def _older_page(row: Columns) -> Page | None:
+def _older_page(row: PageRow) -> Page | None:
     """A page without a checksum, if its parts go together."""
     position, count, size, last, _, _, ids, body = row
     if not (isinstance(position, int) and isinstance(ids, bytes) and isinstance(body, bytes)):
@@ -258,23 +273,24 @@ def _copied(
 
 def _copies(old: sqlite3.Connection, shelf: _Shelf, is_older: bool) -> Iterator[tuple[int, Page]]:
     for position, number in sorted(shelf.pages.items()):
-        row: Columns = old.execute(
+        columns = old.execute(
             f"SELECT {_OLDER_PAGE if is_older else PAGE} FROM page WHERE id = ?",  # noqa: S608 - constants
             (number,),
         ).fetchone()
+        row = PageRow(*columns)
         if is_older:
             older = _older_page(row)
             if older is not None:
                 yield position, older
             continue
-        _, changes, size, last, events, _, ids, body = row
         with suppress(zstandard.ZstdError):
-            page = Page(changes, size, last, entries_of(changes_of(unpack(ids, body))), ids, body)
-            if events_sum(page.entries) == events:
+            entries = entries_of(changes_of(unpack(row.ids, row.body)))
+            page = Page(row.changes, row.size, row.last, entries, row.ids, row.body)
+            if events_sum(entries) == row.events:
                 yield position, page
 
 
-def _copy_meta(ledger: Ledger, meta: _Table, sync_url: str, user_id: str, is_older: bool) -> Salvage:
+def _copy_meta(ledger: Ledger, meta: _Table, owner: Owner, is_older: bool) -> Salvage:
     known: dict[str, str] = dict(meta.rows)
     key_is_unknown = "keyFingerprint" not in known and (
         not meta.is_complete or any(row[0] not in _EXPENDABLE and not _is_remembered(row) for row in meta.doubtful)
@@ -282,7 +298,7 @@ def _copy_meta(ledger: Ledger, meta: _Table, sync_url: str, user_id: str, is_old
     if key_is_unknown:
         known["keyFingerprint"] = UNKNOWN_KEY
     client_id = known.get("clientId")
-    forced = {"syncUrl": known.get("syncUrl", sync_url), "userId": known.get("userId", user_id)}
+    forced = {"syncUrl": known.get("syncUrl", owner.sync_url), "userId": known.get("userId", owner.user_id)}
     forced |= {"clientId": client_id or str(uuid4()), "run": known.get("run", "0")}
     for row in {**known, **forced}.items():
         ledger.put("meta", row)
@@ -309,9 +325,9 @@ def _copy_losses(
         rows.append((number, its_run, kind, app, name, since, until, event, record))
     ledger.add("loss", rows)
     for app, name in sorted(damaged):
-        losses.add(ledger, run, LossKind.MIRROR_DAMAGED, decoded(app), decoded(name))
+        losses.add(ledger, run, NotedLoss(LossKind.MIRROR_DAMAGED, decoded(app), decoded(name)))
     if in_doubt:
-        losses.add(ledger, run, LossKind.MIRROR_DAMAGED, "", None)
+        losses.add(ledger, run, NotedLoss(LossKind.MIRROR_DAMAGED, "", None))
 
 
 def _is_held(new: sqlite3.Connection, app: bytes, name: bytes, event: bytes) -> bool:

@@ -24,8 +24,8 @@ from ..text.printable import one_line, printable
 from .ledger import Ledger, Root
 
 VERSION = 3
-"""Of the file. Versions 1 and 2 had no checksums, their losses named no record, and version 1 had pages of another form
-(``changes``)."""
+"""The version of the file. Versions 1 and 2 had no checksums, their losses named no record, and version 1 had pages of
+another form (``changes``)."""
 APPLICATION = 0x6D616E61
 _BUSY_SECONDS = 5.0
 _CHECKPOINT_PAGES = 65_536

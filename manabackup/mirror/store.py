@@ -15,10 +15,11 @@ from ..errors import ManabackupError, MirrorError
 from ..model.rawchange import RawChange, UnreadableChange
 from . import losses
 from .ledger import Holding, Ledger, Root
-from .losses import Loss, LossKind, decoded, encoded
+from .losses import Loss, LossKind, NotedLoss, decoded, encoded
 from .ordering import held_events, merge
 from .reading import Snapshot
 from .repair import State, made_sound
+from .salvage import Owner
 from .schema import VERSION, open_file, storage_errors
 from .witness import Witness, forget
 
@@ -43,7 +44,7 @@ class Batch:
 
     @property
     def keys(self) -> list[bytes]:
-        """Of all events."""
+        """The keys of all events."""
         return [change.key for change in self.changes] + [change.key for change in self.unreadable]
 
 
@@ -79,7 +80,7 @@ class Mirror:
         self._comparing = self._has_compared = False
         self._guarded = guarded
         with storage_errors(path):
-            state = made_sound(path, create=create, sync_url=self.sync_url, user_id=user_id) if guarded else State()
+            state = made_sound(path, Owner(self.sync_url, user_id), create=create) if guarded else State()
         self.repair = state.repair
         """What was just done to the file; None nearly always."""
         self.is_unfinished = state.is_unfinished
@@ -232,7 +233,7 @@ class Mirror:
                 new += merged.new
                 held += merged.held
                 for event in merged.changed:
-                    losses.add(ledger, self._run, LossKind.EVENT_CHANGED, app, name, event=event)
+                    losses.add(ledger, self._run, NotedLoss(LossKind.EVENT_CHANGED, app, name, event=event))
                 self._note_unreadable(ledger, collection, batch.unreadable)
                 if batch.cursor is not None:
                     collection.cursor = max(batch.cursor, collection.cursor or batch.cursor)
@@ -254,7 +255,7 @@ class Mirror:
     def add_loss(self, kind: LossKind, app: str, collection: str | None, *, since: int | None, until: int) -> None:
         """Remembers a stretch of time that could not be read."""
         with self._writing() as ledger:
-            losses.add(ledger, self._run, kind, app, collection, since=since, until=until)
+            losses.add(ledger, self._run, NotedLoss(kind, app, collection, since, until))
 
     def searched(self, app: str, since: int) -> None:
         """Forgets that an app could not be searched, or not be read as a whole: now it was, from ``since`` to its end.
@@ -323,7 +324,7 @@ class Mirror:
         for change in unreadable:
             if change.key not in held:
                 kind, of = LossKind.UNREADABLE_CHANGE, (decoded(collection.app), decoded(collection.name))
-                losses.add(ledger, self._run, kind, *of, event=change.key, record=change.id)
+                losses.add(ledger, self._run, NotedLoss(kind, *of, event=change.key, record=change.id))
 
     def _note_gone(self, ledger: Ledger) -> None:
         partly_read = {

@@ -26,15 +26,15 @@ class Witness:
     """The state of a mirror's file."""
 
     version: int
-    """Of the file."""
+    """The version of the file."""
     generation: int
     """As in the :class:`~manabackup.mirror.ledger.Root`."""
     sums: tuple[int, ...]
-    """Of each MiB of the file, CRC-32."""
+    """The CRC-32 of each MiB of the file."""
 
     @classmethod
     def of(cls, path: Path, version: int, generation: int) -> Self:
-        """Of a file as it is. Raises :class:`OSError`."""
+        """The state of a file as it is. Raises :class:`OSError`."""
         return cls(version, generation, tuple(_sums(path)))
 
     @classmethod

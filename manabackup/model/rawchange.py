@@ -28,7 +28,7 @@ class RawChange(NamedTuple):
     text: bytes
     """Canonical JSON (``jsontext.dumps``), one line."""
     digest: bytes
-    """Of ``text``, to notice an event that changed under its id."""
+    """The digest of ``text``, to notice an event that changed under its id."""
     collection: str = ""
     """The collection that the change names; empty for one that names none."""
 

@@ -47,7 +47,7 @@ class Registry:
     version: str
     """Date of the web app's commit that the registry was taken from."""
     schema_version: int
-    """Of the web app's local database at that commit."""
+    """The version of the web app's local database at that commit."""
     tables: tuple[Table, ...]
     well_known_ids: Mapping[str, tuple[str, ...]]
     """Table → ids that stand for the same thing in every account."""

@@ -30,7 +30,7 @@ LOSSES = frozenset(
 MOST_CASES = 1_000
 """Cases of one kind that the manifest lists; ``meta/problems.jsonl`` lists them all."""
 MOST_CASE_BYTES = 8 * MIB
-"""Of all cases in the manifest together, so that readers take it whatever the ids are."""
+"""The size of all cases in the manifest together, so that readers take it whatever the ids are."""
 _LONGEST = 200
 
 

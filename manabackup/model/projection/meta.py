@@ -37,7 +37,7 @@ class RowMeta(NamedTuple):
     space: int | None
     """Line number in ``meta/spaces.jsonl``; ``None`` when unknown or the table has no spaces."""
     common: Stamp
-    """Of every field that :attr:`fields` does not name."""
+    """The stamp of every field that :attr:`fields` does not name."""
     fields: Mapping[str, Stamp]
     also_encrypted: tuple[str, ...]
     """Fields that were ciphertext at the source without being registered as such; ``sealed`` in the line."""
@@ -46,7 +46,7 @@ class RowMeta(NamedTuple):
     ciphertext: tuple[str, ...] | None = None
     """The fields whose value in the archive is ciphertext; None where the line does not say."""
     well_known_id: str | None = None
-    """Of the registry's ids that hold a space's, the one that the row's id stands for."""
+    """The one of the registry's ids with a space's in them that the row's id stands for."""
 
     def stamp(self, name: str) -> Stamp:
         """The stamp of one field."""

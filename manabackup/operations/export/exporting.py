@@ -39,7 +39,7 @@ _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
 _BLOCK_BYTES = 512 * KIB
-"""Of changes that are folded in one go."""
+"""Changes that are folded in one go."""
 
 
 @dataclass(frozen=True, slots=True)

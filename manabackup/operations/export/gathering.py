@@ -14,7 +14,7 @@ from ..account.source import Changes
 from .terms import Stream
 
 _SORT_BYTES = 14 * MIB
-"""Of a table that are brought together in memory; there may be two tables at a time."""
+"""Changes of a table that are brought together in memory; there may be two tables at a time."""
 
 
 class Gathering:

@@ -42,7 +42,7 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Of all changes, as text."""
+        """The size of all changes as text."""
         return sum(stream.bytes for stream in self.streams)
 
     @property

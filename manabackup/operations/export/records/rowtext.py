@@ -42,7 +42,7 @@ class RowText:
     space_types: Mapping[str, str]
     """Space id → ``personal``, ``club``, …; a space that is not listed is of unknown type."""
     name: str
-    """Of the stream."""
+    """The stream's name."""
     table: Table | None
     note: Callable[[Case], object]
 
