@@ -18,7 +18,7 @@ from manabackup.mirror import Snapshot
 from manabackup.model.detached import DetachedChange
 from manabackup.model.registry import Table, load
 from manabackup.operations.export.blocks import fold_block
-from manabackup.operations.export.terms import Stream, Terms
+from manabackup.operations.export.terms import ExportTerms, Stream
 from manabackup.text import jsontext
 
 from ..data import Dataset, opened, prose
@@ -74,7 +74,7 @@ class _Clock:
 def _table(clock: _Clock, dataset: Dataset, snapshot: Snapshot, table: Table) -> None:
     cipher = FieldCipher(bytes.fromhex(dataset.master_key))
     now = datetime.now(UTC).isoformat()
-    terms = Terms(cipher, {}, (), False, None, now, DEFAULT_LIMITS.line_bytes)
+    terms = ExportTerms(cipher, {}, (), False, None, now, DEFAULT_LIMITS.line_bytes)
     stream = Stream(table.name, table, table.app, table.collections, 0, 0)
     sorter = LineSorter(tempfile.TemporaryFile, budget=_SORT_BYTES)
     pages = snapshot.read(table.app, table.collection)

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias
 from ..crypto import checksums
 from ..crypto.checksums import ChecksumError, checksum
 
-Row: TypeAlias = tuple[Any, ...]
+LedgerRow: TypeAlias = tuple[Any, ...]
 
 COLUMNS = {
     "meta": "key, value",
@@ -58,7 +58,7 @@ class Holding:
         self.total = checksums.taken(self.total, page)
 
     @property
-    def row(self) -> Row:
+    def row(self) -> LedgerRow:
         """As it is written."""
         one = self
         return one.id, one.app, one.name, one.cursor, one.pages, one.changes, one.size, one.total
@@ -69,7 +69,7 @@ class Holding:
         return f"{self.app.decode('utf-8', 'replace')}/{self.name.decode('utf-8', 'replace')}"
 
 
-def row_sum(table: str, row: Row) -> bytes:
+def row_sum(table: str, row: LedgerRow) -> bytes:
     """The checksum of a row of a small table."""
     return checksum(b"mana " + table.encode(), *row)
 
@@ -106,19 +106,19 @@ class Ledger:
         self._generation = root.generation
         self._totals = {table: getattr(root, table) for table in COLUMNS}
         self._is_changed = False
-        self._read: dict[tuple[str, Any], Row] = {}
+        self._read: dict[tuple[str, Any], LedgerRow] = {}
         """Rows by table and key, as they are now."""
 
-    def rows(self, table: str, where: str = "1", *values: checksums.Value) -> list[Row]:
+    def rows(self, table: str, where: str = "1", *values: checksums.Value) -> list[LedgerRow]:
         """Rows of a table that fulfil a condition."""
         return list(self._checked(table, where, *values))
 
-    def get(self, table: str, key: checksums.Value) -> Row | None:
+    def get(self, table: str, key: checksums.Value) -> LedgerRow | None:
         """The row of a key."""
         held = self._read.get((table, key))
         return held if held is not None else next(self._checked(table, f"{_key(table)} = ?", key), None)
 
-    def put(self, table: str, row: Row) -> None:
+    def put(self, table: str, row: LedgerRow) -> None:
         """Writes a row in the place of that of its key, if there is one."""
         held = self.get(table, row[0])
         if held == row:
@@ -127,7 +127,7 @@ class Ledger:
             self._totals[table] = checksums.taken(self._totals[table], row_sum(table, held))
         self.add(table, [row])
 
-    def add(self, table: str, rows: Iterable[Row]) -> None:
+    def add(self, table: str, rows: Iterable[LedgerRow]) -> None:
         """Writes rows whose keys no other has."""
         summed = [(*row, row_sum(table, row)) for row in rows]
         marks = ", ".join("?" * (COLUMNS[table].count(",") + 2))
@@ -180,7 +180,7 @@ class Ledger:
             if found != total:
                 raise ChecksumError(f"its table {table}")
 
-    def _checked(self, table: str, where: str, *values: checksums.Value) -> Iterator[Row]:
+    def _checked(self, table: str, where: str, *values: checksums.Value) -> Iterator[LedgerRow]:
         statement = f"SELECT {COLUMNS[table]}, sum FROM {table} WHERE {where}"  # noqa: S608 - no value of others
         for row in self._connection.execute(statement, values):
             if row_sum(table, row[:-1]) != row[-1]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from operator import itemgetter
 
 from ..model.rawchange import event_name
-from .ledger import Ledger, Row
+from .ledger import Ledger, LedgerRow
 
 _CASES = 100
 
@@ -106,7 +106,7 @@ def add(ledger: Ledger, run: int, loss: NotedLoss) -> None:
         ledger.add("loss", [(ledger.next_id("loss"), run, *of)])
 
 
-def read(rows: Iterable[Row]) -> list[Loss]:
+def read(rows: Iterable[LedgerRow]) -> list[Loss]:
     """All findings, by app and collection."""
     stretches = []
     events: defaultdict[tuple[bytes, bytes | None, str], list[tuple[bytes, bytes | None]]] = defaultdict(list)

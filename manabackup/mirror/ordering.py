@@ -16,7 +16,7 @@ from ..crypto.checksums import ChecksumError
 from ..model.rawchange import RawChange
 from .changes import changes_of
 from .ledger import Holding
-from .pages import PAGE, Page, PageRow, checked_page, index, insert
+from .pages import PAGE, NewPage, PageRow, checked_page, index, insert
 
 _STEP = 1 << 32
 """Between the positions of neighbouring pages; halving it makes room for a page 32 times at one place."""
@@ -156,7 +156,7 @@ def _append(
         return
     position = 0 if tail is None else tail.position + _STEP
     for part in _parts(changes):
-        insert(connection, collection, position, Page.of(part))
+        insert(connection, collection, position, NewPage.of(part))
         position += _STEP
 
 
@@ -164,7 +164,7 @@ def _prepend(connection: sqlite3.Connection, collection: Holding, changes: Seque
     (first,) = connection.execute("SELECT min(position) FROM page WHERE collection = ?", (collection.id,)).fetchone()
     for part in reversed(list(_parts(changes))):
         first -= _STEP
-        insert(connection, collection, first, Page.of(part))
+        insert(connection, collection, first, NewPage.of(part))
 
 
 def _rewrite(connection: sqlite3.Connection, collection: Holding, page: int, edit: _Edit) -> None:
@@ -182,7 +182,7 @@ def _rewrite(connection: sqlite3.Connection, collection: Holding, page: int, edi
     gap = _room(connection, collection, position) // len(parts)
     if not gap:
         parts = [lines]
-    first = Page.of(parts[0])
+    first = NewPage.of(parts[0])
     before = connection.execute("SELECT changes, bytes, sum FROM page WHERE id = ?", (page,)).fetchone()
     collection.take(*before)
     row = first.row(collection, position)
@@ -193,7 +193,7 @@ def _rewrite(connection: sqlite3.Connection, collection: Holding, page: int, edi
     )
     index(connection, collection, page, first.entries, moved=True)
     for number, part in enumerate(parts[1:], 1):
-        insert(connection, collection, position + number * gap, Page.of(part), moved=True)
+        insert(connection, collection, position + number * gap, NewPage.of(part), moved=True)
 
 
 def _held_page(connection: sqlite3.Connection, collection: Holding, page: int) -> tuple[int, list[RawChange]]:

@@ -23,7 +23,7 @@ from .ledger import Holding
 
 PAGE = "position, changes, bytes, last, events, sum, ids, body"
 """Columns of a page, as a :class:`PageRow`."""
-Entry: TypeAlias = tuple[bytes, bytes]
+IndexEntry: TypeAlias = tuple[bytes, bytes]
 """An entry of the index: an event's key and the digest of its text."""
 
 
@@ -51,7 +51,7 @@ class PageRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class NewPage:
     """A page on its way into the file."""
 
     changes: int
@@ -59,7 +59,7 @@ class Page:
     """Bytes of the changes' texts."""
     last: bytes
     """The key of the last event."""
-    entries: Sequence[Entry]
+    entries: Sequence[IndexEntry]
     """By key."""
     ids: bytes
     body: bytes
@@ -79,12 +79,12 @@ class Page:
         return row
 
 
-def entries_of(changes: Iterable[RawChange]) -> list[Entry]:
+def entries_of(changes: Iterable[RawChange]) -> list[IndexEntry]:
     """What the index holds of changes, by key: keys are random, and sorted each part of it is found once."""
     return sorted([(change.key, change.digest) for change in changes])
 
 
-def events_sum(entries: Iterable[Entry]) -> bytes:
+def events_sum(entries: Iterable[IndexEntry]) -> bytes:
     """The sum of the entries that lead to a page, given by key."""
     joined = b"".join([key + digest for key, digest in entries])
     return blake2b(joined, digest_size=checksums.BYTES, person=b"mana events").digest()
@@ -102,7 +102,7 @@ def checked_page(collection: Holding, row: PageRow) -> MirrorPage:
 
 
 def insert(
-    connection: sqlite3.Connection, collection: Holding, position: int, page: Page, *, moved: bool = False
+    connection: sqlite3.Connection, collection: Holding, position: int, page: NewPage, *, moved: bool = False
 ) -> None:
     """Writes a page behind all others in the file, wherever its place is; ``moved`` as for :func:`index`."""
     number = connection.execute(
@@ -114,7 +114,7 @@ def insert(
 
 
 def index(
-    connection: sqlite3.Connection, collection: Holding, page: int, entries: Iterable[Entry], *, moved: bool
+    connection: sqlite3.Connection, collection: Holding, page: int, entries: Iterable[IndexEntry], *, moved: bool
 ) -> None:
     """Notes which page holds the events; ``moved``: some were in another, or in this one, before."""
     statement = "INSERT INTO event (collection, key, page, digest) VALUES (?, ?, ?, ?)"

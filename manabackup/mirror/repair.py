@@ -52,7 +52,7 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class FileState:
     """What was found of a file before it is used."""
 
     is_unfinished: bool = False
@@ -60,7 +60,7 @@ class State:
     repair: Repair | None = None
 
 
-def made_sound(path: Path, owner: Owner, *, create: bool) -> State:
+def made_sound(path: Path, owner: Owner, *, create: bool) -> FileState:
     """Looks at a mirror's file, and sees to it that it is sound.
 
     ``create``: where nothing can be kept, it may become an empty mirror. Raises :class:`MirrorError` for a file that is
@@ -69,10 +69,10 @@ def made_sound(path: Path, owner: Owner, *, create: bool) -> State:
     _finish(path)
     if not path.exists():
         forget(path)
-        return State()
+        return FileState()
     known = Witness.read(path)
     if known is not None and known.version == VERSION and known.fits(path):
-        return State()
+        return FileState()
     was_left_open = known is None or has_log(path)
     Witness.of(path, VERSION, 0)  # a disk that does not give all of it says so here
     with closing(connect(path)) as old:
@@ -81,17 +81,17 @@ def made_sound(path: Path, owner: Owner, *, create: bool) -> State:
             raise newer_version(path)
         if application != APPLICATION and known is None and tables not in known_schemas().values():
             if not tables and not version and not application:
-                return State()
+                return FileState()
             raise damaged_mirror(path)
         is_older = application == APPLICATION and version < VERSION and tables == known_schemas().get(version)
         with _readable(path, old, is_older or tables == known_schemas()[VERSION]) as source:
             generation = _generation(source)
             rolled_back = known is not None and generation is not None and generation < known.generation
             if was_left_open and not is_older and not rolled_back and _is_sound(old):
-                return State(is_unfinished=True)
+                return FileState(is_unfinished=True)
             found = OldFile(source, version if is_older else VERSION, rolled_back)
             kept = _rewritten(path, found, owner, create)
-    return State(repair=_exchanged(path, kept))
+    return FileState(repair=_exchanged(path, kept))
 
 
 @contextmanager

@@ -21,10 +21,10 @@ from ..text.timestamps import EPOCH
 from . import losses
 from .changes import changes_of, unpack
 from .inspection import index_sums
-from .ledger import COLUMNS, Holding, Ledger, Root, Row, row_sum
+from .ledger import COLUMNS, Holding, Ledger, LedgerRow, Root, row_sum
 from .losses import LossKind, NotedLoss, decoded
 from .ordering import held_events
-from .pages import PAGE, Page, PageRow, checked_page, entries_of, events_sum, insert
+from .pages import PAGE, NewPage, PageRow, checked_page, entries_of, events_sum, insert
 from .schema import VERSION
 
 UNKNOWN_KEY = "damaged"
@@ -55,8 +55,8 @@ class Salvage:
 class _Table:
     """What of a small table is certain."""
 
-    rows: list[Row]
-    doubtful: list[Row]
+    rows: list[LedgerRow]
+    doubtful: list[LedgerRow]
     """Rows that are not as they were written."""
     is_complete: bool
     """No row is missing."""
@@ -140,9 +140,9 @@ def salvage(found: OldFile, new: sqlite3.Connection, owner: Owner) -> Salvage:
 # --- reading what is there --------------------------------------------------------------------------------------------
 
 
-def _read(connection: sqlite3.Connection, statement: str, *values: checksums.Value) -> tuple[list[Row], bool]:
+def _read(connection: sqlite3.Connection, statement: str, *values: checksums.Value) -> tuple[list[LedgerRow], bool]:
     """Rows as far as they can be read, and whether that is to the end."""
-    rows: list[Row] = []
+    rows: list[LedgerRow] = []
     try:
         rows.extend(connection.execute(statement, values))
     except _TROUBLE:
@@ -232,7 +232,7 @@ def _numbers(old: sqlite3.Connection, shelves: Sequence[_Shelf]) -> list[int]:
     return sorted(found)
 
 
-def _older_page(row: PageRow) -> Page | None:
+def _older_page(row: PageRow) -> NewPage | None:
     """A page without a checksum, if its parts go together."""
     position, count, size, last, _, _, ids, body = row
     if not (isinstance(position, int) and isinstance(ids, bytes) and isinstance(body, bytes)):
@@ -241,7 +241,7 @@ def _older_page(row: PageRow) -> Page | None:
     stated = sum(len(change.text) + 1 for change in changes)
     if not changes or (len(changes), stated, changes[-1].key) != (count, size, last):
         return None
-    return Page(count, size, last, entries_of(changes), ids, body)
+    return NewPage(count, size, last, entries_of(changes), ids, body)
 
 
 # --- writing it anew --------------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def _copied(
     return held
 
 
-def _copies(old: sqlite3.Connection, shelf: _Shelf, is_older: bool) -> Iterator[tuple[int, Page]]:
+def _copies(old: sqlite3.Connection, shelf: _Shelf, is_older: bool) -> Iterator[tuple[int, NewPage]]:
     for position, number in sorted(shelf.pages.items()):
         columns = old.execute(
             f"SELECT {_OLDER_PAGE if is_older else PAGE} FROM page WHERE id = ?",  # noqa: S608 - constants
@@ -285,7 +285,7 @@ def _copies(old: sqlite3.Connection, shelf: _Shelf, is_older: bool) -> Iterator[
             continue
         with suppress(zstandard.ZstdError):
             entries = entries_of(changes_of(unpack(row.ids, row.body)))
-            page = Page(row.changes, row.size, row.last, entries, row.ids, row.body)
+            page = NewPage(row.changes, row.size, row.last, entries, row.ids, row.body)
             if events_sum(entries) == row.events:
                 yield position, page
 
@@ -310,7 +310,7 @@ def _copy_meta(ledger: Ledger, meta: _Table, owner: Owner, is_older: bool) -> Sa
     )
 
 
-def _is_remembered(row: Row) -> bool:
+def _is_remembered(row: LedgerRow) -> bool:
     return isinstance(row[0], str) and row[0].startswith("remembered:")
 
 

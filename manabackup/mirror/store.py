@@ -18,7 +18,7 @@ from .ledger import Holding, Ledger, Root
 from .losses import Loss, LossKind, NotedLoss, decoded, encoded
 from .ordering import held_events, merge
 from .reading import Snapshot
-from .repair import State, made_sound
+from .repair import FileState, made_sound
 from .salvage import Owner
 from .schema import VERSION, open_file, storage_errors
 from .witness import Witness, forget
@@ -80,12 +80,12 @@ class Mirror:
         self._comparing = self._has_compared = False
         self._guarded = guarded
         with storage_errors(path):
-            state = made_sound(path, Owner(self.sync_url, user_id), create=create) if guarded else State()
+            state = made_sound(path, Owner(self.sync_url, user_id), create=create) if guarded else FileState()
         self.repair = state.repair
         """What was just done to the file; None nearly always."""
         self.is_unfinished = state.is_unfinished
         """The last run that wrote was cut off: not all that it had read need be here."""
-        self._has_witness = guarded and state == State()
+        self._has_witness = guarded and state == FileState()
         self._connection = open_file(path, create=create)
         try:
             self.client_id = self._introduce(self.sync_url, user_id)

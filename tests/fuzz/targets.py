@@ -49,7 +49,7 @@ from manabackup.operations.archives.verify import verify
 from manabackup.operations.compare.diff import Side, diff
 from manabackup.operations.export.blocks import fold_block
 from manabackup.operations.export.records import UsualRecords
-from manabackup.operations.export.terms import Stream, Terms
+from manabackup.operations.export.terms import ExportTerms, Stream
 from manabackup.operations.rekey import rekey
 from manabackup.remote.answers import Answer
 from manabackup.remote.decoding import BrokenCodingError, TooLargeError, decoded, read_body
@@ -422,7 +422,7 @@ def _export(given: list[Any]) -> None:
     assert [DetachedChange.read(change).whole() for _, change in detached] == [text for _, text in texts]
     for name in ("tasks", "nothing that anybody knows"):
         stream = Stream(name, registry.load().by_name.get(name), "todo", (name,), 0, 0)
-        terms = Terms(FieldCipher(KEY), {}, (), False, None, "2026-05-01T12:00:00.000Z", MOST)
+        terms = ExportTerms(FieldCipher(KEY), {}, (), False, None, "2026-05-01T12:00:00.000Z", MOST)
         with patch.object(UsualRecords, "lines", lambda *_: None):
             expected = fold_block(terms, [stream], 0, texts)
         assert fold_block(terms, [stream], 0, texts) == expected

@@ -12,7 +12,7 @@ from .acceptance import MalformedReason, accept
 from .change import data_of, field_time, insert_time, is_data, is_dated
 from .paths import NestedObjects, is_too_long
 from .point_in_time import PointInTime
-from .record import Oddity, Record, Stamp, State, is_deleted
+from .record import Oddity, Record, RecordState, Stamp, is_deleted
 
 
 def fold(table: Table | None, changes: Iterable[JSON], *, as_of: str | None = None) -> Record:
@@ -218,7 +218,7 @@ class _Row:
     def finish(self, record_id: str, table: Table | None, malformed: list[MalformedReason]) -> Record:
         """The record, with what can be said only at the end of the stream."""
         values = self.values
-        state: State = "absent" if not self.present else "tombstone" if is_deleted(values) else "live"
+        state: RecordState = "absent" if not self.present else "tombstone" if is_deleted(values) else "live"
         if state != "live" and self.untimed_deletes:
             self.oddities += [Oddity("untimedDelete")] * self.untimed_deletes
         own_space = values.get("spaceId")

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from ...text.jsontext import JSON, Number
 from .acceptance import MalformedReason
 
-State: TypeAlias = Literal["live", "tombstone", "absent"]
+RecordState: TypeAlias = Literal["live", "tombstone", "absent"]
 
 OddityKind: TypeAlias = Literal[
     "untimedUpdate",
@@ -60,7 +60,7 @@ class Record:
     """
 
     id: str
-    state: State = "live"
+    state: RecordState = "live"
     values: dict[str, JSON] = field(default_factory=dict)
     """Field → value, without ``id``. Of a tombstone the last values and ``deletedAt``; empty when absent."""
     stamps: dict[str, Stamp] = field(default_factory=dict)

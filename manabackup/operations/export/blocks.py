@@ -19,7 +19,7 @@ from ...rows.completeness import Case
 from ...text import jsontext
 from ...text.jsontext import JSON, Fragment
 from .records import FoldedRecords, UsualRecords
-from .terms import Stream, Terms
+from .terms import ExportTerms, Stream
 
 _MARK = b"\0"
 """Around what stands for a number in a meta line: no text of JSON holds one."""
@@ -60,7 +60,7 @@ def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes
     return b"".join(parts)
 
 
-def fold_block(terms: Terms, streams: Sequence[Stream], number: int, pairs: Iterable[tuple[str, bytes]]) -> Block:
+def fold_block(terms: ExportTerms, streams: Sequence[Stream], number: int, pairs: Iterable[tuple[str, bytes]]) -> Block:
     """Folds all changes of some records of a stream: (record id, change), those of a record together and in order.
 
     Changes as :attr:`manabackup.model.detached.DetachedChange.stored` gives them.

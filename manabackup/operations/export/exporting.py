@@ -31,9 +31,9 @@ from ..account.source import Source
 from ..progress import Step, Watch, teller
 from .blocks import Block, fold_block, numbered
 from .gathering import Gathering
-from .plan import Plan
+from .plan import ExportPlan
 from .selection import Selection
-from .terms import Stream, Terms
+from .terms import ExportTerms, Stream
 
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
@@ -100,7 +100,7 @@ def export(
     Raises :class:`UsageError` for tables that do not exist, :class:`OutputError`, :class:`LockedError`.
     """
     now = now or datetime.now(UTC)
-    plan = Plan.of(source, selection or Selection(), limits)
+    plan = ExportPlan.of(source, selection or Selection(), limits)
     if processes is None:
         processes = cores_for(plan.bytes)
     make_file = spool_files(path)
@@ -148,7 +148,7 @@ class _Export:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ExportPlan,
         writer: ArchiveWriter,
         folding: InOrder[_Task, Block],
         make_file: Callable[[], SpoolFile],
@@ -258,5 +258,5 @@ _Task: TypeAlias = tuple[int, list[tuple[str, bytes]]]
 """A stream's number, and all changes of some of its records."""
 
 
-def _fold_task(terms: Terms, streams: Sequence[Stream], task: _Task) -> Block:
+def _fold_task(terms: ExportTerms, streams: Sequence[Stream], task: _Task) -> Block:
     return fold_block(terms, streams, *task)

@@ -16,11 +16,11 @@ from ...text.jsontext import JSON
 from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
 from ..account.source import Source
 from .selection import Selection, streams_of, with_room
-from .terms import Stream, Terms
+from .terms import ExportTerms, Stream
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExportPlan:
     """What is to be written."""
 
     source: Source
@@ -31,7 +31,7 @@ class Plan:
     """What an archive has no place for."""
 
     @classmethod
-    def of(cls, source: Source, selection: Selection, limits: Limits) -> Plan:
+    def of(cls, source: Source, selection: Selection, limits: Limits) -> ExportPlan:
         """What a selection amounts to. Raises :class:`UsageError` for tables that do not exist."""
         wanted = streams_of(source.mirror.collections(), source.registry, selection)
         streams, set_aside = with_room(wanted, limits.entries - len(source.account))
@@ -50,9 +50,9 @@ class Plan:
         """How many there are to be read."""
         return sum(stream.changes for stream in self.streams)
 
-    def terms(self, now: datetime, limits: Limits) -> Terms:
+    def terms(self, now: datetime, limits: Limits) -> ExportTerms:
         """By what rows are chosen and written, at the time of the export."""
-        return Terms(
+        return ExportTerms(
             cipher=self.source.cipher,
             space_types=self.source.space_types,
             spaces=self.selection.spaces,

@@ -10,7 +10,7 @@ from ...model.registry import Table
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ExportTerms:
     """What decides which rows are written, and how."""
 
     cipher: FieldCipher | None

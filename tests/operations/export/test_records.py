@@ -16,7 +16,7 @@ from manabackup.model.detached import DetachedChange
 from manabackup.model.projection import Numbering
 from manabackup.operations.export.blocks import fold_block
 from manabackup.operations.export.records import UsualRecords
-from manabackup.operations.export.terms import Stream, Terms
+from manabackup.operations.export.terms import ExportTerms, Stream
 from manabackup.text import jsontext
 
 CIPHER, OTHER = FieldCipher(bytes(32)), FieldCipher(bytes([1] * 32))
@@ -75,7 +75,7 @@ def test_every_way_to_the_lines_of_an_archive_gives_the_same(
     changes: list[dict[str, Any]], cipher: FieldCipher | None, include_deleted: bool, as_of: str | None, table: str
 ) -> None:
     """The short one for usual records and the general one; with ciphertexts beside the changes, or in them."""
-    terms = Terms(cipher, {"t": "team"}, (), include_deleted, as_of, "2026-05-02", 1 << 20)
+    terms = ExportTerms(cipher, {"t": "team"}, (), include_deleted, as_of, "2026-05-02", 1 << 20)
     stream = Stream("notes", registry.load().by_name.get(table), "notes", ("notes",), 0, 0)
     changes = sorted([change for change in changes if type(change["id"]) is str], key=lambda change: change["id"])
     texts = [(change["id"], jsontext.dumps(jsontext.parse(json.dumps(change)))) for change in changes]
@@ -89,7 +89,7 @@ def test_every_way_to_the_lines_of_an_archive_gives_the_same(
 
 def test_a_usual_record_goes_the_short_way() -> None:
     table = registry.load().by_name["notes"]
-    terms = Terms(CIPHER, {}, (), False, None, "2026-05-02", 1_000)
+    terms = ExportTerms(CIPHER, {}, (), False, None, "2026-05-02", 1_000)
     usual = UsualRecords(terms, table, Numbering(lambda _: 0, lambda _: 1))
     data = {"id": "a", "spaceId": "s", "title": CIPHER.encrypt(b'"one"'), "updatedAt": AT, "content": None}
     change = {"actor": {"kind": "user"}, "data": data, "eventId": "e", "id": "a", "op": "insert", "table": "notes"}

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from ....model.detached import WHOLE, DetachedChange
 from ....model.projection import Numbering, Record, fold, meta_line
-from ....model.projection.record import State
+from ....model.projection.record import RecordState
 from ....model.spaces import PERSONAL, is_personal
 from ....rows.completeness import Case
 from ....text import jsontext
-from ..terms import Stream, Terms
+from ..terms import ExportTerms, Stream
 from .rowtext import RowText, encrypted
 
 _COPIED = frozenset(("updatedAt", "createdAt", "deletedAt", "spaceId"))
@@ -21,7 +21,7 @@ _COPIED = frozenset(("updatedAt", "createdAt", "deletedAt", "spaceId"))
 class FoldedRecord(NamedTuple):
     """What became of a record."""
 
-    state: State = "absent"
+    state: RecordState = "absent"
     """``absent`` also where the selection leaves it out."""
     lines: tuple[bytes, bytes] | None = None
     """The row's line and its meta line, if it is written."""
@@ -32,7 +32,9 @@ class FoldedRecord(NamedTuple):
 class FoldedRecords:
     """Writes records of one stream. ``note`` takes what there is to say of them."""
 
-    def __init__(self, terms: Terms, stream: Stream, numbering: Numbering, note: Callable[[Case], object]) -> None:
+    def __init__(
+        self, terms: ExportTerms, stream: Stream, numbering: Numbering, note: Callable[[Case], object]
+    ) -> None:
         self._terms = terms
         self._stream = stream
         self._numbering = numbering

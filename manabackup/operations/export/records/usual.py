@@ -17,7 +17,7 @@ from ....model.projection.change import is_data
 from ....model.registry import Table
 from ....text import jsontext
 from ....text.jsontext import JSON, Fragment
-from ..terms import Terms
+from ..terms import ExportTerms
 
 _MOST_SHAPES = 1_000
 _TIMES = ("updatedAt", "createdAt")
@@ -41,7 +41,7 @@ class _Shape:
 class UsualRecords:
     """Writes usual records of one table. Nothing is usual where the terms leave live records out."""
 
-    def __init__(self, terms: Terms, table: Table | None, numbering: Numbering) -> None:
+    def __init__(self, terms: ExportTerms, table: Table | None, numbering: Numbering) -> None:
         self._applies = terms.as_of is None and not terms.spaces
         self._cipher = terms.cipher
         self._private = table.encrypted if table is not None else frozenset()
