@@ -21,6 +21,8 @@ class Step(StrEnum):
     EXPORT = "export"
     """Rows are made of changes, and written: also where an archive of version 1 is converted."""
     REKEY = "rekey"
+    RESEAL = "reseal"
+    """The same rows are written in another coat: sealed, or not any more."""
     VERIFY = "verify"
     """An archive is read to its last byte."""
     COMPARE = "compare"
@@ -45,6 +47,7 @@ _UNITS = {
     Step.PULL: "collections",
     Step.EXPORT: "changes",
     Step.REKEY: "B",
+    Step.RESEAL: "B",
     Step.VERIFY: "B",
     Step.COMPARE: "rows",
     Step.AUDIT: "changes",

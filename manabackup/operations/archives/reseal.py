@@ -25,6 +25,7 @@ from ...rows.actors import ActorNumbers
 from ...rows.archived import RESERVED_META, clean_rows, is_ours
 from ...text import jsontext
 from ...text.jsontext import JSON
+from ..progress import Step, Tell, Watch, teller
 
 _OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
     "dataSha256",
@@ -36,9 +37,15 @@ _OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
 
 
 def seal(
-    source: Path, target: Target, passphrase: Callable[[], str], *, private: bool = False, force: bool = False
+    source: Path,
+    target: Target,
+    passphrase: Callable[[], str],
+    *,
+    private: bool = False,
+    force: bool = False,
+    progress: Watch | None = None,
 ) -> Written:
-    """Write the plain archive ``source`` sealed to ``target``.
+    """Write the plain archive ``source`` sealed to ``target``. ``progress`` is told of :attr:`Step.RESEAL`.
 
     Raises :class:`UsageError` when it is sealed already, :class:`DamagedArchiveError`, :class:`OutputError`.
     """
@@ -47,7 +54,8 @@ def seal(
     if outer.manifest.sealed:
         raise UsageError(f"{source} is sealed already", hint="to change its passphrase, unseal it first")
     with open_archive(source) as archive:
-        return rewrite(archive, target, seal=Seal(passphrase(), private=private), force=force)
+        how = Seal(passphrase(), private=private)
+        return rewrite(archive, target, seal=how, force=force, progress=progress)
 
 
 def unseal(
@@ -58,8 +66,9 @@ def unseal(
     force: bool = False,
     allow_weak_kdf: bool = False,
     limits: Limits = DEFAULT_LIMITS,
+    progress: Watch | None = None,
 ) -> Written:
-    """Write the sealed archive ``source`` plain to ``target``.
+    """Write the sealed archive ``source`` plain to ``target``. ``progress`` is told of :attr:`Step.RESEAL`.
 
     Raises :class:`UsageError` when it is not sealed, :class:`WrongPassphraseError`, :class:`DamagedArchiveError`,
     :class:`OutputError`.
@@ -67,10 +76,12 @@ def unseal(
     with open_archive(source, passphrase, allow_weak_kdf=allow_weak_kdf, limits=limits) as archive:
         if not archive.sealed:
             raise UsageError(f"{source} is not sealed")
-        return rewrite(archive, target, seal=None, force=force)
+        return rewrite(archive, target, seal=None, force=force, progress=progress)
 
 
-def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool) -> Written:
+def rewrite(
+    archive: Archive, target: Target, *, seal: Seal | None, force: bool, progress: Watch | None = None
+) -> Written:
     """Write the content of an open archive into a new one. Constant memory; ``target`` appears whole or not at all."""
     size = archive.reader.size
     make_file = spool_files(target)
@@ -87,10 +98,11 @@ def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool)
             may_exceed_4_gib=size * 1.1 >= 2**32 - MIB,
         ) as writer,
     ):
+        tell = teller(progress, Step.RESEAL)
         if is_ours(archive):
-            _copy(archive, writer)
+            _copy(archive, writer, tell)
         else:
-            _clean(archive, writer, make_file)
+            _clean(archive, writer, make_file, tell)
         for name in archive.account:
             writer.stream(name, archive.reader.chunks(name), bound=archive.reader.container.entries[name].size)
         manifest = archive.manifest
@@ -109,16 +121,20 @@ def rewrite(archive: Archive, target: Target, *, seal: Seal | None, force: bool)
         return writer.finish(about, carried)
 
 
-def _copy(archive: Archive, writer: ArchiveWriter) -> None:
-    for entry in archive.reader.container.entries.values():
-        if entry.kind in ("data", "meta"):
-            writer.copy(archive, entry.name)
+def _copy(archive: Archive, writer: ArchiveWriter, tell: Tell) -> None:
+    entries = [entry for entry in archive.reader.container.entries.values() if entry.kind in ("data", "meta")]
+    done, total = 0, sum(entry.size for entry in entries)
+    for entry in entries:
+        writer.copy(archive, entry.name)
+        done += entry.size
+        tell(done, total)
 
 
-def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], SpoolFile]) -> None:
+def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], SpoolFile], tell: Tell) -> None:
     known = registry.load().by_name
     actors, spaces = ActorNumbers(), SpaceNumbers()
     actor_lines = writer.spool(names.entry("meta", "actors"))
+    done, total = 0, sum(map(archive.reader.table_size, archive.tables))
     for name in archive.tables:
         rows, metas = LineSorter(make_file), LineSorter(make_file)
         for row in clean_rows(archive, name):
@@ -136,6 +152,8 @@ def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], Spoo
         table.close()
         for line in actors.take():
             actor_lines.add(line)
+        done += archive.reader.table_size(name)
+        tell(done, total)
     actor_lines.close()
     if len(spaces):
         writer.add(names.entry("meta", "spaces"), b"\n".join([*spaces.lines(), b""]))
