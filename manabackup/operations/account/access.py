@@ -7,7 +7,7 @@ and working without them part; whoever takes the :class:`OpenAccount` that it gi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -113,15 +113,13 @@ class AccountAccess:
         was never pulled, :class:`MirrorError`, what :meth:`connect` raises, and what
         :func:`~manabackup.operations.account.key.unlock` raises.
         """
-        if offline:
-            with self._mirror(self.settings.sync_url, self._known_user(), offline=True) as mirror:
-                key = _KEYLESS if without_key else self._unlocked(mirror, None, accept_new_key)
-                yield OpenAccount(mirror, None, key)
-            return
-        with (
-            self.connect() as connection,
-            self._mirror(connection.sync.base_url, connection.user_id) as mirror,
-        ):
+        with ExitStack() as stack:
+            if offline:
+                connection, url, user = None, self.settings.sync_url, self._known_user()
+            else:
+                connection = stack.enter_context(self.connect())
+                url, user = connection.sync.base_url, connection.user_id
+            mirror = stack.enter_context(self._mirror(url, user, offline=offline))
             key = _KEYLESS if without_key else self._unlocked(mirror, connection, accept_new_key)
             yield OpenAccount(mirror, connection, key)
 
