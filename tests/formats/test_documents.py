@@ -211,10 +211,9 @@ def test_every_kind_of_loss_and_notice_is_on_the_page_and_no_other() -> None:
     noted = set()
     for path in sources():
         for call in calls(path):
-            attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-            if attribute == "note" and "problems" in ast.dump(call.func):
+            if called(call) == "Case":
                 noted.update(constants(*call.args[:1]))
-            if attribute == "append" and call.args and "notices" in ast.dump(call.func):
+            if called(call) == "append" and call.args and "notices" in ast.dump(call.func):
                 pair = call.args[0]
                 if isinstance(pair, ast.Tuple):
                     noted.update(constants(*pair.elts[:1]))
