@@ -115,16 +115,20 @@ class Push:
         """Only what may be half done: rows of which the server has some changes and not all. Raises as :meth:`run`."""
         self._settle(self._outbox.in_flight())
         for item in self._outbox.begun():
+            self._outbox.send([item], self._since())  # without an answer the next run looks what was stored
             answer = self._client.push(item.app, item.missing)
             if answer.status != 200 or clock_of(answer) is None:
                 raise ServerError(f"the sync server does not take the rest of a row: {answer.words()}")
             self._outbox.done([item])
 
+    def _since(self) -> str:
+        """The server stores what is sent now after this time, by its own clock."""
+        return format_timestamp(parse_timestamp(self._clock) - _CLOCK_SECONDS * SECOND)
+
     def _request(self, app: str) -> int:
         """One request; gives how many changes more are settled."""
         items = self._outbox.planned(app, items=self._items, changes=MOST_CHANGES, size=self._size)
-        since = format_timestamp(parse_timestamp(self._clock) - _CLOCK_SECONDS * SECOND)
-        self._outbox.send(items, since)
+        self._outbox.send(items, self._since())
         # Nothing stands between the look and the request: what happens in between is found by the verification alone.
         stale = self._lookout.look(items)
         if stale:
