@@ -54,7 +54,7 @@ class SpaceNumbers:
 
     def __call__(self, space: str) -> int:
         """The line number of a space by its id; a new one where it has none."""
-        number = self._numbers.get(space)
+        number = self.find(space)
         return self._add(space, self._known.get(space)) if number is None else number
 
     def __len__(self) -> int:
@@ -65,14 +65,21 @@ class SpaceNumbers:
         """The spaces that are known by their ids."""
         return self._numbers
 
+    def find(self, space: str) -> int | None:
+        """The line number of a space by its id, if it has one."""
+        return self._numbers.get(space)
+
     def id(self, number: int) -> str | None:
         """The id of a space; None in an archive without ids."""
         return self._ids[number]
 
     def type(self, number: int) -> str | None:
-        """The type of a space, as far as it is stated or the id tells it."""
-        stated, space = self._stated[number], self._ids[number]
-        return PERSONAL if stated is None and space is not None and space.startswith(SENTINEL) else stated
+        """The type of a space, as far as its id tells it or it is stated."""
+        return PERSONAL if self.is_stand_in(number) else self._stated[number]
+
+    def is_stand_in(self, number: int) -> bool:
+        """Whether a space is a personal one whose id the client did not know yet."""
+        return (self._ids[number] or "").startswith(SENTINEL)
 
     def number(self, space: str) -> int:
         """The number of a space by its id, or by its label in an archive without ids."""
@@ -90,7 +97,7 @@ class SpaceNumbers:
         None where nobody knows.
         """
         found = [number for number in range(len(self)) if self.type(number) == PERSONAL]
-        return min(found, key=lambda number: ((self._ids[number] or "").startswith(SENTINEL), number), default=None)
+        return min(found, key=lambda number: (self.is_stand_in(number), number), default=None)
 
     def lines(self) -> list[bytes]:
         """The lines of ``meta/spaces.jsonl``."""

@@ -217,7 +217,7 @@ class ArchiveRows:
         return -1 if number is None else number
 
     def _space(self, raw: _Raw, own: JSON) -> int | None:
-        if raw.space is not None and raw.space < len(self._spaces.ids):
+        if raw.space is not None and raw.space < len(self._spaces.numbers):
             return raw.space
         return self._spaces.number(own) if type(own) is str and own else None
 

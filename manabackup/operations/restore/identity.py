@@ -6,18 +6,17 @@ somebody asked for it by name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ...errors import DamagedArchiveError, UsageError
 from ...model.registry import Table
-from ...model.spaces import PERSONAL, SENTINEL, is_personal
+from ...model.spaces import PERSONAL, SENTINEL, SpaceNumbers, is_personal, labelled
 from ...text.jsontext import JSON
 from ...text.printable import printable
 from .decision import Reason
 
-_LABEL = re.compile("#(0|[1-9][0-9]{0,8})")
 _MOST_SPACES = 10_000
 _SCOPE_COLUMNS = {"space": ("spaceId", "authorId"), "user": ("userId",)}
 
@@ -83,11 +82,9 @@ class ArchiveSpaces:
     """The spaces of an archive by number, and where their rows go."""
 
     target: TargetSpaces
-    ids: list[str | None] = field(default_factory=list)
-    types: list[str | None] = field(default_factory=list)
+    numbers: SpaceNumbers
     only_unknown: int | None = None
     """The one space of an archive that holds everything and tells no types: an account always has a personal space."""
-    _numbers: dict[str, int] = field(default_factory=dict)
     _mapped: dict[int, Destination] = field(default_factory=dict)
     _shared_into_personal: bool = False
 
@@ -97,10 +94,8 @@ class ArchiveSpaces:
 
         Raises :class:`DamagedArchiveError` for more spaces than anybody has.
         """
-        spaces = cls(target)
-        for line in lines:
-            space, kind = line.get("id"), line.get("type")
-            spaces._add(space if isinstance(space, str) else None, kind if isinstance(kind, str) else None)
+        spaces = cls(target, SpaceNumbers(islice(lines, _MOST_SPACES + 1)))
+        spaces._require_few()
         for space in found:
             spaces.number(space)
         return spaces
@@ -124,35 +119,36 @@ class ArchiveSpaces:
                 )
             for number in self.named(old):
                 self._mapped[number] = destination
-        nameable = [n for n, kind in enumerate(self.types) if not (self.ids[n] or "").startswith(SENTINEL)]
-        if holds_everything and len(nameable) == 1 and self.types[nameable[0]] is None:
+        nameable = [number for number in range(len(self.numbers)) if not self.numbers.is_stand_in(number)]
+        if holds_everything and len(nameable) == 1 and self.numbers.type(nameable[0]) is None:
             self.only_unknown = nameable[0]
 
     def named(self, name: str) -> list[int]:
         """The numbers of the spaces that somebody named. Raises :class:`UsageError` when there is none."""
         if name == PERSONAL:
-            return [number for number, kind in enumerate(self.types) if kind == PERSONAL or number == self.only_unknown]
-        label = _LABEL.fullmatch(name)
-        if label is not None and int(label[1]) < len(self.ids):
-            return [int(label[1])]
-        if name in self._numbers:
-            return [self._numbers[name]]
+            return [number for number in range(len(self.numbers)) if self.is_personal(number)]
+        number = labelled(name)
+        if number is None or number >= len(self.numbers):
+            number = self.numbers.find(name)
+        if number is not None:
+            return [number]
         raise UsageError(f"the archive has no space {printable(name)}")
 
     def number(self, space: str) -> int:
         """The number of a space by its id."""
-        number = self._numbers.get(space)
-        return self._add(space, None) if number is None else number
+        number = self.numbers(space)
+        self._require_few()
+        return number
 
     def label(self, number: int | None) -> str:
         """What a report calls a space."""
         if number is None:
             return PERSONAL
-        return self.ids[number] or f"#{number}"
+        return self.numbers.id(number) or f"#{number}"
 
     def is_personal(self, number: int | None) -> bool:
         """Whether rows of the space are the user's own; those of none are."""
-        return number is None or self.types[number] == PERSONAL or number == self.only_unknown
+        return number is None or self.numbers.type(number) == PERSONAL or number == self.only_unknown
 
     def destination(self, number: int | None) -> Destination | Reason:
         """Where the rows of a space go."""
@@ -161,19 +157,11 @@ class ArchiveSpaces:
         if self.is_personal(number) or self._shared_into_personal:
             return Destination(self.target.home)
         assert number is not None
-        return Reason.UNKNOWN_SPACE if self.types[number] is None else Reason.OTHER_SPACE
+        return Reason.UNKNOWN_SPACE if self.numbers.type(number) is None else Reason.OTHER_SPACE
 
-    def _add(self, space: str | None, kind: str | None) -> int:
-        number = len(self.ids)
-        if number >= _MOST_SPACES:
+    def _require_few(self) -> None:
+        if len(self.numbers) > _MOST_SPACES:
             raise DamagedArchiveError(f"names more than {_MOST_SPACES:,} spaces", code="limit")
-        if space is not None:
-            self._numbers.setdefault(space, number)
-            if space.startswith(SENTINEL):
-                kind = PERSONAL
-        self.ids.append(space)
-        self.types.append(kind)
-        return number
 
 
 def scope_fields(table: Table, destination: Destination, user_id: str, values: Mapping[str, JSON]) -> dict[str, JSON]:
