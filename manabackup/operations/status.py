@@ -15,6 +15,7 @@ from ..mirror import Mirror
 from ..model import registry
 from ..remote.account import Subscription, subscription
 from ..remote.connection import Connection
+from ..remote.request import Request
 from ..remote.sync import SyncClient
 from ..remote.transport import Transport
 from ..remote.vault import VaultClient, VaultStatus
@@ -252,7 +253,7 @@ def _contents(mirror: Mirror, path: Path) -> MirrorContents:
 
 
 def _check_health(server: Transport) -> int:
-    answer = server.request("GET", "/health")
+    answer = server.request(Request("GET", "/health"))
     if answer.status != 200:
         raise answer.error()
     return answer.status

@@ -8,6 +8,7 @@ from ..errors import JSONTextError, ServerError, SignInError
 from ..text import jsontext
 from .authorized import Authorized
 from .challenge import refuse_page
+from .request import Request
 from .session import SIGN_IN_HINT, Session, TokenSource
 from .transport import Transport
 
@@ -43,7 +44,7 @@ def organizations(transport: Transport, session: Session) -> list[Space]:
     Raises :class:`SignInError`, :class:`ServerError`.
     """
     session.check_belongs_to(transport)
-    answer = transport.request("GET", "/api/auth/organization/list", headers={"Cookie": session.cookie})
+    answer = transport.request(Request("GET", "/api/auth/organization/list", headers={"Cookie": session.cookie}))
     if answer.status in (401, 403):
         refuse_page(answer)
         raise SignInError("the session has ended", hint=SIGN_IN_HINT)
@@ -69,7 +70,7 @@ def data_export(transport: Transport, tokens: TokenSource) -> bytes | None:
 
     None when the service knows no such user. Raises :class:`SignInError`, :class:`ServerError`.
     """
-    answer = Authorized(transport, tokens).request("GET", "/api/v1/me/data/export")
+    answer = Authorized(transport, tokens).request(Request("GET", "/api/v1/me/data/export"))
     if answer.status == 404 and answer.member("error") is not None:
         return None
     if answer.status != 200:
@@ -84,7 +85,7 @@ def settings(transport: Transport, tokens: TokenSource) -> bytes:
 
     Raises :class:`SignInError`, :class:`ServerError`.
     """
-    answer = Authorized(transport, tokens).request("GET", "/api/v1/settings")
+    answer = Authorized(transport, tokens).request(Request("GET", "/api/v1/settings"))
     if answer.status != 200:
         raise answer.error()
     body = answer.json()
@@ -95,7 +96,7 @@ def settings(transport: Transport, tokens: TokenSource) -> bytes:
 
 def subscription(transport: Transport, tokens: TokenSource) -> Subscription:
     """The sync subscription's state, from the credits server. Raises :class:`SignInError`, :class:`ServerError`."""
-    answer = Authorized(transport, tokens).request("GET", "/api/v1/sync/status")
+    answer = Authorized(transport, tokens).request(Request("GET", "/api/v1/sync/status"))
     if answer.status != 200:
         raise answer.error()
     body = answer.json()

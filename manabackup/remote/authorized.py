@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import SignInError, SubscriptionError
 from .answers import Answer
 from .challenge import refuse_page
+from .request import Request
 from .session import TokenSource, read_claims
 from .transport import Receive, Transport, is_passing
 
@@ -23,12 +25,8 @@ class Authorized:
 
     def request(
         self,
-        method: str,
-        path: str,
+        request: Request,
         *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
         once: bool = False,
         passing: Callable[[Answer], bool] = is_passing,
         receive: Receive | None = None,
@@ -42,17 +40,8 @@ class Authorized:
         token = self._tokens.token()
         renewed = False
         for attempt in range(1, self.transport.limits.attempts + 1):
-            answer = self.transport.request(
-                method,
-                path,
-                params=params,
-                headers={**(headers or {}), "Authorization": f"Bearer {token}"},
-                body=body,
-                once=once,
-                passing=passing,
-                receive=receive,
-                seconds=seconds,
-            )
+            admitted = replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
+            answer = self.transport.request(admitted, once=once, passing=passing, receive=receive, seconds=seconds)
             if answer.status in (401, 402, 403):
                 refuse_page(answer)
             if answer.status != 401:

@@ -21,6 +21,7 @@ from ..text import jsontext
 from ..text.printable import one_line
 from .answers import Answer
 from .challenge import refuse_page
+from .request import Request
 from .transport import Transport, is_passing, is_refused_for_now
 
 SESSION_COOKIES = ("__Secure-mana.session_token", "mana.session_token")
@@ -227,7 +228,7 @@ def sign_out(transport: Transport, session: Session) -> None:
     """Ends a session on the server; one that has ended already is no error. Its last token lives on for minutes."""
     session.check_belongs_to(transport)
     answer = transport.request(
-        "POST", "/api/auth/sign-out", headers={"Cookie": session.cookie, "Origin": transport.origin}
+        Request("POST", "/api/auth/sign-out", headers={"Cookie": session.cookie, "Origin": transport.origin})
     )
     if answer.status not in (200, 401):
         raise answer.error()
@@ -263,10 +264,7 @@ def _post(
     if cookie is not None:
         headers["Cookie"] = cookie
     answer = transport.request(
-        "POST",
-        path,
-        headers=headers,
-        body=jsontext.dumps(body),
+        Request("POST", path, headers=headers, body=jsontext.dumps(body)),
         once=consumes,
         passing=is_refused_for_now if consumes else is_passing,
     )
@@ -299,7 +297,7 @@ def _refusal(answer: Answer) -> SignInError | ServerError:
 
 
 def _session_token(transport: Transport, cookie: str) -> str:
-    answer = transport.request("GET", "/api/auth/token", headers={"Cookie": cookie})
+    answer = transport.request(Request("GET", "/api/auth/token", headers={"Cookie": cookie}))
     if answer.status in (401, 403):
         refuse_page(answer)
         raise SignInError("the session has ended", hint=SIGN_IN_HINT)

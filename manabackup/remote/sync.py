@@ -25,6 +25,7 @@ from ..text.timestamps import parse_timestamp
 from .answers import Answer, MalformedAnswerError, UnwieldyAnswerError
 from .authorized import Authorized
 from .decoding import TooLargeError, counted
+from .request import Request
 from .session import TokenSource
 from .splitting import AnswerText
 from .transport import Transport, is_never_passing, is_passing, is_refused_for_now
@@ -121,10 +122,12 @@ class SyncClient:
         """
         reading = _Reading(f"{app}/{collection}", self._transport.limits, take, self._large)
         answer = self._server.request(
-            "GET",
-            f"/sync/{_segment(app)}/pull",
-            params={"collection": collection, "since": since},
-            headers={"X-Client-Id": self._client_id},
+            Request(
+                "GET",
+                f"/sync/{_segment(app)}/pull",
+                params={"collection": collection, "since": since},
+                headers={"X-Client-Id": self._client_id},
+            ),
             passing=_is_tentatively_passing if tentative else is_passing,
             receive=reading,
         )
@@ -148,10 +151,12 @@ class SyncClient:
         changeset = {"clientId": self._client_id, "since": since, "schemaVersion": _SCHEMA_VERSION, "changes": []}
         passing = _is_tentatively_passing if tentative else is_passing
         answer = self._server.request(
-            "POST",
-            f"/sync/{_segment(app)}",
-            headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
-            body=jsontext.dumps(changeset),
+            Request(
+                "POST",
+                f"/sync/{_segment(app)}",
+                headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
+                body=jsontext.dumps(changeset),
+            ),
             passing=lambda answer: passing(answer) or came_too_slowly(answer),
             receive=reading,
             seconds=seconds,
@@ -186,10 +191,12 @@ class PushClient:
             _NOTHING_SINCE.encode(),
         )
         return self._server.request(
-            "POST",
-            f"/sync/{_segment(app)}",
-            headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
-            body=body,
+            Request(
+                "POST",
+                f"/sync/{_segment(app)}",
+                headers={"X-Client-Id": self._client_id, "Content-Type": "application/json"},
+                body=body,
+            ),
             once=True,
             passing=is_never_passing,
         )

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum, auto
 from typing import NamedTuple, Self
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
@@ -42,6 +42,7 @@ from .answers import Answer, BrokenAnswerError, UnwieldyAnswerError
 from .deadlines import Patience, PatientBackend
 from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, counted, decoded, read_body
 from .pace import Pace
+from .request import Request
 
 _log = logging.getLogger(__name__)
 # Its debug lines quote Set-Cookie headers.
@@ -54,7 +55,6 @@ LONGEST_RETRY_AFTER = 60.0
 
 _IDLE_SECONDS = 4.0
 """A kept connection older than this is not used again; common servers close theirs after five."""
-_IN_PATH = "/%:@!$&'()*+,;="
 _PORTS = {"http": 80, "https": 443}
 _random = random.SystemRandom().random
 
@@ -149,12 +149,8 @@ class Transport:
 
     def request(
         self,
-        method: str,
-        path: str,
+        request: Request,
         *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
         once: bool = False,
         passing: Callable[[Answer], bool] = is_passing,
         receive: Receive | None = None,
@@ -162,19 +158,16 @@ class Transport:
     ) -> Answer:
         """Sends a request, again where that may help, and gives the last answer whatever its status.
 
-        ``path`` begins with ``/`` and is percent-encoded by the caller where it holds names. ``once`` is for a request
-        that must not be repeated when nobody knows what became of it; ``passing`` says after which answers it is worth
-        another attempt. ``receive`` gets the body of an answer of status 200, and that of the next one from its
-        beginning when one breaks off; without it, and for all other answers, bodies are taken whole. ``seconds`` is how
-        long an answer may be waited for in all, and one that takes longer is not asked for again; without it, one that
-        comes along may take any time.
+        ``once`` is for one that must not be repeated when nobody knows what became of it; ``passing`` says after which
+        answers it is worth another attempt. ``receive`` gets the body of an answer of status 200, and that of the next
+        one from its beginning when one breaks off; without it, and for all other answers, bodies are taken whole.
+        ``seconds`` is how long an answer may be waited for in all, and one that takes longer is not asked for again;
+        without it, one that comes along may take any time.
 
         Raises :class:`BrokenAnswerError` when there was no answer, :class:`UnwieldyAnswerError` when it is too large or
         too late, and :class:`ServerError` for a redirect, and when nothing can be asked.
         """
-        source = f"{method} {self.host}{quote(path, safe=_IN_PATH)}"
-        query = "?" + urlencode(params, errors="surrogatepass") if params else ""
-        url = self.base_url + quote(path, safe=_IN_PATH) + query
+        source = request.name(self.host)
         tries = _Tries(self.limits.attempts)
         while True:
             answered = self._pace.answered
@@ -182,7 +175,7 @@ class Transport:
             begun = self._pace.now()
             answer: Answer | None = None
             try:
-                answer = self._exchange(method, url, source, headers or {}, body, receive, seconds)
+                answer = self._exchange(request, receive, seconds)
                 failing, reason = _Failing.ANSWER, str(answer.status)
                 if is_refused_for_now(answer):
                     failing = _Failing.REFUSED
@@ -224,23 +217,14 @@ class Transport:
     def _closed_here(self, what: str) -> ServerError:
         return ServerError(f"{what}: the connection was closed here")
 
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        source: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        receive: Receive | None,
-        seconds: float | None,
-    ) -> Answer:
+    def _exchange(self, request: Request, receive: Receive | None, seconds: float | None) -> Answer:
         sent = {
             "User-Agent": PRODUCT,
             "Accept": "*/*",
             "Accept-Encoding": ACCEPT_ENCODING,
-            **headers,
+            **request.headers,
         }
-        limits = self.limits
+        limits, source = self.limits, request.name(self.host)
         patience = Patience(seconds or limits.request_seconds, math.inf if seconds else limits.slowest)
         timeouts = {
             "connect": Patience(min(limits.request_seconds, limits.connect_seconds), limits.slowest),
@@ -252,7 +236,11 @@ class Transport:
             _network_errors(),
             self._line() as line,
             line.stream(
-                method, url, headers=list(sent.items()), content=body, extensions={"timeout": timeouts}
+                request.method,
+                request.url(self.base_url),
+                headers=list(sent.items()),
+                content=request.body,
+                extensions={"timeout": timeouts},
             ) as response,
         ):
             received, cookies = _headers(response.headers)

@@ -10,6 +10,7 @@ from ..errors import ServerError
 from ..text import jsontext
 from .answers import Answer
 from .authorized import Authorized
+from .request import Request
 from .session import TokenSource
 from .transport import Transport
 
@@ -55,7 +56,7 @@ class VaultClient:
 
     def status(self) -> VaultStatus:
         """Raises :class:`ServerError`, :class:`SignInError`."""
-        answer = self._server.request("GET", f"{_PATH}/status")
+        answer = self._server.request(Request("GET", f"{_PATH}/status"))
         body = _object(answer)
         exists, zero_knowledge, wrapped = (
             body.get(name) for name in ("vaultExists", "zeroKnowledge", "hasRecoveryWrap")
@@ -73,7 +74,7 @@ class VaultClient:
         The service keeps a log of successful calls. Raises :class:`ServerError`, also where the service fails at a
         vault that exists, and :class:`SignInError`.
         """
-        answer = self._server.request("GET", f"{_PATH}/key")
+        answer = self._server.request(Request("GET", f"{_PATH}/key"))
         if answer.status == 404 and answer.member("code") == "VAULT_NOT_INITIALISED":
             return None
         body = _object(answer)

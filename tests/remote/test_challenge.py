@@ -9,6 +9,7 @@ import pytest
 from manabackup.errors import ServerError, SignInError, SubscriptionError
 from manabackup.remote.account import organizations
 from manabackup.remote.authorized import Authorized
+from manabackup.remote.request import Request
 from manabackup.remote.session import Session, SessionToken, StaticToken, sign_in
 from manabackup.remote.transport import Transport
 
@@ -35,7 +36,7 @@ def requests(transport: Transport) -> dict[str, Callable[[], object]]:
     """Everything that takes a 401 or 403 for a refusal of somebody."""
     session = Session(transport.base_url, "u-1", "a@example.org", "mana.session_token=x")
     return {
-        "authorized": lambda: Authorized(transport, StaticToken(jwt())).request("GET", "/x"),
+        "authorized": lambda: Authorized(transport, StaticToken(jwt())).request(Request("GET", "/x")),
         "token": lambda: SessionToken(transport, session).token(),
         "spaces": lambda: organizations(transport, session),
         "sign-in": lambda: sign_in(transport, "a@example.org", "hunter2"),

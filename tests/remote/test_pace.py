@@ -11,6 +11,7 @@ import pytest
 
 from manabackup.limits import Limits
 from manabackup.remote.pace import Pace
+from manabackup.remote.request import Request
 from manabackup.remote.transport import Transport
 
 from .scripted_server import ScriptedServer, answer
@@ -126,11 +127,11 @@ def test_S9_a_time_to_come_back_counts_for_all_connections(server: ScriptedServe
 
     def ask(_: int) -> None:
         refused.wait(30)
-        transport.request("GET", "/")
+        transport.request(Request("GET", "/"))
         arrived.append(time.now)
 
     with transport, ThreadPoolExecutor(4) as threads:
-        asking = threads.submit(transport.request, "GET", "/first")
+        asking = threads.submit(transport.request, Request("GET", "/first"))
         while time.now < 30:  # until it waits
             pass
         refused.set()
@@ -172,14 +173,14 @@ def test_S9_ten_requests_a_second_do_for_a_thousand_requests(server: ScriptedSer
     server.otherwise = limited(lambda: time.now, 10, retry_after)
     with Transport(server.url, limits=Limits(attempts=3), sleep=sleep, clock=tick) as transport:
         for _ in range(1_000):
-            assert transport.request("GET", "/").body == b"well"
+            assert transport.request(Request("GET", "/")).body == b"well"
     assert len(server.requests) < 2_000
 
 
 def test_S9_a_server_that_refuses_everything_has_the_last_word(server: ScriptedServer, pauses: list[float]) -> None:
     server.otherwise = answer(b"enough", 429)
     with Transport(server.url, limits=Limits(attempts=3), sleep=pauses.append, clock=lambda: sum(pauses)) as transport:
-        assert transport.request("GET", "/").words() == "429 enough"
+        assert transport.request(Request("GET", "/")).words() == "429 enough"
     assert len(server.requests) == 6
 
 
@@ -195,4 +196,4 @@ def test_S9_one_broken_connection_in_ten_stops_nothing(server: ScriptedServer, p
     server.otherwise = react
     with Transport(server.url, sleep=pauses.append, clock=lambda: sum(pauses)) as transport:
         for _ in range(300):
-            assert transport.request("GET", "/").body == b"well"
+            assert transport.request(Request("GET", "/")).body == b"well"

@@ -31,6 +31,7 @@ from manabackup.limits import KIB, MIB, Limits
 from manabackup.remote.answers import Answer
 from manabackup.remote.deadlines import Patience
 from manabackup.remote.decoding import BrokenCodingError, TooLargeError, decoded, read_body
+from manabackup.remote.request import Request
 from manabackup.remote.transport import Transport, is_never_passing
 
 from .scripted_server import ScriptedServer, answer
@@ -52,7 +53,7 @@ def zeros(coding: str, size: int) -> bytes:
 
 def test_an_answer_has_lower_case_headers_and_its_cookies_apart(server: ScriptedServer, connect: Connect) -> None:
     server.answers(answer(b'{"a":1}', 201, "X-Thing: b", "X-THING: c", "Set-Cookie: m=1; Path=/", "set-cookie: n=2"))
-    got = connect(server.url).request("GET", "/x")
+    got = connect(server.url).request(Request("GET", "/x"))
     assert (got.status, got.json(), got.headers["x-thing"]) == (201, {"a": 1}, "b, c")
     assert got.set_cookies == ["m=1; Path=/", "n=2"]
     assert "set-cookie" not in got.headers
@@ -62,28 +63,30 @@ def test_parameters_are_escaped_and_a_path_prefix_of_the_server_is_kept(
     server: ScriptedServer, connect: Connect
 ) -> None:
     server.otherwise = answer()
-    connect(server.url + "/mana/").request("GET", "/sync/a%2Fb/pull", params={"since": "2026-01-01T00:00:00+01:00"})
+    connect(server.url + "/mana/").request(
+        Request("GET", "/sync/a%2Fb/pull", params={"since": "2026-01-01T00:00:00+01:00"})
+    )
     assert server.requests[0].target == "/mana/sync/a%2Fb/pull?since=2026-01-01T00%3A00%3A00%2B01%3A00"
 
 
 def test_a_line_break_in_a_path_never_reaches_the_wire(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer()
-    connect(server.url).request("GET", "/a\r\nX-Evil: 1\r\n")
+    connect(server.url).request(Request("GET", "/a\r\nX-Evil: 1\r\n"))
     assert server.requests[0].target == "/a%0D%0AX-Evil:%201%0D%0A"
 
 
 def test_cookies_that_the_server_sets_are_not_sent_back(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(b"", 200, "Set-Cookie: m=1")
     transport = connect(server.url)
-    transport.request("GET", "/")
-    transport.request("GET", "/")
+    transport.request(Request("GET", "/"))
+    transport.request(Request("GET", "/"))
     assert all("cookie" not in request.headers for request in server.requests)
 
 
 def test_an_answer_that_is_no_json_is_the_servers_fault(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(b"<html>")
     with pytest.raises(ServerError, match=r"GET 127.0.0.1:\d+/x: the answer is not JSON"):
-        connect(server.url).request("GET", "/x").json()
+        connect(server.url).request(Request("GET", "/x")).json()
 
 
 @pytest.mark.parametrize(
@@ -102,14 +105,14 @@ def test_a_servers_words_become_one_short_printable_line(
     server: ScriptedServer, connect: Connect, body: bytes, headers: tuple[str, ...], words: str
 ) -> None:
     server.otherwise = answer(body, 400, *headers)
-    assert connect(server.url).request("GET", "/").words() == words
+    assert connect(server.url).request(Request("GET", "/")).words() == words
 
 
 def test_eight_threads_share_a_transport(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(b"[1]")
     transport = connect(server.url)
     with ThreadPoolExecutor(8) as threads:
-        bodies = list(threads.map(lambda _: transport.request("GET", "/").json(), range(80)))
+        bodies = list(threads.map(lambda _: transport.request(Request("GET", "/")).json(), range(80)))
     assert bodies == [[1]] * 80
     assert server.connections <= 8
 
@@ -127,9 +130,9 @@ def test_a_kept_connection_that_the_server_closed_meanwhile_is_replaced(
 
     server.answers(answer_and_close, answer(b"2"))
     transport = connect(server.url)
-    transport.request("POST", "/", body=b"x", once=True)
+    transport.request(Request("POST", "/", body=b"x"), once=True)
     assert closed.wait(10)
-    assert transport.request("POST", "/", body=b"x", once=True).body == b"2"
+    assert transport.request(Request("POST", "/", body=b"x"), once=True).body == b"2"
     assert pauses == []
 
 
@@ -142,7 +145,7 @@ def test_S8_a_redirect_is_an_error_that_names_the_other_host(
 ) -> None:
     server.otherwise = answer(b"", status, "Location: https://evil.invalid/x?y")
     with pytest.raises(ServerError, match=r"redirects to evil\.invalid, which is not followed"):
-        connect(server.url).request("GET", "/", headers={"Authorization": "Bearer secret"})
+        connect(server.url).request(Request("GET", "/", headers={"Authorization": "Bearer secret"}))
     assert len(server.requests) == 1
 
 
@@ -153,7 +156,7 @@ def test_S8_no_redirect_is_followed_wherever_it_claims_to_lead(
     head = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n"
     server.otherwise = head.encode("latin-1")
     with pytest.raises(ServerError) as caught:
-        connect(server.url, attempts=1).request("GET", "/")
+        connect(server.url, attempts=1).request(Request("GET", "/"))
     assert caught.value.message.isprintable()
     assert len(server.requests) == 1
 
@@ -205,7 +208,7 @@ def test_the_proxy_of_the_environment_gets_no_more_than_the_hosts_name(
     monkeypatch.setenv("NO_PROXY", "")
     server.otherwise = answer(b"", 403)
     with pytest.raises(ServerError, match="the proxy refuses: 403"):
-        connect("https://sync.invalid").request("GET", "/secret", headers={"Authorization": "Bearer secret"})
+        connect("https://sync.invalid").request(Request("GET", "/secret", headers={"Authorization": "Bearer secret"}))
     request = server.requests[0]
     assert (request.method, request.target) == ("CONNECT", "sync.invalid:443")
     assert request.headers["proxy-authorization"] == "Basic bWU6Z2VoZWlt"
@@ -233,7 +236,7 @@ def test_loopback_never_goes_through_a_proxy(
         monkeypatch.setenv(name, "http://192.0.2.1:1")
     monkeypatch.setenv("NO_PROXY", "")
     server.otherwise = answer(b"direct")
-    assert connect(server.url).request("GET", "/").body == b"direct"
+    assert connect(server.url).request(Request("GET", "/")).body == b"direct"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tmp_path: Path, pauses: list[float]) -> None:
@@ -251,7 +254,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tmp_path: Path
         thread.start()
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         with Transport(url, sleep=pauses.append) as transport, pytest.raises(ServerError, match="not trusted"):
-            transport.request("GET", "/")
+            transport.request(Request("GET", "/"))
         thread.join()
     assert pauses == []
 
@@ -274,7 +277,7 @@ def test_a_certificate_authority_of_ones_own_is_trusted_when_the_environment_nam
 
         served = threads.submit(serve)
         with Transport(f"https://127.0.0.1:{listener.getsockname()[1]}") as transport:
-            assert transport.request("GET", "/").body == b"trusted"
+            assert transport.request(Request("GET", "/")).body == b"trusted"
         served.result()
 
 
@@ -321,7 +324,7 @@ def test_S9_a_passing_trouble_is_waited_out_with_growing_pauses(
     server: ScriptedServer, connect: Connect, pauses: list[float], status: int
 ) -> None:
     server.answers(*[answer(b"later", status)] * 4, answer(b"now"))
-    assert connect(server.url).request("GET", "/").body == b"now"
+    assert connect(server.url).request(Request("GET", "/")).body == b"now"
     assert pauses == [0.5, 1.0, 2.0, 4.0]
 
 
@@ -331,7 +334,7 @@ def test_pauses_end_at_eight_seconds_and_the_jitter_is_full(server: ScriptedServ
     server.otherwise = answer(b"", 503)
     limits = Limits(attempts=8)
     with Transport(server.url, limits=limits, sleep=slept.append, jitter=lambda: next(shares)) as transport:
-        transport.request("GET", "/")
+        transport.request(Request("GET", "/"))
     assert slept == [0.5, 2.0, 4.0, 8.0, 8.0, 2.0]  # and one of no length
 
 
@@ -340,13 +343,13 @@ def test_S9_a_refusal_is_not_repeated(
     server: ScriptedServer, connect: Connect, pauses: list[float], status: int
 ) -> None:
     server.otherwise = answer(b"no", status)
-    assert connect(server.url).request("GET", "/").status == status
+    assert connect(server.url).request(Request("GET", "/")).status == status
     assert (len(server.requests), pauses) == (1, [])
 
 
 def test_S9_a_server_that_goes_on_failing_has_the_last_word(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(b"storage error", 500)
-    got = connect(server.url, attempts=3).request("GET", "/")
+    got = connect(server.url, attempts=3).request(Request("GET", "/"))
     assert (got.words(), len(server.requests)) == ("500 storage error", 3)
 
 
@@ -355,9 +358,9 @@ def test_a_request_that_must_not_be_repeated_is_sent_once(
 ) -> None:
     server.answers(answer(b"", 500), b"")
     transport = connect(server.url)
-    assert transport.request("POST", "/", body=b"x", once=True, passing=is_never_passing).status == 500
+    assert transport.request(Request("POST", "/", body=b"x"), once=True, passing=is_never_passing).status == 500
     with pytest.raises(ServerError):
-        transport.request("POST", "/", body=b"x", once=True)
+        transport.request(Request("POST", "/", body=b"x"), once=True)
     assert (len(server.requests), pauses) == (2, [])
 
 
@@ -366,14 +369,14 @@ def test_S9_a_server_that_says_when_to_come_back_is_obeyed(
     server: ScriptedServer, connect: Connect, pauses: list[float], header: str
 ) -> None:
     server.answers(answer(b"", 429, header), answer())
-    assert connect(server.url).request("GET", "/").status == 200
+    assert connect(server.url).request(Request("GET", "/")).status == 200
     assert pauses == [7.0]
 
 
 def test_a_date_to_come_back_is_understood(server: ScriptedServer, connect: Connect, pauses: list[float]) -> None:
     soon = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=30), usegmt=True)
     server.answers(answer(b"", 503, f"Retry-After: {soon}"), answer())
-    connect(server.url).request("GET", "/")
+    connect(server.url).request(Request("GET", "/"))
     assert 20 < pauses[0] <= 30
 
 
@@ -382,7 +385,7 @@ def test_S9_a_senseless_time_to_come_back_is_passed_over(
     server: ScriptedServer, connect: Connect, pauses: list[float], words: str
 ) -> None:
     server.answers(answer(b"", 503, f"Retry-After: {words}"), answer())
-    connect(server.url).request("GET", "/")
+    connect(server.url).request(Request("GET", "/"))
     assert pauses == [0.5]
 
 
@@ -390,7 +393,7 @@ def test_S9_a_server_that_asks_for_half_an_hour_is_not_waited_for(
     server: ScriptedServer, connect: Connect, pauses: list[float]
 ) -> None:
     server.otherwise = answer(b"", 429, "Retry-After: 1800")
-    got = connect(server.url).request("GET", "/")
+    got = connect(server.url).request(Request("GET", "/"))
     assert (got.status, got.retry_after(), len(server.requests), pauses) == (429, 1800.0, 1, [])
 
 
@@ -414,12 +417,12 @@ def test_S9_a_connection_that_breaks_anywhere_is_tried_again(
         return False
 
     server.answers(break_off, break_off, answer(b"whole"))
-    assert connect(server.url).request("GET", "/").body == b"whole"
+    assert connect(server.url).request(Request("GET", "/")).body == b"whole"
 
 
 def test_a_server_that_never_answers_is_an_error(server: ScriptedServer, connect: Connect) -> None:
     with pytest.raises(ServerError, match="the connection broke"):
-        connect(server.url, attempts=3).request("GET", "/x")
+        connect(server.url, attempts=3).request(Request("GET", "/x"))
     assert len(server.requests) == 6  # one such failure says less than a bad answer
 
 
@@ -427,7 +430,7 @@ def test_a_server_that_is_not_there_is_an_error(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ServerError, match="no connection"):
-        connect(f"http://127.0.0.1:{port}").request("GET", "/")
+        connect(f"http://127.0.0.1:{port}").request(Request("GET", "/"))
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
@@ -439,7 +442,7 @@ def test_S9_an_answer_that_drips_ends_at_the_deadline(server: ScriptedServer, co
 
     server.otherwise = drip
     with pytest.raises(ServerError, match="no whole answer in time"):
-        connect(server.url, request_seconds=0.2, attempts=1).request("GET", "/")
+        connect(server.url, request_seconds=0.2, attempts=1).request(Request("GET", "/"))
 
 
 def test_a_large_answer_over_a_slow_line_comes_whole_however_long_it_takes() -> None:
@@ -476,7 +479,7 @@ def test_an_upload_that_nobody_takes_ends_at_the_deadline(server: ScriptedServer
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         transport = connect(url, request_seconds=0.2, attempts=1)
         with pytest.raises(ServerError, match="in time"):
-            transport.request("POST", "/", body=bytes(32 * MIB))
+            transport.request(Request("POST", "/", body=bytes(32 * MIB)))
 
 
 def test_closing_ends_what_other_threads_wait_for(server: ScriptedServer) -> None:
@@ -489,7 +492,7 @@ def test_closing_ends_what_other_threads_wait_for(server: ScriptedServer) -> Non
     server.otherwise = hang
     transport = Transport(server.url)
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(transport.request, "GET", "/")
+        waiting = threads.submit(transport.request, Request("GET", "/"))
         assert arrived.wait(10)
         transport.close()
         with pytest.raises(ServerError, match="closed here"):
@@ -506,7 +509,7 @@ def test_closing_ends_a_pause(server: ScriptedServer) -> None:
     server.otherwise = fail
     transport = Transport(server.url)
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(transport.request, "GET", "/")
+        waiting = threads.submit(transport.request, Request("GET", "/"))
         assert failed.wait(10)
         transport.close()
         with pytest.raises(ServerError, match="closed here"):
@@ -516,10 +519,10 @@ def test_closing_ends_a_pause(server: ScriptedServer) -> None:
 def test_a_closed_transport_opens_no_connection(server: ScriptedServer) -> None:
     server.otherwise = answer()
     transport = Transport(server.url)
-    transport.request("GET", "/")
+    transport.request(Request("GET", "/"))
     transport.close()
     with pytest.raises(ServerError, match="closed here"):
-        transport.request("GET", "/")
+        transport.request(Request("GET", "/"))
     assert len(server.requests) == 1
 
 
@@ -541,7 +544,7 @@ def test_S1_a_bomb_is_stopped_at_the_limit_and_costs_no_memory(
     tracemalloc.start()
     try:
         with pytest.raises(ServerError, match="larger than 1 MiB"):
-            transport.request("GET", "/")
+            transport.request(Request("GET", "/"))
         assert tracemalloc.get_traced_memory()[1] < 16 * MIB
     finally:
         tracemalloc.stop()
@@ -551,13 +554,13 @@ def test_S1_a_bomb_is_stopped_at_the_limit_and_costs_no_memory(
 def test_S1_a_bomb_in_a_bomb_is_not_opened(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(gzip.compress(zeros("gzip", 50 * MIB)), 200, "Content-Encoding: gzip, gzip")
     with pytest.raises(ServerError, match="coding that was not asked for"):
-        connect(server.url, attempts=1).request("GET", "/")
+        connect(server.url, attempts=1).request(Request("GET", "/"))
 
 
 def test_S1_an_answer_announced_too_large_is_not_read(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = b"HTTP/1.1 200 OK\r\nContent-Length: 500000000000\r\n\r\n"
     with pytest.raises(ServerError, match="larger than 256 MiB"):
-        connect(server.url).request("GET", "/")
+        connect(server.url).request(Request("GET", "/"))
 
 
 def test_a_body_that_breaks_off_is_received_again_from_its_beginning(server: ScriptedServer, connect: Connect) -> None:
@@ -576,19 +579,19 @@ def test_a_body_that_breaks_off_is_received_again_from_its_beginning(server: Scr
         return False
 
     server.answers(break_off, answer(b"busy", 503), whole)
-    assert connect(server.url).request("GET", "/", receive=receive).body == b"made of it"
+    assert connect(server.url).request(Request("GET", "/"), receive=receive).body == b"made of it"
     assert received == [b"01234", b"0123456789"]
 
 
 def test_the_words_of_an_error_are_not_received(server: ScriptedServer, connect: Connect) -> None:
     server.answers(answer(b"no such thing", 404))
-    assert connect(server.url).request("GET", "/", receive=lambda pieces: b"").words() == "404 no such thing"
+    assert connect(server.url).request(Request("GET", "/"), receive=lambda pieces: b"").words() == "404 no such thing"
 
 
 def test_S1_a_received_body_has_its_limit_too(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(zstandard.compress(bytes(5_000)), 200, "Content-Encoding: zstd")
     with pytest.raises(ServerError, match="larger than"):
-        connect(server.url, stream_bytes=4_999).request("GET", "/", receive=lambda pieces: b"".join(pieces))
+        connect(server.url, stream_bytes=4_999).request(Request("GET", "/"), receive=lambda pieces: b"".join(pieces))
 
 
 def test_S1_an_endless_answer_is_stopped_at_the_limit(server: ScriptedServer, connect: Connect) -> None:
@@ -599,12 +602,12 @@ def test_S1_an_endless_answer_is_stopped_at_the_limit(server: ScriptedServer, co
 
     server.otherwise = pour
     with pytest.raises(ServerError, match="larger than 1 MiB"):
-        connect(server.url, answer_bytes=MIB).request("GET", "/")
+        connect(server.url, answer_bytes=MIB).request(Request("GET", "/"))
 
 
 def test_an_answer_of_exactly_the_limit_is_taken(server: ScriptedServer, connect: Connect) -> None:
     server.otherwise = answer(zstandard.compress(bytes(1_000)), 200, "Content-Encoding: zstd")
-    assert len(connect(server.url, answer_bytes=1_000).request("GET", "/").body) == 1_000
+    assert len(connect(server.url, answer_bytes=1_000).request(Request("GET", "/")).body) == 1_000
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
@@ -615,7 +618,7 @@ def test_S1_a_compressed_answer_that_is_cut_or_damaged_is_tried_again(
     header = f"Content-Encoding: {coding}"
     damaged = b"\0" * 8 + whole[8:]
     server.answers(answer(whole[:-3], 200, header), answer(damaged, 200, header), answer(whole, 200, header))
-    assert connect(server.url).request("GET", "/").body == bytes(MIB)
+    assert connect(server.url).request(Request("GET", "/")).body == bytes(MIB)
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
@@ -625,7 +628,7 @@ def test_a_header_that_http_does_not_allow_is_refused_without_being_quoted(
     server: ScriptedServer, connect: Connect
 ) -> None:
     with pytest.raises(ServerError) as caught:
-        connect(server.url).request("GET", "/", headers={"Authorization": "Bearer geheim\r\nX-Evil: 1"})
+        connect(server.url).request(Request("GET", "/", headers={"Authorization": "Bearer geheim\r\nX-Evil: 1"}))
     assert "geheim" not in str(caught.value)
     assert server.requests == []
 
@@ -636,7 +639,7 @@ def test_neither_tokens_nor_cookies_are_logged(
     caplog.set_level(logging.DEBUG)
     server.answers(answer(b"", 503, "Set-Cookie: m=geheim"), answer(b"geheim", 200, "Set-Cookie: m=geheim"))
     headers = {"Authorization": "Bearer geheim", "Cookie": "geheim"}
-    got = connect(server.url).request("POST", "/x", headers=headers, body=b"geheim")
+    got = connect(server.url).request(Request("POST", "/x", headers=headers, body=b"geheim"))
     assert "/x: 503 (attempt 1)" in caplog.text
     assert "geheim" not in caplog.text + repr(got)
 

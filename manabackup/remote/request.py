@@ -1,0 +1,31 @@
+"""What is asked of a server, once or again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
+
+_IN_PATH = "/%:@!$&'()*+,;="
+"""What may stand in a path as it is (RFC 3986, section 3.3), ``%`` included: names come percent-encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, without what every request to the same server has in common."""
+
+    method: str
+    path: str
+    """Begins with ``/``; percent-encoded where it holds names."""
+    params: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+    def name(self, host: str) -> str:
+        """Method, host and path, for messages."""
+        return f"{self.method} {host}{quote(self.path, safe=_IN_PATH)}"
+
+    def url(self, base_url: str) -> str:
+        """Where it is sent."""
+        query = "?" + urlencode(self.params, errors="surrogatepass") if self.params else ""
+        return base_url + quote(self.path, safe=_IN_PATH) + query
