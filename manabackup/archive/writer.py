@@ -17,7 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from ..about import PRODUCT
-from ..crypto.seal import CipherSpool, SealingStream, SealParameters, SpoolFile, derive_key
+from ..crypto.seal import SealingStream, SealParameters, derive_key
+from ..crypto.spools import CipherSpool, SpoolFile
 from ..errors import DamagedArchiveError
 from ..limits import DEFAULT_LIMITS, GIB, KIB, Limits
 from ..text import jsontext

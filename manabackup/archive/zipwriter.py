@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..crypto.seal import CipherSpool
+from ..crypto.spools import CipherSpool
 from . import deflate
 
 STORED = 0

@@ -1,1 +1,1 @@
-"""Field values, recovery codes, master keys and the passphrase seal. No input or output happens here."""
+"""Field values, recovery codes, master keys, the passphrase seal, and bytes set aside. No file is opened here."""

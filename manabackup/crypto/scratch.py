@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from .seal import SpoolFile, cut_off
+from .spools import SpoolFile, cut_off
 
 _AES_BLOCK = 16
 

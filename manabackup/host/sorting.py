@@ -14,7 +14,7 @@ from itertools import accumulate, chain, groupby, islice
 from operator import itemgetter
 from typing import TypeAlias
 
-from ..crypto.seal import CipherSpool, SpoolFile
+from ..crypto.spools import CipherSpool, SpoolFile
 from ..limits import KIB, MIB
 from ..text import jsontext
 

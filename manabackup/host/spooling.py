@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..crypto.seal import SpoolFile
+from ..crypto.spools import SpoolFile
 from .output import beside, real_path, writing_to
 from .standard_output import StandardOutput
 
@@ -15,7 +15,7 @@ _FLAGS = os.O_RDWR | os.O_CLOEXEC
 
 
 def spool_files(output: Path | StandardOutput) -> Callable[[], SpoolFile]:
-    """Makes the files of :class:`~manabackup.crypto.seal.CipherSpool`, beside ``output``: there must be room anyway.
+    """Makes the files of :class:`~manabackup.crypto.spools.CipherSpool`, beside ``output``: there must be room anyway.
 
     For the standard output that is the folder for temporary files.
     """

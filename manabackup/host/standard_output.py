@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from ..crypto.seal import CipherSpool
+from ..crypto.spools import CipherSpool
 from ..errors import OutputError, UsageError
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from ..archive import names
 from ..archive.reader import Archive
 from ..archive.rowlines import not_in_order
-from ..crypto.seal import SpoolFile
+from ..crypto.spools import SpoolFile
 from ..errors import DamagedArchiveError, JSONTextError
 from ..host.sorting import LineSorter
 from ..text import jsontext

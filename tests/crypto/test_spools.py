@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from manabackup.crypto.scratch import ScratchFile
-from manabackup.crypto.seal import CipherSpool
+from manabackup.crypto.spools import CipherSpool
 
 SIZE = 3_000_000
 

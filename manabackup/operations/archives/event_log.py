@@ -12,7 +12,7 @@ from typing import Self
 
 from ...archive.v1 import EventArchive
 from ...crypto.scratch import Place, ScratchFile
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...errors import DamagedArchiveError
 from ...limits import DEFAULT_LIMITS, MIB, Limits
 from ...mirror import HeldCollection, Loss, MirrorPage, RawChange

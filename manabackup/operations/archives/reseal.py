@@ -13,7 +13,7 @@ from ...archive import names
 from ...archive.destination import Target, keep_complete, opened, writing
 from ...archive.reader import Archive, open_archive, open_outer
 from ...archive.writer import About, ArchiveWriter, Seal, Written
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...errors import UsageError
 from ...host.sorting import LineSorter
 from ...host.spooling import spool_files

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...archive import names
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
 from ...host.spooling import spool_files
 from ...mirror import UNREADABLE

@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from ...crypto.fields import split
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...errors import FieldDecryptionError
 from ...host.sorting import LineSorter
 from ...limits import MIB

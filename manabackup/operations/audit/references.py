@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from ...crypto.fields import is_encrypted
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
 from ...limits import MIB
 from ...model.projection import Record

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher, may_be_encrypted
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...errors import FieldDecryptionError, UsageError, WrongKeyError
 from ...limits import MIB
 from ...model import registry

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from ...archive.content import TableWriter
 from ...archive.destination import Target, keep_complete, named, opened, writing
 from ...archive.writer import ArchiveWriter, Seal
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...host.output import AtomicFile
 from ...host.processes import InOrder, cores_for
 from ...host.spooling import spool_files

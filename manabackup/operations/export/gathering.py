@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
 from ...limits import MIB
 from ...model.detached import DetachedChange

@@ -9,7 +9,7 @@ from ...archive import names
 from ...archive.content import TableWriter
 from ...archive.reader import Archive
 from ...archive.writer import ArchiveWriter
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...errors import DamagedArchiveError
 from ...host.processes import InOrder
 from ...host.sorting import LineSorter

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...errors import DamagedArchiveError, FieldDecryptionError
 from ...host.sorting import LineSorter
 from ...model.projection import MetaLineError, read_meta

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ...crypto.seal import SpoolFile
+from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
 from ...mirror import UNREADABLE, Snapshot
 from ...model.projection import fold
