@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.errors import JSONTextError
-from manabackup.text.jsonmembers import members
+from manabackup.text.jsonmembers import member_text, member_value, members, object_text, writable_members
 
 _TEXTS = st.text(st.characters(codec=None, exclude_categories=[]) | st.sampled_from('\\"{}[],: \ud83d'), max_size=8)
 _VALUES = st.recursive(
@@ -65,3 +65,19 @@ def test_what_is_no_object_is_refused(line: bytes) -> None:
 
 def test_an_empty_object_has_no_members() -> None:
     assert members(b"{}") == members(b" { } ") == {}
+
+
+@given(st.dictionaries(_TEXTS, _VALUES, max_size=5))
+def test_writable_members_are_written_as_they_stood(value: dict[str, Any]) -> None:
+    line = json.dumps(value, separators=(",", ":")).encode()
+    found = writable_members(line)
+    assert {name: member_text(member) for name, member in found.items()} == members(line)
+    for name, member in found.items():
+        if isinstance(value[name], str):
+            assert member_value(member) == value[name]
+    again = object_text(found)
+    assert list(members(again).items()) == list(members(line).items())
+
+
+def test_an_object_may_have_members_that_only_escapes_can_spell() -> None:
+    assert object_text({"id": "\ud83d", "\ud83d": 1, "a": "x"}) == b'{"id":"\\ud83d","\\ud83d":1,"a":"x"}'

@@ -85,6 +85,33 @@ def test_what_is_written_is_read_again(value: object) -> None:
 
 
 @given(values)
+def test_who_only_looks_sees_the_same_but_for_the_kind_of_numbers(value: object) -> None:
+    assert _floats(jsontext.parse_inexact(dumps(value))) == _floats(parse(dumps(value)))
+
+
+def _floats(value: object) -> object:
+    """A value with all its numbers as ``float``."""
+    if isinstance(value, list):
+        return [_floats(member) for member in value]
+    if isinstance(value, dict):
+        return {name: _floats(member) for name, member in value.items()}
+    if isinstance(value, Number):
+        return float(value.text)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+@given(values)
+def test_a_text_for_people_holds_the_same(value: object) -> None:
+    text = jsontext.dumps_indented(value)
+    assert text.endswith(b"\n")
+    assert dumps(parse(text)) == dumps(value)
+
+
+def test_a_text_for_people_has_a_line_for_each_member_in_the_order_given() -> None:
+    assert jsontext.dumps_indented({"b": [1], "a": {}}) == b'{\n  "b": [\n    1\n  ],\n  "a": {}\n}\n'
+
+
+@given(values)
 def test_the_exact_path_and_the_fast_one_agree(value: object) -> None:
     text = dumps(value)
     assert jsonexact.dumps(jsonexact.parse(text, 100)) == text
