@@ -14,6 +14,7 @@ from manabackup.sandbox.accounts import User
 from manabackup.sandbox.credentials import totp
 from manabackup.text import jsontext
 from tests.support import schemas
+from tests.support.patience import PATIENCE
 from tests.support.processes import PASSWORD, CommandLine, Finished
 
 EMAIL = "anna@example.org"
@@ -298,7 +299,7 @@ def test_sandbox_serve_tells_how_to_sign_in_and_ends_when_interrupted(manabackup
         done = manabackup("login", "--email", account["email"], "--json", env=env)
         assert done.record["userId"] == account["userId"]
         served.terminate()
-        _, said = served.communicate(timeout=120)
+        _, said = served.communicate(timeout=PATIENCE)
     finally:
         served.kill()
     assert (served.returncode, said) == (130, "error: interrupted\n")

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from manabackup.cli.terminal import json_line
 from manabackup.text import jsontext
+from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine
 
 HOSTILE = "a\x1b[2Jb\x07\u202ec\x9bd\ne\u2066"
@@ -165,7 +166,7 @@ def test_a_reader_that_has_had_enough_ends_the_command_quietly(trial: CommandLin
     assert process.stdout is not None
     process.stdout.read(10)
     process.stdout.close()
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said) == (1, "")
 
 
@@ -175,7 +176,7 @@ def test_an_interrupt_tidies_up_and_ends_with_130(trial: CommandLine, number: in
     assert process.stdout is not None
     assert process.stdout.readline().startswith('{"pid"')
     process.send_signal(number)
-    out, said = process.communicate(timeout=120)
+    out, said = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (130, "")
     assert said == "tidied up\nerror: interrupted\n"
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from manabackup.text import jsontext
+from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine
 
 HERE = Path(__file__).parent
@@ -128,7 +129,7 @@ class Runner:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(PATIENCE)
         self._process.stdout.close()
 
     def __call__(self, computer: CommandLine, *arguments: str, trouble: Trouble = Trouble(), root: Path) -> Ended:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import shutil
-import subprocess
 import sys
-import termios
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +13,12 @@ from pathlib import Path
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import Account, populate
+from tests.support import screen
+from tests.support.patience import PATIENCE
 
 from .documents import ROOT, Shown
 
 PASSPHRASE = "vier Dutzend blaue Gießkannen"
-_SECONDS = 30.0
-_ON_A_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
 _VARYING = (
     # What differs from run to run or between libraries that deflate, written as zeros and alike.
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d(\.\d+)?(Z|\+00:00)?| UTC)"), "0000-00-00 00:00"),
@@ -62,46 +54,22 @@ class Person:
 
     def types(self, command: str) -> str:
         """Runs a command and gives what the terminal shows, the command's end included if it failed."""
-        ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (50, 200))
-        process = subprocess.Popen(
-            [sys.executable, "-c", _ON_A_TERMINAL, "bash", "-o", "pipefail", "-c", command],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            cwd=self.home,
-            env=self.environ,
-        )
-        os.close(theirs)
+        ours, theirs = screen.open_terminal(50, 200)
+        process = screen.start_at(theirs, ["bash", "-o", "pipefail", "-c", command], self.environ, folder=self.home)
         try:
-            shown = self._converse(ours)
-            process.wait(_SECONDS)
+            shown = screen.all_shown(ours, self._answer)
+            process.wait(PATIENCE)
         finally:
             process.kill()
             process.wait()
-            os.close(ours)
         for address, name in self.addresses.items():
             shown = shown.replace(address, name)
         shown = shown.replace(str(self.home), "/home/anna")
         self.seen.append(shown)
         return shown
 
-    def _converse(self, terminal: int) -> str:
-        shown, answered = b"", 0
-        while select.select([terminal], [], [], _SECONDS)[0]:
-            try:
-                part = os.read(terminal, 4096)
-            except OSError:  # the last process that had it open is gone
-                break
-            if not part:
-                break
-            shown += part
-            for question, answer in self.answers.items():
-                if shown[answered:].endswith(question.encode()):
-                    answered = len(shown)
-                    os.write(terminal, answer.encode() + b"\n")
-        return shown.decode().replace("\r\n", "\n")
+    def _answer(self, shown: str) -> str | None:
+        return next((answer for question, answer in self.answers.items() if shown.endswith(question)), None)
 
 
 def without_varying(text: str) -> str:

@@ -19,6 +19,7 @@ from manabackup.text import jsontext
 from tests.formats.sarif import check_sarif
 from tests.operations.restore.line import Fault, Line
 from tests.support.homes import Computer, Newcomer, Owner, assert_refused, entry, move_in, on_a_screen, rows_of
+from tests.support.patience import PATIENCE
 from tests.support.schemas import check
 from tests.support.traffic import Traffic
 
@@ -443,7 +444,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
             return Fault(stored, None)
 
         line.fault = fault
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
         kills += process.returncode == -signal.SIGKILL
         line.fault = lambda pushed: None
         if kills == 1:
@@ -518,5 +519,5 @@ def test_two_runs_do_not_share_a_state_folder(at_home: Computer, newcomer: Newco
         second = at_home("audit")
         hold.release()
     assert second.code == 11, second.err
-    first.communicate(timeout=120)
+    first.communicate(timeout=PATIENCE)
     assert first.returncode == 0

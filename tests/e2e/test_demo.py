@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from manabackup.errors import DamagedArchiveError, OutputError, WrongPassphraseError
+from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine, Finished
 
-_SECONDS = 120
 _RECOVERY_CODE = re.compile(r"(?:[0-9A-F]{4}-){15}[0-9A-F]{4}")
 
 
@@ -38,7 +38,7 @@ def manabackup(tmp_path: Path) -> CommandLine:
 def _tour(home: CommandLine, *arguments: str) -> Finished:
     process = home.start("demo", "--no-progress", *arguments)
     try:
-        out, err = process.communicate(timeout=_SECONDS)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     return Finished(process.returncode, out, err)
@@ -127,7 +127,7 @@ def test_an_interrupted_tour_leaves_nothing_behind(manabackup: CommandLine, numb
         while not process.stdout.readline().startswith("$ manabackup login"):
             assert process.poll() is None
         process.send_signal(number)
-        _, err = process.communicate(timeout=_SECONDS)
+        _, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert (process.returncode, err) == (130, "error: interrupted\n")

@@ -12,6 +12,7 @@ import pytest
 from manabackup.operations.account.state import StateFolder
 from manabackup.sandbox import Sandbox
 from tests.support.homes import Computer, Newcomer, Owner, assert_refused, manifest_of
+from tests.support.patience import PATIENCE
 from tests.support.traffic import Traffic
 
 
@@ -90,7 +91,7 @@ def test_two_runs_on_one_state_folder_do_not_meet(here: Computer, traffic: Traff
         for arguments in (["pull"], ["export", "-o", str(here.archive)], ["logout"]):
             assert_refused(here(*arguments), 11, f"process {first.pid}")
         held.release()
-        out, err = first.communicate(timeout=120)
+        out, err = first.communicate(timeout=PATIENCE)
     assert (first.returncode, err) == (0, "")
     assert out.startswith("{")
 

@@ -24,7 +24,8 @@ from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.text import jsontext
 from tests.support.homes import Computer, Owner, filled, manifest_of, move_in, rows_of
-from tests.support.traffic import PATIENCE, Traffic
+from tests.support.patience import PATIENCE
+from tests.support.traffic import Traffic
 
 ROUNDS = int(os.environ.get("MANABACKUP_KILL_ROUNDS", "2"))
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]

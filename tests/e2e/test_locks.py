@@ -11,7 +11,8 @@ import pytest
 from manabackup.host.output import AtomicFile
 from manabackup.operations.account.state import StateFolder
 from tests.support.homes import Computer, Owner, assert_refused
-from tests.support.traffic import PATIENCE, Traffic
+from tests.support.patience import PATIENCE
+from tests.support.traffic import Traffic
 
 
 def contents(computer: Computer) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.support.archives import PERSONAL, entries, opened, ours
 from tests.support.homes import PASSPHRASE, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
+from tests.support.patience import PATIENCE
 from tests.support.schemas import check
 
 KEY = bytes(range(32))
@@ -313,7 +314,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_left(command: str, exported:
         capture_output=True,
         text=True,
         env=stocked.environ,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 17, done.stderr

@@ -23,6 +23,7 @@ from manabackup.sandbox import Sandbox, StoredChange
 from manabackup.text import jsontext
 from tests.operations.restore.line import Fault, Line
 from tests.support.homes import START, Computer, Newcomer, Owner, Rows, assert_refused, rows_of
+from tests.support.patience import PATIENCE
 from tests.support.reference_client import Client
 from tests.support.schemas import check
 from tests.support.traffic import Traffic
@@ -443,7 +444,7 @@ def killed_at_push(computer: Computer, line: Line, archive: Path, *, stored: int
         return Fault(stored, None)
 
     line.fault = fault
-    process.communicate(timeout=120)
+    process.communicate(timeout=PATIENCE)
     line.fault = lambda pushed: None
     return process.returncode == -signal.SIGKILL
 
@@ -473,7 +474,7 @@ def test_L1_a_restore_that_is_killed_at_any_moment_completes_in_the_end(
         process = crowded.start("restore", str(much), "--yes")
         timer = threading.Timer(chance.uniform(0.2, 2.5), process.kill)
         timer.start()
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
         timer.cancel()
     line.fault = lambda pushed: None
     record = restored(crowded, much)
@@ -544,7 +545,7 @@ def test_L3_two_restores_do_not_share_a_state_folder(crowded: Computer, much: Pa
         second = crowded("restore", str(much), "--yes")
         hold.release()
     assert second.code == 11, second.err
-    first.communicate(timeout=120)
+    first.communicate(timeout=PATIENCE)
     assert first.returncode == 0
 
 
@@ -559,7 +560,7 @@ def test_L4_an_interrupt_is_no_traceback_and_the_next_run_goes_on(
         return Fault(None, None)
 
     line.fault = fault
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=PATIENCE)
     line.fault = lambda pushed: None
     assert process.returncode == 130
     assert "Traceback" not in err

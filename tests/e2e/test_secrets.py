@@ -21,7 +21,8 @@ from manabackup.sandbox.credentials import totp
 from manabackup.sandbox.plan import Plan
 from manabackup.text import jsontext
 from tests.support.homes import PASSPHRASE, Computer, Owner, entry, move_in
-from tests.support.traffic import PATIENCE, Traffic
+from tests.support.patience import PATIENCE
+from tests.support.traffic import Traffic
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from manabackup.errors import LostProcessError
 from manabackup.host.processes import InOrder, cores
+from tests.support.patience import PATIENCE
 
 # The test runner has threads of its own. None of them holds anything that these processes use.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -163,6 +164,6 @@ def _is_alive(process: int) -> bool:
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline

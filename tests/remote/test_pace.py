@@ -13,6 +13,7 @@ from manabackup.limits import Limits
 from manabackup.remote.pace import Pace
 from manabackup.remote.request import Request
 from manabackup.remote.transport import Transport
+from tests.support.patience import PATIENCE
 
 from .scripted_server import ScriptedServer, answer
 
@@ -126,7 +127,7 @@ def test_S9_a_time_to_come_back_counts_for_all_connections(server: ScriptedServe
     transport = Transport(server.url, sleep=sleep, jitter=lambda: 1.0, clock=time)
 
     def ask(_: int) -> None:
-        refused.wait(30)
+        refused.wait(PATIENCE)
         transport.request(Request("GET", "/"))
         arrived.append(time.now)
 

@@ -33,6 +33,7 @@ from manabackup.remote.deadlines import Patience
 from manabackup.remote.decoding import BrokenCodingError, TooLargeError, decoded, read_body
 from manabackup.remote.request import Request
 from manabackup.remote.transport import Transport, is_never_passing
+from tests.support.patience import PATIENCE
 
 from .scripted_server import ScriptedServer, answer
 
@@ -487,7 +488,7 @@ def test_closing_ends_what_other_threads_wait_for(server: ScriptedServer) -> Non
 
     def hang(_: socket.socket) -> None:
         arrived.set()
-        server.over.wait(30)
+        server.over.wait(PATIENCE)
 
     server.otherwise = hang
     transport = Transport(server.url)
@@ -496,7 +497,7 @@ def test_closing_ends_what_other_threads_wait_for(server: ScriptedServer) -> Non
         assert arrived.wait(10)
         transport.close()
         with pytest.raises(ServerError, match="closed here"):
-            waiting.result(timeout=10)
+            waiting.result(timeout=PATIENCE)
 
 
 def test_closing_ends_a_pause(server: ScriptedServer) -> None:
@@ -513,7 +514,7 @@ def test_closing_ends_a_pause(server: ScriptedServer) -> None:
         assert failed.wait(10)
         transport.close()
         with pytest.raises(ServerError, match="closed here"):
-            waiting.result(timeout=10)
+            waiting.result(timeout=PATIENCE)
 
 
 def test_a_closed_transport_opens_no_connection(server: ScriptedServer) -> None:

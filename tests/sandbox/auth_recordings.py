@@ -24,6 +24,7 @@ from manabackup.sandbox.accounts import BOOTSTRAP_CLIENT, Accounts
 from manabackup.sandbox.auth import auth_app
 from manabackup.sandbox.server import HTTPServer
 from manabackup.text import jsontext
+from tests.support.patience import PATIENCE
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts" / "auth"
 ISSUER = "http://127.0.0.1:3011"
@@ -134,7 +135,7 @@ def send(
     port: int, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"", *, length: int = 0
 ) -> Answer:
     """One request with just these headers. ``length`` announces a body that is not sent."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
         connection.putrequest(method, path, skip_host="host" in _lower(headers), skip_accept_encoding=True)
         for name, value in (headers or {}).items():
             connection.putheader(name, value)

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
+from tests.support.patience import PATIENCE
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts"
 
@@ -81,7 +82,7 @@ class Replay:
     ) -> tuple[int | None, set[tuple[str, str]], str]:
         target = urlsplit(self.url)
         assert target.hostname is not None
-        connection = http.client.HTTPConnection(target.hostname, target.port, timeout=120)
+        connection = http.client.HTTPConnection(target.hostname, target.port, timeout=PATIENCE)
         try:
             connection.putrequest(request["method"], self._path(request["path"]), skip_accept_encoding=True)
             sent = {name.lower(): value for name, value in request["headers"].items()}

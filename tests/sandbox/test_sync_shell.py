@@ -14,6 +14,7 @@ import pytest
 
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.answers import ASGIApp, Receive, Scope, Send
+from tests.support.patience import PATIENCE
 
 from .sync_recordings import register
 from .test_sync_findings import EPOCH, client, pull, push
@@ -41,7 +42,7 @@ def test_a_port_that_is_taken_is_an_error_at_once() -> None:
 
 def test_closing_does_not_wait_for_idle_connections() -> None:
     with Sandbox() as box:
-        idle = socket.create_connection(("127.0.0.1", int(box.url.rpartition(":")[2])), timeout=120)
+        idle = socket.create_connection(("127.0.0.1", int(box.url.rpartition(":")[2])), timeout=PATIENCE)
         idle.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(5) == b"HTTP/"
     with idle:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from manabackup.sandbox import Sandbox
+from tests.support.patience import PATIENCE
 
 from .sync_recordings import load, register
 from .test_sync_findings import client, pull, push
@@ -65,7 +66,7 @@ def opened(
     target = urlsplit(server.url)
     assert target.hostname is not None
     assert target.port is not None
-    connection = socket.create_connection((target.hostname, target.port), timeout=120)
+    connection = socket.create_connection((target.hostname, target.port), timeout=PATIENCE)
     head = f"{request} HTTP/1.1\r\nHost: sandbox\r\nX-Client-Id: {client_id}\r\n"
     connection.sendall(head.encode() + f"Authorization: Bearer {server.accounts.issue_token(user)}\r\n".encode() + body)
     stream = Stream(connection)

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from tests.support.patience import PATIENCE
+
 from .warm import LENGTH
 
 _ROOT = Path(__file__).parents[2]
@@ -127,7 +129,7 @@ def _warm() -> tuple[socket.socket, threading.Lock]:
 
     def end() -> None:
         ours.close()
-        process.wait(30)
+        process.wait(PATIENCE)
 
     atexit.register(end)
     return ours, threading.Lock()

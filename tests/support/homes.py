@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import shutil
 import subprocess
 import zipfile
@@ -19,7 +18,9 @@ from manabackup.sandbox.plan import Plan, Truth
 from manabackup.sandbox.population import Account, populate
 from manabackup.text import jsontext
 from manabackup.text.jsontext import JSON
+from tests.support.patience import PATIENCE
 
+from . import screen
 from .processes import CommandLine, Finished
 
 PASSPHRASE = "Grüße an die Überraschung 🔑"
@@ -169,7 +170,7 @@ def manifest_of(path: Path) -> dict[str, JSON]:
 
 def on_a_screen(computer: Computer, *arguments: str) -> tuple[int, str]:
     """The exit code, and all that a terminal gets to see of a command's two outputs."""
-    ours, theirs = pty.openpty()
+    ours, theirs = screen.open_terminal()
     process = subprocess.Popen(
         [*computer.program, *arguments],
         stdin=subprocess.DEVNULL,
@@ -179,15 +180,8 @@ def on_a_screen(computer: Computer, *arguments: str) -> tuple[int, str]:
         env=computer.environ,
     )
     os.close(theirs)
-    shown = b""
-    try:
-        while part := os.read(ours, 65_536):
-            shown += part
-    except OSError:  # the last process that had it open is gone
-        pass
-    finally:
-        os.close(ours)
-    return process.wait(120), shown.decode().replace("\r\n", "\n")
+    shown = screen.all_shown(ours)
+    return process.wait(PATIENCE), shown
 
 
 def assert_refused(done: Finished, code: int, words: str = "") -> None:

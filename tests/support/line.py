@@ -21,9 +21,9 @@ from typing import Any, NamedTuple, TypeAlias
 from manabackup.sandbox.answers import TRANSPORT, ASGIApp, Message, Receive, Scope, Send
 from manabackup.text import jsontext
 
+from .patience import PATIENCE
+
 JSON: TypeAlias = Any
-PATIENCE = 120.0
-"""Seconds that anything here may take; nothing does unless it is broken."""
 
 
 class Answer(NamedTuple):

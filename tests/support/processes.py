@@ -7,30 +7,21 @@ from __future__ import annotations
 
 import io
 import os
-import pty
-import select
 import subprocess
 import sys
 import tempfile
-import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from manabackup.text import jsontext
+from tests.support.patience import PATIENCE
 
-from . import forks
+from . import forks, screen
 
 TRIAL = [sys.executable, str(Path(__file__).parents[1] / "cli" / "trial_commands.py")]
 MANABACKUP = [sys.executable, "-m", "manabackup"]
 PASSWORD = "Straße hunter2 "
-_SECONDS = 120.0
-"""What nothing here takes unless it is broken, on a busy machine either."""
-_ON_A_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,7 @@ class CommandLine:
     def __call__(self, *arguments: str, env: Mapping[str, str] = {}, stdin: str = "") -> Finished:
         command, environ = [*self.program, *arguments], {**self.environ, **env}
         if not self.cold and forks.can_fork(command, environ):
-            code, out, err = forks.run(command, environ, stdin.encode(), _SECONDS)
+            code, out, err = forks.run(command, environ, stdin.encode(), PATIENCE)
             return Finished(code, _text(out), _text(err))
         done = subprocess.run(
             command,
@@ -75,7 +66,7 @@ class CommandLine:
             capture_output=True,
             text=True,
             errors="surrogateescape",
-            timeout=_SECONDS,
+            timeout=PATIENCE,
             start_new_session=True,  # no terminal to ask at
             env=environ,
             check=False,
@@ -96,59 +87,25 @@ class CommandLine:
 
     def at_terminal(self, *arguments: str, typed: Sequence[str] = (), env: Mapping[str, str] = {}) -> Finished:
         """With a terminal for input and messages, where a line is typed at each question; ``err`` is what it shows."""
-        ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (24, 80))
+        ours, theirs = screen.open_terminal()
         command, environ = [*self.program, *arguments], {**self.environ, **env}
-        if not self.cold and forks.can_fork(command, environ):
-            return _forked_at_terminal(command, environ, ours, theirs, typed)
-        process = subprocess.Popen(
-            [sys.executable, "-c", _ON_A_TERMINAL, *command],
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            start_new_session=True,
-            env=environ,
-        )
-        os.close(theirs)
-        try:
-            shown = _converse(ours, list(typed))
-            out, _ = process.communicate(timeout=_SECONDS)
-        finally:
-            process.kill()
-            os.close(ours)
-        return Finished(process.returncode, out.decode(), shown.replace("\r\n", "\n"))
-
-
-def _forked_at_terminal(
-    command: Sequence[str], environ: Mapping[str, str], ours: int, theirs: int, typed: Sequence[str]
-) -> Finished:
-    with tempfile.TemporaryFile() as out:
-        fork = forks.start(command, environ, (theirs, out.fileno(), theirs), terminal=True)
-        os.close(theirs)
-        try:
-            shown = _converse(ours, list(typed))
-            code = fork.wait(_SECONDS)
-        finally:
-            os.close(ours)
-        out.seek(0)
-        return Finished(code, out.read().decode(), shown.replace("\r\n", "\n"))
+        typist = screen.in_turn(typed)
+        with tempfile.TemporaryFile() as out:
+            if not self.cold and forks.can_fork(command, environ):
+                fork = forks.start(command, environ, (theirs, out.fileno(), theirs), terminal=True)
+                os.close(theirs)
+                shown = screen.all_shown(ours, typist)
+                code = fork.wait(PATIENCE)
+            else:
+                process = screen.start_at(theirs, command, environ, stdout=out.fileno())
+                try:
+                    shown = screen.all_shown(ours, typist)
+                    code = process.wait(PATIENCE)
+                finally:
+                    process.kill()
+            out.seek(0)
+            return Finished(code, out.read().decode(), shown)
 
 
 def _text(data: bytes) -> str:
     return io.TextIOWrapper(io.BytesIO(data), errors="surrogateescape").read()  # with universal line ends
-
-
-def _converse(terminal: int, answers: list[str]) -> str:
-    shown, seen = b"", 0
-    while select.select([terminal], [], [], _SECONDS)[0]:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:  # the last process that had it open is gone
-            break
-        if not part:
-            break
-        shown += part
-        if shown[seen:].endswith(b": ") and answers:
-            seen = len(shown)
-            os.write(terminal, answers.pop(0).encode() + b"\n")
-    return shown.decode()

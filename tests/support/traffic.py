@@ -11,8 +11,8 @@ from typing import Any
 
 from manabackup.sandbox.answers import ASGIApp, Receive, Scope, Send
 
-PATIENCE = 120.0
-"""Seconds that anything here may take; nothing does unless it is broken."""
+from .patience import PATIENCE
+
 Reply = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
 
 

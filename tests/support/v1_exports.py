@@ -1,6 +1,6 @@
 """Makes ``.mana`` v1 archives as the sync server streamed them, and the fixtures in ``fixtures/v1``.
 
-``python -m tests.archive.v1_exports`` writes the fixtures anew. Source of the form: ``formats/mana-v1.md``.
+``python -m tests.support.v1_exports`` writes the fixtures anew. Source of the form: ``formats/mana-v1.md``.
 """
 
 from __future__ import annotations

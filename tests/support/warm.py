@@ -1,8 +1,8 @@
 """A process that has the whole program in memory, and forks one for each order: a command then costs what it does.
 
-Called as ``python -m tests.cli.warm DESCRIPTOR``, the descriptor being one end of a pair of stream sockets. An order is
-its length in eight bytes, together with four descriptors (standard input, output, error, and where to tell how it
-goes), and then a JSON object: ``run`` (what stands behind ``python``: ``["-m", MODULE, …]`` or ``[FILE, …]``),
+Called as ``python -m tests.support.warm DESCRIPTOR``, the descriptor being one end of a pair of stream sockets. An
+order is its length in eight bytes, together with four descriptors (standard input, output, error, and where to tell
+how it goes), and then a JSON object: ``run`` (what stands behind ``python``: ``["-m", MODULE, …]`` or ``[FILE, …]``),
 ``environ``, ``folder`` and ``terminal`` (the standard input is one, and becomes the controlling one). What is told is
 the process id, a line feed, and the exit code as ``subprocess`` has it.
 

@@ -22,6 +22,7 @@ from manabackup.host import keyring_store
 from manabackup.host.keyring_store import Keyring, platform_keyring
 from manabackup.operations.account.state import SessionStore, StateFolder, default_root
 from manabackup.remote.session import Session
+from tests.support.patience import PATIENCE
 
 SESSION = Session("https://auth.mana.how", "u1", "me@example.invalid", "mana.session_token=geheim.abc%3D")
 
@@ -234,7 +235,7 @@ def test_L3_a_run_that_may_wait_begins_when_the_other_one_ends(folder: StateFold
         told.set()
 
     def end_the_other() -> None:
-        assert told.wait(30)
+        assert told.wait(PATIENCE)
         held.__exit__(None, None, None)
 
     held.__enter__()
