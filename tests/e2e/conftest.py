@@ -11,21 +11,21 @@ import pytest
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from tests.support.homes import Computer, Newcomer, Owner, move_in
-from tests.support.traffic import Traffic
+from tests.support.line import Line
 
 PLAN = Plan(seed=21, rows=300, oddities=True)
 
 
 @pytest.fixture(scope="module")
-def traffic() -> Traffic:
+def line() -> Line:
     """What passes between the program and ``box``."""
-    return Traffic()
+    return Line()
 
 
 @pytest.fixture(scope="module")
-def box(traffic: Traffic) -> Iterator[Sandbox]:
+def box(line: Line) -> Iterator[Sandbox]:
     """The servers."""
-    with Sandbox(middleware=[traffic]) as running:
+    with Sandbox(middleware=[line]) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from manabackup.sandbox import Sandbox
 from tests.support.homes import Computer, Newcomer, Owner, assert_refused, filled, rows_of
-from tests.support.traffic import Traffic
+from tests.support.line import Line
 
 
 def test_from_sign_in_to_sign_out(owner: Owner, box: Sandbox, tmp_path: Path) -> None:
@@ -90,10 +90,10 @@ def test_a_command_is_asked_again_when_its_token_is_refused(newcomer: Newcomer, 
 
 
 def test_S9_a_token_that_is_refused_in_the_middle_is_renewed_by_the_session(
-    here: Computer, owner: Owner, traffic: Traffic
+    here: Computer, owner: Owner, line: Line
 ) -> None:
     refused = {"/sync/notes", "/sync/todo", "/api/v1/me/data/export"}
-    seen = len(traffic.requests)
+    seen = len(line.asked)
 
     def reply(method: str, target: str) -> tuple[int, bytes] | None:
         if target in refused:
@@ -101,16 +101,16 @@ def test_S9_a_token_that_is_refused_in_the_middle_is_renewed_by_the_session(
             return 401, b"unauthorized: token is expired"
         return None
 
-    with traffic.answering(reply):
+    with line.answering(reply):
         assert here.export().code == 0
     assert not refused
     assert filled(rows_of(here.archive)) == owner.live
-    asked = [target for _, target in traffic.requests[seen:] if target == "/api/auth/token"]
+    asked = [target for _, target in line.asked[seen:] if target == "/api/auth/token"]
     assert 2 <= len(asked) <= 4
 
 
 def test_S9_servers_that_cannot_check_tokens_for_a_moment_are_waited_for(
-    newcomer: Newcomer, theirs: Computer, traffic: Traffic
+    newcomer: Newcomer, theirs: Computer, line: Line
 ) -> None:
     newcomer.write({"id": "n1", "data": {"title": newcomer.sealed("x")}})
     outage = ["unauthorized: fetch JWKS: connection refused"]
@@ -118,22 +118,22 @@ def test_S9_servers_that_cannot_check_tokens_for_a_moment_are_waited_for(
     def reply(method: str, target: str) -> tuple[int, bytes] | None:
         return (401, outage.pop().encode()) if target.startswith("/sync/") and outage else None
 
-    with traffic.answering(reply):
+    with line.answering(reply):
         assert theirs.export().code == 0
     assert not outage
     assert "n1" in rows_of(theirs.archive)["notes"]
 
 
 def test_S8_a_token_is_sent_to_the_two_servers_that_were_named_and_to_no_other(
-    newcomer: Newcomer, theirs: Computer, box: Sandbox, traffic: Traffic
+    newcomer: Newcomer, theirs: Computer, box: Sandbox, line: Line
 ) -> None:
-    elsewhere = Traffic()
+    elsewhere = Line()
     with Sandbox(middleware=[elsewhere]) as other:
 
         def reply(method: str, target: str) -> tuple[int, bytes, dict[str, str]] | None:
             return (307, b"", {"Location": other.url + target}) if target.startswith("/sync/") else None
 
-        with traffic.answering(reply):
+        with line.answering(reply):
             assert_refused(theirs.export(), 14, "redirects to 127.0.0.1")
     assert elsewhere.requests == []
 

@@ -17,11 +17,10 @@ from manabackup.model.projection import fold
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.formats.sarif import check_sarif
-from tests.operations.restore.line import Fault, Line
 from tests.support.homes import Computer, Newcomer, Owner, assert_refused, entry, move_in, on_a_screen, rows_of
+from tests.support.line import Line, Spoiled
 from tests.support.patience import PATIENCE
 from tests.support.schemas import check
-from tests.support.traffic import Traffic
 
 from .conftest import PLAN
 
@@ -32,24 +31,10 @@ THEN = "2026-01-02T03:04:05.678Z"
 REGISTRY = registry.load()
 
 
-@pytest.fixture(scope="module")
-def line() -> Line:
-    """Where pushes go wrong."""
-    return Line()
-
-
-@pytest.fixture(scope="module")
-def box(traffic: Traffic, line: Line) -> Iterator[Sandbox]:
-    """The servers."""
-    with Sandbox(middleware=[traffic, line]) as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
 def fair_weather(line: Line) -> None:
     """Nothing goes wrong to begin with."""
-    line.fault = lambda pushed: None
-    line.pushed.clear()
+    line.forget()
 
 
 @pytest.fixture
@@ -268,11 +253,11 @@ def test_without_the_key_everything_is_found_that_needs_none(stocked: Computer) 
     assert "foreignCiphertext" not in found(record, "foreignCiphertext")
 
 
-def test_without_the_servers_the_mirror_tells_the_same(stocked: Computer, traffic: Traffic) -> None:
+def test_without_the_servers_the_mirror_tells_the_same(stocked: Computer, line: Line) -> None:
     whole = audited(stocked)
-    traffic.requests.clear()
+    line.requests.clear()
     record = audited(stocked, "--offline")
-    assert traffic.requests == []
+    assert line.requests == []
     assert record["pulledAt"] is not None
     assert record["findings"] == whole["findings"]
     assert record["vault"]["mode"] == "zero-knowledge"
@@ -358,9 +343,9 @@ def test_combinations_that_make_no_sense_are_refused(stocked: Computer, argument
 
 
 @pytest.fixture(scope="module")
-def own_box(traffic: Traffic) -> Iterator[Sandbox]:
+def own_box(line: Line) -> Iterator[Sandbox]:
     """Servers whose accounts may be changed."""
-    with Sandbox(middleware=[traffic]) as running:
+    with Sandbox(middleware=[line]) as running:
         yield running
 
 
@@ -439,14 +424,14 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
     for stored in (0, 1, 7, 40, None):
         process = at_home.start("audit", "--fix-plaintext", "--yes")
 
-        def fault(pushed: Any, process: Any = process, stored: int | None = stored) -> Fault:
+        def fault(pushed: Any, process: Any = process, stored: int | None = stored) -> Spoiled:
             process.send_signal(signal.SIGKILL)
-            return Fault(stored, None)
+            return Spoiled(stored, None)
 
-        line.fault = fault
+        line.push_fault = fault
         process.communicate(timeout=PATIENCE)
         kills += process.returncode == -signal.SIGKILL
-        line.fault = lambda pushed: None
+        line.push_fault = lambda pushed: None
         if kills == 1:
             refused = at_home("audit", "--fix-plaintext", "--yes", "--replace-ai")
             assert_refused(refused, 1, "not finished")
@@ -471,10 +456,10 @@ def test_a_row_that_the_server_refuses_is_reported_and_the_others_go_on(
     note(newcomer, "bad", home, title="x")
     note(newcomer, "good", home, title="x")
 
-    def fault(pushed: Any) -> Fault | None:
-        return Fault(0, 400, "no") if any(change["id"] == "bad" for change in pushed.changes) else None
+    def fault(pushed: Any) -> Spoiled | None:
+        return Spoiled(0, 400, "no") if any(change["id"] == "bad" for change in pushed.changes) else None
 
-    line.fault = fault
+    line.push_fault = fault
     record = audited(at_home, "--fix-plaintext", "--yes")
     assert (record["fix"]["updated"], record["fix"]["failed"]) == (1, 1)
     assert [case["id"] for case in record["fix"]["notFixed"]] == ["bad"]
@@ -511,9 +496,9 @@ def test_S7_nothing_is_encrypted_under_a_key_that_the_server_gives_out_in_place_
     assert "--accept-new-key" in done.err
 
 
-def test_two_runs_do_not_share_a_state_folder(at_home: Computer, newcomer: Newcomer, traffic: Traffic) -> None:
+def test_two_runs_do_not_share_a_state_folder(at_home: Computer, newcomer: Newcomer, line: Line) -> None:
     note(newcomer, "n", title="x")
-    with traffic.holding("/sync/notes") as hold:
+    with line.holding("/sync/notes") as hold:
         first = at_home.start("audit", "--fix-plaintext", "--yes")
         hold.wait()
         second = at_home("audit")

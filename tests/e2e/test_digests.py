@@ -18,7 +18,7 @@ from manabackup.archive import deflate
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from tests.support.homes import Computer, entry, manifest_of, move_in
-from tests.support.traffic import Reply, Traffic
+from tests.support.line import Line, Reply, replying
 
 NOW = 4_070_908_800_000_000_000
 """2099-01-01 on the servers, in nanoseconds: what they lend lasts for days and is still good by any client's clock."""
@@ -81,7 +81,7 @@ def _content(path: Path) -> str:
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_the_archive_of_a_known_account_is_known_to_the_byte(tmp_path: Path, name: str) -> None:
     pinned = ACCOUNTS[name]
-    with Sandbox(clock=lambda: NOW, middleware=[Traffic(reply=_summary)]) as box:
+    with Sandbox(clock=lambda: NOW, middleware=[Line(replying(_summary))]) as box:
         computer = move_in(box, pinned.plan).sign_in(Computer(tmp_path, box.url))
         done = computer.export(env={"SOURCE_DATE_EPOCH": EPOCH})
     assert done.code == 0, done.err

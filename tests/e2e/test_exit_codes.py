@@ -12,8 +12,8 @@ import pytest
 from manabackup.operations.account.state import StateFolder
 from manabackup.sandbox import Sandbox
 from tests.support.homes import Computer, Newcomer, Owner, assert_refused, manifest_of
+from tests.support.line import Line
 from tests.support.patience import PATIENCE
-from tests.support.traffic import Traffic
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_S9_an_inactive_subscription_is_16_and_what_is_held_can_still_be_exporte
         box.accounts.set_subscription(owner.account.user_id, active=True)
 
 
-def test_an_account_that_the_server_refuses_is_13(theirs: Computer, traffic: Traffic) -> None:
-    with traffic.answering(lambda method, target: (403, b"banned") if target.startswith("/sync/") else None):
+def test_an_account_that_the_server_refuses_is_13(theirs: Computer, line: Line) -> None:
+    with line.answering(lambda method, target: (403, b"banned") if target.startswith("/sync/") else None):
         assert_refused(theirs("pull"), 13, "banned")
 
 
@@ -74,9 +74,9 @@ def test_a_server_that_is_not_there_is_14_and_what_is_held_can_still_be_exported
     assert stocked.export("--offline").code == 0
 
 
-def test_S9_a_server_that_keeps_failing_is_14(theirs: Computer, traffic: Traffic) -> None:
+def test_S9_a_server_that_keeps_failing_is_14(theirs: Computer, line: Line) -> None:
     asks_for_patience = {"Retry-After": "86400"}
-    with traffic.answering(lambda method, target: (503, b"down for maintenance", asks_for_patience)):
+    with line.answering(lambda method, target: (503, b"down for maintenance", asks_for_patience)):
         assert_refused(theirs("pull"), 14, "down for maintenance")
         assert_refused(theirs.export(), 14, "down for maintenance")
 
@@ -84,8 +84,8 @@ def test_S9_a_server_that_keeps_failing_is_14(theirs: Computer, traffic: Traffic
 # --- 11 ---------------------------------------------------------------------------------------------------------------
 
 
-def test_two_runs_on_one_state_folder_do_not_meet(here: Computer, traffic: Traffic) -> None:
-    with traffic.holding("/sync/") as held:
+def test_two_runs_on_one_state_folder_do_not_meet(here: Computer, line: Line) -> None:
+    with line.holding("/sync/") as held:
         first = here.start("pull", "--json")
         held.wait()
         for arguments in (["pull"], ["export", "-o", str(here.archive)], ["logout"]):

@@ -16,7 +16,7 @@ from manabackup.sandbox.plan import Truth
 from manabackup.text import jsontext
 from tests.support import schemas
 from tests.support.homes import Computer, Newcomer, Owner, Rows, assert_refused, entry, filled, manifest_of, rows_of
-from tests.support.traffic import Traffic
+from tests.support.line import Line
 
 REGISTRY = registry.load()
 
@@ -95,11 +95,11 @@ def test_people_are_told_that_a_plain_archive_can_be_read_by_anybody(stocked: Co
     assert "who holds it can read it" not in done.err
 
 
-def test_exporting_changes_nothing_on_the_servers(here: Computer, owner: Owner, box: Sandbox, traffic: Traffic) -> None:
-    before, seen = box.log.count(), len(traffic.requests)
+def test_exporting_changes_nothing_on_the_servers(here: Computer, owner: Owner, box: Sandbox, line: Line) -> None:
+    before, seen = box.log.count(), len(line.asked)
     assert here.export().code == 0
     assert box.log.count() == before
-    asked = traffic.requests[seen:]
+    asked = line.asked[seen:]
     posts = {target for method, target in asked if method != "GET"}
     assert {method for method, _ in asked} == {"GET", "POST"}
     assert all(target.startswith("/sync/") for target in posts)
@@ -313,11 +313,11 @@ def _kept(truth: Truth) -> set[tuple[str, str, str]]:
     return {case for case in truth.foreign if case[1] in truth.rows.get(case[0], {})}
 
 
-def test_account_data_that_cannot_be_had_is_noted_and_nothing_else_fails(here: Computer, traffic: Traffic) -> None:
+def test_account_data_that_cannot_be_had_is_noted_and_nothing_else_fails(here: Computer, line: Line) -> None:
     def reply(method: str, target: str) -> tuple[int, bytes] | None:
         return (404, b'{"error":"no such user"}') if target == "/api/v1/me/data/export" else None
 
-    with traffic.answering(reply):
+    with line.answering(reply):
         done = here.export()
     assert done.code == 0
     assert done.record["completeness"]["notices"]["accountDataMissing"] == 1
@@ -337,9 +337,9 @@ def test_account_data_that_cannot_be_had_is_noted_and_nothing_else_fails(here: C
     ids=["no such call", "refused", "no settings", "no object", "no JSON"],
 )
 def test_settings_that_cannot_be_had_are_noted_and_nothing_else_fails(
-    here: Computer, traffic: Traffic, answer: tuple[int, bytes]
+    here: Computer, line: Line, answer: tuple[int, bytes]
 ) -> None:
-    with traffic.answering(lambda method, target: answer if target == "/api/v1/settings" else None):
+    with line.answering(lambda method, target: answer if target == "/api/v1/settings" else None):
         done = here.export()
     assert done.code == 0
     assert done.record["completeness"]["notices"]["accountSettingsMissing"] == 1
@@ -401,7 +401,7 @@ def test_S7_another_key_than_before_stops_until_it_is_accepted(
 
 
 def test_a_vault_that_is_gone_is_12_and_not_taken_for_an_account_without_one(
-    newcomer: Newcomer, theirs: Computer, traffic: Traffic
+    newcomer: Newcomer, theirs: Computer, line: Line
 ) -> None:
     newcomer.write({"id": "n1", "data": {"title": newcomer.sealed("x")}})
     assert theirs.export().code == 0
@@ -411,7 +411,7 @@ def test_a_vault_that_is_gone_is_12_and_not_taken_for_an_account_without_one(
             return 404, b'{"error":"no vault","code":"VAULT_NOT_INITIALISED"}'
         return None
 
-    with traffic.answering(reply):
+    with line.answering(reply):
         assert_refused(theirs.export("--force"), 12, "vault is gone")
         assert_refused(theirs.export("--force", "--accept-new-key"), 12, "vault is gone")
     assert rows_of(theirs.archive)["notes"]["n1"]["title"] == "x"
@@ -444,13 +444,13 @@ def test_an_account_without_a_vault_is_exported_as_it_is(box: Sandbox, tmp_path:
 
 
 def test_an_existing_file_is_replaced_only_by_force_and_found_before_anything_is_asked(
-    stocked: Computer, traffic: Traffic
+    stocked: Computer, line: Line
 ) -> None:
     stocked.archive.parent.mkdir()
     stocked.archive.write_text("precious")
-    seen = len(traffic.requests)
+    seen = len(line.asked)
     assert_refused(stocked.export(env={"MANABACKUP_RECOVERY_CODE": ""}), 17, "--force replaces it")
-    assert (len(traffic.requests), stocked.archive.read_text()) == (seen, "precious")
+    assert (len(line.asked), stocked.archive.read_text()) == (seen, "precious")
     assert stocked.export("--offline", "--force").code == 0
     assert manifest_of(stocked.archive)["formatVersion"] == 2
 
@@ -461,10 +461,10 @@ def test_a_folder_that_does_not_exist_or_is_in_the_way_is_17(stocked: Computer) 
         assert_refused(done, 17)
 
 
-def test_the_mirror_alone_will_do(stocked: Computer, pulled: Computer, owner: Owner, traffic: Traffic) -> None:
-    seen = len(traffic.requests)
+def test_the_mirror_alone_will_do(stocked: Computer, pulled: Computer, owner: Owner, line: Line) -> None:
+    seen = len(line.asked)
     done = stocked.export("--offline")
-    assert (done.code, len(traffic.requests)) == (0, seen)
+    assert (done.code, len(line.asked)) == (0, seen)
     assert rows_of(stocked.archive) == rows_of(pulled.archive)
     assert done.record["completeness"]["pulledAt"] is not None
 

@@ -24,8 +24,8 @@ from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.text import jsontext
 from tests.support.homes import Computer, Owner, filled, manifest_of, move_in, rows_of
+from tests.support.line import Line
 from tests.support.patience import PATIENCE
-from tests.support.traffic import Traffic
 
 ROUNDS = int(os.environ.get("MANABACKUP_KILL_ROUNDS", "2"))
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
@@ -73,14 +73,14 @@ def _leftovers(computer: Computer) -> set[str]:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_L1_L4_a_pull_that_is_ended_goes_on_where_it_stopped(
-    here: Computer, owner: Owner, box: Sandbox, traffic: Traffic, number: signal.Signals
+    here: Computer, owner: Owner, box: Sandbox, line: Line, number: signal.Signals
 ) -> None:
-    with traffic.holding("/sync/notes") as held:
+    with line.holding("/sync/notes") as held:
         process = here.start("pull", "--json")
         held.wait()
-        seen = len(traffic.requests)
+        seen = len(line.asked)
         # The other readers go on until theirs is the only request left.
-        assert _until(lambda: len(traffic.requests) > seen + 5, process)
+        assert _until(lambda: len(line.asked) > seen + 5, process)
         code = _ended(process, number)
     assert code == (INTERRUPTED if number != signal.SIGKILL else -signal.SIGKILL)
     assert not _leftovers(here)
@@ -136,7 +136,7 @@ def test_L1_L4_a_seal_that_is_ended_while_it_writes_leaves_the_old_output(
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_L1_L4_a_run_that_is_ended_at_any_moment_leaves_an_old_output_or_a_new_one_and_no_half(
-    here: Computer, pulled: Computer, owner: Owner, traffic: Traffic, number: signal.Signals
+    here: Computer, pulled: Computer, owner: Owner, line: Line, number: signal.Signals
 ) -> None:
     seed = random.randrange(2**32)
     print(f"Random({seed})")  # shown when the test fails
@@ -147,9 +147,9 @@ def test_L1_L4_a_run_that_is_ended_at_any_moment_leaves_an_old_output_or_a_new_o
     export = ["export", "-o", str(here.archive), "--force", "--json"]
     longest = 3.0
     for _ in range(ROUNDS):
-        seen = len(traffic.requests)
+        seen = len(line.asked)
         process = here.start(*export)
-        assert _until(lambda before=seen: len(traffic.requests) > before, process)  # type: ignore[misc]
+        assert _until(lambda before=seen: len(line.asked) > before, process)  # type: ignore[misc]
         began = time.monotonic()
         try:
             process.wait(moments.random() * longest)

@@ -11,8 +11,8 @@ import pytest
 from manabackup.host.output import AtomicFile
 from manabackup.operations.account.state import StateFolder
 from tests.support.homes import Computer, Owner, assert_refused
+from tests.support.line import Line
 from tests.support.patience import PATIENCE
-from tests.support.traffic import Traffic
 
 
 def contents(computer: Computer) -> dict[str, bytes]:
@@ -56,8 +56,8 @@ def test_L3_the_second_run_on_a_state_folder_stops_with_11(
     assert contents(taken) == before
 
 
-def test_L3_of_two_pulls_at_once_one_gets_through(here: Computer, traffic: Traffic) -> None:
-    with traffic.holding("/sync/notes") as held:
+def test_L3_of_two_pulls_at_once_one_gets_through(here: Computer, line: Line) -> None:
+    with line.holding("/sync/notes") as held:
         first = here.start("pull", "--json")
         held.wait()
         second = here("pull", "--json")

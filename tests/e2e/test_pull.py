@@ -11,11 +11,10 @@ import pytest
 
 from manabackup.model import registry
 from manabackup.sandbox import Sandbox, StoredChange
-from tests.faults.acts import cut_at, says, writes
+from tests.faults.acts import cut_at, writes
 from tests.support import schemas
 from tests.support.homes import START, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
-from tests.support.line import Act, Line, Request
-from tests.support.traffic import Traffic
+from tests.support.line import Act, Line, Request, says
 
 
 def _note(newcomer: Newcomer, name: str, **options: Any) -> str:
@@ -85,20 +84,18 @@ def test_more_changes_of_one_instant_than_the_server_gives_out_are_a_loss(
     assert rows["noteTags"].keys() == {"t1"}
 
 
-def test_a_mirror_that_was_only_ever_pulled_opens_without_the_servers(
-    here: Computer, owner: Owner, traffic: Traffic
-) -> None:
+def test_a_mirror_that_was_only_ever_pulled_opens_without_the_servers(here: Computer, owner: Owner, line: Line) -> None:
     assert here("pull").code == 0
-    with traffic.answering(lambda method, target: (503, b"")):
+    with line.answering(lambda method, target: (503, b"")):
         assert here.export("--offline").code == 0
     assert {table: rows for table, rows in rows_of(here.archive).items() if rows} == owner.live
 
 
 def test_a_pull_asks_for_the_wrapped_key_once_and_for_a_key_in_clear_never(
-    newcomer: Newcomer, theirs: Computer, box: Sandbox, traffic: Traffic
+    newcomer: Newcomer, theirs: Computer, box: Sandbox, line: Line
 ) -> None:
     def asked() -> int:
-        return sum(target.endswith("/encryption-vault/key") for _, target in traffic.requests)
+        return sum(target.endswith("/encryption-vault/key") for _, target in line.asked)
 
     before = asked()
     for _ in range(2):
@@ -140,14 +137,14 @@ def test_rows_that_a_broken_membership_look_up_hid_come_back_with_a_full_pull(
 
 
 def test_what_was_stored_before_the_server_failed_is_not_asked_for_again(
-    here: Computer, owner: Owner, traffic: Traffic
+    here: Computer, owner: Owner, line: Line
 ) -> None:
     last = registry.load().apps[-1]
 
     def reply(method: str, target: str) -> tuple[int, bytes] | None:
         return (402, b'{"error":"sync_inactive","message":"paused"}') if target.startswith(f"/sync/{last}") else None
 
-    with traffic.answering(reply):
+    with line.answering(reply):
         assert_refused(here("pull", "--json"), 16, "inactive")
     done = here("pull", "--json")
     assert done.code == 0
@@ -165,7 +162,7 @@ def test_what_was_stored_before_the_server_failed_is_not_asked_for_again(
     ],
 )
 def test_a_server_that_talks_nonsense_stops_the_pull_with_14(
-    newcomer: Newcomer, theirs: Computer, traffic: Traffic, kind: str, words: str
+    newcomer: Newcomer, theirs: Computer, line: Line, kind: str, words: str
 ) -> None:
     endless = b'{"serverChanges":[],"conflicts":[],"syncedUntil":"2026-01-01T00:00:00Z","hasMore":true}'
     replies: dict[str, tuple[int, bytes] | tuple[int, bytes, dict[str, str]]] = {
@@ -176,7 +173,7 @@ def test_a_server_that_talks_nonsense_stops_the_pull_with_14(
         "deep": (200, b"[" * 1_000_000),
     }
     said: Callable[[str, str], object] = lambda method, target: replies[kind] if "/sync/" in target else None  # noqa: E731
-    with traffic.answering(said):  # type: ignore[arg-type]
+    with line.answering(said):  # type: ignore[arg-type]
         assert_refused(theirs("pull"), 14, words)
     _note(newcomer, "n1")
     assert theirs.export().code == 0
@@ -209,11 +206,9 @@ def test_S9_a_server_that_refuses_and_breaks_off_now_and_then_only_slows_things_
     assert rows_of(theirs.archive)["tasks"].keys() == {f"t{number}" for number in range(20)}
 
 
-def test_S1_a_page_that_cannot_be_read_fails_no_other_app(
-    newcomer: Newcomer, theirs: Computer, traffic: Traffic
-) -> None:
+def test_S1_a_page_that_cannot_be_read_fails_no_other_app(newcomer: Newcomer, theirs: Computer, line: Line) -> None:
     newcomer.write({"table": "tasks", "id": "t1", "data": {"done": False}}, "todo")
-    with traffic.answering(lambda method, target: (200, b"<html>") if _of_journal(target) else None):
+    with line.answering(lambda method, target: (200, b"<html>") if _of_journal(target) else None):
         done = theirs.export()
         assert (done.code, done.record["status"]) == (3, "partial")
         assert done.record["completeness"]["losses"].keys() == {"unreadablePage"}

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,11 @@ from manabackup.model import registry
 from manabackup.rows.identity import CHANGED_BY, TOKEN
 from manabackup.sandbox import Sandbox, StoredChange
 from manabackup.text import jsontext
-from tests.operations.restore.line import Fault, Line
 from tests.support.homes import START, Computer, Newcomer, Owner, Rows, assert_refused, rows_of
+from tests.support.line import Line, Spoiled
 from tests.support.patience import PATIENCE
 from tests.support.reference_client import Client
 from tests.support.schemas import check
-from tests.support.traffic import Traffic
 
 JSON = Any
 PASSWORD = "Straße-nach-Süden-7"
@@ -37,24 +35,10 @@ ADDED = {"createdAt", "updatedAt", "visibility", "spaceId", "authorId", "userId"
 REGISTRY = registry.load()
 
 
-@pytest.fixture(scope="module")
-def line() -> Line:
-    """Where pushes go wrong."""
-    return Line()
-
-
-@pytest.fixture(scope="module")
-def box(traffic: Traffic, line: Line) -> Iterator[Sandbox]:
-    """The servers."""
-    with Sandbox(middleware=[traffic, line]) as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
 def fair_weather(line: Line) -> None:
     """Nothing goes wrong to begin with."""
-    line.fault = lambda pushed: None
-    line.pushed.clear()
+    line.forget()
 
 
 @pytest.fixture(scope="module")
@@ -439,13 +423,13 @@ def killed_at_push(computer: Computer, line: Line, archive: Path, *, stored: int
     """Runs a restore that is killed while its first push is under way; whether it came to that."""
     process = computer.start("restore", str(archive), "--yes")
 
-    def fault(pushed: Any) -> Fault:
+    def fault(pushed: Any) -> Spoiled:
         process.send_signal(signal.SIGKILL)
-        return Fault(stored, None)
+        return Spoiled(stored, None)
 
-    line.fault = fault
+    line.push_fault = fault
     process.communicate(timeout=PATIENCE)
-    line.fault = lambda pushed: None
+    line.push_fault = lambda pushed: None
     return process.returncode == -signal.SIGKILL
 
 
@@ -469,14 +453,14 @@ def test_L1_a_restore_that_is_killed_at_any_moment_completes_in_the_end(
     crowded: Computer, much: Path, other: Newcomer, box: Sandbox, line: Line, round_: int
 ) -> None:
     chance = random.Random(f"kill {round_}")
-    line.fault = lambda pushed: Fault(chance.choice([0, 1, 50, None]), None) if chance.random() < 0.2 else None
+    line.push_fault = lambda pushed: Spoiled(chance.choice([0, 1, 50, None]), None) if chance.random() < 0.2 else None
     for _ in range(3):
         process = crowded.start("restore", str(much), "--yes")
         timer = threading.Timer(chance.uniform(0.2, 2.5), process.kill)
         timer.start()
         process.communicate(timeout=PATIENCE)
         timer.cancel()
-    line.fault = lambda pushed: None
+    line.push_fault = lambda pushed: None
     record = restored(crowded, much)
     assert record["verified"] is True
     assert_restored(box, other, crowded)
@@ -488,7 +472,7 @@ def test_an_edit_that_the_plan_did_not_see_is_named_and_ends_with_3(
     crowded: Computer, much: Path, other: Newcomer, box: Sandbox, line: Line, outcome: str, as_json: bool
 ) -> None:
     def edit(_: Any = None) -> None:
-        line.fault = lambda pushed: None
+        line.push_fault = lambda pushed: None
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         change = {"table": "tasks", "id": "r0007", "op": "update", "fields": {"priority": {"value": "EDIT", "at": at}}}
         box.log.append(other.id, "phone", "todo", change)
@@ -497,7 +481,7 @@ def test_an_edit_that_the_plan_did_not_see_is_named_and_ends_with_3(
         assert killed_at_push(crowded, line, much, stored=0)
         edit()
     else:
-        line.fault = edit  # the rows were looked at by then
+        line.push_fault = edit  # the rows were looked at by then
     done = crowded("restore", str(much), "--yes", *(["--json"] if as_json else []))
     assert done.code == 3, done.err
     if as_json:
@@ -538,8 +522,8 @@ def test_the_outbox_is_for_its_owner_alone(crowded: Computer, much: Path, line: 
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
 
-def test_L3_two_restores_do_not_share_a_state_folder(crowded: Computer, much: Path, traffic: Traffic) -> None:
-    with traffic.holding("/sync/todo") as hold:
+def test_L3_two_restores_do_not_share_a_state_folder(crowded: Computer, much: Path, line: Line) -> None:
+    with line.holding("/sync/todo") as hold:
         first = crowded.start("restore", str(much), "--yes")
         hold.wait()
         second = crowded("restore", str(much), "--yes")
@@ -555,13 +539,13 @@ def test_L4_an_interrupt_is_no_traceback_and_the_next_run_goes_on(
     process: subprocess.Popen[str]
     process = crowded.start("restore", str(much), "--yes")
 
-    def fault(pushed: Any) -> Fault:
+    def fault(pushed: Any) -> Spoiled:
         process.send_signal(signal.SIGINT)
-        return Fault(None, None)
+        return Spoiled(None, None)
 
-    line.fault = fault
+    line.push_fault = fault
     _, err = process.communicate(timeout=PATIENCE)
-    line.fault = lambda pushed: None
+    line.push_fault = lambda pushed: None
     assert process.returncode == 130
     assert "Traceback" not in err
     assert restored(crowded, much)["verified"] is True

@@ -21,8 +21,8 @@ from manabackup.sandbox.credentials import totp
 from manabackup.sandbox.plan import Plan
 from manabackup.text import jsontext
 from tests.support.homes import PASSPHRASE, Computer, Owner, entry, move_in
+from tests.support.line import Line
 from tests.support.patience import PATIENCE
-from tests.support.traffic import Traffic
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ class Watch:
                     self._look(int(child))
 
 
-def test_L5_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: Traffic, tmp_path: Path) -> None:
+def test_L5_no_secret_is_in_any_output_argument_or_file(box: Sandbox, line: Line, tmp_path: Path) -> None:
     computer = Computer(tmp_path / "home", box.url)
     given = tmp_path / "given"
     given.mkdir(mode=0o700)
@@ -117,7 +117,7 @@ def test_L5_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: T
     assert run("export", "-o", again, "--offline", "--key-file", key, "--json", "-vv") == 0
     assert run("export", "-o", again, "--offline", "--force", "--key-file", wrong, "-vv") == 12
     assert run("export", "-o", again, "--offline", "--force", "--recovery-code-file", wrong, "-vv") == 12
-    with traffic.answering(lambda method, target: (503, b"later", {"Retry-After": "86400"})):
+    with line.answering(lambda method, target: (503, b"later", {"Retry-After": "86400"})):
         assert run("export", "-o", again, "--force", "-vv", *unlock) == 14
     for command in (["info"], ["verify"]):
         assert run(*command, sealed, "--passphrase-file", phrase, "-vv", "--json") == 0
@@ -149,7 +149,7 @@ def test_L5_no_secret_is_in_any_output_argument_or_file(box: Sandbox, traffic: T
     held = {str(path): path.read_bytes() for path in computer.files()}
     assert run("logout", "-vv") == 0
 
-    tokens = {f"token {number}": token for number, token in enumerate(sorted(traffic.tokens))}
+    tokens = {f"token {number}": token for number, token in enumerate(sorted(line.tokens))}
     assert tokens
     places = run.seen | held | {"arguments": b"\0".join(run.arguments)}
     assert len(places) > 40

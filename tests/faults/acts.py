@@ -14,17 +14,6 @@ Edit = Callable[[bytes], bytes]
 # --- answers that are well-formed -------------------------------------------------------------------------------------
 
 
-def says(status: int, body: bytes | str = b"", headers: Mapping[str, str] | None = None) -> Act:
-    """An answer in place of the servers', who never hear of the request."""
-    text = body.encode() if isinstance(body, str) else body
-    fields = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-
-    async def act(call: Call) -> None:
-        await call.answer(Answer(status, fields, text))
-
-    return act
-
-
 def edits(edit: Edit, headers: Mapping[str, str] | None = None) -> Act:
     """The servers' answer with another body, and other headers besides or in place of its own."""
     fields = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]

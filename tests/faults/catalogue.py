@@ -23,7 +23,7 @@ import zstandard
 from manabackup.limits import MIB
 from manabackup.text import jsontext
 from manabackup.text.timestamps import format_timestamp, parse_timestamp
-from tests.support.line import JSON, Act, Judge, Request
+from tests.support.line import JSON, Act, Judge, Request, says
 
 from .acts import (
     after_all,
@@ -41,7 +41,6 @@ from .acts import (
     pours,
     repeated,
     resets,
-    says,
     whole,
     writes,
 )

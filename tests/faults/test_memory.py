@@ -15,9 +15,9 @@ from manabackup.limits import MIB
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.support.box import USER
-from tests.support.line import Act, Line, Script
+from tests.support.line import Act, Line, Script, says
 
-from .acts import pours, repeated, says
+from .acts import pours, repeated
 from .catalogue import FAULTS
 
 ENOUGH = 1_000 * MIB
@@ -33,7 +33,7 @@ def _change_of(item: bytes, size: int) -> Act:
 
 
 def _zeros(coding: str) -> bytes:
-    """Half a gigabyte."""
+    """Spoiled a gigabyte."""
     block = bytes(MIB)
     packer = zlib.compressobj(1, wbits=31) if coding == "gzip" else zstandard.ZstdCompressor(1).compressobj()
     return b"".join([packer.compress(block) for _ in range(512)]) + packer.flush()

@@ -36,7 +36,7 @@ TOKEN = answer(json.dumps({"token": jwt("u1", email="me@example.invalid")}).enco
 TWO_FACTOR = answer(
     b'{"twoFactorRedirect":true}',
     200,
-    "Set-Cookie: mana.session_token=Half.abc; Max-Age=604800; Path=/; HttpOnly; SameSite=Lax",
+    "Set-Cookie: mana.session_token=Spoiled.abc; Max-Age=604800; Path=/; HttpOnly; SameSite=Lax",
     CLEARED,
     "Set-Cookie: mana.two_factor=2Fa.xyz%3D; Max-Age=600; Path=/; HttpOnly; SameSite=Lax",
 )

@@ -19,11 +19,11 @@ from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Accounts, ChangeLog, Faults, Sandbox, StoredChange
-from manabackup.sandbox.answers import ASGIApp, Receive, Send
 from manabackup.text import jsontext
 from manabackup.text.timestamps import format_timestamp
 
 from .clock import Clock
+from .line import Act, Line, Request, says
 
 USER = "erna"
 T0 = 1_767_225_600_000_000
@@ -51,7 +51,7 @@ class Box:
     faults: Faults
     url: str
     clock: Clock
-    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    line: Line
     before: Callable[[str, str, str], tuple[int, bytes] | None] = lambda *_: None
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -72,6 +72,12 @@ class Box:
         return events
 
     @property
+    def requests(self) -> list[tuple[str, str, str]]:
+        """Method, path and query of each since the last pull began."""
+        asked = ((method, target.partition("?")) for method, target in self.line.asked)
+        return [(method, path, query) for method, (path, _, query) in asked]
+
+    @property
     def asked_whole(self) -> list[str]:
         """The apps that were asked for as a whole, in the order of the requests."""
         return [path.removeprefix("/sync/") for method, path, _ in self.requests if method == "POST"]
@@ -90,7 +96,7 @@ class Box:
             yield SyncClient(transport, tokens, mirror.client_id)
 
     def pull(self, registry: Registry = REGISTRY, user: str = USER, **options: Any) -> pull.PullResult:
-        self.requests.clear()
+        self.line.requests.clear()
         with self.mirror(user) as mirror, self.client(mirror, user=user) as client:
             return pull.run(mirror, client, registry, **options)
 
@@ -116,25 +122,16 @@ class Box:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Box]:
-    def watch(application: ASGIApp) -> ASGIApp:
-        async def watched(scope: Any, receive: Receive, send: Send) -> None:
-            method, path, query = scope["method"], scope["path"], scope["query_string"].decode()
-            box.requests.append((method, path, query))
-            instead = box.before(method, path, query)
-            if instead is None:
-                await application(scope, receive, send)
-                return
-            status, body = instead
-            headers = [(b"content-length", b"%d" % len(body))]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-
-        return watched
+    def judge(request: Request) -> Act | None:
+        path, _, query = request.target.partition("?")
+        instead = box.before(request.method, path, query)
+        return says(*instead) if instead is not None else None
 
     clock = Clock()
-    with Sandbox(middleware=[watch], clock=clock) as sandbox:
+    line = Line(judge)
+    with Sandbox(middleware=[line], clock=clock) as sandbox:
         sandbox.accounts.create_user(f"{USER}@example.org", "password", USER, user_id=USER, bootstrap=False)
-        box = Box(folder, sandbox.log, sandbox.accounts, sandbox.faults, sandbox.url, clock)
+        box = Box(folder, sandbox.log, sandbox.accounts, sandbox.faults, sandbox.url, clock, line)
         yield box
 
 

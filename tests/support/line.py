@@ -1,9 +1,10 @@
 """The line between the program and the embedded servers: every request is seen, and any may go wrong on its way.
 
 A :class:`Line` wraps the application of a sandbox (``Sandbox(middleware=[line])``). Its ``fault`` is asked about each
-request and gives an :data:`Act` to do in place of a plain answer, or None. An act may ask the real servers first, so
+request, and ``push_fault`` about each push that carries changes; they give an :data:`Act` to do in place of a plain
+answer, or None. An act may ask the real servers first, so
 that a request is carried out and its answer lost; it may answer in words of its own, or write bytes onto the bare
-connection. :mod:`.acts` has the acts, :mod:`.catalogue` every fault that can be made of them.
+connection. :mod:`tests.faults.acts` has more acts, :mod:`tests.faults.catalogue` every fault that can be made of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from manabackup.sandbox.answers import TRANSPORT, ASGIApp, Message, Receive, Scope, Send
@@ -57,7 +59,7 @@ class Request:
         """The calling device."""
         return self.headers.get("x-client-id", "")
 
-    @property
+    @cached_property
     def json(self) -> JSON:
         """The body."""
         return jsontext.parse(self.body)
@@ -73,6 +75,12 @@ class Request:
 
 Act: TypeAlias = Callable[["Call"], Awaitable[None]]
 Judge: TypeAlias = Callable[[Request], Act | None]
+Reply: TypeAlias = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
+"""Status, body, headers."""
+
+
+def _well(request: Request) -> None:
+    """A judge that lets the servers speak."""
 
 
 class Call:
@@ -140,7 +148,10 @@ class Call:
 class Line:
     """See the module. Thread-safe as far as tests need it."""
 
-    fault: Judge = lambda request: None
+    fault: Judge = _well
+    push_fault: Judge = _well
+    moment: Callable[[], None] = lambda: None
+    """Called just before and just after the servers deal with each request."""
     requests: list[Request] = field(default_factory=list)
     """In the order of arrival; with their bodies where those are pushes, or went wrong."""
     _holds: list[Hold] = field(default_factory=list)
@@ -159,18 +170,25 @@ class Line:
             for hold in [one for one in self._holds if one.part in request.target]:
                 hold.reached.set()
                 await asyncio.to_thread(hold.ended.wait, PATIENCE)
-            act = self.fault(request)
-            if act is None:
-                await application(scope, receive, send)
-                return
-            body = await _whole(receive)
-            request = Request(request.method, request.target, request.headers, body)
-            try:
-                await act(Call(request, application, scope, receive, send))
-            except ConnectionError:
-                await Call(request, application, scope, receive, send).left()
+            self.moment()
+            await self._deal(request, application, scope, receive, send)
+            self.moment()
 
         return wrapped
+
+    async def _deal(self, request: Request, application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        act = self.fault(request)
+        if act is None and request.changes:
+            act = self.push_fault(request)
+        if act is None:
+            await application(scope, receive, send)
+            return
+        body = await _whole(receive)
+        request = Request(request.method, request.target, request.headers, body)
+        try:
+            await act(Call(request, application, scope, receive, send))
+        except ConnectionError:
+            await Call(request, application, scope, receive, send).left()
 
     # --- what happens
 
@@ -186,7 +204,13 @@ class Line:
     def faults(self, *acts: Act | None) -> None:
         """One for each of the next pushes that carry changes; then all is well."""
         coming = iter(acts)
-        self.fault = lambda request: next(coming, None) if request.changes else None
+        self.push_fault = lambda request: next(coming, None)
+
+    @contextmanager
+    def answering(self, reply: Callable[[str, str], Reply | None]) -> Iterator[None]:
+        """``reply``, given method and target, speaks in the servers' place within the block, or gives None."""
+        with self.under(replying(reply)):
+            yield
 
     @contextmanager
     def holding(self, part: str) -> Iterator[Hold]:
@@ -203,8 +227,14 @@ class Line:
 
     def forget(self) -> None:
         """All is well, and nothing was seen yet."""
-        self.fault = lambda request: None
+        self.fault = self.push_fault = _well
+        self.moment = lambda: None
         self.requests.clear()
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Method and target of every request."""
+        return [(request.method, request.target) for request in list(self.requests)]
 
     @property
     def tokens(self) -> set[str]:
@@ -227,6 +257,48 @@ class Line:
         """Client ids of everybody who asked the sync server for changes and brought none."""
         asked = (request for request in list(self.requests) if request.target.startswith("/sync/"))
         return {request.client_id for request in asked if not request.changes}
+
+
+def replying(reply: Callable[[str, str], Reply | None]) -> Judge:
+    """A judge out of a function from method and target to an answer, or None to let the servers speak."""
+
+    def judge(request: Request) -> Act | None:
+        answer = reply(request.method, request.target)
+        return says(*answer) if answer is not None else None
+
+    return judge
+
+
+def says(status: int, body: bytes | str = b"", headers: Mapping[str, str] | None = None) -> Act:
+    """An answer in place of the servers', who never hear of the request."""
+    text = body.encode() if isinstance(body, str) else body
+    fields = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+
+    async def act(call: Call) -> None:
+        await call.answer(Answer(status, fields, text))
+
+    return act
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """An act: a push is stored up to some change, and its answer fails."""
+
+    stored: int | None = 0
+    """So many of its changes reach the log; None: all."""
+    status: int | None = 500
+    """The answer; None: the connection is cut without one."""
+    words: str = "failed to record change: it rains"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    async def __call__(self, call: Call) -> None:
+        if self.stored != 0:
+            kept = {**call.request.json, "changes": call.request.changes[: self.stored]}
+            await call.ask(jsontext.dumps(kept))
+        if self.status is None:
+            await call.close()
+        else:
+            await call.answer(Answer(self.status, list(self.headers), self.words.encode()))
 
 
 @dataclass

@@ -31,7 +31,7 @@ def write_large(
 
 
 def read(box: Box, limits: Limits) -> pull.PullResult:
-    box.requests.clear()
+    box.line.requests.clear()
     with box.mirror() as mirror, box.client(mirror, limits=limits) as client:
         return pull.run(mirror, client, REGISTRY, limits=limits)
 

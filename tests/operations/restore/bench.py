@@ -22,8 +22,7 @@ from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-
-from .line import Line
+from tests.support.line import Line
 
 JSON = Any
 REGISTRY = registry.load()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from manabackup.sandbox import Sandbox
+from tests.support.line import Line
 
 from .bench import Bench
-from .line import Line
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,5 @@ def box(line: Line) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def bench(box: Sandbox, line: Line, tmp_path: Path) -> Bench:
-    line.pushed.clear()
-    line.fault = lambda pushed: None
-    line.moment = lambda: None
+    line.forget()
     return Bench(box, line, tmp_path)

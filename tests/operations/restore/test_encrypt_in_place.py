@@ -16,10 +16,10 @@ from manabackup.operations.restore.plan import RestorePlan
 from manabackup.operations.restore.result import RestoreResult
 from manabackup.text import jsontext
 from tests.support.archives import meta_of, ours
+from tests.support.line import Spoiled
 from tests.support.reference_client import Client
 
 from .bench import CIPHER, REGISTRY, STORED, Bench
-from .line import Fault
 
 JSON = Any
 THEN, LATER, FAR = "2026-04-20T08:15:30.123Z", "2026-04-21T09:00:00.000Z", "2999-01-01T00:00:00.000Z"
@@ -274,12 +274,12 @@ def test_a_run_that_died_goes_on_where_it_stopped_and_sends_nothing_twice(bench:
     note(bench, "b", at=None, title="2")
     note(bench, "c", title="3")
     bench.limits = Limits(attempts=1)
-    bench.line.fault = _until_the_end(stored)
+    bench.line.push_fault = _until_the_end(stored)
     with job(bench) as running:
         running.plan(TABLES)
         with pytest.raises(ServerError):
             running.push()
-    bench.line.fault = lambda pushed: None
+    bench.line.push_fault = lambda pushed: None
     with job(bench) as running:
         assert running.resumed() is not None
         running.push()
@@ -293,14 +293,14 @@ def test_a_run_that_died_goes_on_where_it_stopped_and_sends_nothing_twice(bench:
 
 def _until_the_end(stored: int) -> Any:
     """The first push is cut off after so many changes, and from then on the server takes nothing."""
-    pushes = iter([Fault(stored, None)])
-    return lambda pushed: next(pushes, Fault(0, 503))
+    pushes = iter([Spoiled(stored, None)])
+    return lambda pushed: next(pushes, Spoiled(0, 503))
 
 
 def test_only_one_thing_at_a_time_is_written_into_an_account(bench: Bench, tmp_path: Path) -> None:
     note(bench, title="x")
     archive = ours(tmp_path / "a.mana", {"tasks": [{"id": "t"}]}, meta={"tasks": [meta_of({"id": "t"}, space=0)]})
-    bench.line.fault = lambda pushed: Fault(0, 503)
+    bench.line.push_fault = lambda pushed: Spoiled(0, 503)
     bench.limits = Limits(attempts=1)
     with job(bench) as running:
         running.plan(TABLES)
@@ -310,19 +310,19 @@ def test_only_one_thing_at_a_time_is_written_into_an_account(bench: Bench, tmp_p
         restore.resumed()
     with job(bench, replace_ai=True) as other, pytest.raises(UnfinishedError):
         other.resumed()
-    bench.line.fault = lambda pushed: None
+    bench.line.push_fault = lambda pushed: None
     with job(bench) as running:
         assert running.resumed() is not None
         running.push()
         running.forget()
-    bench.line.fault = lambda pushed: Fault(0, 503)
+    bench.line.push_fault = lambda pushed: Spoiled(0, 503)
     with bench.job(archive) as restore:
         restore.plan()
         with pytest.raises(ServerError):
             restore.push()
     with job(bench) as running, pytest.raises(UnfinishedError, match=r"a restore of a\.mana"):
         running.resumed()
-    bench.line.fault = lambda pushed: None
+    bench.line.push_fault = lambda pushed: None
     with job(bench) as running:
         running.abandon()
         assert running.resumed() is None

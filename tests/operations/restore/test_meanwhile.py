@@ -31,9 +31,9 @@ from manabackup.operations.restore.writing import is_ours
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.support.archives import meta_of, ours
+from tests.support.line import Line, Spoiled
 
 from .bench import CIPHER, REGISTRY, Bench
-from .line import Fault, Line
 
 JSON = Any
 THEN, BEFORE, LATER = "2026-04-20T08:15:30.123Z", "2026-04-10T08:00:00.000Z", "2026-04-25T08:00:00.000Z"
@@ -307,14 +307,14 @@ def test_an_edit_between_an_interruption_and_the_next_run_stands_or_is_told_of(
     scene = scene_of(bench, mode)
     archive = scene.archive(tmp_path)
     bench.limits = Limits(attempts=1)
-    faults = iter([Fault(stored, None)])
-    bench.line.fault = lambda pushed: next(faults, Fault(0, 503))
+    faults = iter([Spoiled(stored, None)])
+    bench.line.push_fault = lambda pushed: next(faults, Spoiled(0, 503))
     with bench.job(archive, on_conflict=OnConflict(mode)) as job:
         job.plan()
         scene.planned()
         with pytest.raises(ServerError):
             job.push()
-    bench.line.fault = lambda pushed: None
+    bench.line.push_fault = lambda pushed: None
     scene.edit()
     with bench.job(archive, on_conflict=OnConflict(mode)) as job:
         if not resume:
@@ -340,7 +340,7 @@ def test_an_edit_between_an_interruption_and_the_next_run_stands_or_is_told_of(
     st.sampled_from(MOMENTS),
     st.sampled_from([timedelta(), timedelta(), timedelta(hours=1), timedelta(days=400)]),
     st.lists(
-        st.sampled_from([None, None, Fault(0, 500), Fault(5, None), Fault(None, 502), Fault(30, 500)]),
+        st.sampled_from([None, None, Spoiled(0, 500), Spoiled(5, None), Spoiled(None, 502), Spoiled(30, 500)]),
         max_size=MOST_FAULTS,
     ),
 )
@@ -351,7 +351,7 @@ def test_whatever_somebody_does_at_whatever_time_is_not_lost_without_a_word(
     mode: str,
     moment: tuple[str, int],
     behind: timedelta,
-    faults: list[Fault | None],
+    faults: list[Spoiled | None],
 ) -> None:
     folder = tmp_path_factory.mktemp("scene")
     bench = Bench(box, line, folder)

@@ -22,12 +22,11 @@ from manabackup.remote.sync import PushClient, SyncClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-
-from .line import Fault, Line
+from tests.support.line import Line, Spoiled
 
 JSON = Any
 AT = "2026-06-01T12:00:00.000Z"
-SLOW = Fault(0, 400, "invalid JSON: read tcp 127.0.0.1:3050: i/o timeout")
+SLOW = Spoiled(0, 400, "invalid JSON: read tcp 127.0.0.1:3050: i/o timeout")
 
 
 class Bench:
@@ -151,14 +150,14 @@ def test_everything_is_sent_once_in_requests_of_two_hundred_changes(bench: Bench
 def test_a_request_asks_for_nothing_back(bench: Bench) -> None:
     bench.fill(inserted("a"))
     bench.run()
-    body = bench.line.pushed[0].body
+    body = bench.line.pushed[0].json
     assert body["since"] == "2999-01-01T00:00:00Z"
     assert (body["clientId"], body["schemaVersion"]) == (bench.line.pushed[0].client_id, 1)
 
 
 def test_one_client_id_pushes_and_looks_at_what_others_do_and_another_reads_what_was_stored(bench: Bench) -> None:
     bench.fill(*rows(3))
-    bench.line.faults(Fault(2, None))
+    bench.line.faults(Spoiled(2, None))
     bench.run()
     assert {pushed.client_id for pushed in bench.line.pushed} == {bench.outbox.client_id}
     assert bench.line.readers == {"somebody else", bench.outbox.client_id}
@@ -177,7 +176,7 @@ def test_requests_double_while_the_line_is_quick_and_stay_when_it_is_not(bench: 
     bench.fill(*rows(46, lambda record: inserted(record, text="x" * 500_000)))
     bench.run()
     assert [len(pushed.changes) for pushed in bench.line.pushed] == [2, 4, 8, 16, 16]
-    assert max(pushed.size for pushed in bench.line.pushed) <= 8 * MIB + 1_000
+    assert max(len(pushed.body) for pushed in bench.line.pushed) <= 8 * MIB + 1_000
 
 
 def test_requests_stay_small_on_a_slow_line(bench: Bench) -> None:
@@ -201,7 +200,7 @@ def test_a_body_that_does_not_arrive_in_time_is_sent_in_halves(bench: Bench) -> 
 
 def test_R3_a_single_row_that_is_too_slow_twice_is_reported_and_the_others_go_on(bench: Bench) -> None:
     bench.fill(*rows(4))
-    bench.line.fault = lambda pushed: SLOW if any(one["id"] == "r0002" for one in pushed.changes) else None
+    bench.line.push_fault = lambda pushed: SLOW if any(one["id"] == "r0002" for one in pushed.changes) else None
     bench.run()
     assert [stored["id"] for stored in bench.stored()] == ["r0000", "r0001", "r0003"]
     (failure,) = bench.outbox.failures(10)
@@ -224,9 +223,9 @@ def test_R3_a_row_that_the_server_refuses_is_isolated_and_reported_with_its_word
 
 
 def test_R3_a_row_that_is_refused_with_400_is_isolated_too(bench: Bench) -> None:
-    refusal = Fault(0, 400, "no such luck")
+    refusal = Spoiled(0, 400, "no such luck")
     bench.fill(*rows(9))
-    bench.line.fault = lambda pushed: refusal if any(one["id"] == "r0005" for one in pushed.changes) else None
+    bench.line.push_fault = lambda pushed: refusal if any(one["id"] == "r0005" for one in pushed.changes) else None
     bench.run()
     assert bench.outbox.failures(10) == [("tasks", "r0005", "400 no such luck")]
     assert len(bench.stored()) == 8
@@ -234,7 +233,9 @@ def test_R3_a_row_that_is_refused_with_400_is_isolated_too(bench: Bench) -> None
 
 def test_R3_a_row_that_makes_the_server_hang_up_is_isolated_too(bench: Bench) -> None:
     bench.fill(*rows(9))
-    bench.line.fault = lambda pushed: Fault(0, None) if any(one["id"] == "r0005" for one in pushed.changes) else None
+    bench.line.push_fault = lambda pushed: (
+        Spoiled(0, None) if any(one["id"] == "r0005" for one in pushed.changes) else None
+    )
     bench.run()
     assert [record for _, record, _ in bench.outbox.failures(10)] == ["r0005"]
     assert len(bench.stored()) == 8
@@ -242,7 +243,7 @@ def test_R3_a_row_that_makes_the_server_hang_up_is_isolated_too(bench: Bench) ->
 
 def test_R3_a_server_that_refuses_everything_is_not_asked_row_by_row_for_ever(bench: Bench) -> None:
     bench.fill(*rows(100))
-    bench.line.fault = lambda pushed: Fault(0, 400, "no such luck")
+    bench.line.push_fault = lambda pushed: Spoiled(0, 400, "no such luck")
     with pytest.raises(ServerError, match="refuses one row after the other"):
         bench.run()
     assert len(bench.line.pushed) < 100
@@ -255,7 +256,7 @@ def test_R3_a_server_that_refuses_everything_is_not_asked_row_by_row_for_ever(be
 @pytest.mark.parametrize("status", [500, 502, None], ids=["500", "502", "cut"])
 def test_R2_what_the_server_has_is_never_sent_again(bench: Bench, stored: int | None, status: int | None) -> None:
     bench.fill(*rows(10, replaced))
-    bench.line.faults(Fault(stored, status))
+    bench.line.faults(Spoiled(stored, status))
     bench.run()
     for number in range(10):
         assert bench.operations(f"r{number:04}") == "delete insert update"
@@ -268,7 +269,7 @@ def test_R2_an_answer_that_is_no_page_does_not_say_that_anything_is_stored(
     bench: Bench, stored: int | None, status: int, words: str
 ) -> None:
     bench.fill(*rows(10, replaced))
-    bench.line.faults(Fault(stored, status, words))
+    bench.line.faults(Spoiled(stored, status, words))
     bench.run()
     for number in range(10):
         assert bench.operations(f"r{number:04}") == "delete insert update"
@@ -301,7 +302,7 @@ def test_what_somebody_did_to_the_row_since_does_not_matter(bench: Bench) -> Non
 def test_changes_of_an_earlier_restore_do_not_count(bench: Bench) -> None:
     event = bench.box.log.append(bench.user, "another restore", "todo", jsontext.parse(insert("a")))
     bench.fill(Item(0, "todo", "tasks", "a", "replace", "update", replaced("a").changes, [event]))
-    bench.line.faults(Fault(1, None))
+    bench.line.faults(Spoiled(1, None))
     bench.run()
     assert bench.operations("a") == "insert delete insert update"
 
@@ -310,7 +311,7 @@ def test_more_changes_than_a_page_are_looked_through(bench: Bench) -> None:
     bench.fill(*rows(200))
     for number in range(2_500):
         bench.box.log.append(bench.user, "laptop", "todo", {"table": "tasks", "id": f"x{number}", "op": "delete"})
-    bench.line.faults(Fault(120, None))
+    bench.line.faults(Spoiled(120, None))
     bench.run()
     assert Counter(stored["id"][0] for stored in bench.stored()) == {"r": 200, "x": 2_500}
 
@@ -318,7 +319,7 @@ def test_more_changes_than_a_page_are_looked_through(bench: Bench) -> None:
 @pytest.mark.parametrize("status", [503, 429])
 def test_a_server_that_is_busy_is_waited_for(bench: Bench, status: int) -> None:
     bench.fill(*rows(5))
-    asked = Fault(0, status, "later", ((b"retry-after", b"7"),))
+    asked = Spoiled(0, status, "later", ((b"retry-after", b"7"),))
     bench.line.faults(asked, asked)
     bench.run()
     assert [seconds for seconds in bench.waited if seconds > 2] == pytest.approx([7.0, 7.0])
@@ -329,11 +330,11 @@ def test_a_server_that_is_busy_is_waited_for(bench: Bench, status: int) -> None:
 def test_R2_a_server_that_stays_busy_ends_the_run_and_the_next_one_goes_on(bench: Bench) -> None:
     bench.fill(*rows(450))
     pushes = iter(range(100))
-    bench.line.fault = lambda pushed: Fault(0 if next(pushes) else 50, 503, "later")
+    bench.line.push_fault = lambda pushed: Spoiled(0 if next(pushes) else 50, 503, "later")
     with pytest.raises(ServerError, match="later"):
         bench.run()
     assert len(bench.stored()) == 50
-    bench.line.fault = lambda pushed: None
+    bench.line.push_fault = lambda pushed: None
     bench.run()
     stored = [stored["id"] for stored in bench.stored()]
     assert len(stored) == len(set(stored)) == 450

@@ -19,9 +19,9 @@ from manabackup.operations.restore.plan import RestorePlan
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.support.archives import ANNA, PERSONAL, TEAM, USER, meta_of, ours, web
+from tests.support.line import Line
 
 from .bench import CIPHER, Bench
-from .line import Line
 
 JSON = Any
 SOURCE_KEY = bytes(range(32, 64))
@@ -63,7 +63,7 @@ def test_R5_nothing_of_the_source_account_but_its_data_reaches_the_target(bench:
     bench.restore(path)
     assert {change["table"] for change in bench.line.sent} == {"tasks", "workbenchScenes", "userSettings"}
     for pushed in bench.line.pushed:
-        text = jsontext.dumps(pushed.body).decode()
+        text = jsontext.dumps(pushed.json).decode()
         for trace in (USER, PERSONAL, ANNA["displayName"], "tok_secret", "oma@example.org"):
             assert trace not in text
         assert all(change["actor"] is not None for change in pushed.changes)
@@ -143,7 +143,7 @@ def test_R5_secrets_of_another_account_do_not_reach_the_target_and_are_named(
         assert [*SECRETS[table]][-1] not in bench.row(table, SECRETS[table]["id"]).values
     values = bench.row("links", "l").values
     assert (values["shortCode"], values["password"]) == ("abc", "the target's")
-    assert b"sesam" not in jsontext.dumps([pushed.body for pushed in bench.line.pushed])
+    assert b"sesam" not in jsontext.dumps([pushed.json for pushed in bench.line.pushed])
 
 
 def test_secrets_come_back_into_the_account_that_they_are_of(bench: Bench, tmp_path: Path) -> None:
@@ -448,7 +448,7 @@ def test_R3_rows_that_the_server_would_refuse_are_reported_and_the_others_go_on(
     result = bench.restore(archive_of(tmp_path, "tasks", *rows))
     assert result.inserted == 2
     assert result.plan.cases == [{"table": "tasks", "id": "b", "reason": "nul"}]
-    assert not any(b"\\u0000" in jsontext.dumps(pushed.body) for pushed in bench.line.pushed)
+    assert not any(b"\\u0000" in jsontext.dumps(pushed.json) for pushed in bench.line.pushed)
 
 
 def test_tables_that_nobody_knows_are_reported_and_not_sent(bench: Bench, tmp_path: Path) -> None:
