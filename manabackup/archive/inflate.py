@@ -24,10 +24,11 @@ class InflateError(ValueError):
 
 def inflated(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
     """What the deflate stream in ``pieces`` holds, ``most`` bytes at a time. Raises :class:`InflateError`."""
-    return _by_zlib(pieces, most) if _isal is None else _by_isal(pieces, most)
+    return by_zlib(pieces, most) if _isal is None else by_isal(pieces, most)
 
 
-def _by_isal(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+def by_isal(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """:func:`inflated` by ISA-L."""
     # Not its imitation of zlib's objects: that one takes the interpreter back for each growth of its output.
     stream = _isal.IgzipDecompressor(flag=_isal.DECOMP_DEFLATE)
     try:
@@ -45,7 +46,8 @@ def _by_isal(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
         raise InflateError(_END)
 
 
-def _by_zlib(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+def by_zlib(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """:func:`inflated` by Python's own zlib."""
     stream = zlib.decompressobj(_RAW)
     try:
         for piece in pieces:

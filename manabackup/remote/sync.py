@@ -299,7 +299,7 @@ class _Reading:
 
     def page(self, answer: Answer) -> Page:
         """What came, by the last answer. Raises as :class:`SyncClient`'s calls do."""
-        page = _page(answer, self._of)
+        page = page_of(answer, self._of)
         if not self._in_parts:
             return page
         return replace(page, raw=self._part.raw, unreadable=self._part.unreadable, handed_over=self._handed_over)
@@ -330,7 +330,11 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _page(answer: Answer, of: str) -> Page:
+def page_of(answer: Answer, of: str) -> Page:
+    """What an answer whose body is there holds; ``of`` names it in errors.
+
+    Raises :class:`FailingPageError`, :class:`ServerError`.
+    """
     what = f"{one_line(of)} ({answer.source})"
     if answer.status >= 500:
         raise FailingPageError(f"{what}: {answer.words()}")

@@ -210,6 +210,11 @@ class ChangeLog:
         with self._lock:
             self._database.execute("UPDATE changes SET poisoned = 1 WHERE event_id = ?", (event_id,))
 
+    def heal(self, event_id: str) -> None:
+        """Makes it readable again."""
+        with self._lock:
+            self._database.execute("UPDATE changes SET poisoned = 0 WHERE event_id = ?", (event_id,))
+
     def forget(self, event_id: str) -> None:
         """Removes a change, which no real server does: a history that was rewritten."""
         with self._lock:

@@ -13,7 +13,7 @@ from manabackup.archive import inflate
 from manabackup.archive.inflate import InflateError
 
 Engine = Callable[[Iterable[bytes], int], Iterator[bytes]]
-ENGINES = [inflate._by_isal, inflate._by_zlib]
+ENGINES = [inflate.by_isal, inflate.by_zlib]
 
 
 def deflated(content: bytes, level: int) -> bytes:

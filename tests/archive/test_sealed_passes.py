@@ -20,13 +20,13 @@ class Changing:
 
     def __init__(self, *contents: bytes) -> None:
         self._contents = list(contents)
-        self._current = contents[0]
+        self.current = contents[0]
         self.size = len(contents[0])
 
     def read_at(self, offset: int, count: int) -> bytes:
         if offset == 0 and self._contents:
-            self._current = self._contents.pop(0)
-        return self._current[offset : offset + count]
+            self.current = self._contents.pop(0)
+        return self.current[offset : offset + count]
 
 
 class Failing(Changing):
@@ -106,7 +106,7 @@ def test_A4_a_tag_that_changed_is_no_wrong_passphrase() -> None:
     source = Changing(GOOD)
     body = SealedBody(source)
     body.verify_ciphertext(hashlib.sha256(GOOD).hexdigest())
-    source._current = BAD_TAG
+    source.current = BAD_TAG
     with pytest.raises(DamagedArchiveError, match="changed while it was read"):
         body.unlock(KEY, IV)
 

@@ -13,9 +13,9 @@ import pytest
 
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
-from tests.support.homes import Computer, Newcomer, Owner, move_in
+from tests.support.homes import Computer, Newcomer, Owner, fill, move_in
 
-from .scenes import COUNT, KEY, Healing, Pulling, Restoring, Scene, SigningIn, Writing, fill, told
+from .scenes import COUNT, KEY, Healing, Pulling, Restoring, Scene, SigningIn, Writing, told
 from .steps import Runner, compiled
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

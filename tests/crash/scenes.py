@@ -17,9 +17,9 @@ from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.mirror import Snapshot
 from manabackup.operations.archives.verify import verify
-from manabackup.sandbox import Sandbox, StoredChange
+from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-from tests.support.homes import PASSPHRASE, START, Computer
+from tests.support.homes import PASSPHRASE, Computer, fill
 
 from .steps import Ended, Step
 
@@ -254,28 +254,6 @@ class Restoring(Scene):
     def check_done(self, computer: Computer) -> None:
         super().check_done(computer)
         assert not any((computer.state / "restores").glob("*/*"))
-
-
-def fill(box: Sandbox, user: str, numbers: Sequence[int], title: str) -> None:
-    """Rows without a time, as most of the app's stores write them."""
-    home = next(space.id for space, _ in box.accounts.spaces.of_user(user))
-    scope = {"spaceId": home, "authorId": user, "visibility": "space"}
-    box.log.append_many(
-        StoredChange(
-            user,
-            "laptop",
-            "todo",
-            {
-                "table": "tasks",
-                "id": f"r{number:04}",
-                "op": "insert",
-                "data": {"order": number, "priority": title, **scope},
-                "spaceId": home,
-            },
-            START + number,
-        )
-        for number in numbers
-    )
 
 
 # --- what holds for all -----------------------------------------------------------------------------------------------

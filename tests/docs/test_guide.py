@@ -98,7 +98,7 @@ def test_the_script_for_ci_needs_nothing_but_variables(anna: Person) -> None:
 def test_the_settings_in_the_guide_are_those_of_the_program() -> None:
     table = TEXT[TEXT.index("| option | variable |") : TEXT.index("S is one of")]
     keys = set(re.findall(r"`([a-z-]+)`(?:, at the top|, in seconds|: where .*?)? \|$", table, re.MULTILINE))
-    assert keys == {*settings._TEXTS, *settings._SWITCHES, "verbose", "wait", "profile"}
+    assert keys == {*settings.TEXTS, *settings.SWITCHES, "verbose", "wait", "profile"}
     variables = set(re.findall(r"`MANABACKUP_([A-Z_]+)`", table)) - {"S", "S_FILE", "S_COMMAND"}
     assert variables == {key.upper().replace("-", "_") for key in keys} | {"CONFIG"}
     named = re.search(r"S is one of (.*?)\.", TEXT)

@@ -18,9 +18,9 @@ import pytest
 from manabackup.crypto.fields import FieldCipher
 from manabackup.model import registry
 from manabackup.rows.identity import CHANGED_BY, TOKEN
-from manabackup.sandbox import Sandbox, StoredChange
+from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
-from tests.support.homes import START, Computer, Newcomer, Owner, Rows, assert_refused, rows_of
+from tests.support.homes import Computer, Newcomer, Owner, Rows, assert_refused, fill, rows_of
 from tests.support.line import Line, Spoiled
 from tests.support.patience import PATIENCE
 from tests.support.reference_client import Client
@@ -371,36 +371,14 @@ COUNT = 300
 def much(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of rows that a target will hold differently."""
     source = newcomer_at(box, KEY)
-    fill(box, source.id, "mine")
+    fill(box, source.id, range(COUNT), "mine")
     return export_of(source, box, tmp_path_factory.mktemp("much"))
-
-
-def fill(box: Sandbox, user: str, title: str) -> None:
-    """Rows without a time, as most of the app's stores write them."""
-    home = next(space.id for space, _ in box.accounts.spaces.of_user(user))
-    scope = {"spaceId": home, "authorId": user, "visibility": "space"}
-    box.log.append_many(
-        StoredChange(
-            user,
-            "laptop",
-            "todo",
-            {
-                "table": "tasks",
-                "id": f"r{number:04}",
-                "op": "insert",
-                "data": {"order": number, "priority": title, **scope},
-                "spaceId": home,
-            },
-            START + number,
-        )
-        for number in range(COUNT)
-    )
 
 
 @pytest.fixture
 def crowded(box: Sandbox, other: Newcomer, there: Computer) -> Computer:
     """The target's computer; half of what will be restored must replace something."""
-    fill(box, other.id, "theirs")
+    fill(box, other.id, range(COUNT), "theirs")
     return there
 
 

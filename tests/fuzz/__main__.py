@@ -45,14 +45,14 @@ def main(arguments: list[str]) -> int:
         print(f"== {name}, {seconds} s", flush=True)
         done = subprocess.run([sys.executable, "-m", "tests.fuzz", "--one", name, str(seconds)], cwd=ROOT, check=False)
         for crash in sorted((LEARNT / name).glob("failed-*")):
-            _keep(name, crash)
+            keep(name, crash)
         if done.returncode:
             failed.append(name)
     print("nothing was found" if not failed else f"failed: {', '.join(failed)}; see {FOUND.relative_to(ROOT)}")
     return 1 if failed else 0
 
 
-def _keep(name: str, crash: Path) -> None:
+def keep(name: str, crash: Path) -> None:
     """An input that failed goes to the fixtures: of a program what it makes, since programs change their meaning."""
     from .targets import TARGETS
 

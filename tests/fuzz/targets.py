@@ -55,7 +55,7 @@ from manabackup.remote.answers import Answer
 from manabackup.remote.decoding import BrokenCodingError, TooLargeError, decoded, read_body
 from manabackup.remote.session import read_claims
 from manabackup.remote.splitting import AnswerText
-from manabackup.remote.sync import _page
+from manabackup.remote.sync import page_of
 from manabackup.text import jsontext
 from manabackup.text.jsonmembers import members
 from manabackup.text.timestamps import format_timestamp, parse_timestamp
@@ -390,7 +390,7 @@ def page(data: bytes) -> None:
     for_terminal(answer.words().encode("utf-8", "surrogatepass"))
     answer.retry_after()
     try:
-        found = _page(answer, "notes/notes")
+        found = page_of(answer, "notes/notes")
     except ManabackupError as error:
         _require(error.message.isprintable(), error)
         return

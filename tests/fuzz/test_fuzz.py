@@ -81,7 +81,7 @@ def test_an_input_that_fails_is_kept_as_what_its_program_makes(monkeypatch: pyte
     monkeypatch.setattr(program, "FOUND", tmp_path / "found")
     crash = tmp_path / "failed-1"
     crash.write_bytes(b"\1\1\12")
-    program._keep("archive-structure", crash)
+    program.keep("archive-structure", crash)
     (kept,) = (tmp_path / "found" / "archive").iterdir()
     made_by = TARGETS["archive-structure"].made_by
     assert made_by is not None

@@ -23,6 +23,7 @@ from manabackup.mirror import Batch, LossKind, Mirror, MirrorPage, RawChange, ev
 from manabackup.mirror.changes import pack, unpack
 from manabackup.mirror.schema import VERSION
 from manabackup.text import jsontext
+from tests.support.damage import full_disk
 
 URL = "https://sync.example"
 
@@ -275,7 +276,7 @@ def test_L3_a_mirror_that_another_process_writes_is_locked(path: Path, monkeypat
 def test_L2_a_full_disk_is_an_output_error_and_what_was_held_stays(path: Path) -> None:
     with open_mirror(path) as mirror:
         mirror.store("todo", {"tasks": Batch(changes("a"), cursor=1)})
-        mirror._connection.execute("PRAGMA max_page_count = 20")
+    with full_disk(20), open_mirror(path) as mirror:
         large = prepare([{"eventId": str(n), "data": os.urandom(3_000).hex()} for n in range(50)])
         with pytest.raises(OutputError):
             mirror.store("todo", {"tasks": Batch(large, cursor=2)})

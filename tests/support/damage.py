@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from manabackup.mirror import Batch, LossKind, Mirror, RawChange, prepare
 
@@ -40,6 +45,21 @@ SERVER: Server = {
     ("todo", "lists"): changes("lists", 10, 11),
     ("todo", "tasks"): changes("tasks", 0, 1, 2, 3, 4, 5),
 }
+
+
+@contextmanager
+def full_disk(pages: int) -> Iterator[None]:
+    """Databases that are opened within the block find no room for more pages than that, or than they have."""
+    connect = sqlite3.connect
+
+    def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connected)
+        yield
 
 
 def opened(path: Path, **options: Any) -> Mirror:

@@ -6,14 +6,14 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from manabackup.crypto.fields import FieldCipher
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Sandbox, StoredChange
 from manabackup.sandbox.plan import Plan, Truth
 from manabackup.sandbox.population import Account, populate
 from manabackup.text import jsontext
@@ -138,6 +138,28 @@ class Newcomer:
     def sealed(self, value: JSON, key: bytes | None = None) -> str:
         """A private field's value."""
         return FieldCipher(key or self.key).encrypt(jsontext.dumps(value))
+
+
+def fill(box: Sandbox, user: str, numbers: Sequence[int], title: str) -> None:
+    """Rows without a time, as most of the app's stores write them."""
+    home = next(space.id for space, _ in box.accounts.spaces.of_user(user))
+    scope = {"spaceId": home, "authorId": user, "visibility": "space"}
+    box.log.append_many(
+        StoredChange(
+            user,
+            "laptop",
+            "todo",
+            {
+                "table": "tasks",
+                "id": f"r{number:04}",
+                "op": "insert",
+                "data": {"order": number, "priority": title, **scope},
+                "spaceId": home,
+            },
+            START + number,
+        )
+        for number in numbers
+    )
 
 
 def rows_of(path: Path) -> Rows:

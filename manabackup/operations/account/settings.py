@@ -34,8 +34,8 @@ TARGET = "to-"
 SECOND = "b-"
 """Prefix of the secrets of the second of two archives that are compared."""
 
-_TEXTS = ("auth-url", "sync-url", "credits-url", "state-dir", "email")
-_SWITCHES = ("json", "no-progress", "quiet")
+TEXTS = ("auth-url", "sync-url", "credits-url", "state-dir", "email")
+SWITCHES = ("json", "no-progress", "quiet")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _MOST_VERBOSE = 3
@@ -231,7 +231,7 @@ def _checked(config: dict[str, Any], shown: str) -> _Config:
         check(isinstance(table, dict), f"profiles.{name}", "not a table")
         for key, value in table.items():
             where = f"profiles.{name}.{key}"
-            if key in _SWITCHES:
+            if key in SWITCHES:
                 check(isinstance(value, bool), where, "neither true nor false")
             elif key == "wait":
                 check(type(value) is int and 0 <= value < 10**_LONGEST_NUMBER, where, "not a number of seconds")
@@ -239,7 +239,7 @@ def _checked(config: dict[str, Any], shown: str) -> _Config:
                 check(type(value) is int and 0 <= value <= _MOST_VERBOSE, where, f"not from 0 to {_MOST_VERBOSE}")
             else:
                 check(key not in SECRETS, where, "a secret does not stand in this file", f"use {key}-command")
-                check(key in _TEXTS or _is_secret_source(key), where, "unknown key")
+                check(key in TEXTS or _is_secret_source(key), where, "unknown key")
                 check(isinstance(value, str) and value != "", where, "not a text")
     return _Config(profile, profiles)
 

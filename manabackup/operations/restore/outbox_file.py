@@ -140,7 +140,7 @@ class Entries:
         for item in items:
             last += 1
             rows.append(_with_sums((last, *item), state, 0, None))
-        self._insert(rows)
+        self.insert(rows)
 
     def move(self, state: int, items: Sequence[tuple[int, int | None]], words: str | None = None) -> None:
         """Brings items into a state: (id, how many changes were sent, or None for as many as before)."""
@@ -162,7 +162,7 @@ class Entries:
         """Puts items in the place of those with the same ids, by their first ten columns; nothing of them was sent."""
         rows = [_with_sums(item, state, 0, None) for item in items]
         self.remove([row[0] for row in rows])
-        self._insert(rows)
+        self.insert(rows)
 
     def remove(self, ids: Iterable[int]) -> None:
         """Takes items away."""
@@ -178,7 +178,8 @@ class Entries:
         """To be done at the end of a transaction that changed something."""
         _keep_total(self._connection, self.rows, self.states)
 
-    def _insert(self, rows: Sequence[Row]) -> None:
+    def insert(self, rows: Sequence[Row]) -> None:
+        """Adds items as they are, their checksums included."""
         marks = ", ".join("?" * len(COLUMNS.split(",")))
         self._connection.executemany(f"INSERT INTO item ({COLUMNS}) VALUES ({marks})", rows)  # noqa: S608 - constants
         self.rows = checksums.added(self.rows, *(row[-1] for row in rows))
@@ -258,7 +259,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     for key, value in meta:
         entries.set_meta(key, value)
     for row in connection.execute(f"SELECT {_CONTENT}, state, sent, words FROM earlier_item"):  # noqa: S608 - a constant
-        entries._insert([_with_sums(row[:_WIDTH], *row[_WIDTH:])])
+        entries.insert([_with_sums(row[:_WIDTH], *row[_WIDTH:])])
     entries.keep_total()
     connection.execute("DROP TABLE earlier_item")
 

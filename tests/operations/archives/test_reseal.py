@@ -7,7 +7,6 @@ import random
 import threading
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from manabackup.operations.archives.reseal import seal, unseal
 from manabackup.operations.archives.verify import verify
 from manabackup.rows.archived import clean_rows
 from manabackup.text import jsontext
-from tests.support.archives import ours
+from tests.support.archives import ours, web
 
 ARCHIVES = Path(__file__).parents[3] / "fixtures" / "vectors" / "archives"
 PASSPHRASE = "correct horse battery staple"
@@ -26,24 +25,6 @@ PASSPHRASE = "correct horse battery staple"
 def rows(path: Path) -> dict[str, list[bytes]]:
     with open_archive(path, lambda: PASSPHRASE) as archive:
         return {table: sorted(row.line for row in clean_rows(archive, table)) for table in archive.tables}
-
-
-def web_archive(path: Path, tables: dict[str, list[dict[str, Any]]]) -> Path:
-    """An archive as the web app writes it."""
-    manifest = {
-        "formatVersion": 2,
-        "schemaVersion": 56,
-        "userId": "u",
-        "exportedAt": "2026-05-01T12:00:00.000Z",
-        "scope": {"type": "full"},
-        "rowCounts": {},
-        "fieldsPlaintext": True,
-    }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as container:
-        container.writestr("manifest.json", json.dumps(manifest))
-        for table, content in tables.items():
-            container.writestr(f"data/{table}.jsonl", "".join(json.dumps(row) + "\n" for row in content))
-    return path
 
 
 def unsealed(source: Path, target: Path) -> None:
@@ -71,7 +52,7 @@ def test_field_times_move_out_of_the_rows_and_ids_ascend(tmp_path: Path) -> None
         {"id": identifier, "title": "t", "__fieldMeta": {"title": stamp}, "_updatedAtIndex": stamp["at"], "__x": 1}
         for identifier in ("b", "\U0001f600", "a", "\uffff")
     ]
-    source = web_archive(tmp_path / "web.mana", {"notes": content})
+    source = web(tmp_path / "web.mana", {"notes": content})
     seal(source, tmp_path / "sealed.mana", lambda: PASSPHRASE)
     with open_archive(tmp_path / "sealed.mana", lambda: PASSPHRASE) as archive:
         assert [row.id for row in archive.rows("notes")] == ["a", "b", "\uffff", "\U0001f600"]
@@ -85,14 +66,14 @@ def test_field_times_move_out_of_the_rows_and_ids_ascend(tmp_path: Path) -> None
 def test_a_table_named_like_a_part_of_meta_does_not_spoil_the_archive(tmp_path: Path) -> None:
     stamp = {"at": "2026-04-01T10:00:00.000Z", "actor": {"kind": "user"}, "origin": "user"}
     row = {"id": "a", "x": 1, "spaceId": "s", "__fieldMeta": {"x": stamp}}
-    source = web_archive(tmp_path / "web.mana", {name: [row] for name in ("actors", "spaces", "problems", "notes")})
+    source = web(tmp_path / "web.mana", {name: [row] for name in ("actors", "spaces", "problems", "notes")})
     seal(source, tmp_path / "sealed.mana", lambda: PASSPHRASE)
     assert verify(tmp_path / "sealed.mana", lambda: PASSPHRASE).ok
     assert rows(tmp_path / "sealed.mana")["actors"] == [b'{"id":"a","spaceId":"s","x":1}']
 
 
 def test_unknown_manifest_keys_and_the_schema_version_are_carried_over(tmp_path: Path) -> None:
-    source = web_archive(tmp_path / "web.mana", {"notes": []})
+    source = web(tmp_path / "web.mana", {"notes": []})
     with zipfile.ZipFile(source) as container:
         manifest = json.loads(container.read("manifest.json"))
     with zipfile.ZipFile(source, "w") as container:
@@ -106,7 +87,7 @@ def test_unknown_manifest_keys_and_the_schema_version_are_carried_over(tmp_path:
 def test_content_of_our_archives_is_carried_over_as_it_is_compressed(tmp_path: Path) -> None:
     plain, sealed, again = (tmp_path / f"{name}.mana" for name in ("plain", "sealed", "again"))
     lines = [{"id": f"{number:05}", "title": f"Zeile {number**3}"} for number in range(3_000)]
-    unsealed(web_archive(tmp_path / "web.mana", {"notes": lines, "tags": []}), plain)
+    unsealed(web(tmp_path / "web.mana", {"notes": lines, "tags": []}), plain)
     seal(plain, sealed, lambda: PASSPHRASE)
     written = unseal(sealed, again, lambda: PASSPHRASE)
     assert (written.rows, written.row_counts["notes"], written.row_counts["tags"]) == (3_000, 3_000, 0)
@@ -120,7 +101,7 @@ def test_content_of_our_archives_is_carried_over_as_it_is_compressed(tmp_path: P
 
 def test_damage_in_an_archive_of_ours_is_not_sealed_in(tmp_path: Path) -> None:
     plain = tmp_path / "plain.mana"
-    unsealed(web_archive(tmp_path / "web.mana", {"notes": [{"id": "a", "title": "x" * 500}]}), plain)
+    unsealed(web(tmp_path / "web.mana", {"notes": [{"id": "a", "title": "x" * 500}]}), plain)
     with zipfile.ZipFile(plain) as container:
         notes = container.getinfo("data/notes.jsonl")
     blob = bytearray(plain.read_bytes())
@@ -207,7 +188,7 @@ def test_a_large_table_that_is_not_what_its_sums_say_is_not_sealed_in(tmp_path: 
 def test_names_that_this_tool_does_not_write_are_encoded_and_their_rows_kept(tmp_path: Path) -> None:
     source, target = tmp_path / "web.mana", tmp_path / "sealed.mana"
     tables = {"tagebuch ü": "ü", "50 %": "%", "plain.name_-1": "p", "x" * 900 + "ä": "x"}
-    web_archive(source, {table: [{"id": content}] for table, content in tables.items()})
+    web(source, {table: [{"id": content}] for table, content in tables.items()})
     with zipfile.ZipFile(source, "a") as container:
         container.writestr("account/größe.json", "{}")
     seal(source, target, lambda: PASSPHRASE)
@@ -221,7 +202,7 @@ def test_names_that_this_tool_does_not_write_are_encoded_and_their_rows_kept(tmp
 
 
 def test_two_names_that_would_become_one_are_refused(tmp_path: Path) -> None:
-    source = web_archive(tmp_path / "web.mana", {"ä": [{"id": "1"}], "%C3%A4": [{"id": "2"}]})
+    source = web(tmp_path / "web.mana", {"ä": [{"id": "1"}], "%C3%A4": [{"id": "2"}]})
     with pytest.raises(DamagedArchiveError) as caught:
         seal(source, tmp_path / "out.mana", lambda: PASSPHRASE)
     assert (caught.value.code, caught.value.where) == ("duplicateEntry", "data/%C3%A4.jsonl")

@@ -15,6 +15,7 @@ from manabackup.remote.sync import SyncClient
 from manabackup.sandbox import StoredChange
 from manabackup.text import jsontext
 from tests.support.box import REGISTRY, T0, USER, Box
+from tests.support.damage import full_disk
 
 
 def write_large(
@@ -61,10 +62,10 @@ def test_L2_a_full_disk_ends_a_pull_whose_answers_wait_for_each_other(box: Box) 
     apps = [f"app {number}" for number in range(12)]
     for app in apps:
         write_large(box, "tasks", 14 if app == apps[5] else 3, 600_000, app)
-    with box.mirror() as mirror, box.client(mirror) as client:
-        mirror._connection.execute("PRAGMA max_page_count = 40")
-        with pytest.raises(OutputError):
-            pull.run(mirror, client, REGISTRY, extra_apps=apps)
+    with box.mirror():
+        pass  # it is made while there is room
+    with full_disk(40), box.mirror() as mirror, box.client(mirror) as client, pytest.raises(OutputError):
+        pull.run(mirror, client, REGISTRY, extra_apps=apps)
     assert box.pull(extra_apps=apps).losses == ()
     for app in apps:
         assert box.held(app) == box.stored(app)

@@ -144,7 +144,7 @@ def test_a_mirror_whose_apps_were_read_as_wholes_goes_on_from_its_cursors(box: B
     box.write([T0 + n for n in range(10)], collection="unheard of")
     box.pull()
     last = now(box)
-    with box.mirror() as mirror, mirror._writing() as ledger:
+    with box.mirror() as mirror, mirror._writing() as ledger:  # noqa: SLF001 - nothing else leads back there
         ledger.remove("collection", "pages = 0")
         for held in [Holding(*row) for row in ledger.rows("collection")]:
             held.cursor = None
