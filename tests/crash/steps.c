@@ -186,7 +186,7 @@ OPENER(open64, (const char *file, int how, ...), AT_FDCWD, file, real(file, how,
 OPENER(openat, (int folder, const char *file, int how, ...), folder, file, real(folder, file, how, rights))
 OPENER(openat64, (int folder, const char *file, int how, ...), folder, file, real(folder, file, how, rights))
 
-/* Writing. Spoiled of the bytes: before the end of the process, and before a disk is found full. */
+/* Writing. Part of the bytes: before the end of the process, and before a disk is found full. */
 
 #define WRITER(name, parameters, call) \
     ssize_t name parameters \

@@ -366,7 +366,7 @@ def test_the_rest_of_a_row_is_not_sent_twice_where_its_answer_was_lost(bench: Be
     bench.fill(replaced("r0000"))
     bench.outbox.send(bench.outbox.planned("todo", items=1, changes=200, size=MIB), "2026-01-01T00:00:00Z")
     bench.box.log.append(bench.user, bench.outbox.client_id, "todo", jsontext.parse(change("r0000", "delete")))
-    bench.line.faults(Fault(None, None))
+    bench.line.faults(Spoiled(None, None))
     tokens = StaticToken(bench.box.accounts.issue_token(bench.user))
     with Transport(bench.box.url) as line:
         writer = PushClient(line, tokens, bench.outbox.client_id)
