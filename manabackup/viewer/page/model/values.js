@@ -1,0 +1,97 @@
+/**
+ * Values in rows: found by path, turned into text. Only own keys count, so that no name of a prototype is taken for data.
+ *
+ * @typedef {import('./types.js').Row} Row
+ */
+
+/**
+ * @param {unknown} value
+ * @returns {value is Row}
+ */
+export function isObject(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} key
+ * @returns {unknown}
+ */
+export function own(value, key) {
+  return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
+/**
+ * The value at a path such as `purchaseData.price`. A step that ends with `[]` goes through a list and gives a list.
+ *
+ * @param {Row} row
+ * @param {string} path
+ * @returns {unknown} undefined where there is none
+ */
+export function at(row, path) {
+  /** @type {unknown} */
+  let value = row;
+  const steps = path.split('.');
+  for (let index = 0; index < steps.length; index += 1) {
+    const step = steps[index] ?? '';
+    if (!step.endsWith('[]')) {
+      value = own(value, step);
+      continue;
+    }
+    const list = own(value, step.slice(0, -2));
+    if (!Array.isArray(list)) return undefined;
+    const rest = steps.slice(index + 1).join('.');
+    return rest === '' ? list : list.map((item) => (isObject(item) ? at(item, rest) : undefined));
+  }
+  return value;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {boolean} whether there is nothing to show: absent, null, '', an empty list or object
+ */
+export function isEmpty(value) {
+  if (value === undefined || value === null || value === '') return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return isObject(value) && !isNumberText(value) && Object.keys(value).length === 0;
+}
+
+/** A number that JavaScript cannot hold: its own text. The reader makes these where `String(Number(text))` differs. */
+export class NumberText {
+  /** @param {string} text */
+  constructor(text) {
+    this.numberText = text;
+  }
+
+  toString() {
+    return this.numberText;
+  }
+
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is {numberText: string}} also for a clone of a NumberText, whose class is gone
+ */
+export function isNumberText(value) {
+  return value instanceof NumberText;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string} of texts, numbers and booleans; '' for the rest
+ */
+export function textOf(value) {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
+  return isNumberText(value) ? value.numberText : '';
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string[]} the texts of a list that are not empty; a text alone is a list of one
+ */
+export function texts(value) {
+  const list = Array.isArray(value) ? value : [value];
+  return list.map(textOf).filter((text) => text !== '');
+}
