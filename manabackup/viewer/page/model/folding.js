@@ -3,14 +3,14 @@
  */
 
 const SINGLE = new Map([
-  ['ß', 'ss'],
-  ['ẞ', 'ss'],
-  ['æ', 'ae'],
-  ['œ', 'oe'],
-  ['ø', 'o'],
-  ['đ', 'd'],
-  ['ł', 'l'],
-  ['ı', 'i'],
+  ["ß", "ss"],
+  ["ẞ", "ss"],
+  ["æ", "ae"],
+  ["œ", "oe"],
+  ["ø", "o"],
+  ["đ", "d"],
+  ["ł", "l"],
+  ["ı", "i"],
 ]);
 
 const PLAIN = /^[\x20-\x7e\n\r\t]*$/;
@@ -26,10 +26,10 @@ const LETTERS = /[ßẞæœøđłı]/gu;
 export function fold(text) {
   if (PLAIN.test(text)) return text.toLowerCase();
   return text
-    .normalize('NFKD')
-    .replace(MARKS, '')
+    .normalize("NFKD")
+    .replace(MARKS, "")
     .toLowerCase()
-    .replace(MARKS, '')
+    .replace(MARKS, "")
     .replace(LETTERS, (letter) => SINGLE.get(letter) ?? letter);
 }
 
@@ -43,8 +43,8 @@ export function words(question) {
   /** @type {Set<string>} */
   const found = new Set();
   for (const part of question.matchAll(/["„“”»«]([^"„“”»«]+)["„“”»«]?|([^\s"„“”»«]+)/gu)) {
-    const word = fold(part[1] ?? part[2] ?? '').trim();
-    if (word !== '') found.add(word);
+    const word = fold(part[1] ?? part[2] ?? "").trim();
+    if (word !== "") found.add(word);
   }
   return [...found];
 }
@@ -57,14 +57,17 @@ export function words(question) {
  * @returns {[number, number][]} from, to (exclusive), ascending
  */
 export function marks(text, folded) {
-  if (folded.length === 0 || text === '') return [];
+  if (folded.length === 0 || text === "") return [];
   const { flat, starts } = foldedWithPlaces(text);
   /** @type {[number, number][]} */
   const spans = [];
   for (const word of folded) {
     for (let from = flat.indexOf(word); from !== -1; from = flat.indexOf(word, from + word.length)) {
       const last = from + word.length - 1;
-      spans.push([starts[from] ?? 0, starts[last + 1] === starts[last] ? after(starts, last, text) : (starts[last + 1] ?? text.length)]);
+      spans.push([
+        starts[from] ?? 0,
+        starts[last + 1] === starts[last] ? after(starts, last, text) : (starts[last + 1] ?? text.length),
+      ]);
     }
   }
   return joined(spans);
@@ -87,7 +90,7 @@ function after(starts, place, text) {
  * @param {string} text
  */
 function foldedWithPlaces(text) {
-  let flat = '';
+  let flat = "";
   /** @type {number[]} */
   const starts = [];
   let place = 0;

@@ -15,24 +15,6 @@
  * @property {string} currency ISO 4217, or '' where none is stored
  * @property {string} [per] `hour` or `day`
  *
- * @typedef {{field: string, table: string, id: string}} Link from a row to another one
- *
- * @typedef {object} Meta What is known of a row's writing: from `meta/<table>.jsonl`.
- * @property {string} [created] the earliest time of any field
- * @property {string} [modified] the latest
- *
- * @typedef {object} Description What a list shows of a row.
- * @property {string} title
- * @property {string} line the first line of its text, 200 characters at most
- * @property {Moment | null} date
- * @property {Moment | null} dateEnd
- * @property {number | null} at milliseconds since 1970, to sort by: of the date, else of its first writing
- * @property {string[]} tags names, each once
- * @property {string[]} flags of `archived`, `bin`, `deleted`, `done`, `favorite`, `pinned`, `preset`, `allDay`
- * @property {string | null} spaceId
- * @property {Money | null} money
- * @property {Link[]} links
- *
  * @typedef {'plain' | 'markdown' | 'html' | 'tiptap'} TextFormat
  *
  * @typedef {{de: string, en: string}} Label

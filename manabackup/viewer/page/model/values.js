@@ -3,13 +3,14 @@
  *
  * @typedef {import('./types.js').Row} Row
  */
+import { NumberText } from "../reader/json.js";
 
 /**
  * @param {unknown} value
  * @returns {value is Row}
  */
 export function isObject(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof NumberText);
 }
 
 /**
@@ -31,17 +32,17 @@ export function own(value, key) {
 export function at(row, path) {
   /** @type {unknown} */
   let value = row;
-  const steps = path.split('.');
+  const steps = path.split(".");
   for (let index = 0; index < steps.length; index += 1) {
-    const step = steps[index] ?? '';
-    if (!step.endsWith('[]')) {
+    const step = steps[index] ?? "";
+    if (!step.endsWith("[]")) {
       value = own(value, step);
       continue;
     }
     const list = own(value, step.slice(0, -2));
     if (!Array.isArray(list)) return undefined;
-    const rest = steps.slice(index + 1).join('.');
-    return rest === '' ? list : list.map((item) => (isObject(item) ? at(item, rest) : undefined));
+    const rest = steps.slice(index + 1).join(".");
+    return rest === "" ? list : list.map((item) => (isObject(item) ? at(item, rest) : undefined));
   }
   return value;
 }
@@ -51,30 +52,9 @@ export function at(row, path) {
  * @returns {boolean} whether there is nothing to show: absent, null, '', an empty list or object
  */
 export function isEmpty(value) {
-  if (value === undefined || value === null || value === '') return true;
+  if (value === undefined || value === null || value === "") return true;
   if (Array.isArray(value)) return value.length === 0;
-  return isObject(value) && !isNumberText(value) && Object.keys(value).length === 0;
-}
-
-/** A number that JavaScript cannot hold: its own text. The reader makes these where `String(Number(text))` differs. */
-export class NumberText {
-  /** @param {string} text */
-  constructor(text) {
-    this.numberText = text;
-  }
-
-  toString() {
-    return this.numberText;
-  }
-
-}
-
-/**
- * @param {unknown} value
- * @returns {value is {numberText: string}} also for a clone of a NumberText, whose class is gone
- */
-export function isNumberText(value) {
-  return value instanceof NumberText;
+  return isObject(value) && Object.keys(value).length === 0;
 }
 
 /**
@@ -82,9 +62,9 @@ export function isNumberText(value) {
  * @returns {string} of texts, numbers and booleans; '' for the rest
  */
 export function textOf(value) {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
-  return isNumberText(value) ? value.numberText : '';
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
+  return value instanceof NumberText ? value.text : "";
 }
 
 /**
@@ -93,5 +73,5 @@ export function textOf(value) {
  */
 export function texts(value) {
   const list = Array.isArray(value) ? value : [value];
-  return list.map(textOf).filter((text) => text !== '');
+  return list.map(textOf).filter((text) => text !== "");
 }

@@ -1,0 +1,261 @@
+/**
+ * A row as a person reads it: its texts, its facts each with what it means, and what is of use to machines alone.
+ *
+ * @typedef {import("./types.js").Label} Label
+ * @typedef {import("./types.js").Moment} Moment
+ * @typedef {import("./types.js").Money} Money
+ * @typedef {import("./types.js").Row} Row
+ * @typedef {import("./types.js").Table} Table
+ * @typedef {import("./types.js").TextFormat} TextFormat
+ *
+ * @typedef {object} Text
+ * @property {string} path
+ * @property {TextFormat} format
+ * @property {any} value a text; a list of texts; of `tiptap` the document
+ *
+ * @typedef {{path: string} & Meaning} Fact
+ *
+ * @typedef {{kind: "label", labels: Label[]}
+ *   | {kind: "moment", moment: Moment, original: string}
+ *   | {kind: "money", money: Money}
+ *   | {kind: "number", text: string, unit: string}
+ *   | {kind: "yes"} | {kind: "no"}
+ *   | {kind: "names", names: string[]}
+ *   | {kind: "words", text: string}
+ *   | {kind: "web" | "mail" | "phone", text: string}
+ *   | {kind: "place", latitude: number, longitude: number}
+ *   | {kind: "weekdays", days: number[]}
+ *   | {kind: "steps", steps: {text: string, done: boolean | null}[]}
+ *   | {kind: "lines", lines: Row[]}
+ *   | {kind: "color", text: string}
+ *   | {kind: "duration", text: string, unit: "minutes" | "seconds" | "unknown"}
+ *   | {kind: "hidden"}} Meaning
+ *
+ * @typedef {object} Reading
+ * @property {Text[]} texts in the order in which they are read
+ * @property {Fact[]} facts
+ * @property {string[]} others keys that stand only in the raw row
+ */
+import { moment } from "./moments.js";
+import { money } from "./money.js";
+import { isSecret } from "./tables.js";
+import { at, isEmpty, isObject, own, textOf, texts } from "./values.js";
+import { asLocal } from "./moments.js";
+import { dueOf } from "./describe.js";
+
+/** Of use to machines, or shown elsewhere on the screen. */
+const TECHNICAL = new Set([
+  "id",
+  "spaceId",
+  "authorId",
+  "userId",
+  "visibilityChangedBy",
+  "unlistedExpiresAt",
+  "order",
+  "sortOrder",
+  "transcriptModel",
+]);
+const URLS = new Set(["website", "url", "originalUrl", "locationUrl", "linkedin", "twitter", "instagram", "github"]);
+const PHONES = new Set(["phone", "mobile"]);
+
+/**
+ * @param {Table} table
+ * @param {Row} row
+ * @returns {Reading}
+ */
+export function readRow(table, row) {
+  const texts = textsOf(table, row);
+  const shown = new Set([...texts.map((text) => text.path.split(".")[0] ?? ""), ...titlePaths(table)]);
+  const keys = [...table.fields].filter((key) => Object.hasOwn(row, key));
+  const unknown = Object.keys(row).filter((key) => !table.fields.has(key));
+  /** @type {Fact[]} */
+  const facts = placeOf(table, row);
+  /** @type {string[]} */
+  const others = [];
+  for (const key of [...keys, ...unknown]) {
+    if (shown.has(key) || table.geo.includes(key) || isEmpty(row[key])) continue;
+    if (TECHNICAL.has(key) || key.startsWith("__") || isLink(table, key)) others.push(key);
+    else facts.push(...factsOf(table, key, row));
+  }
+  return { texts, facts, others };
+}
+
+/** @param {Table} table */
+function titlePaths(table) {
+  return table.known ? table.title.filter((path) => !path.includes(".") && !table.enums.has(path)) : [];
+}
+
+/**
+ * @param {Table} table
+ * @param {string} key
+ */
+function isLink(table, key) {
+  return (
+    table.references.has(key) ||
+    table.references.has(`${key}[]`) ||
+    (key === table.tagIds?.path.split(".")[0] && key !== "metadata")
+  );
+}
+
+/**
+ * @param {Table} table
+ * @param {Row} row
+ * @returns {Text[]}
+ */
+function textsOf(table, row) {
+  /** @type {Text[]} */
+  const found = [];
+  const tiptap = at(row, "content.tiptap");
+  const rich = isObject(tiptap) && Array.isArray(tiptap.content) && tiptap.content.length > 0;
+  for (const [path, format] of table.texts) {
+    if (rich && (path === "content.html" || path === "content.plainText")) continue;
+    if (isEmpty(at(row, path)) || (table.title.includes(path) && !textOf(at(row, path)).includes("\n"))) continue;
+    if (path === "content.plainText" && found.some((text) => text.path === "content.html")) continue;
+    if (path === "content" && table.texts.has("htmlContent") && !isEmpty(row.htmlContent)) continue;
+    if (path === "props") continue;
+    found.push({
+      path,
+      format: path === "messageText" && row.sender === "user" ? "plain" : format,
+      value: at(row, path),
+    });
+  }
+  if (rich && table.texts.has("content.html")) found.push({ path: "content.tiptap", format: "tiptap", value: tiptap });
+  return found;
+}
+
+/**
+ * @param {Table} table
+ * @param {Row} row
+ * @returns {Fact[]}
+ */
+function placeOf(table, row) {
+  const [latitude, longitude] = table.geo.slice(0, 2).map((path) => Number(textOf(at(row, path)) || NaN));
+  if (latitude === undefined || longitude === undefined || !(Math.abs(latitude) <= 90) || !(Math.abs(longitude) <= 180))
+    return [];
+  return latitude === 0 && longitude === 0 ? [] : [{ path: "place", kind: "place", latitude, longitude }];
+}
+
+/**
+ * Objects whose members have meanings of their own give a fact each.
+ *
+ * @param {Table} table
+ * @param {string} key
+ * @param {Row} row
+ * @returns {Fact[]}
+ */
+function factsOf(table, key, row) {
+  if (isSecret(table.name, key)) return [{ path: key, kind: "hidden" }];
+  const value = row[key];
+  if (isObject(value) && !isUnfolded(table, key)) {
+    return Object.keys(value)
+      .filter((name) => !isEmpty(value[name]))
+      .map((name) => ({ path: `${key}.${name}`, ...meaning(table, `${key}.${name}`, value[name], row) }));
+  }
+  return [{ path: key, ...meaning(table, key, value, row) }];
+}
+
+/**
+ * @param {Table} table
+ * @param {string} key
+ */
+function isUnfolded(table, key) {
+  return table.enums.has(key) || table.money.some((field) => field.field === key);
+}
+
+/**
+ * @param {Table} table
+ * @param {string} path
+ * @param {any} value
+ * @param {Row} row
+ * @returns {Meaning}
+ */
+function meaning(table, path, value, row) {
+  const labels = table.enums.get(path);
+  if (labels) return { kind: "label", labels: texts(value).map((text) => labels.get(text) ?? { de: text, en: text }) };
+  const field = table.money.find((candidate) => candidate.field === path);
+  const sum = field ? money(table, field, row) : null;
+  if (sum) return { kind: "money", money: sum };
+  if (typeof value === "boolean") return { kind: value ? "yes" : "no" };
+  return (
+    timeMeaning(table, path, value) ??
+    unitMeaning(table, path, value) ??
+    listMeaning(path, value) ??
+    wordMeaning(path, value)
+  );
+}
+
+/**
+ * @param {Table} table
+ * @param {string} path
+ * @param {any} value
+ * @returns {Meaning | null}
+ */
+function timeMeaning(table, path, value) {
+  const kind = table.dates.get(path);
+  const looksLike = typeof value === "string" && /(?:At|Date|date|birthday|deadline|Expiry)$/.test(path);
+  if (!kind && !looksLike) return null;
+  const found =
+    table.name === "tasks" && path === "dueDate"
+      ? dueOf(value)
+      : kind === "datetime-local"
+        ? asLocal(value)
+        : moment(value);
+  return found ? { kind: "moment", moment: found, original: textOf(value) } : null;
+}
+
+/**
+ * @param {Table} table
+ * @param {string} path
+ * @param {any} value
+ * @returns {Meaning | null}
+ */
+function unitMeaning(table, path, value) {
+  const unit = table.units.get(path) ?? "";
+  if (unit.startsWith("0=Sunday") && Array.isArray(value))
+    return { kind: "weekdays", days: value.map(Number).filter((day) => day >= 0 && day <= 6) };
+  if (path === "routine.workDays" && Array.isArray(value))
+    return { kind: "weekdays", days: value.map((day) => Number(day) % 7) };
+  const text = textOf(value);
+  if (text === "" || typeof value === "string") return null;
+  if (path === "estimatedDuration" && table.name === "tasks")
+    return { kind: "duration", text, unit: Number(text) <= 480 ? "minutes" : "seconds" };
+  if (unit === "minutes") return { kind: "duration", text, unit: "minutes" };
+  if (unit.startsWith("seconds")) return { kind: "duration", text, unit: "seconds" };
+  if (path === "budget.amount") return { kind: "number", text, unit: "hours" };
+  return { kind: "number", text, unit };
+}
+
+/**
+ * @param {string} path
+ * @param {any} value
+ * @returns {Meaning | null}
+ */
+function listMeaning(path, value) {
+  if (!Array.isArray(value)) return isObject(value) ? { kind: "lines", lines: [value] } : null;
+  if (value.every((item) => typeof item !== "object" || item === null)) return { kind: "names", names: texts(value) };
+  const objects = value.filter(isObject);
+  if (path === "subtasks" && objects.length === value.length) return { kind: "steps", steps: stepsOf(objects) };
+  return objects.length === value.length ? { kind: "lines", lines: objects } : { kind: "words", text: "…" };
+}
+
+/** @param {Row[]} items */
+function stepsOf(items) {
+  const order = (/** @type {Row} */ item) => Number(textOf(item.order)) || 0;
+  return [...items]
+    .sort((a, b) => order(a) - order(b))
+    .map((item) => ({ text: textOf(item.title), done: own(item, "isCompleted") === true }));
+}
+
+/**
+ * @param {string} path
+ * @param {any} value
+ * @returns {Meaning}
+ */
+function wordMeaning(path, value) {
+  const text = textOf(value);
+  if (URLS.has(path)) return { kind: "web", text };
+  if (path === "email" || path.endsWith("Email")) return { kind: "mail", text };
+  if (PHONES.has(path)) return { kind: "phone", text };
+  if (/^#[0-9a-f]{6}$/i.test(text)) return { kind: "color", text };
+  return typeof value === "number" ? { kind: "number", text, unit: "" } : { kind: "words", text };
+}

@@ -1,0 +1,25 @@
+/**
+ * The door of the model for the store: what a row means, without a page to show it in. Runs in the worker as well.
+ *
+ * @typedef {import("../store/types.js").Model} Model
+ */
+import { describe } from "./describe.js";
+import { fold } from "./folding.js";
+import { searchText } from "./search-text.js";
+import { Tables } from "./tables.js";
+
+/**
+ * @param {any} modules the content of `formats/modules.json`
+ * @returns {Model}
+ */
+export function createModel(modules) {
+  const tables = new Tables(modules);
+  return {
+    appOf: (table) => tables.table(table).app,
+    describe: (table, row) => describe(tables, table, row),
+    junction: (table) => tables.table(table).junction,
+    privateFields: (table) => modules.tables[table]?.encryptedFields ?? [],
+    searchText: (table, row) => searchText(tables, table, row),
+    fold,
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * Money as rows hold it (modules.md 5): invoices and wardrobe in hundredths, all others in whole units with decimals.
+ * Amounts are decimal digits, moved and signed as text: no binary fraction ever stands between the row and the reader.
+ *
+ * @typedef {import("./types.js").Money} Money
+ * @typedef {import("./types.js").MoneyField} MoneyField
+ * @typedef {import("./types.js").Row} Row
+ * @typedef {import("./types.js").Table} Table
+ */
+import { at, textOf } from "./values.js";
+
+const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
+
+/**
+ * @param {Table} table
+ * @param {MoneyField} field
+ * @param {Row} row
+ * @returns {Money | null} null where there is none, or where it is no decimal number
+ */
+export function money(table, field, row) {
+  const text = textOf(at(row, field.field));
+  if (field.unit.startsWith("hours when") && at(row, "budget.type") === "hours") return null;
+  const amount = field.unit === "minor/100" ? hundredths(text) : decimal(text);
+  if (amount === null) return null;
+  const per = field.per ? textOf(at(row, field.per)) : "";
+  const signed = table.name === "transactions" && row.type === "expense" ? negated(amount) : amount;
+  return { amount: signed, currency: currencyOf(table, field, row), ...(per === "" ? {} : { per }) };
+}
+
+/**
+ * Bookings name no currency and are shown in euros, but those of paid invoices are in the invoice's, which the note names.
+ *
+ * @param {Table} table
+ * @param {MoneyField} field
+ * @param {Row} row
+ */
+function currencyOf(table, field, row) {
+  if (field.currencyField) return textOf(at(row, field.currencyField)).toUpperCase();
+  if (table.name === "transactions" && textOf(row.id).startsWith("invoice-tx-")) {
+    return /\b(CHF|EUR|USD)\b/.exec(textOf(row.note))?.[1] ?? "";
+  }
+  return field.currency ?? "";
+}
+
+/**
+ * @param {string} text
+ * @returns {string | null}
+ */
+function decimal(text) {
+  return DECIMAL.test(text) ? text : null;
+}
+
+/**
+ * @param {string} text a number of hundredths
+ * @returns {string | null} of units: `12345` gives `123.45`, `12.5` gives `0.125`
+ */
+export function hundredths(text) {
+  const parts = DECIMAL.exec(text);
+  if (!parts) return null;
+  const [, sign = "", whole = "0", fraction = ""] = parts;
+  const digits = whole.padStart(3, "0");
+  return `${sign}${digits.slice(0, -2)}.${digits.slice(-2)}${fraction}`;
+}
+
+/** @param {string} amount */
+function negated(amount) {
+  if (/^-?[0.]*$/.test(amount)) return amount;
+  return amount.startsWith("-") ? amount.slice(1) : `-${amount}`;
+}

@@ -1,0 +1,73 @@
+/**
+ * The words of a row that somebody may look for: its texts, names and labels; no ids, stamps, colours, secrets.
+ *
+ * @typedef {import("./types.js").Row} Row
+ * @typedef {import("./tables.js").Tables} Tables
+ * @typedef {import("./types.js").Table} Table
+ */
+import { isSecret } from "./tables.js";
+import { plainText } from "./texts.js";
+import { textOf } from "./values.js";
+
+const TECHNICAL = /(?:^id|Ids?|At|By|Token|Path|Key|Model|Date|Blob|Index|Version|hash|checksum)$/;
+const TECHNICAL_NAMES = new Set([
+  "color",
+  "icon",
+  "visibility",
+  "tiptap",
+  "style",
+  "theme",
+  "timezone",
+  "recurrenceRule",
+  "params",
+]);
+
+/**
+ * @param {Tables} tables
+ * @param {string} name
+ * @param {Row} row
+ * @returns {string} one piece of text a line
+ */
+export function searchText(tables, name, row) {
+  const table = tables.table(name);
+  /** @type {string[]} */
+  const pieces = [];
+  for (const key of Object.keys(row)) {
+    if (!isSpoken(key) || isSecret(name, key) || table.references.has(key) || table.dates.has(key)) continue;
+    const labels = table.enums.get(key);
+    const label = labels?.get(textOf(row[key]));
+    if (label) pieces.push(label.de, label.en);
+    else if (!labels) gather(table, key, row[key], pieces);
+  }
+  return pieces.join("\n");
+}
+
+/** @param {string} key */
+function isSpoken(key) {
+  return !TECHNICAL.test(key) && !TECHNICAL_NAMES.has(key) && !key.startsWith("__");
+}
+
+/**
+ * Walks without recursion: a row may hold 10,000 nested lists.
+ *
+ * @param {Table} table
+ * @param {string} path
+ * @param {unknown} value
+ * @param {string[]} pieces
+ */
+function gather(table, path, value, pieces) {
+  /** @type {[string, any][]} */
+  const open = [[path, value]];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [place, found] = next;
+    if (typeof found === "string") {
+      if (found !== "") pieces.push(plainText(found, table.texts.get(place) ?? "plain"));
+    } else if (Array.isArray(found)) {
+      for (let index = found.length - 1; index >= 0; index -= 1) open.push([place, found[index]]);
+    } else if (typeof found === "object" && found !== null) {
+      for (const key of Object.keys(found).reverse()) if (isSpoken(key)) open.push([`${place}.${key}`, found[key]]);
+    } else if (typeof found === "number") {
+      pieces.push(String(found));
+    }
+  }
+}
