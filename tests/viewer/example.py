@@ -94,7 +94,7 @@ def dreams() -> list[Row]:
         {
             "id": uuid(2, number),
             "title": ["Das Haus am Meer", "Fliegen", "Verlorene Schlüssel", "Großvaters Werkstatt"][number % 4],
-            "content": "Ich ging durch ein Haus, in dem jedes Zimmer eine andere Jahreszeit hatte.\nIm letzten schneite es.",
+            "content": "Ich ging durch ein Haus; jedes Zimmer war eine andere Jahreszeit.\nIm letzten schneite es.",
             "dreamDate": (TODAY - timedelta(days=31 * number)).isoformat(),
             "mood": ["angenehm", "neutral", "albtraum"][number % 3],
             "symbols": ["Haus", "Wasser"] if number % 2 else ["Schlüssel"],
@@ -115,12 +115,16 @@ def notes() -> list[Row]:
     texts = [
         (
             "Packliste Norwegen",
-            "# Packliste\n\n- [x] Zelt\n- [x] Kocher\n- [ ] **Regenjacke** (die gute!)\n- [ ] Karten, siehe [Kartverket](https://kartverket.no)\n\n> Weniger ist mehr.\n\n"
-            "| Tag | Strecke | km |\n| --- | --- | --- |\n| 1 | Gjendesheim – Memurubu | 14 |\n| 2 | Memurubu – Gjendebu | 10 |\n",
+            "# Packliste\n\n- [x] Zelt\n- [x] Kocher\n"
+            "- [ ] **Regenjacke** (die gute!)\n- [ ] Karten, siehe [Kartverket](https://kartverket.no)\n\n"
+            "> Weniger ist mehr.\n\n"
+            "| Tag | Strecke | km |\n| --- | --- | --- |\n"
+            "| 1 | Gjendesheim – Memurubu | 14 |\n| 2 | Memurubu – Gjendebu | 10 |\n",
         ),
         (
             "Rezeptidee",
-            "Rote-Bete-Risotto mit *Ziegenkäse* und gerösteten Walnüssen.\n\n1. Rote Bete backen\n2. Reis anschwitzen\n3. `Geduld` haben",
+            "Rote-Bete-Risotto mit *Ziegenkäse* und gerösteten Walnüssen.\n\n"
+            "1. Rote Bete backen\n2. Reis anschwitzen\n3. `Geduld` haben",
         ),
         ("Buchzitate", "„Man sieht nur mit dem Herzen gut.“\n\n---\n\n„Wer ein Warum hat, erträgt fast jedes Wie.“"),
         (
@@ -248,7 +252,7 @@ def calendar() -> Tables:
     blocks: list[Row] = []
 
     def event(number: int, title: str, start: str, end: str | None, **more: Any) -> None:
-        block_fields = {
+        block_fields: Row = {
             key: more.pop(key) for key in ("allDay", "recurrenceRule", "parentBlockId", "recurrenceDate") if key in more
         }
         owner = more.pop("owner", None)
@@ -371,13 +375,15 @@ def chats() -> Tables:
         ("user", "Wie backe ich ein Roggenbrot ohne Hefe?"),
         (
             "assistant",
-            "Mit **Sauerteig**. Du brauchst:\n\n1. 500 g Roggenmehl\n2. 350 ml Wasser\n3. 150 g Sauerteig\n4. 10 g Salz\n\n"
+            "Mit **Sauerteig**. Du brauchst:\n\n1. 500 g Roggenmehl\n2. 350 ml Wasser\n"
+            "3. 150 g Sauerteig\n4. 10 g Salz\n\n"
             "Alles mischen, *zwölf Stunden* gehen lassen und bei 230 °C backen. Siehe auch <https://example.org/brot>.",
         ),
         ("user", "Und wenn ich keinen Sauerteig habe?"),
         (
             "assistant",
-            "Dann setzt du einen an: jeden Tag etwas Mehl und Wasser, fünf Tage lang.\n\n```text\nTag 1: 50 g Mehl, 50 g Wasser\nTag 2: das Gleiche\n```",
+            "Dann setzt du einen an: jeden Tag etwas Mehl und Wasser, fünf Tage lang.\n\n"
+            "```text\nTag 1: 50 g Mehl, 50 g Wasser\nTag 2: das Gleiche\n```",
         ),
         ("user", "Danke! <script>alert('nur Text')</script>"),
     ]
@@ -385,7 +391,7 @@ def chats() -> Tables:
         {"id": uuid(13, 9 - number), "conversationId": uuid(12, 0), "sender": sender, "messageText": text}
         for number, (sender, text) in enumerate(words)
     ]
-    conversations = [
+    conversations: list[Row] = [
         {"id": uuid(12, 0), "title": "Brot backen", "isArchived": False, "isPinned": True},
         {"id": uuid(12, 1), "title": "Leeres Gespräch"},
     ]
@@ -457,9 +463,12 @@ def others() -> Tables:
     """HTML, TipTap, enums, links, secrets, and a table that nobody knows."""
     html = (
         "<h2>Warum Wälder atmen</h2><p>Ein <strong>Baum</strong> gibt am Tag bis zu <em>400 Liter</em> Wasser ab.</p>"
-        '<img src="https://example.org/tracker.gif" alt="Ein Wald im Nebel"><script>document.title="hacked"</script>'
-        '<p style="position:fixed">Mehr bei <a href="javascript:alert(1)">uns</a> und <a href="https://example.org">dort</a>.</p>'
-        "<ul><li>Buche</li><li>Eiche</li></ul><table><tr><th>Art</th><th>Höhe</th></tr><tr><td>Fichte</td><td>50 m</td></tr></table>"
+        '<img src="https://example.org/tracker.gif" alt="Ein Wald im Nebel">'
+        '<script>document.title="hacked"</script>'
+        '<p style="position:fixed">Mehr bei <a href="javascript:alert(1)">uns</a> und '
+        '<a href="https://example.org">dort</a>.</p>'
+        "<ul><li>Buche</li><li>Eiche</li></ul>"
+        "<table><tr><th>Art</th><th>Höhe</th></tr><tr><td>Fichte</td><td>50 m</td></tr></table>"
     )
     tiptap = {
         "type": "doc",
@@ -623,7 +632,8 @@ def write(
                 table.close()
             writer.add(
                 "meta/actors.jsonl",
-                b'{"displayName":"Anna Beispiel","kind":"user","principalId":"u-anna"}\n{"displayName":"Assistent","kind":"ai"}\n',
+                b'{"displayName":"Anna Beispiel","kind":"user","principalId":"u-anna"}\n'
+                b'{"displayName":"Assistent","kind":"ai"}\n',
             )
             writer.add("meta/spaces.jsonl", b'{"id":"s-1","type":"personal"}\n')
             about = About("u-anna", "2026-04-28T18:30:00.000Z", {"type": "full"}, fields_plaintext=True)
