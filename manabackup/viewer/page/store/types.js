@@ -10,8 +10,9 @@
  * @typedef {object} Description
  * @property {string} title never empty: where a row has none, what else tells it apart
  * @property {string} line the first line of its text, at most some 200 characters; may be empty
- * @property {string | null} date ISO 8601 as it stands in the row: `2026-05-01`, or with a time
- * @property {string | null} dateEnd where it takes some time, or until when a series goes on
+ * @property {string | null} date by the reader's clock: `2026-05-01`, `2026-05-01T08:30`, or `2026-05`
+ * @property {string | null} dateEnd the same, where it takes some time, or until when a series goes on
+ * @property {string | null} dateVia id of the row of `timeBlocks` whose dates are this row's
  * @property {boolean} repeats whether it is a series that has to be expanded
  * @property {string[]} tags names of tags that stand in the row itself
  * @property {string[]} tagIds ids of rows in the table of tags
@@ -20,6 +21,8 @@
  * @property {boolean | null} done of things that can be done; null of others
  * @property {string | null} spaceId
  * @property {Link[]} links to other rows
+ * @property {string[]} flags other things that a list shows: `favorite`, `pinned`, …
+ * @property {any} extra a small JSON value that screens need in lists; the store passes it on
  */
 
 /**
@@ -34,6 +37,8 @@
  * @typedef {object} Model
  * @property {(table: string) => string} appOf the app that a table belongs to
  * @property {(table: string, row: Record<string, any>) => Description} describe never throws, whatever a row holds
+ * @property {(table: string, row: Record<string, any>) => string} searchText all text of a row that people search for
+ * @property {(text: string) => string} fold what is left of a text when case, accents and forms of a letter do not count
  * @property {(table: string) => {entity: string, tag: string, tagTable: string} | null} junction of a table whose rows
  *   tie tags to rows: the fields that name both, and the table of tags
  * @property {(table: string) => readonly string[]} privateFields the table's encrypted fields, by the registry
@@ -66,14 +71,18 @@
  * @property {string} id
  * @property {string} title
  * @property {string} line
- * @property {string | null} date
+ * @property {string | null} date its own, or that of its time block
  * @property {string | null} dateEnd
+ * @property {string | null} written the earliest time in its line of `meta/`, as its writer gave it. Where there is no
+ *   `date`, lists are sorted by it
  * @property {boolean} repeats
  * @property {string[]} tags names, those that other rows tie to it included
  * @property {boolean} archived
  * @property {boolean} deleted
  * @property {boolean | null} done
  * @property {string | null} spaceId
+ * @property {string[]} flags
+ * @property {any} extra
  */
 
 /**
@@ -85,6 +94,7 @@
  * @property {boolean} [archived]
  * @property {boolean} [deleted] default false: tombstones are not listed
  * @property {boolean} [done]
+ * @property {{field: string, id: string}} [parent] its link `field` names this row: the messages of a conversation
  */
 
 /**
