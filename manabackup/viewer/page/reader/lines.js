@@ -23,6 +23,7 @@ const NEWLINE = 10;
 /**
  * Whole lines, about a megabyte of them.
  * @typedef {object} Block
+ * @property {number} offset of its first byte in the entry
  * @property {Bytes} bytes
  * @property {Line[]} lines without blank ones
  */
@@ -36,10 +37,12 @@ const NEWLINE = 10;
  */
 export async function* lineBlocks(chunks, name, limits) {
   let before = 0;
+  let offset = 0;
   for await (const bytes of wholeLines(chunks, name, limits)) {
     const { lines, count } = parsed(bytes, before, name, limits);
     before += count;
-    if (lines.length > 0) yield { bytes, lines };
+    if (lines.length > 0) yield { offset, bytes, lines };
+    offset += bytes.length;
   }
 }
 

@@ -1,0 +1,284 @@
+/** Everything that is asked of an archive, where its rows are: in a worker, or, where there is none, in the page. */
+
+import { Archive, SealedBody, openOuter, openPlain } from "../reader/archive.js";
+import { isSealed } from "../reader/manifest.js";
+import { ArchiveProblem } from "../reader/problem.js";
+import { BlobSource } from "../reader/source.js";
+import { verify } from "../reader/verify.js";
+import { Pointed, historyOf } from "./history.js";
+import { TextBudget } from "./linetext.js";
+import { activityOf, byMoment, everyRow, facetsOf, listed } from "./lists.js";
+import { Searching } from "./searching.js";
+import { Shelf } from "./shelf.js";
+
+/** @typedef {import("./lists.js").Place} Place */
+/** @typedef {import("./types.js").Item} Item */
+/** @typedef {import("./types.js").ListOptions} ListOptions */
+/** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").OnProgress} OnProgress */
+
+const TEXT_BUDGET = 448 * 1024 * 1024;
+const MOST_LINKS_IN = 1_000;
+const MOST_LISTS = 32;
+
+export class Engine {
+  /** @param {Model} model @param {number} [textBudget] bytes of rows' text that are kept in memory */
+  constructor(model, textBudget = TEXT_BUDGET) {
+    this._model = model;
+    this._textBudget = textBudget;
+    /** @type {SealedBody | null} */
+    this._body = null;
+    /** @type {Archive | null} */
+    this._archive = null;
+    /** @type {Shelf | null} */
+    this._shelf = null;
+    /** @type {Searching | null} */
+    this._searching = null;
+    /** @type {Promise<Pointed> | null} */
+    this._pointed = null;
+    /** @type {Map<number, Place[]>} */
+    this._lists = new Map();
+    this._nextList = 1;
+    /** @type {Promise<void> | null} */
+    this._indexing = null;
+  }
+
+  /**
+   * @param {{blob: Blob}} asked
+   * @param {OnProgress} onProgress
+   * @returns {Promise<{sealed: false, summary: import("./types.js").Summary} | {sealed: true, outer: Record<string, any>}>}
+   */
+  async open({ blob }, onProgress) {
+    onProgress({ done: 0, total: 1, what: "checking" });
+    const outer = await openOuter(new BlobSource(blob));
+    if (!isSealed(outer.manifest)) return { sealed: false, summary: this._opened(await openPlain(outer)) };
+    this._body = await SealedBody.check(outer);
+    return { sealed: true, outer: outer.manifest };
+  }
+
+  /** @param {{passphrase: string}} asked @param {OnProgress} onProgress @returns {Promise<import("./types.js").Summary>} */
+  async unlock({ passphrase }, onProgress) {
+    if (this._body === null) throw new TypeError("open a sealed archive first");
+    onProgress({ done: 0, total: 1, what: "unlocking" });
+    const archive = await this._body.open(passphrase);
+    this._body = null;
+    return this._opened(archive);
+  }
+
+  /** @param {object} _ @param {OnProgress} onProgress @returns {Promise<import("./types.js").VerifyResult>} */
+  async verify(_, onProgress) {
+    const told = (/** @type {number} */ done, /** @type {number} */ total) => onProgress({ done, total, what: "verifying" });
+    return verify(this._open.archive, { privateFields: this._model.privateFields, onProgress: told });
+  }
+
+  /** @param {{tables: string[], options: ListOptions}} asked @param {OnProgress} onProgress @returns {Promise<{list: number, total: number}>} */
+  async list({ tables, options }, onProgress) {
+    const shelf = this._open;
+    const found = await shelf.tables(tables, this._reading(tables, onProgress));
+    let places = everyRow(found);
+    const words = this._search.words(options.words ?? "");
+    if (words.length > 0) {
+      for (const table of found) await this._search.add(table.name);
+      places = this._search.find(words, found);
+    }
+    const list = this._nextList++;
+    const kept = listed(shelf, places, options);
+    this._lists.set(list, kept);
+    if (this._lists.size > MOST_LISTS) this._lists.delete(/** @type {number} */ (this._lists.keys().next().value));
+    return { list, total: kept.length };
+  }
+
+  /** @param {{list: number, from: number, count: number}} asked @returns {Promise<Item[] | null>} null: the list was given up */
+  async items({ list, from, count }) {
+    const places = this._lists.get(list);
+    if (places === undefined) return null;
+    this._lists.delete(list);
+    this._lists.set(list, places);
+    return places.slice(from, from + count).map(({ table, index }) => this._open.item(table, index));
+  }
+
+  /** @param {{list: number, from: number, count: number}} asked @returns {Promise<{table: string, text: string}[] | null>} */
+  async texts({ list, from, count }) {
+    const places = this._lists.get(list);
+    if (places === undefined) return null;
+    const texts = [];
+    for (const { table, index } of places.slice(from, from + count)) {
+      texts.push({ table: table.name, text: await table.rows.text(index) });
+    }
+    return texts;
+  }
+
+  /** @param {{list: number}} asked */
+  async release({ list }) {
+    this._lists.delete(list);
+  }
+
+  /** @param {{table: string, from: number, count: number}} asked @returns {Promise<string[]>} texts of rows in the archive's order */
+  async rows({ table, from, count }) {
+    if (!this._open.archive.has("data", table)) return [];
+    const found = await this._open.table(table);
+    const texts = [];
+    for (let index = from; index < Math.min(from + count, found.count); index++) texts.push(await found.rows.text(index));
+    return texts;
+  }
+
+  /** @param {{table: string, row: string | number}} asked */
+  async row({ table: name, row }) {
+    const shelf = this._open;
+    const [table] = await shelf.tables([name]);
+    if (table === undefined) return null;
+    const index = typeof row === "number" ? row : table.place(row);
+    if (!(index >= 0 && index < table.count)) return null;
+    const text = await table.rows.text(index);
+    const metaText = await table.metaText(index);
+    this._pointed ??= Pointed.read(shelf.archive);
+    const history = historyOf(metaText === null ? null : JSON.parse(metaText), JSON.parse(text), await this._pointed);
+    return { item: shelf.item(table, index), text, history, ...(await this._links(table, index)) };
+  }
+
+  /** @param {{tables: string[]}} asked @param {OnProgress} onProgress */
+  async facets({ tables }, onProgress) {
+    const found = await this._open.tables(tables, this._reading(tables, onProgress));
+    const facets = facetsOf(this._open, found);
+    this._pointed ??= Pointed.read(this._open.archive);
+    const types = new Map((await this._pointed).spaces.map((space) => [space.id, space.type]));
+    for (const space of facets.spaces) space.type = typeof types.get(space.space) === "string" ? types.get(space.space) : null;
+    return facets;
+  }
+
+  /** @param {object} _ @param {OnProgress} onProgress */
+  async activity(_, onProgress) {
+    const { tables } = this._open.archive;
+    return activityOf(this._open, await this._open.all(this._reading(tables, onProgress)));
+  }
+
+  /**
+   * Rows of some tables whose time touches some days: those that begin before their end and end after their beginning,
+   * and all series that have begun.
+   * @param {{tables: string[], from: string, to: string}} asked days, both included
+   * @returns {Promise<Item[]>} at most 20,000, in the order of time
+   */
+  async between({ tables, from, to }) {
+    const shelf = this._open;
+    const places = everyRow(await shelf.tables(tables)).filter(({ table, index }) => {
+      if (table.descriptions[index].deleted) return false;
+      const { date, dateEnd, repeats } = shelf.dates(table, index);
+      if (date === null || date.slice(0, to.length) > to) return false;
+      return repeats || (dateEnd ?? date).slice(0, from.length) >= from || from.startsWith(date);
+    });
+    return byMoment(shelf, places, false).slice(0, 20_000).map(({ table, index }) => shelf.item(table, index));
+  }
+
+  /** @param {{tables: string[], monthDay: string}} asked `MM-DD` @returns {Promise<Item[]>} rows of that day, all years, newest first */
+  async onThisDay({ tables, monthDay }) {
+    const shelf = this._open;
+    const places = everyRow(await shelf.tables(tables)).filter(({ table, index }) => {
+      return !table.descriptions[index].deleted && shelf.moment(table, index).slice(5, 10) === monthDay;
+    });
+    return byMoment(shelf, places, true).slice(0, 1_000).map(({ table, index }) => shelf.item(table, index));
+  }
+
+  /**
+   * @param {{words: string, tables: string[] | null, from: number, count: number}} asked
+   * @returns {Promise<import("./types.js").SearchResult>}
+   */
+  async search({ words: text, tables, from, count }) {
+    const shelf = this._open;
+    const names = tables ?? shelf.archive.tables;
+    void this.index({}, () => {});
+    const words = this._search.words(text);
+    const ready = this._search.has(names);
+    if (words.length === 0) return { total: 0, tables: [], hits: [], ready };
+    const found = await shelf.tables(names.filter((name) => this._search.has([name])));
+    const places = this._search.find(words, found).filter(({ table, index }) => !table.descriptions[index].deleted);
+    /** @type {Map<string, number>} */
+    const counts = new Map();
+    for (const { table } of places) counts.set(table.name, (counts.get(table.name) ?? 0) + 1);
+    const ordered = this._search.titlesFirst(byMoment(shelf, places, true), words);
+    const hits = [];
+    for (const place of ordered.slice(from, from + count)) hits.push(await this._search.hit(place, words));
+    const perTable = [...counts].map(([table, rows]) => ({ table, rows })).sort((a, b) => b.rows - a.rows);
+    return { total: places.length, tables: perTable, hits, ready };
+  }
+
+  /** Build the index of words, once. @param {object} _ @param {OnProgress} onProgress @returns {Promise<void>} */
+  async index(_, onProgress) {
+    this._indexing ??= this._buildIndex(onProgress);
+    await this._indexing;
+  }
+
+  /** @param {OnProgress} onProgress */
+  async _buildIndex(onProgress) {
+    const { archive } = this._open;
+    const read = this._progress("indexing", archive.tables.reduce((sum, table) => sum + this._open.bytes(table), 0), onProgress);
+    for (const table of archive.tables) await this._search.add(table, read);
+  }
+
+  /** @param {import("./table.js").Table} table @param {number} index */
+  async _links(table, index) {
+    const shelf = this._open;
+    const tables = await shelf.all();
+    const byName = new Map(tables.map((other) => [other.name, other]));
+    const linksOut = [];
+    const linksMissing = [];
+    for (const link of table.descriptions[index].links) {
+      const targets = link.table === null ? tables : [byName.get(link.table)];
+      const target = targets.find((other) => other !== undefined && other.place(link.id) >= 0);
+      if (target === undefined) linksMissing.push({ field: link.field, id: link.id, table: link.table });
+      else linksOut.push({ field: link.field, item: shelf.item(target, target.place(link.id)) });
+    }
+    return { linksOut, linksMissing, linksIn: this._linksTo(table, index, tables) };
+  }
+
+  /** @param {import("./table.js").Table} table @param {number} index @param {import("./table.js").Table[]} tables */
+  _linksTo(table, index, tables) {
+    const id = table.ids[index];
+    const found = [];
+    for (const other of tables) {
+      for (let at = 0; at < other.count; at++) {
+        for (const link of other.descriptions[at].links) {
+          if (link.id !== id || (link.table !== null && link.table !== table.name)) continue;
+          found.push({ field: link.field, item: this._open.item(other, at) });
+          if (found.length === MOST_LINKS_IN) return found;
+        }
+      }
+    }
+    return found;
+  }
+
+  /** @param {Archive} archive @returns {import("./types.js").Summary} */
+  _opened(archive) {
+    this._archive = archive;
+    this._shelf = new Shelf(archive, this._model, new TextBudget(this._textBudget));
+    this._searching = new Searching(this._shelf);
+    const { manifest, sealed, size, notes } = archive;
+    const tables = archive.tables.map((table) => {
+      const stated = archive.statedCount(table);
+      const rows = typeof stated === "number" ? stated : 0;
+      return { app: this._model.appOf(table), table, rows, bytes: this._open.bytes(table) };
+    });
+    const files = archive.container.ofKind("account").map(({ name }) => name);
+    return { manifest, sealed, size, tables, files, notes };
+  }
+
+  get _open() {
+    if (this._shelf === null) throw new ArchiveProblem("is not open", "passphrase", null, "needsPassphrase");
+    return this._shelf;
+  }
+
+  get _search() {
+    if (this._searching === null) throw new TypeError("no archive is open");
+    return this._searching;
+  }
+
+  /** @param {readonly string[]} tables @param {OnProgress} onProgress */
+  _reading(tables, onProgress) {
+    return this._progress("reading", tables.reduce((sum, table) => sum + this._open.bytes(table), 0), onProgress);
+  }
+
+  /** @param {import("./types.js").Progress["what"]} what @param {number} total @param {OnProgress} onProgress @returns {(bytes: number) => void} */
+  _progress(what, total, onProgress) {
+    let done = 0;
+    return (bytes) => onProgress({ done: Math.min((done += bytes), total), total, what });
+  }
+}

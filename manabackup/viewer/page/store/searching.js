@@ -1,0 +1,127 @@
+/** Search over the rows of an archive: the index is built table by table, in the background or where it is waited for. */
+
+import { SearchIndex } from "./searchindex.js";
+import { excerpt, marked, wordsOf } from "./words.js";
+
+/** @typedef {import("./lists.js").Place} Place */
+/** @typedef {import("./shelf.js").Shelf} Shelf */
+/** @typedef {import("./table.js").Table} Table */
+/** @typedef {import("./types.js").Hit} Hit */
+
+const EXCERPT = 220;
+const SLICE = 64;
+const MOST_TITLES = 20_000;
+
+export class Searching {
+  /** @param {Shelf} shelf */
+  constructor(shelf) {
+    this._shelf = shelf;
+    this._index = new SearchIndex();
+    /** @type {Map<string, {from: number, to: number}>} table → its rows in the index */
+    this._ranges = new Map();
+    /** @type {Promise<void>} */
+    this._last = Promise.resolve();
+    /** @type {Map<string, Promise<void>>} */
+    this._adding = new Map();
+  }
+
+  /** @param {readonly string[]} tables @returns {boolean} whether all of them are in the index */
+  has(tables) {
+    return tables.every((table) => this._ranges.has(table));
+  }
+
+  /**
+   * Take a table into the index; one after the other.
+   * @param {string} name
+   * @param {(bytes: number) => void} [read] is told how many more bytes were read
+   * @returns {Promise<void>}
+   */
+  add(name, read = () => {}) {
+    let adding = this._adding.get(name);
+    if (adding === undefined) {
+      adding = this._last.then(() => this._add(name, read));
+      this._adding.set(name, adding);
+      this._last = adding.catch(() => {});
+    }
+    return adding;
+  }
+
+  /** @param {string} text @returns {string[]} what is searched for: folded words */
+  words(text) {
+    return wordsOf(this._shelf.model.fold(text));
+  }
+
+  /**
+   * @param {readonly string[]} words folded
+   * @param {readonly Table[]} tables those that are not in the index yet have no hits
+   * @returns {Place[]} rows that have all words, table by table
+   */
+  find(words, tables) {
+    return tables.flatMap((table) => {
+      const range = this._ranges.get(table.name);
+      if (range === undefined) return [];
+      return this._index.find(words, range.from, range.to).map((row) => ({ table, index: row - range.from }));
+    });
+  }
+
+  /**
+   * @param {readonly Place[]} places
+   * @param {readonly string[]} words folded
+   * @returns {Place[]} those with all words in their titles first; else the order stays
+   */
+  titlesFirst(places, words) {
+    if (places.length > MOST_TITLES) return [...places];
+    const { fold } = this._shelf.model;
+    const inTitle = places.map(({ table, index }) => {
+      const title = fold(table.descriptions[index].title);
+      return words.every((word) => title.includes(word));
+    });
+    return [...places.filter((_, at) => inTitle[at]), ...places.filter((_, at) => !inTitle[at])];
+  }
+
+  /** @param {Place} place @param {readonly string[]} words folded @returns {Promise<Hit>} */
+  async hit({ table, index }, words) {
+    const { fold, searchText } = this._shelf.model;
+    const item = this._shelf.item(table, index);
+    const row = JSON.parse(await table.rows.text(index));
+    const text = searchText(table.name, row);
+    const behindTitle = text.startsWith(item.title) ? text.slice(item.title.length) : text;
+    return {
+      item,
+      title: marked(item.title, words, fold),
+      excerpt: excerpt(behindTitle, words, fold, EXCERPT),
+    };
+  }
+
+  /** @param {string} name @param {(bytes: number) => void} read */
+  async _add(name, read) {
+    const { fold, searchText } = this._shelf.model;
+    const table = await this._shelf.table(name);
+    const from = this._index.rows;
+    let bytes = 0;
+    for (let index = 0; index < table.count; index++) {
+      const text = await table.rows.text(index);
+      this._index.add(fold(searchText(name, JSON.parse(text))));
+      bytes += text.length;
+      if (index % SLICE === SLICE - 1) {
+        read(bytes);
+        bytes = 0;
+        await pause();
+      }
+    }
+    read(bytes);
+    this._ranges.set(name, { from, to: this._index.rows });
+  }
+}
+
+/** Let messages in. Timers would wait longer and longer. */
+function pause() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(null);
+  });
+}

@@ -1,0 +1,143 @@
+/** All tables of an open archive, read when they are first asked for; tags and time blocks joined to rows. */
+
+import { entryOf } from "../reader/names.js";
+import { Table } from "./table.js";
+
+/** @typedef {import("../reader/archive.js").Archive} Archive */
+/** @typedef {import("./types.js").Item} Item */
+/** @typedef {import("./types.js").Model} Model */
+
+const TIME_BLOCKS = "timeBlocks";
+
+export class Shelf {
+  /** @param {Archive} archive @param {Model} model @param {import("./linetext.js").TextBudget} budget */
+  constructor(archive, model, budget) {
+    this.archive = archive;
+    this.model = model;
+    this._budget = budget;
+    /** @type {Map<string, Promise<Table>>} */
+    this._tables = new Map();
+    /** @type {Map<string, Table>} those that are there */
+    this._read = new Map();
+    /** @type {Promise<void> | null} */
+    this._joining = null;
+    /** @type {Map<string, string[]>} id of a row → ids of the tags that other rows tie to it */
+    this._ties = new Map();
+    /** @type {Map<string, string>} id of a tag → its name */
+    this._tagNames = new Map();
+  }
+
+  /** @param {string} name @param {(bytes: number) => void} [read] @returns {Promise<Table>} */
+  table(name, read) {
+    let table = this._tables.get(name);
+    if (table === undefined) {
+      table = Table.read(this.archive, name, this.model, this._budget, read).then((found) => {
+        this._read.set(name, found);
+        return found;
+      });
+      this._tables.set(name, table);
+    }
+    return table;
+  }
+
+  /** @param {readonly string[]} names @param {(bytes: number) => void} [read] @returns {Promise<Table[]>} those that the archive has */
+  async tables(names, read) {
+    const found = [];
+    for (const name of names) if (this.archive.has("data", name)) found.push(await this.table(name, read));
+    await (this._joining ??= this._join());
+    return found;
+  }
+
+  /** @param {(bytes: number) => void} [read] @returns {Promise<Table[]>} */
+  async all(read) {
+    return this.tables(this.archive.tables, read);
+  }
+
+  /** @param {Table} table @param {number} index @returns {Item} */
+  item(table, index) {
+    const { title, line, repeats, archived, deleted, done, spaceId, flags, extra } = table.descriptions[index];
+    const when = this.dates(table, index);
+    return {
+      table: table.name,
+      app: table.app,
+      index,
+      id: table.ids[index],
+      title,
+      line,
+      ...when,
+      written: table.written[index],
+      repeats: repeats || when.repeats,
+      tags: this.tags(table, index),
+      archived,
+      deleted,
+      done,
+      spaceId,
+      flags,
+      extra,
+    };
+  }
+
+  /** @param {Table} table @param {number} index @returns {{date: string | null, dateEnd: string | null, repeats: boolean}} its own dates, or those of its time block */
+  dates(table, index) {
+    const own = table.descriptions[index];
+    const blocks = own.dateVia === null ? undefined : this._read.get(TIME_BLOCKS);
+    const at = blocks === undefined || own.dateVia === null ? -1 : blocks.place(own.dateVia);
+    const { date, dateEnd, repeats } = blocks === undefined || at < 0 ? own : blocks.descriptions[at];
+    return { date: date ?? own.date, dateEnd: dateEnd ?? own.dateEnd, repeats };
+  }
+
+  /** @param {Table} table @param {number} index @returns {string} by which lists are sorted; empty: no time is known */
+  moment(table, index) {
+    const own = table.descriptions[index];
+    return (own.dateVia === null ? own.date : this.dates(table, index).date) ?? table.written[index] ?? "";
+  }
+
+  /** @param {Table} table @param {number} index @returns {string[]} names, each once */
+  tags(table, index) {
+    const { tags, tagIds } = table.descriptions[index];
+    const tied = this._ties.get(table.ids[index]);
+    if (tagIds.length === 0 && tied === undefined) return tags;
+    const named = [...tagIds, ...(tied ?? [])].map((id) => this._tagNames.get(id));
+    return [...new Set([...tags, ...named.filter((name) => name !== undefined)])];
+  }
+
+  /** Read the tables that say something about rows of others. */
+  async _join() {
+    for (const name of this.archive.tables) {
+      const junction = this.model.junction(name);
+      if (junction === null) continue;
+      if (this.archive.has("data", junction.tagTable)) await this._nameTags(await this.table(junction.tagTable));
+      await this._tie(await this.table(name), junction.entity, junction.tag);
+    }
+    for (const name of ["globalTags"]) {
+      if (this.archive.has("data", name)) await this._nameTags(await this.table(name));
+    }
+    if (this.archive.has("data", TIME_BLOCKS)) await this.table(TIME_BLOCKS);
+  }
+
+  /** @param {Table} tags */
+  _nameTags(tags) {
+    tags.ids.forEach((id, index) => {
+      if (!tags.descriptions[index].deleted) this._tagNames.set(id, tags.descriptions[index].title);
+    });
+  }
+
+  /** @param {Table} table @param {string} entity @param {string} tag names of the fields that hold both ids */
+  _tie(table, entity, tag) {
+    for (const { deleted, links } of table.descriptions) {
+      const from = links.find((link) => link.field === entity);
+      const to = links.find((link) => link.field === tag);
+      if (deleted || from === undefined || to === undefined) continue;
+      const tied = this._ties.get(from.id);
+      if (tied === undefined) this._ties.set(from.id, [to.id]);
+      else tied.push(to.id);
+    }
+  }
+
+  /** @param {string} table @returns {number} bytes of its text, meta lines included */
+  bytes(table) {
+    const size = (/** @type {"data" | "meta"} */ folder) =>
+      this.archive.container.entries.get(entryOf(folder, table))?.size ?? 0;
+    return size("data") + size("meta");
+  }
+}

@@ -1,0 +1,108 @@
+/** One table that was read: where its rows are, and what each means. */
+
+import { entryOf } from "../reader/names.js";
+import { lineBlocks } from "../reader/lines.js";
+import { rowBlocks } from "../reader/rows.js";
+import { LineText } from "./linetext.js";
+
+/** @typedef {import("../reader/archive.js").Archive} Archive */
+/** @typedef {import("./types.js").Description} Description */
+/** @typedef {import("./types.js").Model} Model */
+
+/** What a table tells without its text. */
+export class Table {
+  /** @param {string} name @param {string} app @param {LineText} rows @param {LineText | null} metas */
+  constructor(name, app, rows, metas) {
+    this.name = name;
+    this.app = app;
+    this.rows = rows;
+    this._metas = metas;
+    /** @type {string[]} */
+    this.ids = [];
+    /** @type {Description[]} */
+    this.descriptions = [];
+    /** @type {(string | null)[]} the earliest time in each row's meta line */
+    this.written = [];
+    /** @type {Map<string, number>} */
+    this._places = new Map();
+    /** @type {Map<string, number>} */
+    this._metaPlaces = new Map();
+  }
+
+  /**
+   * @param {Archive} archive
+   * @param {string} name
+   * @param {Model} model
+   * @param {import("./linetext.js").TextBudget} budget
+   * @param {(bytes: number) => void} [read] is told how many more bytes were read
+   * @returns {Promise<Table>}
+   */
+  static async read(archive, name, model, budget, read = () => {}) {
+    const entry = entryOf("data", name);
+    const metaEntry = entryOf("meta", name);
+    const metas = archive.has("meta", name) ? new LineText(() => archive.chunks(metaEntry), budget) : null;
+    const table = new Table(name, model.appOf(name), new LineText(() => archive.chunks(entry), budget), metas);
+    for await (const block of rowBlocks(archive, name)) {
+      table.rows.add(block);
+      for (const { value } of block.lines) {
+        table._places.set(value.id, table.ids.length);
+        table.ids.push(value.id);
+        table.descriptions.push(model.describe(name, value));
+        table.written.push(earliest(fieldMeta(value)));
+      }
+      read(block.bytes.length);
+    }
+    if (metas !== null) await table._readMetas(archive, metaEntry, metas, read);
+    return table;
+  }
+
+  get count() {
+    return this.ids.length;
+  }
+
+  /** @param {string} id @returns {number} -1: there is no such row */
+  place(id) {
+    return this._places.get(id) ?? -1;
+  }
+
+  /** @param {number} index @returns {Promise<string | null>} the text of the row's meta line */
+  async metaText(index) {
+    const at = this._metas === null ? undefined : this._metaPlaces.get(this.ids[index]);
+    return at === undefined || this._metas === null ? null : this._metas.text(at);
+  }
+
+  /** @param {Archive} archive @param {string} entry @param {LineText} metas @param {(bytes: number) => void} read */
+  async _readMetas(archive, entry, metas, read) {
+    for await (const block of lineBlocks(archive.chunks(entry), entry, archive.limits)) {
+      let at = metas.count;
+      metas.add(block);
+      for (const { value } of block.lines) {
+        const row = typeof value.id === "string" ? this.place(value.id) : -1;
+        if (row >= 0) {
+          this._metaPlaces.set(value.id, at);
+          this.written[row] = earliest([value, ...objects(value.fields)]);
+        }
+        at += 1;
+      }
+      read(block.bytes.length);
+    }
+  }
+}
+
+/** @param {Record<string, any>} row of the web app's own archives @returns {any[]} its stamps */
+function fieldMeta(row) {
+  return Object.hasOwn(row, "__fieldMeta") ? objects(row.__fieldMeta) : [];
+}
+
+/** @param {any} value @returns {any[]} the objects in an object */
+function objects(value) {
+  if (value === null || typeof value !== "object") return [];
+  return Object.values(value).filter((member) => member !== null && typeof member === "object");
+}
+
+/** @param {any[]} stamps @returns {string | null} */
+function earliest(stamps) {
+  let first = null;
+  for (const { at } of stamps) if (typeof at === "string" && at !== "" && (first === null || at < first)) first = at;
+  return first;
+}
