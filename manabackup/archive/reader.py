@@ -136,13 +136,15 @@ class OuterArchive:
         return _TemporarySource(copy, entry.size)
 
 
-def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS) -> OuterArchive:
+def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS, *, source: ByteSource | None = None) -> OuterArchive:
     """Open the file and check all that needs no secret but the sealed body.
+
+    ``source`` is read in place of the file: an archive that lies inside of another one.
 
     Raises :class:`DamagedArchiveError`, :class:`NotFoundError`, :class:`OlderArchiveError`.
     """
     resources = ExitStack()
-    source = resources.enter_context(FileSource(path))
+    source = source or resources.enter_context(FileSource(path))
     try:
         container = Container(source, limits)
         if holds_events(container, limits):
@@ -176,15 +178,16 @@ def open_archive(
     *,
     limits: Limits = DEFAULT_LIMITS,
     allow_weak_kdf: bool = False,
+    source: ByteSource | None = None,
 ) -> Archive:
     """Open an archive for reading its rows.
 
     ``passphrase`` is called when the archive is sealed and undamaged as far as can be told without it; it is taken
-    exactly, and if it begins with a byte order mark, then without that. Raises
+    exactly, and if it begins with a byte order mark, then without that. ``source`` as in :func:`open_outer`. Raises
     :class:`DamagedArchiveError`, :class:`TamperedArchiveError`, :class:`WrongPassphraseError`,
     :class:`NotFoundError`, :class:`OlderArchiveError`.
     """
-    outer = open_outer(path, limits)
+    outer = open_outer(path, limits, source=source)
     try:
         if not outer.manifest.sealed:
             return _plain(outer, limits)

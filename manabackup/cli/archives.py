@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ from ..operations.archives.reseal import seal as seal_archive
 from ..operations.archives.reseal import unseal as unseal_archive
 from ..operations.archives.verify import PACKED_AGAIN, VerifyReport
 from ..operations.archives.verify import verify as verify_archive
+from ..operations.archives.view import PageReport, is_page, verify_page
 from ..operations.progress import Step
 from ..text.printable import counted, one_line
 from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options
 from .run import Run
 from .terminal import for_terminal
+
+_ALTERED = "type no passphrase into it; the archive inside can be had with a new page or from another copy"
 
 weak_kdf_option = click.option(
     "--allow-weak-kdf", is_flag=True, help="Open a seal with fewer than 100,000 iterations of key derivation."
@@ -54,8 +57,9 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
     """Check archives from the first byte to the last.
 
     Structure, checksums, counts, and every row. In an archive that was encrypted for an account (rekey) every private
-    field must be ciphertext, and must open with its key where that is given. With several files and --json, one object
-    a line.
+    field must be ciphertext, and must open with its key where that is given. Of a page that `view` wrote, the code is
+    compared with what this and earlier versions write, and the archive inside is checked. With several files and
+    --json, one object a line.
     """
     cipher = run.cipher()
     failures: list[ManabackupError] = []
@@ -63,7 +67,7 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
         path = Path(name)
         try:
             with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
-                report = verify_archive(
+                report = _check(path)(
                     path,
                     lambda: run.secret("passphrase"),
                     allow_weak_kdf=allow_weak_kdf,
@@ -77,7 +81,7 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
             failures.append(error)
             continue
         run.terminal.result(report.to_json(), _verdict(report))
-        for note in report.notes:
+        for note in _notes(report):
             run.terminal.note(f"{name}: {note}")
         if not report.ok:
             failures.append(_failure(name, report))
@@ -156,13 +160,30 @@ def _amount(written: Written) -> str:
     return f"{rows} in {tables}, {written.bytes:,} bytes"
 
 
-def _failure(name: str, report: VerifyReport) -> DamagedArchiveError:
+def _check(path: Path) -> Callable[..., VerifyReport | PageReport]:
+    return verify_page if is_page(path) else verify_archive
+
+
+def _notes(report: VerifyReport | PageReport) -> list[str]:
+    if isinstance(report, VerifyReport):
+        return report.notes
+    return report.carried.notes if report.carried is not None else []
+
+
+def _failure(name: str, report: VerifyReport | PageReport) -> DamagedArchiveError:
+    if isinstance(report, PageReport):
+        if report.version is None:
+            return DamagedArchiveError(f"{name} is not as manabackup writes pages", code="page", hint=_ALTERED)
+        return DamagedArchiveError(f"{name} is damaged")
     if report.is_packed_again:
         return DamagedArchiveError(f"{name} was packed again by another program", hint=PACKED_AGAIN)
     return DamagedArchiveError(f"{name} is damaged")
 
 
-def _verdict(report: VerifyReport) -> Iterator[str]:
+def _verdict(report: VerifyReport | PageReport) -> Iterator[str]:
+    if isinstance(report, PageReport):
+        yield from _page_verdict(report)
+        return
     name = str(report.archive)
     if not report.ok:
         yield f"{name}: {'PACKED AGAIN, in a way that does not open' if report.is_packed_again else 'DAMAGED'}"
@@ -177,6 +198,20 @@ def _verdict(report: VerifyReport) -> Iterator[str]:
         yield f"  {report.encrypted_fields:,} private fields are encrypted; {opened}"
     if report.status == "partial":
         yield "  its writer could not read everything: see `completeness` in its manifest (manabackup info)"
+
+
+def _page_verdict(report: PageReport) -> Iterator[str]:
+    name = str(report.page)
+    if report.version is None:
+        yield f"{name}: ALTERED, or no page of manabackup"
+    elif report.ok:
+        yield f"{name}: ok, byte for byte the page of manabackup {report.version}"
+    if report.digest is not None:
+        yield f"  code {report.digest}"
+    if report.carried is not None:
+        yield from (f"  {line.removeprefix(f'{name}: ')}" for line in _verdict(report.carried))
+    for problem in [] if report.carried is not None and report.carried.problems else report.problems:
+        yield f"  {problem.message} [{problem.code}]"
 
 
 def _description(found: Info | OlderInfo) -> Iterator[str]:

@@ -41,6 +41,7 @@ COMMANDS: Final = (
             ("info", "archives", "what an archive holds"),
             ("verify", "archives", "check archives from the first byte to the last"),
             ("cat", "archives", "print the rows of a table"),
+            ("view", "view", "make a page that opens an archive by itself, in a browser"),
             ("seal", "archives", "put an archive under a passphrase"),
             ("unseal", "archives", "take an archive out of its seal"),
             ("convert", "convert", "make an archive of version 1 one of the present version"),

@@ -18,6 +18,7 @@ from ...archive.repacked import HINT as HINT_PACKED_AGAIN
 from ...archive.sums import data_sha256
 from ...archive.v1 import open_events
 from ...crypto.fields import PREFIX, FieldCipher, is_encrypted
+from ...crypto.seal import ByteSource
 from ...errors import DamagedArchiveError, OlderArchiveError
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model.projection import MetaLineError, check_meta
@@ -92,17 +93,19 @@ def verify(
     allow_weak_kdf: bool = False,
     cipher: FieldCipher | None = None,
     progress: Watch | None = None,
+    source: ByteSource | None = None,
 ) -> VerifyReport:
     """Check everything that can be checked. Damage is reported, not raised.
 
     In an archive that was encrypted for an account every private field must be ciphertext, and must open with
-    ``cipher`` where that is given. ``progress`` is told of :attr:`Step.VERIFY`.
+    ``cipher`` where that is given. ``progress`` is told of :attr:`Step.VERIFY`. ``source`` is read in place of the file:
+    an archive that lies inside of another one.
 
     Raises :class:`WrongPassphraseError`, :class:`WrongKeyError` and :class:`NotFoundError`.
     """
     report = VerifyReport(path)
     try:
-        archive = open_archive(path, passphrase, limits=limits, allow_weak_kdf=allow_weak_kdf)
+        archive = open_archive(path, passphrase, limits=limits, allow_weak_kdf=allow_weak_kdf, source=source)
     except DamagedArchiveError as error:
         _add(report, error)
         return report

@@ -1,0 +1,78 @@
+"""``view``: a page that opens an archive by itself, in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError
+from ..limits import MIB
+from ..operations.archives.view import INLINE_LIMIT, ViewResult, fits
+from ..operations.archives.view import view as write_page
+from .files import archive_argument, archive_target, force_option, note_written
+from .frame import command
+from .run import Run
+
+
+@command("view")
+@click.option("-o", "--output", metavar="PAGE", help="The page to write; default: FILE with .html at its end.")
+@force_option
+@click.option("--open", "show", is_flag=True, help="Show it in the browser.")
+@click.option("--empty", is_flag=True, help="Put no archive into the page: it opens the file that somebody chooses.")
+@click.option(
+    "--inline-limit",
+    type=click.IntRange(min=0),
+    metavar="MIB",
+    default=INLINE_LIMIT // MIB,
+    show_default=True,
+    help="Largest archive, in MiB, that is put into the page.",
+)
+@archive_argument("file", required=False)
+def view(
+    run: Run, file: str | None, output: str | None, force: bool, show: bool, empty: bool, inline_limit: int
+) -> None:
+    """Make a page that opens an archive by itself.
+
+    A browser is all it takes: no server, no network, no installation. A sealed archive stays sealed inside the page
+    until its passphrase is typed into it.
+    """
+    if file is None and not empty:
+        raise UsageError("which archive?", hint="FILE, or --empty for a page that opens the file that somebody chooses")
+    if output is None and file is None:
+        raise UsageError("where to?", hint="-o PAGE.html")
+    if show and output == "-":
+        raise UsageError("--open shows a file, and - is the standard output")
+    archive = None if file is None else Path(file)
+    inside = archive if archive is not None and fits(archive, inline_limit * MIB) and not empty else None
+    target = archive_target(run, output or str(page_beside(Path(str(file)))), force=force)
+    result = write_page(inside, target, force=force)
+    note_written(run, target)
+    run.terminal.result(result.to_json(), [told(result)])
+    if inside is None and not empty:
+        run.terminal.note(
+            f"{file} is larger than {inline_limit} MiB: the page takes it when it is chosen there, or --inline-limit"
+        )
+    elif inside is not None and not result.sealed:
+        run.terminal.note("the archive in it is not encrypted: who holds the page can read it")
+    if show and isinstance(target, Path):
+        _show(run, target)
+
+
+def page_beside(archive: Path) -> Path:
+    """Where the page of an archive goes, if nothing else is said."""
+    return archive.with_suffix(".html")
+
+
+def told(result: ViewResult) -> str:
+    """One line about a page that was written."""
+    inside = "no archive inside" if result.archive is None else f"with {result.archive.name} inside"
+    sealed = ", sealed" if result.sealed else ""
+    return f"{result.page}: {inside}{sealed}, {result.bytes:,} bytes"
+
+
+def _show(run: Run, page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        run.terminal.warning(f"no browser could be started: open {page} in one")
