@@ -35,14 +35,14 @@ export function describe(tables, name, row) {
     dateEnd: time.dateEnd,
     dateVia: time.via,
     repeats: name === "timeBlocks" && isSeries(row),
-    tags: table.tagNames ? texts(at(row, table.tagNames)) : [],
-    tagIds: table.tagIds ? texts(at(row, table.tagIds.path)) : [],
+    tags: [...new Set(table.tagNames.flatMap((path) => texts(at(row, path))))],
+    tagIds: [...new Set(table.tagIds.flatMap((path) => texts(at(row, path))))],
     archived: isArchived(table, row),
     deleted: textOf(row.deletedAt) !== "",
     done: isDone(table, row),
     spaceId: textOf(own(row, "spaceId")) || null,
     links: linksOf(tables, table, row),
-    flags: flagsOf(row),
+    flags: flagsOf(table, row),
     extra: extraOf(table, row, title.path),
   };
 }
@@ -53,7 +53,7 @@ export function describe(tables, name, row) {
  * @returns {{text: string, path: string}} never empty: at last what else tells the row apart
  */
 function titleOf(table, row) {
-  const parts = table.known ? table.title.map((path) => textOf(at(row, path)).trim()) : [];
+  const parts = table.title.map((path) => textOf(at(row, path)).trim());
   const joined = parts.filter((part) => part !== "").join(" ");
   if (joined !== "")
     return { text: clip(oneLine(joined), 300), path: table.title.length === 1 ? (table.title[0] ?? "") : "" };
@@ -66,9 +66,8 @@ function titleOf(table, row) {
 
 /** @param {Table} table */
 function otherTitles(table) {
-  if (table.name === "contacts") return ["company", "email", "phone", "mobile"];
-  if (!table.known) return [...table.title, "content", "text", "description"];
-  return [...table.texts.keys(), ...table.enums.keys(), ...table.dates.keys()].filter((path) => path !== "visibility");
+  const paths = [...table.titleElse, ...table.texts.keys(), ...table.enums.keys(), ...table.dates.keys()];
+  return paths.filter((path) => path !== "visibility" && path !== "content.tiptap");
 }
 
 /**
@@ -78,7 +77,7 @@ function otherTitles(table) {
  */
 function lineOf(table, row, shown) {
   const shownText = firstLine(textOf(at(row, shown)), table.texts.get(shown) ?? "plain");
-  const paths = table.known ? table.texts.keys() : ["content", "text", "description", "notes"];
+  const paths = table.known ? [...table.texts.keys()].filter((path) => path !== "content.tiptap") : ["content", "text", "description", "notes"];
   for (const path of paths) {
     if (path === shown) {
       const rest = textOf(at(row, path)).split(/\r?\n/).slice(1).join("\n");
@@ -175,12 +174,15 @@ function isDone(table, row) {
   return table.name === "eventItems" ? row.done === true : null;
 }
 
-/** @param {Row} row */
-function flagsOf(row) {
+/**
+ * @param {Table} table
+ * @param {Row} row
+ */
+function flagsOf(table, row) {
   const flags = [];
   if (row.isFavorite === true || row.favorite === true) flags.push("favorite");
   if (row.isPinned === true || row.pinned === true) flags.push("pinned");
-  if (row.isDeleted === true) flags.push("bin");
+  if (table.bin !== null && row[table.bin] === true) flags.push("bin");
   if (row.isPreset === true) flags.push("preset");
   return flags;
 }

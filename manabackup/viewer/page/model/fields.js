@@ -37,8 +37,7 @@
  * @property {string[]} others keys that stand only in the raw row
  */
 import { moment } from "./moments.js";
-import { money } from "./money.js";
-import { isSecret } from "./tables.js";
+import { isHours, money } from "./money.js";
 import { at, isEmpty, isObject, own, textOf, texts } from "./values.js";
 import { asLocal } from "./moments.js";
 import { dueOf } from "./describe.js";
@@ -64,8 +63,7 @@ const PHONES = new Set(["phone", "mobile"]);
  * @returns {Reading}
  */
 export function readRow(table, row) {
-  const texts = textsOf(table, row);
-  const shown = new Set([...texts.map((text) => text.path.split(".")[0] ?? ""), ...titlePaths(table)]);
+  const found = textsOf(table, row);
   const keys = [...table.fields].filter((key) => Object.hasOwn(row, key));
   const unknown = Object.keys(row).filter((key) => !table.fields.has(key));
   /** @type {Fact[]} */
@@ -73,16 +71,22 @@ export function readRow(table, row) {
   /** @type {string[]} */
   const others = [];
   for (const key of [...keys, ...unknown]) {
-    if (shown.has(key) || table.geo.includes(key) || isEmpty(row[key])) continue;
+    if (isEmpty(row[key]) || isShown(table, key)) continue;
     if (TECHNICAL.has(key) || key.startsWith("__") || isLink(table, key)) others.push(key);
     else facts.push(...factsOf(table, key, row));
   }
-  return { texts, facts, others };
+  return { texts: found, facts, others };
 }
 
-/** @param {Table} table */
-function titlePaths(table) {
-  return table.known ? table.title.filter((path) => !path.includes(".") && !table.enums.has(path)) : [];
+/**
+ * Title, texts and place stand elsewhere on the screen.
+ *
+ * @param {Table} table
+ * @param {string} path
+ */
+function isShown(table, path) {
+  if (table.texts.has(path) || table.texts.has(`${path}[]`) || table.geo.includes(path)) return true;
+  return table.title.includes(path) && !table.enums.has(path);
 }
 
 /**
@@ -90,37 +94,42 @@ function titlePaths(table) {
  * @param {string} key
  */
 function isLink(table, key) {
-  return (
-    table.references.has(key) ||
-    table.references.has(`${key}[]`) ||
-    (key === table.tagIds?.path.split(".")[0] && key !== "metadata")
-  );
+  return table.references.has(key) || table.references.has(`${key}[]`) || table.tagIds.includes(`${key}[]`);
 }
 
 /**
+ * Of a newsletter's three texts, and of an article's two, one is shown: the others say the same again.
+ *
  * @param {Table} table
  * @param {Row} row
  * @returns {Text[]}
  */
 function textsOf(table, row) {
+  const document = at(row, "content.tiptap.content");
+  const rich = table.texts.has("content.tiptap") && Array.isArray(document) && document.length > 0;
+  const html = !isEmpty(at(row, "content.html"));
   /** @type {Text[]} */
   const found = [];
-  const tiptap = at(row, "content.tiptap");
-  const rich = isObject(tiptap) && Array.isArray(tiptap.content) && tiptap.content.length > 0;
   for (const [path, format] of table.texts) {
-    if (rich && (path === "content.html" || path === "content.plainText")) continue;
-    if (isEmpty(at(row, path)) || (table.title.includes(path) && !textOf(at(row, path)).includes("\n"))) continue;
-    if (path === "content.plainText" && found.some((text) => text.path === "content.html")) continue;
-    if (path === "content" && table.texts.has("htmlContent") && !isEmpty(row.htmlContent)) continue;
-    if (path === "props") continue;
-    found.push({
-      path,
-      format: path === "messageText" && row.sender === "user" ? "plain" : format,
-      value: at(row, path),
-    });
+    const value = at(row, path);
+    if (isEmpty(value) || (format === "tiptap") !== (rich && path.startsWith("content."))) continue;
+    if (path === "content.plainText" && html) continue;
+    if (path === "content" && !isEmpty(row.htmlContent)) continue;
+    if (path === "body" && !isEmpty(row.htmlBody)) continue;
+    if (table.title.includes(path) && !textOf(value).includes("\n")) continue;
+    found.push({ path, format: isUsersOwn(path, row) ? "plain" : format, value });
   }
-  if (rich && table.texts.has("content.html")) found.push({ path: "content.tiptap", format: "tiptap", value: tiptap });
   return found;
+}
+
+/**
+ * In chats models write Markdown, and people text.
+ *
+ * @param {string} path
+ * @param {Row} row
+ */
+function isUsersOwn(path, row) {
+  return (path === "messageText" && row.sender === "user") || (path === "content" && row.role === "user");
 }
 
 /**
@@ -144,11 +153,11 @@ function placeOf(table, row) {
  * @returns {Fact[]}
  */
 function factsOf(table, key, row) {
-  if (isSecret(table.name, key)) return [{ path: key, kind: "hidden" }];
+  if (table.secrets.has(key)) return [{ path: key, kind: "hidden" }];
   const value = row[key];
   if (isObject(value) && !isUnfolded(table, key)) {
     return Object.keys(value)
-      .filter((name) => !isEmpty(value[name]))
+      .filter((name) => !isEmpty(value[name]) && !isShown(table, `${key}.${name}`) && !table.tagIds.includes(`${key}.${name}[]`))
       .map((name) => ({ path: `${key}.${name}`, ...meaning(table, `${key}.${name}`, value[name], row) }));
   }
   return [{ path: key, ...meaning(table, key, value, row) }];
@@ -178,7 +187,7 @@ function meaning(table, path, value, row) {
   if (typeof value === "boolean") return { kind: value ? "yes" : "no" };
   return (
     timeMeaning(table, path, value) ??
-    unitMeaning(table, path, value) ??
+    unitMeaning(table, path, value, row) ??
     listMeaning(path, value) ??
     wordMeaning(path, value)
   );
@@ -207,9 +216,10 @@ function timeMeaning(table, path, value) {
  * @param {Table} table
  * @param {string} path
  * @param {any} value
+ * @param {Row} row
  * @returns {Meaning | null}
  */
-function unitMeaning(table, path, value) {
+function unitMeaning(table, path, value, row) {
   const unit = table.units.get(path) ?? "";
   if (unit.startsWith("0=Sunday") && Array.isArray(value))
     return { kind: "weekdays", days: value.map(Number).filter((day) => day >= 0 && day <= 6) };
@@ -221,7 +231,7 @@ function unitMeaning(table, path, value) {
     return { kind: "duration", text, unit: Number(text) <= 480 ? "minutes" : "seconds" };
   if (unit === "minutes") return { kind: "duration", text, unit: "minutes" };
   if (unit.startsWith("seconds")) return { kind: "duration", text, unit: "seconds" };
-  if (path === "budget.amount") return { kind: "number", text, unit: "hours" };
+  if (table.money.some((field) => field.field === path && isHours(field, row))) return { kind: "number", text, unit: "hours" };
   return { kind: "number", text, unit };
 }
 

@@ -69,8 +69,8 @@ function pairOf(tables, row) {
   const links = [];
   for (const side of ["source", "target"]) {
     const id = textOf(row[`${side}Id`]);
-    const table = tables.tableOfCollection(textOf(row[`${side}App`]), textOf(row[`${side}Collection`])) ?? null;
-    if (id !== "") links.push({ field: `${side}Id`, table, id });
+    const table = tables.table(textOf(row[`${side}Collection`]));
+    if (id !== "") links.push({ field: `${side}Id`, table: table.app === textOf(row[`${side}App`]) ? table.name : null, id });
   }
   return links;
 }

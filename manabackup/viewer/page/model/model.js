@@ -18,8 +18,18 @@ export function createModel(modules) {
     appOf: (table) => tables.table(table).app,
     describe: (table, row) => describe(tables, table, row),
     junction: (table) => tables.table(table).junction,
-    privateFields: (table) => modules.tables[table]?.encryptedFields ?? [],
+    privateFields: (table) => encryptedFields(modules, table),
     searchText: (table, row) => searchText(tables, table, row),
     fold,
   };
+}
+
+/**
+ * @param {any} modules
+ * @param {string} table
+ * @returns {string[]}
+ */
+function encryptedFields(modules, table) {
+  const fields = Object.hasOwn(modules.tables, table) ? modules.tables[table].fields : {};
+  return Object.keys(fields).filter((name) => fields[name].encrypted === true);
 }

@@ -19,12 +19,22 @@ const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
  */
 export function money(table, field, row) {
   const text = textOf(at(row, field.field));
-  if (field.unit.startsWith("hours when") && at(row, "budget.type") === "hours") return null;
-  const amount = field.unit === "minor/100" ? hundredths(text) : decimal(text);
+  if (isHours(field, row)) return null;
+  const amount = field.unit === "minor" ? hundredths(text) : decimal(text);
   if (amount === null) return null;
   const per = field.per ? textOf(at(row, field.per)) : "";
-  const signed = table.name === "transactions" && row.type === "expense" ? negated(amount) : amount;
+  const signed = field.sign && at(row, field.sign.field) === field.sign.negative ? negated(amount) : amount;
   return { amount: signed, currency: currencyOf(table, field, row), ...(per === "" ? {} : { per }) };
+}
+
+/**
+ * A budget may be one of hours.
+ *
+ * @param {MoneyField} field
+ * @param {Row} row
+ */
+export function isHours(field, row) {
+  return field.hoursWhere !== undefined && at(row, field.hoursWhere.field) === field.hoursWhere.value;
 }
 
 /**

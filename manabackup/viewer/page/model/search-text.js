@@ -5,7 +5,6 @@
  * @typedef {import("./tables.js").Tables} Tables
  * @typedef {import("./types.js").Table} Table
  */
-import { isSecret } from "./tables.js";
 import { plainText } from "./texts.js";
 import { textOf } from "./values.js";
 
@@ -33,7 +32,7 @@ export function searchText(tables, name, row) {
   /** @type {string[]} */
   const pieces = [];
   for (const key of Object.keys(row)) {
-    if (!isSpoken(key) || isSecret(name, key) || table.references.has(key) || table.dates.has(key)) continue;
+    if (!isSpoken(key) || table.secrets.has(key) || table.references.has(key) || table.dates.has(key)) continue;
     const labels = table.enums.get(key);
     const label = labels?.get(textOf(row[key]));
     if (label) pieces.push(label.de, label.en);

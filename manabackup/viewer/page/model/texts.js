@@ -6,7 +6,7 @@
 
 const BLOCK_ENDS =
   /<\/?(?:p|div|h[1-6]|li|ul|ol|tr|table|blockquote|pre|section|article|header|footer|figure|hr|br)\b[^>]*>/gi;
-const UNSEEN = /<(script|style|head|title|template|noscript)\b[^>]*>[\s\S]*?(?:<\/\1\s*>|$)|<!--[\s\S]*?(?:-->|$)/gi;
+const UNSEEN = /<(script|style|head|title|template|noscript)\b[^>]*>[\s\S]*?(?:<\/\1\s*>|$)|<!-{2}[\s\S]*?(?:-->|$)/gi;
 const ENTITY = /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi;
 
 /** @type {Record<string, string>} */

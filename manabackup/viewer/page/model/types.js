@@ -25,6 +25,8 @@
  * @property {string} [currency]
  * @property {string} [currencyField]
  * @property {string} [per]
+ * @property {{field: string, negative: string}} [sign]
+ * @property {{field: string, value: string}} [hoursWhere]
  *
  * @typedef {object} Table A table as `formats/modules.json` describes it, with what is absent there filled in.
  * @property {string} name
@@ -34,22 +36,22 @@
  * @property {string} role
  * @property {string} scope
  * @property {string[]} title paths whose values make the title, joined by a blank
+ * @property {string[]} titleElse where it is otherwise, the first of these that says something
  * @property {string | null} date the path of the row's own date; `a>b` is field b of the time block that a names
  * @property {Map<string, string>} dates path to kind
  * @property {Map<string, TextFormat>} texts path to format
  * @property {Map<string, Map<string, Label>>} enums path to the labels of its values
  * @property {Map<string, string>} units
  * @property {MoneyField[]} money
- * @property {Set<string>} flags
- * @property {string | null} parent
+ * @property {string | null} bin a field that is true in rows that lie in the app's own bin
  * @property {string | null} order
  * @property {Map<string, string>} references path to table; a path that ends with `[]` holds several ids
- * @property {Set<string>} files paths of what refers to files
  * @property {string[]} geo paths of latitude and longitude
  * @property {Set<string>} fields
- * @property {{entity: string, table: string, tag: string, tagTable: string} | null} junction
- * @property {{path: string, tagTable: string} | null} tagIds
- * @property {string | null} tagNames
+ * @property {Set<string>} secrets fields that let somebody in: shown in no list, no facts and nothing that is taken along
+ * @property {{entity: string, tag: string, oldTag?: string, tagTable: string} | null} junction
+ * @property {string[]} tagIds paths of ids of tags
+ * @property {string[]} tagNames paths of names of tags
  *
  * @typedef {object} App
  * @property {string} id

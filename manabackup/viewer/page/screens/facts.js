@@ -1,0 +1,90 @@
+/**
+ * Facts of a row as elements.
+ *
+ * @typedef {import("./screen.js").App} App
+ * @typedef {import("../model/fields.js").Fact} Fact
+ */
+import { textOf } from "../model/values.js";
+import { el, own } from "./dom.js";
+import { swatch } from "./items.js";
+import { outward } from "./outward.js";
+import { factText, lineText } from "./speaking.js";
+
+/**
+ * @param {App} app
+ * @param {Fact[]} facts
+ */
+export function factsNode(app, facts) {
+  return el("dl", { class: "facts" }, facts.flatMap((fact) => [el("dt", {}, own(app.words.field(fact.path))), el("dd", {}, valueNode(app, fact))]));
+}
+
+/**
+ * @param {App} app
+ * @param {Fact} fact
+ * @returns {Node | (Node | string | null)[]}
+ */
+function valueNode({ words }, fact) {
+  if (fact.kind === "web") return outward(words, /^[a-z][a-z0-9+.-]*:/i.test(fact.text) ? fact.text : `https://${fact.text}`, [own(fact.text)]);
+  if (fact.kind === "mail") return outward(words, `mailto:${fact.text}`, [own(fact.text)]);
+  if (fact.kind === "phone") return outward(words, `tel:${fact.text.replace(/[^\d+]/g, "")}`, [own(fact.text)]);
+  if (fact.kind === "moment") return momentNode(words, fact);
+  if (fact.kind === "steps") return stepsNode(words, fact.steps);
+  if (fact.kind === "lines") return linesNode(words, fact.lines);
+  if (fact.kind === "color") return [swatch(fact.text), own(fact.text)];
+  if (fact.kind === "names") return [...fact.names.map((name) => el("span", { class: "tag" }, own(name)))];
+  return own(factText(words, fact), fact.kind === "hidden" ? { class: "quiet" } : {});
+}
+
+/**
+ * In the reader's zone; how it was written on demand.
+ *
+ * @param {import("../words/words.js").Words} words
+ * @param {Extract<Fact, {kind: "moment"}>} fact
+ */
+function momentNode(words, fact) {
+  const clock = fact.moment.kind === "local" ? el("span", { class: "quiet small" }, ` (${words.say("rowLocalClock")})`) : null;
+  const shown = el("time", { datetime: fact.moment.kind === "instant" ? fact.original : fact.moment.text }, words.moment(fact.moment));
+  if (fact.moment.kind === "day" || fact.moment.kind === "month" || fact.moment.kind === "time") return shown;
+  return el("details", { class: "original" }, el("summary", {}, shown, clock), el("span", { class: "mono" }, words.say("rowOriginal", { text: fact.original })));
+}
+
+/**
+ * @param {import("../words/words.js").Words} words
+ * @param {{text: string, done: boolean | null}[]} steps
+ */
+function stepsNode(words, steps) {
+  return el(
+    "ul",
+    { class: "steps" },
+    steps.map((step) =>
+      el(
+        "li",
+        {},
+        el("span", { class: step.done ? "box done" : "box", "aria-hidden": "true" }, step.done ? "✓" : ""),
+        step.done ? el("span", { class: "visually-hidden" }, `${words.say("flagDone")}: `) : null,
+        own(step.text),
+      ),
+    ),
+  );
+}
+
+/**
+ * Small objects as a table, where they have the same few members; else one line each.
+ *
+ * @param {import("../words/words.js").Words} words
+ * @param {Record<string, any>[]} lines
+ */
+function linesNode(words, lines) {
+  const names = [...new Set(lines.flatMap((line) => Object.keys(line)))].filter((name) => name !== "id" && lines.some((line) => textOf(line[name]) !== ""));
+  if (lines.length < 2 || names.length > 8 || names.length === 0) return el("ul", { class: "plain-list" }, lines.map((line) => el("li", {}, own(lineText(words, line)))));
+  return el(
+    "div",
+    { class: "scroll-x", tabindex: 0, role: "group" },
+    el(
+      "table",
+      {},
+      el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, own(words.field(name)))))),
+      el("tbody", {}, lines.map((line) => el("tr", {}, names.map((name) => el("td", {}, own(textOf(line[name]))))))),
+    ),
+  );
+}

@@ -1,0 +1,124 @@
+/**
+ * Somebody's HTML, cleaned by a small list of what may stay. It is parsed into a document that runs and loads nothing; what
+ * stays is made anew, element by element. Classes, styles and ids never stay. Pictures stay where the page holds them itself.
+ *
+ * @typedef {import("../words/words.js").Words} Words
+ */
+import { el } from "./dom.js";
+import { outward } from "./outward.js";
+
+/** What stays, and what it becomes: headings begin below the page's own. */
+const STAYS = new Map(
+  /** @type {[string, string][]} */ ([
+    ...["p", "br", "hr", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "code", "em", "strong", "del", "sub", "sup"].map((tag) => [tag, tag]),
+    ...["table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "figure", "figcaption", "small", "kbd"].map((tag) => [tag, tag]),
+    ["b", "strong"],
+    ["i", "em"],
+    ["s", "del"],
+    ["strike", "del"],
+    ["u", "em"],
+    ["mark", "strong"],
+    ["h1", "h2"],
+    ["h2", "h3"],
+    ["h3", "h4"],
+    ["h4", "h5"],
+    ["h5", "h5"],
+    ["h6", "h5"],
+    ["div", "div"],
+    ["section", "div"],
+    ["article", "div"],
+    ["main", "div"],
+    ["header", "div"],
+    ["footer", "div"],
+    ["aside", "div"],
+    ["address", "div"],
+  ]),
+);
+
+/** What goes with all that is in it. */
+const GOES = new Set(
+  "script style template noscript iframe frame frameset object embed applet svg math canvas video audio source track form input button select textarea option head title meta link base map area dialog slot portal".split(
+    " ",
+  ),
+);
+
+const DEEPEST = 200;
+const MOST = 50_000;
+const INLINE_PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
+
+/** @type {any} */
+let policy = null;
+
+/**
+ * @param {Words} words
+ * @param {string} html
+ * @returns {Node[]}
+ */
+export function sanitised(words, html) {
+  const state = { words, left: MOST };
+  const kept = children(state, inertDocument(html).body, 0);
+  return state.left >= 0 ? kept : [...kept, el("p", { class: "notice" }, words.say("rowCut"))];
+}
+
+/**
+ * @param {string} html
+ * @returns {Document} without a window: no script of it runs, no picture of it loads
+ */
+function inertDocument(html) {
+  const types = /** @type {any} */ (globalThis).trustedTypes;
+  if (types && !policy) policy = types.createPolicy("inert", { createHTML: (/** @type {string} */ text) => text });
+  return new DOMParser().parseFromString(policy ? policy.createHTML(html) : html, "text/html");
+}
+
+/**
+ * @param {{words: Words, left: number}} state
+ * @param {Node} parent
+ * @param {number} depth
+ * @returns {Node[]}
+ */
+function children(state, parent, depth) {
+  /** @type {Node[]} */
+  const kept = [];
+  for (const child of parent.childNodes) {
+    state.left -= 1;
+    if (state.left < 0) break;
+    if (child.nodeType === Node.TEXT_NODE) kept.push(document.createTextNode(child.nodeValue ?? ""));
+    else if (child instanceof Element || child.nodeType === Node.ELEMENT_NODE) kept.push(...element(state, /** @type {Element} */ (child), depth));
+  }
+  return kept;
+}
+
+/**
+ * @param {{words: Words, left: number}} state
+ * @param {Element} source
+ * @param {number} depth
+ * @returns {Node[]}
+ */
+function element(state, source, depth) {
+  const tag = source.localName;
+  if (GOES.has(tag) || source.namespaceURI !== "http://www.w3.org/1999/xhtml") return [];
+  if (tag === "img") return [picture(state.words, source)];
+  if (depth > DEEPEST) return [document.createTextNode(source.textContent ?? "")];
+  const inside = children(state, source, depth + 1);
+  if (tag === "a") return [outward(state.words, source.getAttribute("href") ?? "", inside)];
+  const becomes = STAYS.get(tag);
+  if (!becomes) return inside;
+  const made = document.createElement(becomes);
+  for (const name of ["colspan", "rowspan", "start"]) {
+    const value = source.getAttribute(name);
+    if (value && /^\d{1,4}$/.test(value)) made.setAttribute(name, value);
+  }
+  made.append(...inside);
+  return [made];
+}
+
+/**
+ * @param {Words} words
+ * @param {Element} source
+ */
+function picture(words, source) {
+  const address = source.getAttribute("src") ?? "";
+  const alt = source.getAttribute("alt") ?? "";
+  if (INLINE_PICTURE.test(address)) return el("img", { src: address, alt });
+  return el("span", { class: "quiet" }, `[${words.say("picture")}${alt === "" ? "" : `: ${alt}`}]`);
+}

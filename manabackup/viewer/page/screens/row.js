@@ -1,0 +1,162 @@
+/**
+ * A row as a person reads it: its text, its facts, what it is tied to, who wrote it when, and how it is stored.
+ *
+ * @typedef {import("./screen.js").App} App
+ * @typedef {import("./screen.js").Route} Route
+ * @typedef {import("./screen.js").Screen} Screen
+ * @typedef {import("../store/types.js").RowView} RowView
+ */
+import { readRow } from "../model/fields.js";
+import { without } from "../model/members.js";
+import { button, el, own } from "./dom.js";
+import { threadNode, threadOf } from "./conversation.js";
+import { factsNode } from "./facts.js";
+import { historyNode } from "./history.js";
+import { flagsOf, itemLink, titleOf, whenOf } from "./items.js";
+import { textNode } from "./richtext.js";
+import { appLabel, heading, link, tableLabel } from "./screen.js";
+import { homeOf } from "./homes.js";
+import { takeNode } from "./taking.js";
+
+/**
+ * @param {App} app
+ * @param {Route} route
+ * @returns {Promise<Screen>}
+ */
+export async function rowScreen(app, route) {
+  const { words } = app;
+  const view = await app.store.row(route.table ?? "", route.row ?? 0);
+  const title = tableLabel(app, route.table ?? "");
+  if (!view) return { title, node: el("div", {}, heading(title), el("p", { class: "sheet" }, words.say("nothing"))) };
+  const thread = await threadOf(app, view);
+  const node = el("div", {}, crumbs(app, view), heading(titleOf(app, view.item), neighbours(app, route)), subtitle(app, view), ...sections(app, view), thread ? threadNode(app, thread) : null, ...behind(app, view));
+  return { title, node };
+}
+
+/**
+ * @param {App} app
+ * @param {RowView} view
+ */
+function crumbs(app, { item }) {
+  return el(
+    "nav",
+    { class: "crumbs no-print", "aria-label": app.words.say("back") },
+    link(app, homeOf(app, item.app), {}, appLabel(app, item.app)),
+    " › ",
+    link(app, { screen: "list", app: item.app, table: item.table }, {}, tableLabel(app, item.table)),
+  );
+}
+
+/**
+ * @param {App} app
+ * @param {RowView} view
+ */
+function subtitle(app, { item }) {
+  const { words } = app;
+  const when = item.date ? words.date(item.date, "weekday") : item.written ? words.say("written", { date: whenOf(app, item) }) : "";
+  const until = item.dateEnd && item.date && item.dateEnd !== item.date ? ` – ${endText(app, item.date, item.dateEnd)}` : "";
+  const tags = [...flagsOf(app, item), ...item.tags];
+  return el("p", { class: "subtitle" }, when + until, " ", tags.map((tag) => el("span", { class: "tag" }, own(tag))));
+}
+
+/**
+ * @param {App} app
+ * @param {string} from
+ * @param {string} to
+ */
+function endText({ words }, from, to) {
+  return from.slice(0, 10) === to.slice(0, 10) && to.length > 10 ? words.clock(to.slice(11)) : words.date(to, "long");
+}
+
+/**
+ * @param {App} app
+ * @param {RowView} view
+ */
+function sections(app, { item, row, history }) {
+  const { words } = app;
+  const { texts, facts } = readRow(app.tables.table(item.table), row);
+  const locked = new Set(history?.ciphertext ?? []);
+  const parts = [];
+  if (item.table === "quotesFavorites" && !String(row.quoteId ?? "").startsWith("custom-")) parts.push(el("p", { class: "notice" }, words.say("quoteOnlyId")));
+  if (texts.length > 0) {
+    const several = texts.length > 1;
+    const read = texts.map((text) => [
+      several ? el("h2", {}, own(words.field(text.path))) : null,
+      locked.has(text.path) ? el("p", { class: "notice" }, words.say("rowCiphertext")) : null,
+      textNode(words, text.value, text.format),
+    ]);
+    parts.push(el("section", { class: "sheet reading", "aria-label": words.say("rowTexts") }, read.flat()));
+  }
+  if (facts.length > 0) parts.push(el("section", { class: "sheet reading" }, el("h2", {}, words.say("rowFacts")), factsNode(app, facts)));
+  return parts;
+}
+
+/**
+ * @param {App} app
+ * @param {RowView} view
+ */
+function behind(app, view) {
+  const { words } = app;
+  const stored = { table: view.item.table, text: view.raw };
+  const shownRaw = without(view.raw, app.tables.table(view.item.table).secrets);
+  return [
+    linksNode(app, view),
+    view.history ? historyNode(app, view.history) : null,
+    el(
+      "details",
+      { class: "sheet reading" },
+      el("summary", {}, words.say("rowRaw")),
+      el("p", { class: "quiet small" }, words.say(shownRaw === view.raw ? "rowRawIntro" : "rowRawSecrets")),
+      el("pre", { class: "raw", tabindex: 0 }, pretty(shownRaw)),
+    ),
+    el("div", { class: "reading no-print" }, takeNode(app, { total: 1, texts: async () => [stored] }, { name: view.item.table, word: "takeRow" }), el("p", {}, button(words.say("print"), () => print()))),
+  ];
+}
+
+/**
+ * A member a line; values as they are.
+ *
+ * @param {string} text
+ */
+function pretty(text) {
+  return text.length > 200_000 ? text : text.replace(/^\{/, "{\n  ").replace(/\}\s*$/, "\n}").replace(/,("(?:[^"\\]|\\.)*":)/g, ",\n  $1");
+}
+
+/**
+ * @param {App} app
+ * @param {RowView} view
+ */
+function linksNode(app, { linksOut, linksIn, linksMissing }) {
+  const { words } = app;
+  if (linksOut.length + linksIn.length + linksMissing.length === 0) return null;
+  const list = (/** @type {{field: string, item: import("../store/types.js").Item}[]} */ links) =>
+    el("ul", { class: "plain-list" }, links.map(({ item }) => el("li", {}, itemLink(app, item, { withTable: true }))));
+  return el(
+    "section",
+    { class: "sheet reading" },
+    el("h2", {}, words.say("rowLinks")),
+    linksOut.length > 0 ? [el("h3", {}, words.say("rowLinksOut")), list(linksOut)] : null,
+    linksIn.length > 0 ? [el("h3", {}, words.say("rowLinksIn")), list(linksIn)] : null,
+    linksMissing.length > 0 ? el("p", { class: "quiet small" }, words.say("rowLinksMissing", { count: linksMissing.length })) : null,
+  );
+}
+
+/**
+ * @param {App} app
+ * @param {Route} route
+ */
+function neighbours(app, { around }) {
+  if (!around) return null;
+  const { list, place } = around;
+  const step = async (/** @type {number} */ next) => {
+    const [item] = await list.items(next, 1);
+    if (item) app.replace({ screen: "row", table: item.table, row: item.index, around: { list, place: next } });
+  };
+  return el(
+    "div",
+    { class: "row-of-buttons no-print" },
+    button(app.words.say("previous"), () => void step(place - 1), { disabled: place <= 0 }),
+    el("span", { class: "quiet small number" }, app.words.say("of", { part: place + 1, whole: list.total })),
+    button(app.words.say("next"), () => void step(place + 1), { disabled: place >= list.total - 1 }),
+  );
+}
