@@ -77,7 +77,9 @@ function otherTitles(table) {
  */
 function lineOf(table, row, shown) {
   const shownText = firstLine(textOf(at(row, shown)), table.texts.get(shown) ?? "plain");
-  const paths = table.known ? [...table.texts.keys()].filter((path) => path !== "content.tiptap") : ["content", "text", "description", "notes"];
+  const paths = table.known
+    ? [...table.texts.keys()].filter((path) => path !== "content.tiptap")
+    : ["content", "text", "description", "notes"];
   for (const path of paths) {
     if (path === shown) {
       const rest = textOf(at(row, path)).split(/\r?\n/).slice(1).join("\n");

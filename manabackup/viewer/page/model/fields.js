@@ -157,7 +157,10 @@ function factsOf(table, key, row) {
   const value = row[key];
   if (isObject(value) && !isUnfolded(table, key)) {
     return Object.keys(value)
-      .filter((name) => !isEmpty(value[name]) && !isShown(table, `${key}.${name}`) && !table.tagIds.includes(`${key}.${name}[]`))
+      .filter(
+        (name) =>
+          !isEmpty(value[name]) && !isShown(table, `${key}.${name}`) && !table.tagIds.includes(`${key}.${name}[]`),
+      )
       .map((name) => ({ path: `${key}.${name}`, ...meaning(table, `${key}.${name}`, value[name], row) }));
   }
   return [{ path: key, ...meaning(table, key, value, row) }];
@@ -231,7 +234,8 @@ function unitMeaning(table, path, value, row) {
     return { kind: "duration", text, unit: Number(text) <= 480 ? "minutes" : "seconds" };
   if (unit === "minutes") return { kind: "duration", text, unit: "minutes" };
   if (unit.startsWith("seconds")) return { kind: "duration", text, unit: "seconds" };
-  if (table.money.some((field) => field.field === path && isHours(field, row))) return { kind: "number", text, unit: "hours" };
+  if (table.money.some((field) => field.field === path && isHours(field, row)))
+    return { kind: "number", text, unit: "hours" };
   return { kind: "number", text, unit };
 }
 

@@ -70,7 +70,8 @@ function pairOf(tables, row) {
   for (const side of ["source", "target"]) {
     const id = textOf(row[`${side}Id`]);
     const table = tables.table(textOf(row[`${side}Collection`]));
-    if (id !== "") links.push({ field: `${side}Id`, table: table.app === textOf(row[`${side}App`]) ? table.name : null, id });
+    if (id !== "")
+      links.push({ field: `${side}Id`, table: table.app === textOf(row[`${side}App`]) ? table.name : null, id });
   }
   return links;
 }

@@ -65,7 +65,8 @@ function cellOf(json) {
   if (value === null) return "";
   if (typeof value === "string") return value;
   if (value instanceof NumberText || typeof value !== "object") return textOf(value);
-  if (Array.isArray(value) && value.every((item) => typeof item === "string" || typeof item === "number")) return value.join("; ");
+  if (Array.isArray(value) && value.every((item) => typeof item === "string" || typeof item === "number"))
+    return value.join("; ");
   return json.trim();
 }
 
@@ -100,7 +101,8 @@ function rowToMarkdown(tables, name, row, speaker) {
   const table = tables.table(name);
   const { texts: prose, facts } = readRow(table, row);
   const lines = [`# ${oneLine(speaker.title(name, row))}`, ""];
-  for (const fact of facts) if (fact.kind !== "hidden") lines.push(`* ${speaker.field(fact.path)}: ${escaped(oneLine(speaker.fact(fact)))}`);
+  for (const fact of facts)
+    if (fact.kind !== "hidden") lines.push(`* ${speaker.field(fact.path)}: ${escaped(oneLine(speaker.fact(fact)))}`);
   if (facts.length > 0) lines.push("");
   for (const { format, value } of prose) {
     const parts = isObject(value) ? [documentText(value)] : texts(value);

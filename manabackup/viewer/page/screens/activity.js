@@ -24,7 +24,10 @@ export function activityFigure(app, activity) {
   const { words } = app;
   const { columns, rows } = figures(app, activity);
   if (columns.length === 0) return el("p", { class: "quiet" }, words.say("nothing"));
-  const undated = activity.undated > 0 ? el("p", { class: "quiet small" }, words.say("activityUndated", { count: activity.undated })) : null;
+  const undated =
+    activity.undated > 0
+      ? el("p", { class: "quiet small" }, words.say("activityUndated", { count: activity.undated }))
+      : null;
   return el(
     "figure",
     { style: null },
@@ -45,7 +48,9 @@ export function activityFigure(app, activity) {
 function figures(app, activity) {
   const years = [...new Set(activity.months.map(({ month }) => month.slice(0, 4)))].sort();
   const length = years.length > 1 ? 4 : 7;
-  const columns = span([...new Set(activity.months.map(({ month }) => month.slice(0, length)))].sort(), length).slice(-YEARS);
+  const columns = span([...new Set(activity.months.map(({ month }) => month.slice(0, length)))].sort(), length).slice(
+    -YEARS,
+  );
   /** @type {Map<string, number[]>} */
   const counts = new Map();
   for (const { app: id, month, rows } of activity.months) {
@@ -108,7 +113,9 @@ function chart(label, columns, rows) {
       svg(
         "svg",
         { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, width, height },
-        columns.map((column, place) => svg("text", { x: names + place * cell + cell / 2, y: 15, "text-anchor": "middle" }, column)),
+        columns.map((column, place) =>
+          svg("text", { x: names + place * cell + cell / 2, y: 15, "text-anchor": "middle" }, column),
+        ),
         rows.flatMap((row, place) => rowOf(row, columns, { top: 26 + place * line, names, cell, line, most })),
       )
     ),
@@ -131,7 +138,13 @@ function rowOf(row, columns, { top, names, cell, line, most }) {
     if (count === 0) return;
     const tall = Math.max(2, Math.sqrt(count / most) * (line - 16));
     const x = names + place * cell + 12;
-    parts.push(svg("rect", { class: "bar-fill", x, y: ground - tall, width: cell - 24, height: tall, rx: 2 }, svg("title", {}, `${row.label} ${columns[place]}: ${count}`)));
+    parts.push(
+      svg(
+        "rect",
+        { class: "bar-fill", x, y: ground - tall, width: cell - 24, height: tall, rx: 2 },
+        svg("title", {}, `${row.label} ${columns[place]}: ${count}`),
+      ),
+    );
   });
   return parts;
 }
@@ -143,15 +156,30 @@ function rowOf(row, columns, { top, names, cell, line, most }) {
  */
 function tableOf(app, columns, rows) {
   const { words } = app;
-  const numbers = (/** @type {number[]} */ counts) => counts.map((count) => el("td", { class: "number" }, words.number(count)));
+  const numbers = (/** @type {number[]} */ counts) =>
+    counts.map((count) => el("td", { class: "number" }, words.number(count)));
   return el(
     "div",
     { class: "scroll-x", tabindex: 0, role: "group", "aria-label": words.say("activityTable") },
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, words.say("activityYear")), columns.map((column) => el("th", { scope: "col" }, column)), el("th", { scope: "col" }, words.say("activitySum")))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, el("th", { scope: "row" }, row.label), numbers([...row.counts, row.sum])))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          el("th", { scope: "col" }, words.say("activityYear")),
+          columns.map((column) => el("th", { scope: "col" }, column)),
+          el("th", { scope: "col" }, words.say("activitySum")),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        rows.map((row) => el("tr", {}, el("th", { scope: "row" }, row.label), numbers([...row.counts, row.sum]))),
+      ),
     ),
   );
 }

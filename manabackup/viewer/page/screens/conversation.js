@@ -19,7 +19,10 @@ import { textNode } from "./richtext.js";
 /** @type {Map<string, Thread>} */
 const THREADS = new Map([
   ["conversations", { table: "messages", field: "conversationId", who: "sender", text: "messageText", order: null }],
-  ["playgroundConversations", { table: "playgroundMessages", field: "conversationId", who: "role", text: "content", order: "order" }],
+  [
+    "playgroundConversations",
+    { table: "playgroundMessages", field: "conversationId", who: "role", text: "content", order: "order" },
+  ],
   ["whoGames", { table: "whoMessages", field: "gameId", who: "sender", text: "content", order: null }],
 ]);
 
@@ -31,7 +34,9 @@ const THREADS = new Map([
 export async function threadOf(app, { item }) {
   const kind = THREADS.get(item.table);
   if (!kind) return null;
-  const messages = (await app.store.linked(kind.table, kind.field, item.id)).filter((row) => textOf(row.deletedAt) === "");
+  const messages = (await app.store.linked(kind.table, kind.field, item.id)).filter(
+    (row) => textOf(row.deletedAt) === "",
+  );
   const { order } = kind;
   if (order) messages.sort((a, b) => Number(textOf(a[order])) - Number(textOf(b[order])));
   return { messages, kind };

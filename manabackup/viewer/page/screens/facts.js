@@ -15,7 +15,11 @@ import { factText, lineText } from "./speaking.js";
  * @param {Fact[]} facts
  */
 export function factsNode(app, facts) {
-  return el("dl", { class: "facts" }, facts.flatMap((fact) => [el("dt", {}, own(app.words.field(fact.path))), el("dd", {}, valueNode(app, fact))]));
+  return el(
+    "dl",
+    { class: "facts" },
+    facts.flatMap((fact) => [el("dt", {}, own(app.words.field(fact.path))), el("dd", {}, valueNode(app, fact))]),
+  );
 }
 
 /**
@@ -24,7 +28,10 @@ export function factsNode(app, facts) {
  * @returns {Node | (Node | string | null)[]}
  */
 function valueNode({ words }, fact) {
-  if (fact.kind === "web") return outward(words, /^[a-z][a-z0-9+.-]*:/i.test(fact.text) ? fact.text : `https://${fact.text}`, [own(fact.text)]);
+  if (fact.kind === "web")
+    return outward(words, /^[a-z][a-z0-9+.-]*:/i.test(fact.text) ? fact.text : `https://${fact.text}`, [
+      own(fact.text),
+    ]);
   if (fact.kind === "mail") return outward(words, `mailto:${fact.text}`, [own(fact.text)]);
   if (fact.kind === "phone") return outward(words, `tel:${fact.text.replace(/[^\d+]/g, "")}`, [own(fact.text)]);
   if (fact.kind === "moment") return momentNode(words, fact);
@@ -42,10 +49,20 @@ function valueNode({ words }, fact) {
  * @param {Extract<Fact, {kind: "moment"}>} fact
  */
 function momentNode(words, fact) {
-  const clock = fact.moment.kind === "local" ? el("span", { class: "quiet small" }, ` (${words.say("rowLocalClock")})`) : null;
-  const shown = el("time", { datetime: fact.moment.kind === "instant" ? fact.original : fact.moment.text }, words.moment(fact.moment));
+  const clock =
+    fact.moment.kind === "local" ? el("span", { class: "quiet small" }, ` (${words.say("rowLocalClock")})`) : null;
+  const shown = el(
+    "time",
+    { datetime: fact.moment.kind === "instant" ? fact.original : fact.moment.text },
+    words.moment(fact.moment),
+  );
   if (fact.moment.kind === "day" || fact.moment.kind === "month" || fact.moment.kind === "time") return shown;
-  return el("details", { class: "original" }, el("summary", {}, shown, clock), el("span", { class: "mono" }, words.say("rowOriginal", { text: fact.original })));
+  return el(
+    "details",
+    { class: "original" },
+    el("summary", {}, shown, clock),
+    el("span", { class: "mono" }, words.say("rowOriginal", { text: fact.original })),
+  );
 }
 
 /**
@@ -75,16 +92,41 @@ function stepsNode(words, steps) {
  * @param {Record<string, any>[]} lines
  */
 function linesNode(words, lines) {
-  const names = [...new Set(lines.flatMap((line) => Object.keys(line)))].filter((name) => name !== "id" && lines.some((line) => textOf(line[name]) !== ""));
-  if (lines.length < 2 || names.length > 8 || names.length === 0) return el("ul", { class: "plain-list" }, lines.map((line) => el("li", {}, own(lineText(words, line)))));
+  const names = [...new Set(lines.flatMap((line) => Object.keys(line)))].filter(
+    (name) => name !== "id" && lines.some((line) => textOf(line[name]) !== ""),
+  );
+  if (lines.length < 2 || names.length > 8 || names.length === 0)
+    return el(
+      "ul",
+      { class: "plain-list" },
+      lines.map((line) => el("li", {}, own(lineText(words, line)))),
+    );
   return el(
     "div",
     { class: "scroll-x", tabindex: 0, role: "group" },
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, own(words.field(name)))))),
-      el("tbody", {}, lines.map((line) => el("tr", {}, names.map((name) => el("td", {}, own(textOf(line[name]))))))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          names.map((name) => el("th", { scope: "col" }, own(words.field(name)))),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        lines.map((line) =>
+          el(
+            "tr",
+            {},
+            names.map((name) => el("td", {}, own(textOf(line[name])))),
+          ),
+        ),
+      ),
     ),
   );
 }

@@ -16,7 +16,12 @@ import { actorText } from "./speaking.js";
 export function historyNode(app, history) {
   const { words } = app;
   /** @type {[string, Written][]} */
-  const lines = [...Object.entries(history.fields).map(([field, written]) => /** @type {[string, Written]} */ ([words.field(field), written])), [words.say("rowHistoryRest"), history.row]];
+  const lines = [
+    ...Object.entries(history.fields).map(
+      ([field, written]) => /** @type {[string, Written]} */ ([words.field(field), written]),
+    ),
+    [words.say("rowHistoryRest"), history.row],
+  ];
   lines.sort((a, b) => ((a[1].at ?? "") < (b[1].at ?? "") ? 1 : -1));
   return el(
     "details",
@@ -26,8 +31,28 @@ export function historyNode(app, history) {
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, ["rowField", "rowWhen", "rowWho"].map((key) => el("th", { scope: "col" }, words.say(key))))),
-      el("tbody", {}, lines.map(([field, written]) => el("tr", {}, el("th", { scope: "row" }, own(field)), el("td", {}, timeNode(app, written.at)), el("td", {}, own(actorText(words, written.actor)))))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["rowField", "rowWhen", "rowWho"].map((key) => el("th", { scope: "col" }, words.say(key))),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        lines.map(([field, written]) =>
+          el(
+            "tr",
+            {},
+            el("th", { scope: "row" }, own(field)),
+            el("td", {}, timeNode(app, written.at)),
+            el("td", {}, own(actorText(words, written.actor))),
+          ),
+        ),
+      ),
     ),
   );
 }

@@ -43,6 +43,16 @@ export function viewTabs(app, id, current) {
   const view = VIEWS.find((candidate) => candidate.app === id && rowsOf(app, candidate.table) > 0);
   if (!view || tablesOf(app, id).length === 0) return null;
   const tab = (/** @type {string} */ screen, /** @type {string} */ word) =>
-    link(app, { screen, app: id }, { class: "button", "aria-current": current === screen && "page" }, app.words.say(word));
-  return el("nav", { class: "row-of-buttons no-print", "aria-label": app.words.say("listTables") }, tab(view.screen, view.word), tab("list", "asList"));
+    link(
+      app,
+      { screen, app: id },
+      { class: "button", "aria-current": current === screen && "page" },
+      app.words.say(word),
+    );
+  return el(
+    "nav",
+    { class: "row-of-buttons no-print", "aria-label": app.words.say("listTables") },
+    tab(view.screen, view.word),
+    tab("list", "asList"),
+  );
 }

@@ -10,8 +10,28 @@ import { outward } from "./outward.js";
 /** What stays, and what it becomes: headings begin below the page's own. */
 const STAYS = new Map(
   /** @type {[string, string][]} */ ([
-    ...["p", "br", "hr", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "code", "em", "strong", "del", "sub", "sup"].map((tag) => [tag, tag]),
-    ...["table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "figure", "figcaption", "small", "kbd"].map((tag) => [tag, tag]),
+    ...[
+      "p",
+      "br",
+      "hr",
+      "ul",
+      "ol",
+      "li",
+      "dl",
+      "dt",
+      "dd",
+      "blockquote",
+      "pre",
+      "code",
+      "em",
+      "strong",
+      "del",
+      "sub",
+      "sup",
+    ].map((tag) => [tag, tag]),
+    ...["table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "figure", "figcaption", "small", "kbd"].map(
+      (tag) => [tag, tag],
+    ),
     ["b", "strong"],
     ["i", "em"],
     ["s", "del"],
@@ -83,7 +103,8 @@ function children(state, parent, depth) {
     state.left -= 1;
     if (state.left < 0) break;
     if (child.nodeType === Node.TEXT_NODE) kept.push(document.createTextNode(child.nodeValue ?? ""));
-    else if (child instanceof Element || child.nodeType === Node.ELEMENT_NODE) kept.push(...element(state, /** @type {Element} */ (child), depth));
+    else if (child instanceof Element || child.nodeType === Node.ELEMENT_NODE)
+      kept.push(...element(state, /** @type {Element} */ (child), depth));
   }
   return kept;
 }

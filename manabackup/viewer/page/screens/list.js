@@ -33,15 +33,25 @@ export async function listScreen(app, route, signal) {
     render: (item, place) => itemLink(app, item, { around: { list, place }, withTable: tables.length > 1 }),
     label: appLabel(app, id),
   });
-  const count = list.total === facets.rows ? words.say("rows", { count: list.total }) : words.say("of", { part: list.total, whole: words.say("rows", { count: facets.rows }) });
+  const count =
+    list.total === facets.rows
+      ? words.say("rows", { count: list.total })
+      : words.say("of", { part: list.total, whole: words.say("rows", { count: facets.rows }) });
   const node = el(
     "div",
     {},
     heading(appLabel(app, id), viewTabs(app, id, "list")),
     tableTabs(app, route),
     toolbar(app, route, facets),
-    el("div", { class: "heading" }, el("p", { class: "quiet", role: "status" }, count), takeNode(app, list, { name: id, word: "takeList" })),
-    list.total > 0 ? made.node : el("p", { class: "sheet quiet" }, words.say(facets.rows > 0 ? "filterNone" : "nothing")),
+    el(
+      "div",
+      { class: "heading" },
+      el("p", { class: "quiet", role: "status" }, count),
+      takeNode(app, list, { name: id, word: "takeList" }),
+    ),
+    list.total > 0
+      ? made.node
+      : el("p", { class: "sheet quiet" }, words.say(facets.rows > 0 ? "filterNone" : "nothing")),
   );
   return { title: appLabel(app, id), node, shown: made.shown };
 }
@@ -100,7 +110,16 @@ function tableTabs(app, route) {
       el("span", { class: "quiet small number" }, app.words.number(rows)),
     );
   const main = mainTablesOf(app, id);
-  const all = main.length > 1 ? [tab(undefined, app.words.say("listAll"), main.reduce((sum, table) => sum + rowsOf(app, table), 0))] : [];
+  const all =
+    main.length > 1
+      ? [
+          tab(
+            undefined,
+            app.words.say("listAll"),
+            main.reduce((sum, table) => sum + rowsOf(app, table), 0),
+          ),
+        ]
+      : [];
   const only = main.length === 1 ? main[0] : undefined;
   return el(
     "nav",
@@ -123,18 +142,52 @@ function toolbar(app, route, facets) {
     app.replace({ ...route, chosen: value === "" ? rest : { ...rest, [name]: value } });
   };
   const any = { value: "", label: words.say("filterAny") };
-  const sorts = ["dateDown", "dateUp", "title", "table"].map((value) => ({ value, label: words.say(`sort${value.charAt(0).toUpperCase()}${value.slice(1)}`) }));
-  const search = el("input", { type: "search", id: "filter-words", value: chosen.words ?? "", autocomplete: "off", onchange: (event) => choose("words")(event.target.value.trim()) });
+  const sorts = ["dateDown", "dateUp", "title", "table"].map((value) => ({
+    value,
+    label: words.say(`sort${value.charAt(0).toUpperCase()}${value.slice(1)}`),
+  }));
+  const search = el("input", {
+    type: "search",
+    id: "filter-words",
+    value: chosen.words ?? "",
+    autocomplete: "off",
+    onchange: (event) => choose("words")(event.target.value.trim()),
+  });
   return el(
     "div",
     { class: "toolbar no-print", role: "group", "aria-label": words.say("filter") },
     el("label", { class: "pick", for: "filter-words" }, el("span", {}, words.say("filterWords")), search),
     picker(words.say("listSort"), "filter-sort", sorts, chosen.sort ?? "dateDown", choose("sort")),
-    facets.tags.length > 0 ? picker(words.say("filterTag"), "filter-tag", [any, ...facets.tags.slice(0, 500).map(({ tag, rows }) => ({ value: tag, label: `${tag} (${rows})` }))], chosen.tag ?? "", choose("tag")) : null,
+    facets.tags.length > 0
+      ? picker(
+          words.say("filterTag"),
+          "filter-tag",
+          [any, ...facets.tags.slice(0, 500).map(({ tag, rows }) => ({ value: tag, label: `${tag} (${rows})` }))],
+          chosen.tag ?? "",
+          choose("tag"),
+        )
+      : null,
     facets.years.length > 1 ? yearPickers(app, facets, chosen, choose) : null,
-    facets.spaces.length > 1 ? picker(words.say("filterSpace"), "filter-space", [{ value: "*", label: words.say("filterAny") }, ...facets.spaces.map((space) => ({ value: space.space, label: spaceLabel(app, space) }))], chosen.space ?? "*", choose("space")) : null,
+    facets.spaces.length > 1
+      ? picker(
+          words.say("filterSpace"),
+          "filter-space",
+          [
+            { value: "*", label: words.say("filterAny") },
+            ...facets.spaces.map((space) => ({ value: space.space, label: spaceLabel(app, space) })),
+          ],
+          chosen.space ?? "*",
+          choose("space"),
+        )
+      : null,
     statePicker(app, facets, chosen, choose),
-    Object.keys(chosen).length > 0 ? el("button", { type: "button", class: "button plain", onclick: () => app.replace({ ...route, chosen: {} }) }, words.say("filterReset")) : null,
+    Object.keys(chosen).length > 0
+      ? el(
+          "button",
+          { type: "button", class: "button plain", onclick: () => app.replace({ ...route, chosen: {} }) },
+          words.say("filterReset"),
+        )
+      : null,
   );
 }
 
@@ -145,8 +198,14 @@ function toolbar(app, route, facets) {
  * @param {(name: string) => (value: string) => void} choose
  */
 function yearPickers({ words }, facets, chosen, choose) {
-  const years = [{ value: "", label: words.say("filterAny") }, ...facets.years.map(({ year }) => ({ value: year, label: year })).reverse()];
-  return [picker(words.say("filterFrom"), "filter-from", years, chosen.from ?? "", choose("from")), picker(words.say("filterTo"), "filter-to", years, chosen.to ?? "", choose("to"))];
+  const years = [
+    { value: "", label: words.say("filterAny") },
+    ...facets.years.map(({ year }) => ({ value: year, label: year })).reverse(),
+  ];
+  return [
+    picker(words.say("filterFrom"), "filter-from", years, chosen.from ?? "", choose("from")),
+    picker(words.say("filterTo"), "filter-to", years, chosen.to ?? "", choose("to")),
+  ];
 }
 
 /**
@@ -157,10 +216,17 @@ function yearPickers({ words }, facets, chosen, choose) {
  */
 function statePicker({ words }, facets, chosen, choose) {
   const states = [{ value: "", label: words.say("filterAny") }];
-  if (facets.archived > 0) states.push({ value: "living", label: words.say("filterLiving") }, { value: "archived", label: words.say("filterArchived") });
-  if (facets.done > 0) states.push({ value: "open", label: words.say("filterOpen") }, { value: "done", label: words.say("filterDone") });
+  if (facets.archived > 0)
+    states.push(
+      { value: "living", label: words.say("filterLiving") },
+      { value: "archived", label: words.say("filterArchived") },
+    );
+  if (facets.done > 0)
+    states.push({ value: "open", label: words.say("filterOpen") }, { value: "done", label: words.say("filterDone") });
   if (facets.deleted > 0) states.push({ value: "deleted", label: words.say("filterDeleted") });
-  return states.length > 1 ? picker(words.say("filterState"), "filter-state", states, chosen.state ?? "", choose("state")) : null;
+  return states.length > 1
+    ? picker(words.say("filterState"), "filter-state", states, chosen.state ?? "", choose("state"))
+    : null;
 }
 
 /**

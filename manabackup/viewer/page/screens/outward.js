@@ -28,7 +28,10 @@ export function outward(words, address, children) {
   const away = href.startsWith("http");
   return el(
     "a",
-    { href, ...(away ? { target: "_blank", rel: "noopener noreferrer", title: `${words.say("linkAway")}: ${href}` } : {}) },
+    {
+      href,
+      ...(away ? { target: "_blank", rel: "noopener noreferrer", title: `${words.say("linkAway")}: ${href}` } : {}),
+    },
     children,
     away ? el("span", { "aria-hidden": "true" }, "\u2060\u202f↗") : null,
   );

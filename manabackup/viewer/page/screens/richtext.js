@@ -23,7 +23,12 @@ const LONGEST = 100_000;
  */
 export function textNode(words, value, format) {
   if (format === "tiptap") return el("div", { class: "text", dir: "auto" }, blocks(words, parseTiptap(value)));
-  if (Array.isArray(value)) return el("ol", { class: "text", dir: "auto" }, texts(value).map((line) => el("li", {}, own(line))));
+  if (Array.isArray(value))
+    return el(
+      "ol",
+      { class: "text", dir: "auto" },
+      texts(value).map((line) => el("li", {}, own(line))),
+    );
   return written(words, textOf(value), format);
 }
 
@@ -37,7 +42,13 @@ function written(words, text, format) {
   const node = el("div", {});
   const whole = () => node.replaceChildren(rendered(words, text, "plain"));
   node.append(
-    el("p", { class: "notice" }, words.say("rowLong", { count: text.length, shown: LONGEST }), " ", button(words.say("showAll"), whole)),
+    el(
+      "p",
+      { class: "notice" },
+      words.say("rowLong", { count: text.length, shown: LONGEST }),
+      " ",
+      button(words.say("showAll"), whole),
+    ),
     rendered(words, text.slice(0, LONGEST), "plain"),
   );
   return node;
@@ -90,10 +101,15 @@ function blockNode(words, block) {
 function itemNode(words, block) {
   const children = block.children ?? [];
   const [only] = children;
-  const content = children.length === 1 && only?.type === "paragraph" ? inlines(words, only.inlines ?? []) : blocks(words, children);
+  const content =
+    children.length === 1 && only?.type === "paragraph" ? inlines(words, only.inlines ?? []) : blocks(words, children);
   if (block.checked === null || block.checked === undefined) return el("li", {}, content);
   const said = block.checked ? el("span", { class: "visually-hidden" }, `${words.say("flagDone")}: `) : null;
-  const box = el("span", { class: block.checked ? "box done" : "box", "aria-hidden": "true" }, block.checked ? "✓" : "");
+  const box = el(
+    "span",
+    { class: block.checked ? "box done" : "box", "aria-hidden": "true" },
+    block.checked ? "✓" : "",
+  );
   return el("li", { class: "task" }, box, said, content);
 }
 
@@ -109,8 +125,26 @@ function tableNode(words, rows) {
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, head.map((cell) => el("th", { scope: "col" }, inlines(words, cell))))),
-      el("tbody", {}, body.map((row) => el("tr", {}, row.map((cell) => el("td", {}, inlines(words, cell)))))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          head.map((cell) => el("th", { scope: "col" }, inlines(words, cell))),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        body.map((row) =>
+          el(
+            "tr",
+            {},
+            row.map((cell) => el("td", {}, inlines(words, cell))),
+          ),
+        ),
+      ),
     ),
   );
 }

@@ -29,7 +29,16 @@ export async function rowScreen(app, route) {
   const title = tableLabel(app, route.table ?? "");
   if (!view) return { title, node: el("div", {}, heading(title), el("p", { class: "sheet" }, words.say("nothing"))) };
   const thread = await threadOf(app, view);
-  const node = el("div", {}, crumbs(app, view), heading(titleOf(app, view.item), neighbours(app, route)), subtitle(app, view), ...sections(app, view), thread ? threadNode(app, thread) : null, ...behind(app, view));
+  const node = el(
+    "div",
+    {},
+    crumbs(app, view),
+    heading(titleOf(app, view.item), neighbours(app, route)),
+    subtitle(app, view),
+    ...sections(app, view),
+    thread ? threadNode(app, thread) : null,
+    ...behind(app, view),
+  );
   return { title, node };
 }
 
@@ -53,10 +62,21 @@ function crumbs(app, { item }) {
  */
 function subtitle(app, { item }) {
   const { words } = app;
-  const when = item.date ? words.date(item.date, "weekday") : item.written ? words.say("written", { date: whenOf(app, item) }) : "";
-  const until = item.dateEnd && item.date && item.dateEnd !== item.date ? ` – ${endText(app, item.date, item.dateEnd)}` : "";
+  const when = item.date
+    ? words.date(item.date, "weekday")
+    : item.written
+      ? words.say("written", { date: whenOf(app, item) })
+      : "";
+  const until =
+    item.dateEnd && item.date && item.dateEnd !== item.date ? ` – ${endText(app, item.date, item.dateEnd)}` : "";
   const tags = [...flagsOf(app, item), ...item.tags];
-  return el("p", { class: "subtitle" }, when + until, " ", tags.map((tag) => el("span", { class: "tag" }, own(tag))));
+  return el(
+    "p",
+    { class: "subtitle" },
+    when + until,
+    " ",
+    tags.map((tag) => el("span", { class: "tag" }, own(tag))),
+  );
 }
 
 /**
@@ -77,7 +97,8 @@ function sections(app, { item, row, history }) {
   const { texts, facts } = readRow(app.tables.table(item.table), row);
   const locked = new Set(history?.ciphertext ?? []);
   const parts = [];
-  if (item.table === "quotesFavorites" && !String(row.quoteId ?? "").startsWith("custom-")) parts.push(el("p", { class: "notice" }, words.say("quoteOnlyId")));
+  if (item.table === "quotesFavorites" && !String(row.quoteId ?? "").startsWith("custom-"))
+    parts.push(el("p", { class: "notice" }, words.say("quoteOnlyId")));
   if (texts.length > 0) {
     const several = texts.length > 1;
     const read = texts.map((text) => [
@@ -87,7 +108,8 @@ function sections(app, { item, row, history }) {
     ]);
     parts.push(el("section", { class: "sheet reading", "aria-label": words.say("rowTexts") }, read.flat()));
   }
-  if (facts.length > 0) parts.push(el("section", { class: "sheet reading" }, el("h2", {}, words.say("rowFacts")), factsNode(app, facts)));
+  if (facts.length > 0)
+    parts.push(el("section", { class: "sheet reading" }, el("h2", {}, words.say("rowFacts")), factsNode(app, facts)));
   return parts;
 }
 
@@ -109,7 +131,16 @@ function behind(app, view) {
       el("p", { class: "quiet small" }, words.say(shownRaw === view.raw ? "rowRawIntro" : "rowRawSecrets")),
       el("pre", { class: "raw", tabindex: 0 }, pretty(shownRaw)),
     ),
-    el("div", { class: "reading no-print" }, takeNode(app, { total: 1, texts: async () => [stored] }, { name: view.item.table, word: "takeRow" }), el("p", {}, button(words.say("print"), () => print()))),
+    el(
+      "div",
+      { class: "reading no-print" },
+      takeNode(app, { total: 1, texts: async () => [stored] }, { name: view.item.table, word: "takeRow" }),
+      el(
+        "p",
+        {},
+        button(words.say("print"), () => print()),
+      ),
+    ),
   ];
 }
 
@@ -119,7 +150,12 @@ function behind(app, view) {
  * @param {string} text
  */
 function pretty(text) {
-  return text.length > 200_000 ? text : text.replace(/^\{/, "{\n  ").replace(/\}\s*$/, "\n}").replace(/,("(?:[^"\\]|\\.)*":)/g, ",\n  $1");
+  return text.length > 200_000
+    ? text
+    : text
+        .replace(/^\{/, "{\n  ")
+        .replace(/\}\s*$/, "\n}")
+        .replace(/,("(?:[^"\\]|\\.)*":)/g, ",\n  $1");
 }
 
 /**
@@ -130,14 +166,20 @@ function linksNode(app, { linksOut, linksIn, linksMissing }) {
   const { words } = app;
   if (linksOut.length + linksIn.length + linksMissing.length === 0) return null;
   const list = (/** @type {{field: string, item: import("../store/types.js").Item}[]} */ links) =>
-    el("ul", { class: "plain-list" }, links.map(({ item }) => el("li", {}, itemLink(app, item, { withTable: true }))));
+    el(
+      "ul",
+      { class: "plain-list" },
+      links.map(({ item }) => el("li", {}, itemLink(app, item, { withTable: true }))),
+    );
   return el(
     "section",
     { class: "sheet reading" },
     el("h2", {}, words.say("rowLinks")),
     linksOut.length > 0 ? [el("h3", {}, words.say("rowLinksOut")), list(linksOut)] : null,
     linksIn.length > 0 ? [el("h3", {}, words.say("rowLinksIn")), list(linksIn)] : null,
-    linksMissing.length > 0 ? el("p", { class: "quiet small" }, words.say("rowLinksMissing", { count: linksMissing.length })) : null,
+    linksMissing.length > 0
+      ? el("p", { class: "quiet small" }, words.say("rowLinksMissing", { count: linksMissing.length }))
+      : null,
   );
 }
 

@@ -46,11 +46,23 @@ export function factText(words, fact) {
  */
 export function lineText(words, line) {
   const parts = Object.entries(line).filter(([name, value]) => name !== "id" && textOf(value) !== "");
-  return parts.map(([name, value]) => `${words.field(name)}: ${typeof value === "boolean" ? words.say(value ? "yes" : "no") : textOf(value)}`).join(", ");
+  return parts
+    .map(
+      ([name, value]) =>
+        `${words.field(name)}: ${typeof value === "boolean" ? words.say(value ? "yes" : "no") : textOf(value)}`,
+    )
+    .join(", ");
 }
 
 /** @type {Record<string, string>} */
-const COUNTED = { words: "unitWords", pages: "unitPages", people: "unitPeople", portions: "unitPortions", days: "unitDays", hours: "unitHours" };
+const COUNTED = {
+  words: "unitWords",
+  pages: "unitPages",
+  people: "unitPeople",
+  portions: "unitPortions",
+  days: "unitDays",
+  hours: "unitHours",
+};
 
 /**
  * @param {Words} words
@@ -62,7 +74,8 @@ function numberText(words, text, unit) {
   if (unit === "0..1") return `${words.number(Math.round(Number(text) * 1000) / 10)} %`;
   if (unit === "percent") return `${words.number(text)} %`;
   if (unit === "1..10") return words.say("unitOfTen", { count: Number(text) });
-  if (unit === "1..5" || unit.startsWith("0..5") || unit === "stars") return words.say("unitOfFive", { count: Number(text) });
+  if (unit === "1..5" || unit.startsWith("0..5") || unit === "stars")
+    return words.say("unitOfFive", { count: Number(text) });
   if (unit === "0..100") return words.say("unitOfHundred", { count: Number(text) });
   const counted = COUNTED[unit];
   if (counted) return words.say(counted, { count: Number(text) });

@@ -42,7 +42,11 @@ export async function startScreen(app, _route, signal) {
     app.kept.set("activity", activity);
     if (!signal.aborted) figure.replaceChildren(activityFigure(app, activity));
   };
-  return { title: words.say("start"), node, shown: () => void shown().catch(() => figure.replaceChildren(words.say("wholeUnknown"))) };
+  return {
+    title: words.say("start"),
+    node,
+    shown: () => void shown().catch(() => figure.replaceChildren(words.say("wholeUnknown"))),
+  };
 }
 
 /** @param {App} app */
@@ -62,8 +66,16 @@ function aboutNode({ store, words, tables }) {
     [words.say("madeAt"), made ? words.moment(made) : textOf(manifest.exportedAt)],
     [words.say("madeBy"), textOf(manifest.producedBy)],
     [words.say("account"), textOf(manifest.userId)],
-    [words.say("scope"), scope ? words.say("scopeFiltered", { apps: scope.map((id) => words.label(tables.app(textOf(id)).label)).join(", ") }) : words.say("scopeFull")],
-    [words.say("content"), `${words.say("rows", { count: rows })}, ${words.say("tablesCount", { count: store.summary.tables.filter((table) => table.rows > 0).length })}`],
+    [
+      words.say("scope"),
+      scope
+        ? words.say("scopeFiltered", { apps: scope.map((id) => words.label(tables.app(textOf(id)).label)).join(", ") })
+        : words.say("scopeFull"),
+    ],
+    [
+      words.say("content"),
+      `${words.say("rows", { count: rows })}, ${words.say("tablesCount", { count: store.summary.tables.filter((table) => table.rows > 0).length })}`,
+    ],
     [words.say("size"), words.bytes(size)],
     [words.say("sealed"), words.say(sealed ? "sealedYes" : "sealedNo")],
   ];
@@ -77,21 +89,39 @@ function factList(facts) {
   return el(
     "dl",
     { class: "facts" },
-    facts.filter(([, value]) => value !== "").flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, typeof value === "string" ? el("bdi", {}, value) : value)]),
+    facts
+      .filter(([, value]) => value !== "")
+      .flatMap(([name, value]) => [
+        el("dt", {}, name),
+        el("dd", {}, typeof value === "string" ? el("bdi", {}, value) : value),
+      ]),
   );
 }
 
 /** @param {App} app */
 function groupsNode(app) {
   const { words, tables } = app;
-  const ids = [...new Set(app.store.summary.tables.map((table) => table.app))].filter((id) => tablesOf(app, id).length > 0);
+  const ids = [...new Set(app.store.summary.tables.map((table) => table.app))].filter(
+    (id) => tablesOf(app, id).length > 0,
+  );
   return el(
     "div",
     { class: "groups" },
     tables.groups.flatMap((group) => {
       const inside = ids.filter((id) => tables.app(id).group === group.id);
       if (inside.length === 0) return [];
-      return [el("section", {}, el("h3", {}, words.label(group.label)), el("ul", {}, inside.map((id) => el("li", {}, appLink(app, id)))))];
+      return [
+        el(
+          "section",
+          {},
+          el("h3", {}, words.label(group.label)),
+          el(
+            "ul",
+            {},
+            inside.map((id) => el("li", {}, appLink(app, id))),
+          ),
+        ),
+      ];
     }),
   );
 }
@@ -102,7 +132,13 @@ function groupsNode(app) {
  */
 function appLink(app, id) {
   const rows = app.store.summary.tables.filter((table) => table.app === id).reduce((sum, table) => sum + table.rows, 0);
-  return link(app, homeOf(app, id), {}, el("span", {}, appLabel(app, id)), el("span", { class: "quiet number" }, app.words.number(rows)));
+  return link(
+    app,
+    homeOf(app, id),
+    {},
+    el("span", {}, appLabel(app, id)),
+    el("span", { class: "quiet number" }, app.words.number(rows)),
+  );
 }
 
 /** @param {App} app */

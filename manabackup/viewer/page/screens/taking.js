@@ -26,7 +26,9 @@ export function takeNode(app, rows, { name, word }) {
   const { words } = app;
   const state = el("p", { role: "status", class: "small quiet" });
   const take = async (/** @type {string} */ ending, /** @type {string} */ type) => {
-    const stored = await allOf(rows, (part) => state.replaceChildren(words.say("of", { part, whole: words.say("takeBig", { count: rows.total }) })));
+    const stored = await allOf(rows, (part) =>
+      state.replaceChildren(words.say("of", { part, whole: words.say("takeBig", { count: rows.total }) })),
+    );
     save(new Blob([textOf(app, stored, ending)], { type: `${type};charset=utf-8` }), `${name}.${ending}`);
     state.replaceChildren(words.say("takeBig", { count: stored.length }));
   };
@@ -35,7 +37,12 @@ export function takeNode(app, rows, { name, word }) {
     { class: "take no-print" },
     el("summary", {}, words.say("take")),
     el("p", { class: "small quiet" }, words.say("takeNote")),
-    el("div", { class: "row-of-buttons" }, el("span", {}, words.say(word)), KINDS.map(([label, ending, type]) => button(label, () => void take(ending, type)))),
+    el(
+      "div",
+      { class: "row-of-buttons" },
+      el("span", {}, words.say(word)),
+      KINDS.map(([label, ending, type]) => button(label, () => void take(ending, type))),
+    ),
     state,
   );
 }

@@ -30,7 +30,14 @@ function stateOf({ verification, words, store }) {
     return [el("p", {}, label), el("progress", { max: 1, value: part, "aria-label": label })];
   }
   if (!result.whole) {
-    return [el("p", { class: "notice bad" }, words.say("wholeNo")), el("ul", {}, result.problems.slice(0, 100).map((problem) => el("li", {}, problemText(words, problem))))];
+    return [
+      el("p", { class: "notice bad" }, words.say("wholeNo")),
+      el(
+        "ul",
+        {},
+        result.problems.slice(0, 100).map((problem) => el("li", {}, problemText(words, problem))),
+      ),
+    ];
   }
   const seal = words.say(store.summary.sealed ? "wholeSealed" : "wholePlain");
   return [el("p", { class: "notice good" }, words.say("wholeYes")), el("p", { class: "quiet small" }, seal)];
@@ -43,7 +50,11 @@ function stateOf({ verification, words, store }) {
 export function problemText(words, problem) {
   const key = `problem${problem.verdict.charAt(0).toUpperCase()}${problem.verdict.slice(1)}`;
   const where = problem.where === null ? "" : `${problem.where}: `;
-  return [words.say(words.has(key) ? key : "problemUnknown"), " ", el("span", { class: "quiet small mono" }, `${where}${problem.message}`)];
+  return [
+    words.say(words.has(key) ? key : "problemUnknown"),
+    " ",
+    el("span", { class: "quiet small mono" }, `${where}${problem.message}`),
+  ];
 }
 
 /** @param {App} app */
@@ -57,9 +68,27 @@ function completenessNode({ store, words }) {
     {},
     losses.length === 0 && completeness.status === "complete"
       ? el("p", {}, words.say("completeYes"))
-      : el("div", { class: "notice" }, el("p", {}, words.say("completeNo")), el("ul", {}, losses.map((loss) => el("li", {}, loss)))),
+      : el(
+          "div",
+          { class: "notice" },
+          el("p", {}, words.say("completeNo")),
+          el(
+            "ul",
+            {},
+            losses.map((loss) => el("li", {}, loss)),
+          ),
+        ),
     notices.length > 0
-      ? el("details", {}, el("summary", {}, words.say("completeNotices")), el("ul", {}, notices.map((notice) => el("li", {}, notice))))
+      ? el(
+          "details",
+          {},
+          el("summary", {}, words.say("completeNotices")),
+          el(
+            "ul",
+            {},
+            notices.map((notice) => el("li", {}, notice)),
+          ),
+        )
       : null,
   );
 }

@@ -30,7 +30,11 @@ export async function makeList(options) {
     return { node: list.node, shown: () => list.shown() };
   }
   const items = await options.items(0, options.total);
-  const node = el("ul", { class: "plain-list sheet-list", "aria-label": options.label }, items.map((item, place) => el("li", {}, options.render(item, place))));
+  const node = el(
+    "ul",
+    { class: "plain-list sheet-list", "aria-label": options.label },
+    items.map((item, place) => el("li", {}, options.render(item, place))),
+  );
   node.addEventListener("keydown", (event) => moveFocus(event, node));
   return { node, shown: () => {} };
 }
@@ -85,7 +89,9 @@ class VirtualList {
     const plain = this.node.scrollTop / this.height;
     if (total * this.height <= HIGHEST) return plain;
     const visible = this.node.clientHeight / this.height;
-    return (this.node.scrollTop / Math.max(1, (this.whole ?? 0) - this.node.clientHeight)) * Math.max(0, total - visible);
+    return (
+      (this.node.scrollTop / Math.max(1, (this.whole ?? 0) - this.node.clientHeight)) * Math.max(0, total - visible)
+    );
   }
 
   /**

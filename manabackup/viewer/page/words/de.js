@@ -16,7 +16,8 @@ export const DE = Object.freeze({
   forget: "Sperren und vergessen",
   forgetHint: "Nimmt Passphrase und Inhalt aus dieser Seite. Nach zehn Minuten ohne Berührung geschieht es von selbst.",
   forgotten: "Alles wurde vergessen. Öffne das Archiv von neuem, um weiterzulesen.",
-  forgottenIdle: "Zehn Minuten lang hat niemand die Seite berührt, darum wurde alles vergessen. Öffne das Archiv von neuem, um weiterzulesen.",
+  forgottenIdle:
+    "Zehn Minuten lang hat niemand die Seite berührt, darum wurde alles vergessen. Öffne das Archiv von neuem, um weiterzulesen.",
   loading: "Einen Moment …",
   nothing: "Hier ist nichts.",
   yes: "ja",
@@ -28,15 +29,18 @@ export const DE = Object.freeze({
   of: "{part} von {whole}",
 
   openTitle: "Ein Archiv öffnen",
-  openIntro: "Diese Seite liest Archive von Mana (Dateien, die auf .mana enden). Alles geschieht hier in deinem Browser: Nichts wird verschickt, nichts wird behalten.",
+  openIntro:
+    "Diese Seite liest Archive von Mana (Dateien, die auf .mana enden). Alles geschieht hier in deinem Browser: Nichts wird verschickt, nichts wird behalten.",
   openChoose: "Datei auswählen",
   openDrop: "oder hierher ziehen",
   openInside: "In dieser Seite steckt ein Archiv.",
   openButton: "Öffnen",
   passphrase: "Passphrase",
   passphraseShow: "Zeigen, was ich tippe",
-  passphraseHint: "Das Archiv ist versiegelt. Nur die Passphrase öffnet es; eine verlorene kann niemand wiederherstellen.",
-  passphraseForeign: "Tippe sie nur auf einem Gerät ein, dem du vertraust: Wer diese Seite ändern konnte, könnte mitlesen.",
+  passphraseHint:
+    "Das Archiv ist versiegelt. Nur die Passphrase öffnet es; eine verlorene kann niemand wiederherstellen.",
+  passphraseForeign:
+    "Tippe sie nur auf einem Gerät ein, dem du vertraust: Wer diese Seite ändern konnte, könnte mitlesen.",
   unlock: "Aufschließen",
   cancel: "Abbrechen",
   openAnother: "Ein anderes Archiv öffnen",
@@ -50,7 +54,8 @@ export const DE = Object.freeze({
   progressIndexing: "Die Suche wird vorbereitet",
 
   problemWrongPassphrase: "Diese Passphrase öffnet das Archiv nicht. Die Datei selbst ist unversehrt.",
-  problemDamaged: "Das Archiv ist beschädigt: Bytes fehlen oder wurden verändert. Eine andere Kopie kann unversehrt sein.",
+  problemDamaged:
+    "Das Archiv ist beschädigt: Bytes fehlen oder wurden verändert. Eine andere Kopie kann unversehrt sein.",
   problemTampered: "Jemand hat das Archiv verändert: Seine Teile widersprechen sich. Vertraue ihm nicht.",
   problemWeakSeal: "Das Siegel dieses Archivs ist zu schwach, um ihm zu trauen.",
   problemNewer: "Das Archiv hat ein neueres Format als diese Seite. Eine neuere Seite kann es öffnen.",
@@ -81,7 +86,8 @@ export const DE = Object.freeze({
   wholeChecking: "Wird geprüft, Byte für Byte …",
   wholeYes: "Unversehrt. Jedes Byte wurde hier geprüft, gerade eben.",
   wholeNo: "Nicht unversehrt.",
-  wholePlain: "Es ist nicht versiegelt: Seine Prüfsummen finden Schäden, aber niemanden, der es geändert und sie neu berechnet hat.",
+  wholePlain:
+    "Es ist nicht versiegelt: Seine Prüfsummen finden Schäden, aber niemanden, der es geändert und sie neu berechnet hat.",
   wholeSealed: "Sein Siegel beweist auch, dass niemand es geändert hat.",
   wholeUnknown: "Es konnte nicht geprüft werden.",
   completeYes: "Nichts fehlte, als es erstellt wurde.",
@@ -90,20 +96,56 @@ export const DE = Object.freeze({
   completeNotices: "Gut zu wissen, nichts ist verloren",
   verifyAgain: "Noch einmal prüfen",
 
-  lossUndecryptable: ["{count} Feld ließ sich nicht entschlüsseln; es blieb verschlüsselt erhalten", "{count} Felder ließen sich nicht entschlüsseln; sie blieben verschlüsselt erhalten"],
-  lossMalformedChange: ["{count} Änderung ergab keinen Sinn und wurde beiseitegelegt", "{count} Änderungen ergaben keinen Sinn und wurden beiseitegelegt"],
-  lossUnreadableTie: ["{count} Augenblick mit mehr Änderungen, als der Server herausgibt", "{count} Augenblicke mit mehr Änderungen, als der Server herausgibt"],
-  lossUnreadablePage: ["{count} Seite, die der Server nicht geben konnte", "{count} Seiten, die der Server nicht geben konnte"],
+  lossUndecryptable: [
+    "{count} Feld ließ sich nicht entschlüsseln; es blieb verschlüsselt erhalten",
+    "{count} Felder ließen sich nicht entschlüsseln; sie blieben verschlüsselt erhalten",
+  ],
+  lossMalformedChange: [
+    "{count} Änderung ergab keinen Sinn und wurde beiseitegelegt",
+    "{count} Änderungen ergaben keinen Sinn und wurden beiseitegelegt",
+  ],
+  lossUnreadableTie: [
+    "{count} Augenblick mit mehr Änderungen, als der Server herausgibt",
+    "{count} Augenblicke mit mehr Änderungen, als der Server herausgibt",
+  ],
+  lossUnreadablePage: [
+    "{count} Seite, die der Server nicht geben konnte",
+    "{count} Seiten, die der Server nicht geben konnte",
+  ],
   lossUnreadableChange: ["{count} Änderung, die zu groß war", "{count} Änderungen, die zu groß waren"],
-  lossMirrorDamaged: ["{count} Stelle, an der die lokale Kopie beschädigt war", "{count} Stellen, an denen die lokale Kopie beschädigt war"],
-  lossCiphertextLeftOut: ["{count} Feld ließ sich nicht neu verschlüsseln und blieb weg", "{count} Felder ließen sich nicht neu verschlüsseln und blieben weg"],
-  lossTableSetAside: ["{count} unbekannte Sammlung wurde beiseitegelegt", "{count} unbekannte Sammlungen wurden beiseitegelegt"],
-  lossRowSetAside: ["{count} Eintrag war zu groß, um geschrieben zu werden", "{count} Einträge waren zu groß, um geschrieben zu werden"],
+  lossMirrorDamaged: [
+    "{count} Stelle, an der die lokale Kopie beschädigt war",
+    "{count} Stellen, an denen die lokale Kopie beschädigt war",
+  ],
+  lossCiphertextLeftOut: [
+    "{count} Feld ließ sich nicht neu verschlüsseln und blieb weg",
+    "{count} Felder ließen sich nicht neu verschlüsseln und blieben weg",
+  ],
+  lossTableSetAside: [
+    "{count} unbekannte Sammlung wurde beiseitegelegt",
+    "{count} unbekannte Sammlungen wurden beiseitegelegt",
+  ],
+  lossRowSetAside: [
+    "{count} Eintrag war zu groß, um geschrieben zu werden",
+    "{count} Einträge waren zu groß, um geschrieben zu werden",
+  ],
   lossFile: ["{count} Datei fehlt", "{count} Dateien fehlen"],
-  noticeUnknownCollection: ["{count} Sammlung, die diese Fassung nicht kennt; sie ist im Archiv", "{count} Sammlungen, die diese Fassung nicht kennt; sie sind im Archiv"],
-  noticePlaintextField: ["{count} Feld, das auf dem Server unverschlüsselt steht", "{count} Felder, die auf dem Server unverschlüsselt stehen"],
-  noticeForeignCiphertext: ["{count} Feld eines anderen Mitglieds, unter dessen Schlüssel", "{count} Felder anderer Mitglieder, unter deren Schlüsseln"],
-  noticeAccountData: ["{count} Anmerkung zu den Daten des Kontos selbst", "{count} Anmerkungen zu den Daten des Kontos selbst"],
+  noticeUnknownCollection: [
+    "{count} Sammlung, die diese Fassung nicht kennt; sie ist im Archiv",
+    "{count} Sammlungen, die diese Fassung nicht kennt; sie sind im Archiv",
+  ],
+  noticePlaintextField: [
+    "{count} Feld, das auf dem Server unverschlüsselt steht",
+    "{count} Felder, die auf dem Server unverschlüsselt stehen",
+  ],
+  noticeForeignCiphertext: [
+    "{count} Feld eines anderen Mitglieds, unter dessen Schlüssel",
+    "{count} Felder anderer Mitglieder, unter deren Schlüsseln",
+  ],
+  noticeAccountData: [
+    "{count} Anmerkung zu den Daten des Kontos selbst",
+    "{count} Anmerkungen zu den Daten des Kontos selbst",
+  ],
   noticeOther: ["{kind}: {count} Fall", "{kind}: {count} Fälle"],
 
   content: "Was darin ist",
@@ -157,7 +199,10 @@ export const DE = Object.freeze({
   rowLinks: "Verbunden",
   rowLinksOut: "Verweist auf",
   rowLinksIn: "Hierher verweisen",
-  rowLinksMissing: ["Verweist auf {count} Eintrag, der nicht in diesem Archiv ist", "Verweist auf {count} Einträge, die nicht in diesem Archiv sind"],
+  rowLinksMissing: [
+    "Verweist auf {count} Eintrag, der nicht in diesem Archiv ist",
+    "Verweist auf {count} Einträge, die nicht in diesem Archiv sind",
+  ],
   rowHistory: "Verlauf",
   rowHistoryIntro: "Wann jedes Feld zuletzt geschrieben wurde, und von wem.",
   rowHistoryRest: "alle übrigen Felder",
@@ -195,7 +240,10 @@ export const DE = Object.freeze({
   calendarEverything: "alles, was Zeit brauchte",
   calendarBirthday: "Geburtstag: {name}",
   calendarBirthdayAge: "Geburtstag: {name} ({age})",
-  calendarUnread: ["{count} Eintrag hat eine Zeit oder Regel, die nicht zu lesen ist", "{count} Einträge haben eine Zeit oder Regel, die nicht zu lesen ist"],
+  calendarUnread: [
+    "{count} Eintrag hat eine Zeit oder Regel, die nicht zu lesen ist",
+    "{count} Einträge haben eine Zeit oder Regel, die nicht zu lesen ist",
+  ],
   calendarNone: "In diesem Monat ist nichts.",
   calendarZone: "Die Zeiten sind die deines Geräts ({zone}).",
 
@@ -210,7 +258,8 @@ export const DE = Object.freeze({
   contactsCards: "Als Karten",
   conversationWith: "Gespräch",
   conversationNone: "Keine Nachrichten.",
-  conversationOrder: "Nachrichten tragen keine eigene Zeit; sie stehen in der Reihenfolge, in der sie geschrieben wurden.",
+  conversationOrder:
+    "Nachrichten tragen keine eigene Zeit; sie stehen in der Reihenfolge, in der sie geschrieben wurden.",
   tasksOpen: "Zu tun",
   tasksDone: "Erledigt",
   tasksNoProject: "Ohne Projekt",
@@ -221,14 +270,16 @@ export const DE = Object.freeze({
   searchHits: ["{count} Treffer", "{count} Treffer"],
   searchNone: "Zu „{words}“ wurde nichts gefunden.",
   searchIndexing: "Die Suche wird noch vorbereitet; vielleicht gibt es mehr.",
-  searchHint: "Alle Wörter müssen vorkommen. Wörter in „Anführungszeichen“ bleiben zusammen. Groß und klein und Akzente sind gleich.",
+  searchHint:
+    "Alle Wörter müssen vorkommen. Wörter in „Anführungszeichen“ bleiben zusammen. Groß und klein und Akzente sind gleich.",
   searchFirst: "Gezeigt werden die ersten {count}.",
 
   take: "Mitnehmen",
   takeRow: "Diesen Eintrag als",
   takeList: "Diese Liste als",
   takeSearch: "Diese Treffer als",
-  takeNote: "Was du mitnimmst, ist nicht versiegelt: Wer die Datei hat, kann sie lesen. Geheimnisse wie Passwörter von Links bleiben hier.",
+  takeNote:
+    "Was du mitnimmst, ist nicht versiegelt: Wer die Datei hat, kann sie lesen. Geheimnisse wie Passwörter von Links bleiben hier.",
   takeBig: ["{count} Eintrag", "{count} Einträge"],
   print: "Drucken",
   printDiary: "Als Tagebuch drucken",
@@ -237,7 +288,8 @@ export const DE = Object.freeze({
   pageAbout: "Über diese Seite",
   pageVersion: "Fassung",
   pageDigest: "SHA-256 ihres Programms",
-  pageCompare: "Eine Seite kann nicht für sich selbst bürgen: Wer sie ändert, bekommt die Passphrase, die hineingetippt wird. „manabackup verify seite.html“ vergleicht ihr Programm mit dem aller veröffentlichten Seiten; die Prüfsummen stehen auch bei den Veröffentlichungen des Projekts.",
+  pageCompare:
+    "Eine Seite kann nicht für sich selbst bürgen: Wer sie ändert, bekommt die Passphrase, die hineingetippt wird. „manabackup verify seite.html“ vergleicht ihr Programm mit dem aller veröffentlichten Seiten; die Prüfsummen stehen auch bei den Veröffentlichungen des Projekts.",
   pagePrivate: "Diese Seite kann nichts laden und nichts verschicken; ihre eigenen Regeln verbieten es.",
 
   groupCompanion: "Companion",

@@ -14,7 +14,8 @@ export const EN = Object.freeze({
   search: "Search",
   searchPlaceholder: "Search everything",
   forget: "Lock and forget",
-  forgetHint: "Takes the passphrase and all content out of this page. It happens by itself after ten minutes without a touch.",
+  forgetHint:
+    "Takes the passphrase and all content out of this page. It happens by itself after ten minutes without a touch.",
   forgotten: "Everything was forgotten. Open the archive again to go on.",
   forgottenIdle: "Ten minutes went by without a touch, so everything was forgotten. Open the archive again to go on.",
   loading: "One moment …",
@@ -28,7 +29,8 @@ export const EN = Object.freeze({
   of: "{part} of {whole}",
 
   openTitle: "Open an archive",
-  openIntro: "This page reads archives of Mana (files ending in .mana). Everything happens here in your browser: nothing is sent anywhere, and nothing is kept.",
+  openIntro:
+    "This page reads archives of Mana (files ending in .mana). Everything happens here in your browser: nothing is sent anywhere, and nothing is kept.",
   openChoose: "Choose a file",
   openDrop: "or drop it here",
   openInside: "This page holds an archive.",
@@ -90,19 +92,43 @@ export const EN = Object.freeze({
   completeNotices: "Worth knowing, nothing is lost",
   verifyAgain: "Verify again",
 
-  lossUndecryptable: ["{count} field could not be decrypted; its ciphertext was kept", "{count} fields could not be decrypted; their ciphertext was kept"],
-  lossMalformedChange: ["{count} change made no sense and was set aside", "{count} changes made no sense and were set aside"],
-  lossUnreadableTie: ["{count} moment with more changes than the server gives", "{count} moments with more changes than the server gives"],
+  lossUndecryptable: [
+    "{count} field could not be decrypted; its ciphertext was kept",
+    "{count} fields could not be decrypted; their ciphertext was kept",
+  ],
+  lossMalformedChange: [
+    "{count} change made no sense and was set aside",
+    "{count} changes made no sense and were set aside",
+  ],
+  lossUnreadableTie: [
+    "{count} moment with more changes than the server gives",
+    "{count} moments with more changes than the server gives",
+  ],
   lossUnreadablePage: ["{count} page that the server failed to give", "{count} pages that the server failed to give"],
   lossUnreadableChange: ["{count} change that was too large", "{count} changes that were too large"],
-  lossMirrorDamaged: ["{count} place where the local copy was damaged", "{count} places where the local copy was damaged"],
-  lossCiphertextLeftOut: ["{count} field that could not be encrypted anew was left out", "{count} fields that could not be encrypted anew were left out"],
+  lossMirrorDamaged: [
+    "{count} place where the local copy was damaged",
+    "{count} places where the local copy was damaged",
+  ],
+  lossCiphertextLeftOut: [
+    "{count} field that could not be encrypted anew was left out",
+    "{count} fields that could not be encrypted anew were left out",
+  ],
   lossTableSetAside: ["{count} unknown collection was set aside", "{count} unknown collections were set aside"],
   lossRowSetAside: ["{count} entry was too large to be written", "{count} entries were too large to be written"],
   lossFile: ["{count} file is missing", "{count} files are missing"],
-  noticeUnknownCollection: ["{count} collection that this version does not know; it is in the archive", "{count} collections that this version does not know; they are in the archive"],
-  noticePlaintextField: ["{count} field that the server holds unencrypted", "{count} fields that the server holds unencrypted"],
-  noticeForeignCiphertext: ["{count} field of another member, under their own key", "{count} fields of other members, under their own keys"],
+  noticeUnknownCollection: [
+    "{count} collection that this version does not know; it is in the archive",
+    "{count} collections that this version does not know; they are in the archive",
+  ],
+  noticePlaintextField: [
+    "{count} field that the server holds unencrypted",
+    "{count} fields that the server holds unencrypted",
+  ],
+  noticeForeignCiphertext: [
+    "{count} field of another member, under their own key",
+    "{count} fields of other members, under their own keys",
+  ],
   noticeAccountData: ["{count} note about the account's own data", "{count} notes about the account's own data"],
   noticeOther: ["{kind}: {count} case", "{kind}: {count} cases"],
 
@@ -157,7 +183,10 @@ export const EN = Object.freeze({
   rowLinks: "Connected",
   rowLinksOut: "Refers to",
   rowLinksIn: "Referred to by",
-  rowLinksMissing: ["Refers to {count} entry that is not in this archive", "Refers to {count} entries that are not in this archive"],
+  rowLinksMissing: [
+    "Refers to {count} entry that is not in this archive",
+    "Refers to {count} entries that are not in this archive",
+  ],
   rowHistory: "History",
   rowHistoryIntro: "When each field was last written, and by whom.",
   rowHistoryRest: "all other fields",
@@ -195,7 +224,10 @@ export const EN = Object.freeze({
   calendarEverything: "everything that took time",
   calendarBirthday: "Birthday: {name}",
   calendarBirthdayAge: "Birthday: {name} ({age})",
-  calendarUnread: ["{count} entry has a time or a rule that cannot be read", "{count} entries have a time or a rule that cannot be read"],
+  calendarUnread: [
+    "{count} entry has a time or a rule that cannot be read",
+    "{count} entries have a time or a rule that cannot be read",
+  ],
   calendarNone: "Nothing this month.",
   calendarZone: "Times are those of your device ({zone}).",
 
@@ -228,7 +260,8 @@ export const EN = Object.freeze({
   takeRow: "This entry as",
   takeList: "This list as",
   takeSearch: "These hits as",
-  takeNote: "What you take along is not sealed: everybody who has the file can read it. Secrets such as link passwords stay here.",
+  takeNote:
+    "What you take along is not sealed: everybody who has the file can read it. Secrets such as link passwords stay here.",
   takeBig: ["{count} entry", "{count} entries"],
   print: "Print",
   printDiary: "Print as a diary",
@@ -237,7 +270,8 @@ export const EN = Object.freeze({
   pageAbout: "About this page",
   pageVersion: "Version",
   pageDigest: "SHA-256 of its code",
-  pageCompare: "A page cannot vouch for itself: whoever changes it gets the passphrase typed into it. “manabackup verify page.html” compares its code with that of all released pages; so do the digests in the project's releases.",
+  pageCompare:
+    "A page cannot vouch for itself: whoever changes it gets the passphrase typed into it. “manabackup verify page.html” compares its code with that of all released pages; so do the digests in the project's releases.",
   pagePrivate: "This page can load nothing and send nothing; its own rules forbid it.",
 
   groupCompanion: "Companion",

@@ -164,7 +164,10 @@ const FIELDS = Object.freeze({
  */
 export function fieldLabel(path, language) {
   const names = path.split(".");
-  return names.map((name, place) => (place < names.length - 1 && names.length > 1 ? "" : labelOf(name, language))).filter(Boolean).join(" ");
+  return names
+    .map((name, place) => (place < names.length - 1 && names.length > 1 ? "" : labelOf(name, language)))
+    .filter(Boolean)
+    .join(" ");
 }
 
 /**

@@ -31,7 +31,8 @@ export class Words {
   constructor(language, preferred = []) {
     this.language = language;
     /** A region of the reader's own where it is of this language: en-GB and en-US write dates differently. */
-    this.locale = preferred.find((tag) => tag.toLowerCase().startsWith(language)) ?? (language === "de" ? "de-DE" : "en-GB");
+    this.locale =
+      preferred.find((tag) => tag.toLowerCase().startsWith(language)) ?? (language === "de" ? "de-DE" : "en-GB");
     /** @private */
     this.texts = language === "de" ? DE : EN;
     /** @private @type {Map<string, Intl.DateTimeFormat>} */
@@ -71,7 +72,8 @@ export class Words {
 
   /** @param {number | string} value decimal digits stay exact */
   number(value) {
-    const exact = typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value) ? /** @type {any} */ (value) : Number(value);
+    const exact =
+      typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value) ? /** @type {any} */ (value) : Number(value);
     return this.numbers.format(exact);
   }
 
@@ -85,7 +87,11 @@ export class Words {
       place += 1;
     }
     const unit = units[place] ?? "byte";
-    return new Intl.NumberFormat(this.locale, { style: "unit", unit, maximumFractionDigits: size < 10 && place > 0 ? 1 : 0 }).format(size);
+    return new Intl.NumberFormat(this.locale, {
+      style: "unit",
+      unit,
+      maximumFractionDigits: size < 10 && place > 0 ? 1 : 0,
+    }).format(size);
   }
 
   /** @param {Money} money */
@@ -104,7 +110,11 @@ export class Words {
     const decimals = amount.split(".")[1]?.length ?? 0;
     const format = new Intl.NumberFormat(this.locale, { style: "currency", currency });
     const usual = format.resolvedOptions().maximumFractionDigits ?? 2;
-    const exact = new Intl.NumberFormat(this.locale, { style: "currency", currency, maximumFractionDigits: Math.min(20, Math.max(usual, decimals)) });
+    const exact = new Intl.NumberFormat(this.locale, {
+      style: "currency",
+      currency,
+      maximumFractionDigits: Math.min(20, Math.max(usual, decimals)),
+    });
     return exact.format(/** @type {any} */ (amount));
   }
 
@@ -153,7 +163,10 @@ export class Words {
    * @param {"short" | "long"} [width]
    */
   weekday(weekday, width = "short") {
-    return this.format({ weekday: width }, instantOf({ year: 2023, month: 1, day: 1 + weekday, hour: 12, minute: 0, second: 0 }, undefined));
+    return this.format(
+      { weekday: width },
+      instantOf({ year: 2023, month: 1, day: 1 + weekday, hour: 12, minute: 0, second: 0 }, undefined),
+    );
   }
 
   /** @returns {number} the first day of the week, 0 = Sunday */

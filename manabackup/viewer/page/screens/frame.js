@@ -1,0 +1,164 @@
+/**
+ * The frame around an open archive: search, language and forgetting above; the apps at the side.
+ *
+ * @typedef {import("./screen.js").App} App
+ * @typedef {import("./screen.js").Route} Route
+ */
+import { button, el } from "./dom.js";
+import { homeOf } from "./homes.js";
+import { appLabel, link, tablesOf } from "./screen.js";
+
+const TYPING = 150;
+
+export class Frame {
+  /**
+   * @param {App} app
+   * @param {{language: HTMLElement, onForget: () => void}} parts
+   */
+  constructor(app, { language, onForget }) {
+    this.app = app;
+    const { words } = app;
+    this.content = el("main", { class: "content", id: "content", tabindex: -1 });
+    this.search = el("input", {
+      type: "search",
+      id: "search",
+      placeholder: words.say("searchPlaceholder"),
+      "aria-label": words.say("searchPlaceholder"),
+      autocomplete: "off",
+      spellcheck: "false",
+      oninput: () => this.typed(),
+    });
+    const form = el(
+      "form",
+      { role: "search", class: "no-print", onsubmit: (event) => this.submit(event) },
+      this.search,
+    );
+    this.menu = button(words.say("menu"), () => this.open(true), {
+      class: "button menu-button",
+      "aria-expanded": "false",
+      "aria-controls": "side",
+    });
+    const skip = el(
+      "a",
+      { href: "#content", class: "skip button", onclick: (event) => this.skip(event) },
+      words.say("skipToContent"),
+    );
+    const forget = button(words.say("forget"), onForget, { title: words.say("forgetHint") });
+    this.side = el("nav", {
+      class: "side",
+      id: "side",
+      "aria-label": words.say("content"),
+      onclick: () => this.open(false),
+    });
+    this.side.addEventListener("keydown", (event) => event.key === "Escape" && this.open(false));
+    const bar = el(
+      "header",
+      { class: "bar" },
+      this.menu,
+      link(app, { screen: "start" }, { class: "name" }, words.say("appName")),
+      form,
+      el("div", { class: "end" }, language, forget),
+    );
+    this.node = el("div", {}, skip, bar, el("div", { class: "body" }, this.side, this.content));
+    this.typing = 0;
+  }
+
+  /** @param {Route} route where the reader is */
+  fillSide(route) {
+    const { app } = this;
+    const { words, tables } = app;
+    const entry = (/** @type {Route} */ to, /** @type {string} */ label, /** @type {number | null} */ rows) =>
+      el(
+        "li",
+        {},
+        link(
+          app,
+          to,
+          { "aria-current": isHere(to, route) && "page" },
+          el("span", {}, label),
+          rows === null ? null : el("span", { class: "count number" }, words.number(rows)),
+        ),
+      );
+    const ids = [...new Set(app.store.summary.tables.map((table) => table.app))].filter(
+      (id) => tablesOf(app, id).length > 0,
+    );
+    const rows = (/** @type {string} */ id) =>
+      app.store.summary.tables.filter((table) => table.app === id).reduce((sum, table) => sum + table.rows, 0);
+    const groups = tables.groups.flatMap((group) => {
+      const inside = ids.filter((id) => tables.app(id).group === group.id);
+      if (inside.length === 0) return [];
+      return [
+        el("h2", {}, words.label(group.label)),
+        el(
+          "ul",
+          {},
+          inside.map((id) => entry(homeOf(app, id), appLabel(app, id), rows(id))),
+        ),
+      ];
+    });
+    this.side.replaceChildren(
+      button(words.say("close"), () => this.open(false), { class: "button close" }),
+      el("ul", {}, entry({ screen: "start" }, words.say("start"), null)),
+      ...groups,
+    );
+  }
+
+  /**
+   * @param {HTMLElement} node
+   * @param {{focus: boolean}} options
+   */
+  show(node, { focus }) {
+    this.content.replaceChildren(node);
+    if (!focus) return;
+    const title = node.querySelector("h1");
+    (title ?? this.content).focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }
+
+  /** @param {boolean} open the apps on a narrow screen */
+  open(open) {
+    this.side.classList.toggle("open", open);
+    this.menu.setAttribute("aria-expanded", String(open));
+    if (open) this.side.querySelector("button")?.focus();
+    else if (this.side.contains(document.activeElement)) this.menu.focus();
+  }
+
+  /** @private */
+  typed() {
+    clearTimeout(this.typing);
+    this.typing = window.setTimeout(() => this.look(), TYPING);
+  }
+
+  /** @private */
+  look() {
+    const words = this.search.value.trim();
+    if (words !== "") this.app.replace({ screen: "search", words });
+  }
+
+  /**
+   * @private
+   * @param {Event} event
+   */
+  submit(event) {
+    event.preventDefault();
+    clearTimeout(this.typing);
+    this.look();
+  }
+
+  /**
+   * @private
+   * @param {Event} event
+   */
+  skip(event) {
+    event.preventDefault();
+    this.content.focus();
+  }
+}
+
+/**
+ * @param {Route} to
+ * @param {Route} route
+ */
+function isHere(to, route) {
+  return to.screen === "start" ? route.screen === "start" : to.app === route.app && route.app !== undefined;
+}
