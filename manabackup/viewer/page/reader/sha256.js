@@ -3,11 +3,12 @@
  * be larger than memory; where a message is at hand, WebCrypto is what to use.
  */
 
-import { hex } from "./bytes.js";
+import { hex, joined } from "./bytes.js";
 
 /** @typedef {import("./bytes.js").Bytes} Bytes */
 
 const BLOCK = 64;
+const WHOLE = 32 * 1024 * 1024;
 const [START, ROUNDS] = constants();
 
 /** A running hash. */
@@ -67,14 +68,14 @@ export class Sha256 {
         const y = w[i - 2];
         const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
         const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-        w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
+        w[i] = (((w[i - 16] + s0) | 0) + ((w[i - 7] + s1) | 0)) | 0;
       }
       let a = h0, b = h1, c = h2, d = h3, e = h4, f = h5, g = h6, h = h7;
       for (let i = 0; i < 64; i++) {
         const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-        const t1 = (h + s1 + ((e & f) ^ (~e & g)) + k[i] + w[i]) | 0;
+        const t1 = (((h + s1) | 0) + (((g ^ (e & (f ^ g))) + k[i]) | 0) + w[i]) | 0;
         const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-        const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+        const t2 = (s0 + ((a & b) | (c & (a | b)))) | 0;
         h = g;
         g = f;
         f = e;
@@ -95,6 +96,21 @@ export class Sha256 {
     }
     this._state.set([h0, h1, h2, h3, h4, h5, h6, h7]);
   }
+}
+
+/**
+ * The hash of a message that comes in pieces: by WebCrypto, which is twenty times as fast, where it fits into memory.
+ * @param {number} size of the whole, in bytes
+ * @returns {{update: (bytes: Bytes) => void, digest: () => Promise<string>}}
+ */
+export function runningSha256(size) {
+  if (size > WHOLE || globalThis.crypto?.subtle === undefined) {
+    const hash = new Sha256();
+    return { update: (bytes) => hash.update(bytes), digest: async () => hash.digest() };
+  }
+  /** @type {Bytes[]} */
+  const parts = [];
+  return { update: (bytes) => void parts.push(bytes), digest: () => sha256(joined(parts)) };
 }
 
 /**

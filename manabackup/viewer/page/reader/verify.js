@@ -11,7 +11,7 @@ import { RESERVED, listedCiphertext, metaFault } from "./meta.js";
 import { MANIFEST, entryOf, printable, tableOf } from "./names.js";
 import { ArchiveProblem } from "./problem.js";
 import { lines, rowBlocks, rowId } from "./rows.js";
-import { Sha256 } from "./sha256.js";
+import { runningSha256 } from "./sha256.js";
 import { byCodePoint, dataSha256 } from "./sums.js";
 
 /** @typedef {import("./archive.js").Archive} Archive */
@@ -196,13 +196,13 @@ class Hashed {
 
   /** @param {string} name @returns {AsyncGenerator<Bytes, void, void>} */
   async *chunks(name) {
-    const hash = new Sha256();
+    const hash = runningSha256(this._archive.container.entries.get(name)?.size ?? 0);
     for await (const chunk of this._archive.chunks(name)) {
       hash.update(chunk);
       this._told(chunk.length);
       yield chunk;
     }
-    const digest = hash.digest();
+    const digest = await hash.digest();
     this.hashes.set(name, digest);
     if ((this._archive.sums.get(name) ?? digest) !== digest) {
       throw new ArchiveProblem("its SHA-256 is not the one in SHA256SUMS", "sums", printable(name));

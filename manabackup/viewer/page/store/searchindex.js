@@ -5,6 +5,7 @@
  * all rows. 100,000 rows of 3 kB are some twenty million numbers: eighty megabytes, and some hundredths of a second.
  */
 
+import { owned } from "./owned.js";
 import { wordsOf } from "./words.js";
 
 const PAGE = 1 << 20;
@@ -40,7 +41,7 @@ export class SearchIndex {
       let number = this._numbers.get(word);
       if (number === undefined) {
         number = this._numbers.size;
-        this._numbers.set(word, number);
+        this._numbers.set(owned(word), number);
         if (number === this._lastRow.length) this._lastRow = doubled(this._lastRow);
       }
       if (this._lastRow[number] === row) continue;

@@ -4,6 +4,7 @@ import { entryOf } from "../reader/names.js";
 import { lineBlocks } from "../reader/lines.js";
 import { rowBlocks } from "../reader/rows.js";
 import { LineText } from "./linetext.js";
+import { owned } from "./owned.js";
 
 /** @typedef {import("../reader/archive.js").Archive} Archive */
 /** @typedef {import("./types.js").Description} Description */
@@ -47,7 +48,10 @@ export class Table {
       for (const { value } of block.lines) {
         table._places.set(value.id, table.ids.length);
         table.ids.push(value.id);
-        table.descriptions.push(model.describe(name, value));
+        const description = model.describe(name, value);
+        description.title = owned(description.title);
+        description.line = owned(description.line);
+        table.descriptions.push(description);
         table.written.push(earliest(fieldMeta(value)));
       }
       read(block.bytes.length);
