@@ -26,7 +26,7 @@
  *   | {kind: "place", latitude: number, longitude: number}
  *   | {kind: "weekdays", days: number[]}
  *   | {kind: "steps", steps: {text: string, done: boolean | null}[]}
- *   | {kind: "lines", lines: Row[]}
+ *   | {kind: "lines", lines: Fact[][]}
  *   | {kind: "color", text: string}
  *   | {kind: "duration", text: string, unit: "minutes" | "seconds" | "unknown"}
  *   | {kind: "hidden"}} Meaning
@@ -37,10 +37,24 @@
  * @property {string[]} others keys that stand only in the raw row
  */
 import { moment } from "./moments.js";
-import { isHours, money } from "./money.js";
+import { isHours, moneyOf } from "./money.js";
 import { at, isEmpty, isObject, own, textOf, texts } from "./values.js";
 import { asLocal } from "./moments.js";
 import { dueOf } from "./describe.js";
+
+/** Flags stand beside the title, and the colour in front of it. */
+const FLAGS = [
+  "isArchived",
+  "isPinned",
+  "pinned",
+  "isFavorite",
+  "favorite",
+  "isCompleted",
+  "isDeleted",
+  "isPreset",
+  "color",
+  "deletedAt",
+];
 
 /** Of use to machines, or shown elsewhere on the screen. */
 const TECHNICAL = new Set([
@@ -52,6 +66,7 @@ const TECHNICAL = new Set([
   "unlistedExpiresAt",
   "order",
   "sortOrder",
+  ...FLAGS,
   "transcriptModel",
 ]);
 const URLS = new Set(["website", "url", "originalUrl", "locationUrl", "linkedin", "twitter", "instagram", "github"]);
@@ -71,7 +86,7 @@ export function readRow(table, row) {
   /** @type {string[]} */
   const others = [];
   for (const key of [...keys, ...unknown]) {
-    if (isEmpty(row[key]) || isShown(table, key)) continue;
+    if (isEmpty(row[key]) || isShown(table, key) || row[key] === false) continue;
     if (TECHNICAL.has(key) || key.startsWith("__") || isLink(table, key)) others.push(key);
     else facts.push(...factsOf(table, key, row));
   }
@@ -184,14 +199,14 @@ function isUnfolded(table, key) {
 function meaning(table, path, value, row) {
   const labels = table.enums.get(path);
   if (labels) return { kind: "label", labels: texts(value).map((text) => labels.get(text) ?? { de: text, en: text }) };
-  const field = table.money.find((candidate) => candidate.field === path);
-  const sum = field ? money(table, field, row) : null;
+  const field = table.money.find((candidate) => candidate.field === path) ?? taxOf(table, path);
+  const sum = field ? moneyOf(table, field, row, value) : null;
   if (sum) return { kind: "money", money: sum };
   if (typeof value === "boolean") return { kind: value ? "yes" : "no" };
   return (
     timeMeaning(table, path, value) ??
     unitMeaning(table, path, value, row) ??
-    listMeaning(path, value) ??
+    listMeaning(table, path, value, row) ??
     wordMeaning(path, value)
   );
 }
@@ -240,16 +255,57 @@ function unitMeaning(table, path, value, row) {
 }
 
 /**
+ * What an invoice's taxes are made of is in hundredths like its sums.
+ *
+ * @param {Table} table
+ * @param {string} path
+ */
+function taxOf(table, path) {
+  const taxes = path === "totals.vatBreakdown[].base" || path === "totals.vatBreakdown[].tax";
+  return taxes ? table.money.find((field) => field.field === "totals.vat") : undefined;
+}
+
+/**
+ * @param {Table} table
  * @param {string} path
  * @param {any} value
+ * @param {Row} row
  * @returns {Meaning | null}
  */
-function listMeaning(path, value) {
-  if (!Array.isArray(value)) return isObject(value) ? { kind: "lines", lines: [value] } : null;
+function listMeaning(table, path, value, row) {
+  if (isObject(value)) return { kind: "lines", lines: [lineOf(table, path, value, row)] };
+  if (!Array.isArray(value)) return null;
   if (value.every((item) => typeof item !== "object" || item === null)) return { kind: "names", names: texts(value) };
   const objects = value.filter(isObject);
-  if (path === "subtasks" && objects.length === value.length) return { kind: "steps", steps: stepsOf(objects) };
-  return objects.length === value.length ? { kind: "lines", lines: objects } : { kind: "words", text: "…" };
+  if (objects.length < value.length) return { kind: "words", text: "…" };
+  if (path === "subtasks") return { kind: "steps", steps: stepsOf(objects) };
+  return { kind: "lines", lines: objects.map((item) => lineOf(table, `${path}[]`, item, row)) };
+}
+
+/**
+ * A small object in a row. What is nested deeper stands in the raw row.
+ *
+ * @param {Table} table
+ * @param {string} path
+ * @param {Row} item
+ * @param {Row} row
+ * @returns {Fact[]}
+ */
+function lineOf(table, path, item, row) {
+  return Object.keys(item)
+    .filter((name) => name !== "id" && name !== "order" && !isEmpty(item[name]))
+    .map((name) => {
+      const value = item[name];
+      const nested =
+        typeof value === "object" &&
+        (isObject(value) || value.some((/** @type {any} */ part) => typeof part === "object"));
+      return {
+        path: name,
+        ...(nested
+          ? { kind: /** @type {const} */ ("words"), text: "…" }
+          : meaning(table, `${path}.${name}`, value, row)),
+      };
+    });
 }
 
 /** @param {Row[]} items */

@@ -9,6 +9,9 @@
 import { ownerOf } from "./blocks.js";
 import { at, isObject, textOf, texts } from "./values.js";
 
+/** Tags are shown as such, and are no links but in the tables that tie them to things. */
+const TAGS = new Set(["globalTags", "uloadTags"]);
+
 /** What `writingDrafts.references[].kind` names. */
 const KINDS = new Map([
   ["article", "articles"],
@@ -29,9 +32,13 @@ export function linksOf(tables, table, row) {
   /** @type {Link[]} */
   const links = [];
   for (const [path, target] of table.references) {
-    if (target === "globalTags" || target === "uloadTags") continue;
+    if (TAGS.has(target) && table.junction === null) continue;
     const field = path.replace(/\[\]$/, "");
     for (const id of texts(at(row, field))) links.push({ field, table: target, id });
+  }
+  const { junction } = table;
+  if (junction?.oldTag && textOf(row[junction.tag]) === "" && textOf(row[junction.oldTag]) !== "") {
+    links.push({ field: junction.tag, table: junction.tagTable, id: textOf(row[junction.oldTag]) });
   }
   links.push(...unusual(tables, table.name, row));
   return links;

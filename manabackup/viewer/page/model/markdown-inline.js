@@ -9,6 +9,7 @@
  */
 
 const ESCAPABLE = /[!-/:-@[-`{-~]/;
+const AUTOLINK = /<((?:https?:\/\/|mailto:)[^\s<>]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)>/y;
 const BARE_LINK = /https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]]/y;
 const LINK_TARGET = /\((?:<([^<>\n]*)>|([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*))(?:[ \t]+(?:"[^"\n]*"|'[^'\n]*'))?\)/y;
 
@@ -56,6 +57,7 @@ class Inlines {
     if (letter === "[" || (letter === "!" && this.text.charAt(this.place + 1) === "["))
       return this.link(letter === "!");
     if (letter === "h") return this.bareLink();
+    if (letter === "<") return this.autolink();
     return letter === "*" || letter === "_" || letter === "~" ? this.emphasis(letter) : false;
   }
 
@@ -112,6 +114,18 @@ class Inlines {
     const words = this.text.slice(start, end);
     this.inlines.push({ type: "link", href, children: [{ type: "text", text: words === "" ? href : words }] });
     this.place = LINK_TARGET.lastIndex;
+    return true;
+  }
+
+  /** @private */
+  autolink() {
+    AUTOLINK.lastIndex = this.place;
+    const found = AUTOLINK.exec(this.text)?.[1];
+    if (!found) return false;
+    this.flush();
+    const href = found.includes("@") && !found.includes(":") ? `mailto:${found}` : found;
+    this.inlines.push({ type: "link", href, children: [{ type: "text", text: found }] });
+    this.place += found.length + 2;
     return true;
   }
 

@@ -18,7 +18,20 @@ const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
  * @returns {Money | null} null where there is none, or where it is no decimal number
  */
 export function money(table, field, row) {
-  const text = textOf(at(row, field.field));
+  return moneyOf(table, field, row, at(row, field.field));
+}
+
+/**
+ * An amount that the field's path leads to: of a field such as `lines[].unitPrice` one of several.
+ *
+ * @param {Table} table
+ * @param {MoneyField} field
+ * @param {Row} row
+ * @param {unknown} value
+ * @returns {Money | null}
+ */
+export function moneyOf(table, field, row, value) {
+  const text = textOf(value);
   if (isHours(field, row)) return null;
   const amount = field.unit === "minor" ? hundredths(text) : decimal(text);
   if (amount === null) return null;

@@ -30,7 +30,7 @@ export function activityFigure(app, activity) {
       : null;
   return el(
     "figure",
-    { style: null },
+    { class: "activity" },
     el("figcaption", { class: "quiet small" }, words.say("activityLegend")),
     chart(words.say("activityLegend"), columns, rows),
     undated,

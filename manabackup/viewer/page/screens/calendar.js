@@ -16,7 +16,7 @@
  * @property {Route} route
  */
 import { birthdaysBetween, Calendar, PLANNED_TYPES } from "../model/calendar.js";
-import { addDays, dayText, isDay, wallClock } from "../model/moments.js";
+import { addDays, dayOf, dayText, isDay, moment, wallClock } from "../model/moments.js";
 import { weekdayOf } from "../model/recurrence.js";
 import { textOf } from "../model/values.js";
 import { button, el, own } from "./dom.js";
@@ -34,7 +34,7 @@ const SHOWN = 4;
 export async function calendarScreen(app, route) {
   const { words } = app;
   const { calendar, contacts } = await loaded(app);
-  const month = route.month ?? (app.kept.get("month") || latestMonth(calendar));
+  const month = route.month ?? app.kept.get("month") ?? monthOf(app);
   app.kept.set("month", month);
   const everything = route.chosen?.show === "everything";
   const [from, to] = weeksOf(month, words.weekStart);
@@ -74,22 +74,13 @@ async function loaded(app) {
 }
 
 /**
- * This month where it holds something, else the last one that does.
+ * The month that the archive is from: what came later it does not know.
  *
- * @param {Calendar} calendar
+ * @param {App} app
  */
-function latestMonth(calendar) {
-  const now = dayText(wallClock(Date.now())).slice(0, 7);
-  if (calendar.between(`${now}-01`, `${now}-31`, PLANNED_TYPES).length > 0) return now;
-  const days = calendar.sources
-    .filter((source) => PLANNED_TYPES.has(source.type))
-    .map((source) => source.span.start.text.slice(0, 7));
-  return (
-    days
-      .filter((day) => day <= now && isDay(`${day}-01`))
-      .sort()
-      .at(-1) ?? now
-  );
+function monthOf(app) {
+  const made = moment(app.store.summary.manifest.exportedAt);
+  return (dayOf(made) ?? dayText(wallClock(Date.now()))).slice(0, 7);
 }
 
 /**
@@ -190,7 +181,7 @@ function toolbar(app, route, month, everything) {
   });
   return el(
     "div",
-    { class: "toolbar no-print" },
+    { class: "toolbar steps-of-months no-print" },
     button("‹", () => go(nextMonth(month, -1)), { "aria-label": words.date(nextMonth(month, -1)) }),
     button(words.say("calendarToday"), () => go(today)),
     button("›", () => go(nextMonth(month, 1)), { "aria-label": words.date(nextMonth(month, 1)) }),
@@ -310,7 +301,7 @@ function agenda(app, month, entries) {
       el(
         "li",
         {},
-        el("strong", {}, words.format({ weekday: "short", day: "numeric", month: "long" }, noon(day))),
+        el("strong", {}, words.format({ weekday: "short", day: "numeric", month: "short" }, noon(day))),
         el("ul", {}, entries.filter((entry) => starts(entry, day)).map(line)),
       ),
     ),

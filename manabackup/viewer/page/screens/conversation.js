@@ -17,7 +17,7 @@ import { el, own } from "./dom.js";
 import { textNode } from "./richtext.js";
 
 /** @type {Map<string, Thread>} */
-const THREADS = new Map([
+export const THREADS = new Map([
   ["conversations", { table: "messages", field: "conversationId", who: "sender", text: "messageText", order: null }],
   [
     "playgroundConversations",

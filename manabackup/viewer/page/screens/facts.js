@@ -4,7 +4,6 @@
  * @typedef {import("./screen.js").App} App
  * @typedef {import("../model/fields.js").Fact} Fact
  */
-import { textOf } from "../model/values.js";
 import { el, own } from "./dom.js";
 import { swatch } from "./items.js";
 import { outward } from "./outward.js";
@@ -86,24 +85,32 @@ function stepsNode(words, steps) {
 }
 
 /**
- * Small objects as a table, where they have the same few members; else one line each.
+ * Small objects as a table, where there are several with a few members; else a line each.
  *
  * @param {import("../words/words.js").Words} words
- * @param {Record<string, any>[]} lines
+ * @param {Fact[][]} lines
  */
 function linesNode(words, lines) {
-  const names = [...new Set(lines.flatMap((line) => Object.keys(line)))].filter(
-    (name) => name !== "id" && lines.some((line) => textOf(line[name]) !== ""),
-  );
-  if (lines.length < 2 || names.length > 8 || names.length === 0)
+  const names = [...new Set(lines.flatMap((line) => line.map((fact) => fact.path)))];
+  if (lines.length < 2 || names.length > 7) {
     return el(
       "ul",
       { class: "plain-list" },
       lines.map((line) => el("li", {}, own(lineText(words, line)))),
     );
+  }
+  const cell = (/** @type {Fact[]} */ line, /** @type {string} */ name) => {
+    const fact = line.find((candidate) => candidate.path === name);
+    return el("td", {}, fact ? own(factText(words, fact)) : "");
+  };
   return el(
     "div",
-    { class: "scroll-x", tabindex: 0, role: "group" },
+    {
+      class: "scroll-x lines",
+      tabindex: 0,
+      role: "group",
+      "aria-label": names.map((name) => words.field(name)).join(", "),
+    },
     el(
       "table",
       {},
@@ -123,7 +130,7 @@ function linesNode(words, lines) {
           el(
             "tr",
             {},
-            names.map((name) => el("td", {}, own(textOf(line[name])))),
+            names.map((name) => cell(line, name)),
           ),
         ),
       ),

@@ -62,6 +62,8 @@ export function titleOf(app, item) {
  */
 export function whenOf(app, item) {
   if (item.date) return app.words.date(item.date);
+  // A task that is due at no time would seem to be due when it was written.
+  if (app.tables.table(item.table).date !== null) return "";
   const written = clockText(moment(item.written));
   return written ? app.words.date(written.slice(0, 10)) : "";
 }

@@ -120,12 +120,24 @@ function tableTabs(app, route) {
           ),
         ]
       : [];
+  const behind = tables.filter(
+    (table) => /^junction|^technical$/.test(app.tables.table(table).role) && !main.includes(table),
+  );
+  const seen = tables.filter((table) => !behind.includes(table));
   const only = main.length === 1 ? main[0] : undefined;
   return el(
     "nav",
     { class: "tabs", "aria-label": app.words.say("listTables") },
     all,
-    tables.map((table) => tab(table === only ? undefined : table, tableLabel(app, table), rowsOf(app, table))),
+    seen.map((table) => tab(table === only ? undefined : table, tableLabel(app, table), rowsOf(app, table))),
+    behind.length > 0
+      ? el(
+          "details",
+          { open: behind.includes(route.table ?? "") },
+          el("summary", {}, app.words.say("others")),
+          behind.map((table) => tab(table, tableLabel(app, table), rowsOf(app, table))),
+        )
+      : null,
   );
 }
 

@@ -12,11 +12,12 @@ import { button, el, own } from "./dom.js";
 import { threadNode, threadOf } from "./conversation.js";
 import { factsNode } from "./facts.js";
 import { historyNode } from "./history.js";
-import { flagsOf, itemLink, titleOf, whenOf } from "./items.js";
+import { flagsOf, titleOf, whenOf } from "./items.js";
 import { textNode } from "./richtext.js";
 import { appLabel, heading, link, tableLabel } from "./screen.js";
 import { homeOf } from "./homes.js";
 import { takeNode } from "./taking.js";
+import { tiesNode } from "./ties.js";
 
 /**
  * @param {App} app
@@ -37,7 +38,7 @@ export async function rowScreen(app, route) {
     subtitle(app, view),
     ...sections(app, view),
     thread ? threadNode(app, thread) : null,
-    ...behind(app, view),
+    ...behind(app, view, await tiesNode(app, view)),
   );
   return { title, node };
 }
@@ -47,12 +48,14 @@ export async function rowScreen(app, route) {
  * @param {RowView} view
  */
 function crumbs(app, { item }) {
+  const same = appLabel(app, item.app) === tableLabel(app, item.table);
   return el(
     "nav",
     { class: "crumbs no-print", "aria-label": app.words.say("back") },
     link(app, homeOf(app, item.app), {}, appLabel(app, item.app)),
-    " › ",
-    link(app, { screen: "list", app: item.app, table: item.table }, {}, tableLabel(app, item.table)),
+    same
+      ? null
+      : [" › ", link(app, { screen: "list", app: item.app, table: item.table }, {}, tableLabel(app, item.table))],
   );
 }
 
@@ -116,13 +119,14 @@ function sections(app, { item, row, history }) {
 /**
  * @param {App} app
  * @param {RowView} view
+ * @param {HTMLElement | null} ties
  */
-function behind(app, view) {
+function behind(app, view, ties) {
   const { words } = app;
   const stored = { table: view.item.table, text: view.raw };
   const shownRaw = without(view.raw, app.tables.table(view.item.table).secrets);
   return [
-    linksNode(app, view),
+    ties,
     view.history ? historyNode(app, view.history) : null,
     el(
       "details",
@@ -156,31 +160,6 @@ function pretty(text) {
         .replace(/^\{/, "{\n  ")
         .replace(/\}\s*$/, "\n}")
         .replace(/,("(?:[^"\\]|\\.)*":)/g, ",\n  $1");
-}
-
-/**
- * @param {App} app
- * @param {RowView} view
- */
-function linksNode(app, { linksOut, linksIn, linksMissing }) {
-  const { words } = app;
-  if (linksOut.length + linksIn.length + linksMissing.length === 0) return null;
-  const list = (/** @type {{field: string, item: import("../store/types.js").Item}[]} */ links) =>
-    el(
-      "ul",
-      { class: "plain-list" },
-      links.map(({ item }) => el("li", {}, itemLink(app, item, { withTable: true }))),
-    );
-  return el(
-    "section",
-    { class: "sheet reading" },
-    el("h2", {}, words.say("rowLinks")),
-    linksOut.length > 0 ? [el("h3", {}, words.say("rowLinksOut")), list(linksOut)] : null,
-    linksIn.length > 0 ? [el("h3", {}, words.say("rowLinksIn")), list(linksIn)] : null,
-    linksMissing.length > 0
-      ? el("p", { class: "quiet small" }, words.say("rowLinksMissing", { count: linksMissing.length }))
-      : null,
-  );
 }
 
 /**

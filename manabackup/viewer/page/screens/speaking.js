@@ -42,16 +42,10 @@ export function factText(words, fact) {
 
 /**
  * @param {Words} words
- * @param {Record<string, any>} line
+ * @param {Fact[]} line
  */
 export function lineText(words, line) {
-  const parts = Object.entries(line).filter(([name, value]) => name !== "id" && textOf(value) !== "");
-  return parts
-    .map(
-      ([name, value]) =>
-        `${words.field(name)}: ${typeof value === "boolean" ? words.say(value ? "yes" : "no") : textOf(value)}`,
-    )
-    .join(", ");
+  return line.map((fact) => `${words.field(fact.path)}: ${factText(words, fact)}`).join(", ");
 }
 
 /** @type {Record<string, string>} */

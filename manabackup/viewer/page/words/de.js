@@ -13,7 +13,7 @@ export const DE = Object.freeze({
   start: "Übersicht",
   search: "Suche",
   searchPlaceholder: "Alles durchsuchen",
-  forget: "Sperren und vergessen",
+  forget: "Sperren",
   forgetHint: "Nimmt Passphrase und Inhalt aus dieser Seite. Nach zehn Minuten ohne Berührung geschieht es von selbst.",
   forgotten: "Alles wurde vergessen. Öffne das Archiv von neuem, um weiterzulesen.",
   forgottenIdle:

@@ -13,7 +13,7 @@ export const EN = Object.freeze({
   start: "Overview",
   search: "Search",
   searchPlaceholder: "Search everything",
-  forget: "Lock and forget",
+  forget: "Lock",
   forgetHint:
     "Takes the passphrase and all content out of this page. It happens by itself after ten minutes without a touch.",
   forgotten: "Everything was forgotten. Open the archive again to go on.",
