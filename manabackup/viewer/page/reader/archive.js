@@ -8,6 +8,7 @@
 
 import { Container } from "./container.js";
 import { crc32 } from "./crc32.js";
+import { checkEvents } from "./events.js";
 import { LIMITS } from "./limits.js";
 import { checkManifest, isOurs, isSealed, own, parseManifest, repeatsOuter, sealParameters } from "./manifest.js";
 import { EVENTS, MANIFEST, README, SEALED, SUMS, entryOf, printable, tableOf } from "./names.js";
@@ -95,6 +96,7 @@ export async function openOuter(source, limits = LIMITS) {
   }
   const raw = parseManifest(await container.read(entry, limits.manifestBytes), limits);
   if (container.entries.has(EVENTS) && own(raw, "formatVersion") === 1) {
+    await checkEvents(container, raw, limits);
     throw new ArchiveProblem("is an archive of version 1, which holds events in place of rows", "older");
   }
   const manifest = checkManifest(raw);

@@ -46,8 +46,8 @@ export async function* lineBlocks(chunks, name, limits) {
   }
 }
 
-/** @param {AsyncIterable<Bytes>} chunks @param {string} name @param {Limits} limits @returns {AsyncGenerator<Bytes, void, void>} */
-async function* wholeLines(chunks, name, limits) {
+/** @param {AsyncIterable<Bytes>} chunks @param {string} name @param {Limits} limits @returns {AsyncGenerator<Bytes, void, void>} whole lines, many at a time */
+export async function* wholeLines(chunks, name, limits) {
   /** @type {Bytes[]} */
   let parts = [];
   let size = 0;
