@@ -88,5 +88,5 @@ def test_damage_anywhere_gets_the_same_word(tmp_path: Path) -> None:
         report = verify(each.path)
         expected = report.problems[0].code if report.problems else None
         # A broken line in an entry that is damaged anyway: whoever reads in pieces meets it before the entry's end.
-        either = (expected, "crc") if expected == "line" else (expected,)
+        either = {expected, "crc", "deflate", "size"} if expected == "line" else {expected}
         assert result.get("code") in either, (each.path, result, report.problems)
