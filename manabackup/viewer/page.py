@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -53,10 +53,10 @@ class Code:
 @lru_cache(maxsize=1)
 def code() -> Code:
     """The code that this version writes."""
-    return assemble({path: _folder().joinpath(path).read_text(encoding="utf-8") for path in _paths()}, _modules())
+    return assemble(sources(), modules())
 
 
-def assemble(files: dict[str, str], modules: bytes) -> Code:
+def assemble(files: Mapping[str, str], described: bytes) -> Code:
     """The code that some files (path → text) make, with the description of Mana's tables."""
     script = bundle(_ENTRY, files.__getitem__)
     style = "".join(files[path] for path in sorted(files) if path.endswith(".css"))
@@ -65,7 +65,7 @@ def assemble(files: dict[str, str], modules: bytes) -> Code:
     html = _placed(html, "csp", f'<meta http-equiv="Content-Security-Policy" content="{policy}">')
     html = _placed(html, "style", f"<style>{style}</style>")
     html = _placed(html, "script", f'<script type="module" id="code">{script}</script>')
-    data = f'<script type="application/json" id="modules">{_inert(modules)}</script>\n'
+    data = f'<script type="application/json" id="modules">{_inert(described)}</script>\n'
     before, behind = _placed(html, "data", data + ABOUT.decode() + _HERE).split(_HERE)
     return Code(before.encode(), END + b"\n" + ARCHIVE, END + behind.encode())
 
@@ -120,15 +120,13 @@ def _inert(json: bytes) -> str:
     return json.decode().replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _folder() -> Path:
-    return Path(str(resources.files("manabackup.viewer"))) / "page"
+def sources() -> dict[str, str]:
+    """Path → text of the files under ``page/`` that a page is made of."""
+    folder = Path(str(resources.files("manabackup.viewer"))) / "page"
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in (".js", ".css", ".html")]
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
-def _paths() -> Iterator[str]:
-    for path in sorted(_folder().rglob("*")):
-        if path.suffix in (".js", ".css", ".html"):
-            yield path.relative_to(_folder()).as_posix()
-
-
-def _modules() -> bytes:
+def modules() -> bytes:
+    """The description of Mana's tables, as pages have it."""
     return orjson.dumps(orjson.loads((formats_folder() / "modules.json").read_bytes()))

@@ -25,11 +25,14 @@ export class Caller {
     this._next = 1;
     /** @type {Map<number, {resolve: (result: any) => void, reject: (error: Error) => void, onProgress: OnProgress}>} */
     this._waiting = new Map();
+    /** @type {Error | null} */
+    this._closed = null;
     port.onmessage = (event) => this._answered(event.data);
   }
 
   /** @param {string} method @param {any} asked @param {OnProgress} [onProgress] @returns {Promise<any>} */
   call(method, asked, onProgress = () => {}) {
+    if (this._closed !== null) return Promise.reject(this._closed);
     return new Promise((resolve, reject) => {
       const call = this._next++;
       this._waiting.set(call, { resolve, reject, onProgress });
@@ -37,8 +40,9 @@ export class Caller {
     });
   }
 
-  /** Whoever waits gets this. @param {Error} error */
-  fail(error) {
+  /** Whoever waits, or asks from now on, gets this. @param {Error} error */
+  close(error) {
+    this._closed = error;
     for (const { reject } of this._waiting.values()) reject(error);
     this._waiting.clear();
   }

@@ -58,7 +58,7 @@ export class Store {
     const caller = new Caller(port);
     const forget = () => {
       end();
-      caller.fail(new DOMException("the archive was closed", "AbortError"));
+      caller.close(new DOMException("the archive was closed", "AbortError"));
     };
     options.signal?.addEventListener("abort", forget, { once: true });
     try {
