@@ -6,7 +6,7 @@
  * @typedef {import("./types.js").Table} Table
  */
 import { plainText } from "./texts.js";
-import { textOf } from "./values.js";
+import { at, textOf } from "./values.js";
 
 const TECHNICAL = /(?:^id|Ids?|At|By|Token|Path|Key|Model|Date|Blob|Index|Version|hash|checksum)$/;
 const TECHNICAL_NAMES = new Set([
@@ -25,20 +25,25 @@ const TECHNICAL_NAMES = new Set([
  * @param {Tables} tables
  * @param {string} name
  * @param {Row} row
- * @returns {string} one piece of text a line
+ * @returns {string} one piece of text a line: title, texts, what else is said, labels
  */
 export function searchText(tables, name, row) {
   const table = tables.table(name);
+  const title = table.title.map((path) => textOf(at(row, path)).trim()).filter((part) => part !== "");
+  const first = new Set([...table.title, ...[...table.texts.keys()].map((path) => path.split(/[.[]/)[0] ?? "")]);
   /** @type {string[]} */
-  const pieces = [];
+  const texts = [];
+  /** @type {string[]} */
+  const others = [];
+  /** @type {string[]} */
+  const labels = [];
   for (const key of Object.keys(row)) {
     if (!isSpoken(key) || table.secrets.has(key) || table.references.has(key) || table.dates.has(key)) continue;
-    const labels = table.enums.get(key);
-    const label = labels?.get(textOf(row[key]));
-    if (label) pieces.push(label.de, label.en);
-    else if (!labels) gather(table, key, row[key], pieces);
+    const label = table.enums.get(key)?.get(textOf(row[key]));
+    if (label) labels.push(label.de, label.en);
+    else if (!table.title.includes(key)) gather(table, key, row[key], first.has(key) ? texts : others);
   }
-  return pieces.join("\n");
+  return [title.join(" "), ...texts, ...others, ...new Set(labels)].filter((piece) => piece !== "").join("\n");
 }
 
 /** @param {string} key */
@@ -65,8 +70,18 @@ function gather(table, path, value, pieces) {
       for (let index = found.length - 1; index >= 0; index -= 1) open.push([place, found[index]]);
     } else if (typeof found === "object" && found !== null) {
       for (const key of Object.keys(found).reverse()) if (isSpoken(key)) open.push([`${place}.${key}`, found[key]]);
-    } else if (typeof found === "number") {
+    } else if (typeof found === "number" && isAmount(table, place)) {
       pieces.push(String(found));
     }
   }
+}
+
+/**
+ * Of numbers people look for amounts and years; counts and settings would be hits that nobody understands.
+ *
+ * @param {Table} table
+ * @param {string} path
+ */
+function isAmount(table, path) {
+  return path === "year" || table.money.some(({ field }) => field === path);
 }

@@ -259,7 +259,7 @@ function dayCell(app, day, month, entries) {
       el("span", { "aria-hidden": "true" }, String(Number(day.slice(8)))),
       el("span", { class: "visually-hidden" }, words.date(day, "weekday")),
     ),
-    here.slice(0, more > 1 ? SHOWN - 1 : SHOWN).map((entry) => entryLink(app, entry)),
+    here.slice(0, more > 1 ? SHOWN - 1 : SHOWN).map((entry) => entryLink(app, entry, day)),
     more > 1 ? el("span", { class: "quiet small more" }, words.say("calendarMore", { count: more + 1 })) : null,
   );
 }
@@ -267,9 +267,16 @@ function dayCell(app, day, month, entries) {
 /**
  * @param {App} app
  * @param {Entry} entry
+ * @param {string} day on which it stands; it may have begun before
  */
-function entryLink(app, entry) {
-  const label = `${entry.clock ? `${app.words.clock(entry.clock)} ` : ""}${entry.title}`;
+function entryLink(app, entry, day) {
+  const clock =
+    day > entry.day
+      ? day === entry.lastDay && entry.clockEnd
+        ? `– ${app.words.clock(entry.clockEnd)}`
+        : "…"
+      : app.words.clock(entry.clock);
+  const label = `${entry.clock ? `${clock} ` : ""}${entry.title}`;
   const node = link(app, entry.route, { class: entry.clock ? "entry" : "entry whole", title: label }, own(label));
   if (entry.color) node.style.borderInlineStartColor = entry.color;
   return node;

@@ -57,7 +57,12 @@ export function threadNode(app, { messages, kind }) {
       "li",
       { class: mine ? "mine" : "" },
       el("div", { class: "from" }, own(label ? words.label(label) : who)),
-      textNode(words, row[kind.text], mine ? "plain" : (app.tables.table(kind.table).texts.get(kind.text) ?? "plain")),
+      textNode(
+        words,
+        row[kind.text],
+        mine ? "plain" : (app.tables.table(kind.table).texts.get(kind.text) ?? "plain"),
+        2,
+      ),
     );
   };
   if (messages.length === 0) return el("p", { class: "quiet" }, words.say("conversationNone"));

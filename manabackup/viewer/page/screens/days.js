@@ -132,7 +132,7 @@ function article(app, item, text, around) {
           tags.map((tag) => el("span", { class: "tag" }, own(tag))),
         )
       : null,
-    texts.map((part) => textNode(words, part.value, part.format)),
+    texts.map((part) => textNode(words, part.value, part.format, 3)),
   );
 }
 

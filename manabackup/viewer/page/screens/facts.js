@@ -17,7 +17,10 @@ export function factsNode(app, facts) {
   return el(
     "dl",
     { class: "facts" },
-    facts.flatMap((fact) => [el("dt", {}, own(app.words.field(fact.path))), el("dd", {}, valueNode(app, fact))]),
+    facts.flatMap((fact) => {
+      const wide = fact.kind === "lines" && { class: "wide" };
+      return [el("dt", wide || {}, own(app.words.field(fact.path))), el("dd", wide || {}, valueNode(app, fact))];
+    }),
   );
 }
 

@@ -7,7 +7,7 @@
 import { el } from "./dom.js";
 import { outward } from "./outward.js";
 
-/** What stays, and what it becomes: headings begin below the page's own. */
+/** What stays, and what it becomes. */
 const STAYS = new Map(
   /** @type {[string, string][]} */ ([
     ...[
@@ -38,12 +38,6 @@ const STAYS = new Map(
     ["strike", "del"],
     ["u", "em"],
     ["mark", "strong"],
-    ["h1", "h2"],
-    ["h2", "h3"],
-    ["h3", "h4"],
-    ["h4", "h5"],
-    ["h5", "h5"],
-    ["h6", "h5"],
     ["div", "div"],
     ["section", "div"],
     ["article", "div"],
@@ -66,16 +60,18 @@ const DEEPEST = 200;
 const MOST = 50_000;
 const INLINE_PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
 
+/** @typedef {{words: Words, outline: import("./outline.js").Outline, left: number}} State */
+
 /** @type {any} */
 let policy = null;
 
 /**
- * @param {Words} words
+ * @param {{words: Words, outline: import("./outline.js").Outline}} page
  * @param {string} html
  * @returns {Node[]}
  */
-export function sanitised(words, html) {
-  const state = { words, left: MOST };
+export function sanitised({ words, outline }, html) {
+  const state = { words, outline, left: MOST };
   const kept = children(state, inertDocument(html).body, 0);
   return state.left >= 0 ? kept : [...kept, el("p", { class: "notice" }, words.say("rowCut"))];
 }
@@ -91,7 +87,7 @@ function inertDocument(html) {
 }
 
 /**
- * @param {{words: Words, left: number}} state
+ * @param {State} state
  * @param {Node} parent
  * @param {number} depth
  * @returns {Node[]}
@@ -110,7 +106,7 @@ function children(state, parent, depth) {
 }
 
 /**
- * @param {{words: Words, left: number}} state
+ * @param {State} state
  * @param {Element} source
  * @param {number} depth
  * @returns {Node[]}
@@ -122,6 +118,8 @@ function element(state, source, depth) {
   if (depth > DEEPEST) return [document.createTextNode(source.textContent ?? "")];
   const inside = children(state, source, depth + 1);
   if (tag === "a") return [outward(state.words, source.getAttribute("href") ?? "", inside)];
+  const level = /^h([1-6])$/.exec(tag)?.[1];
+  if (level) return [state.outline.heading(Number(level), inside)];
   const becomes = STAYS.get(tag);
   if (!becomes) return inside;
   const made = document.createElement(becomes);

@@ -11,6 +11,7 @@ import { parseTiptap } from "../model/tiptap.js";
 import { textOf, texts } from "../model/values.js";
 import { button, el, own } from "./dom.js";
 import { sanitised } from "./html.js";
+import { Outline } from "./outline.js";
 import { outward } from "./outward.js";
 
 const LONGEST = 100_000;
@@ -19,28 +20,33 @@ const LONGEST = 100_000;
  * @param {Words} words
  * @param {any} value
  * @param {TextFormat} format
+ * @param {number} base the level of the page's own heading above the text
  * @returns {HTMLElement}
  */
-export function textNode(words, value, format) {
-  if (format === "tiptap") return el("div", { class: "text", dir: "auto" }, blocks(words, parseTiptap(value)));
+export function textNode(words, value, format, base) {
+  const page = { words, outline: new Outline(base) };
+  if (format === "tiptap") return el("div", { class: "text", dir: "auto" }, blocks(page, parseTiptap(value)));
   if (Array.isArray(value))
     return el(
       "ol",
       { class: "text", dir: "auto" },
       texts(value).map((line) => el("li", {}, own(line))),
     );
-  return written(words, textOf(value), format);
+  return written(page, textOf(value), format);
 }
 
 /**
- * @param {Words} words
+ * @typedef {{words: Words, outline: Outline}} Page where a text is put
+ *
+ * @param {Page} page
  * @param {string} text
  * @param {TextFormat} format
  */
-function written(words, text, format) {
-  if (text.length <= LONGEST) return rendered(words, text, format);
+function written(page, text, format) {
+  if (text.length <= LONGEST) return rendered(page, text, format);
+  const { words } = page;
   const node = el("div", {});
-  const whole = () => node.replaceChildren(rendered(words, text, "plain"));
+  const whole = () => node.replaceChildren(rendered(page, text, "plain"));
   node.append(
     el(
       "p",
@@ -49,62 +55,61 @@ function written(words, text, format) {
       " ",
       button(words.say("showAll"), whole),
     ),
-    rendered(words, text.slice(0, LONGEST), "plain"),
+    rendered(page, text.slice(0, LONGEST), "plain"),
   );
   return node;
 }
 
 /**
- * @param {Words} words
+ * @param {Page} page
  * @param {string} text
  * @param {TextFormat} format
  */
-function rendered(words, text, format) {
-  if (format === "html") return el("div", { class: "text", dir: "auto" }, sanitised(words, text));
-  if (format === "markdown") return el("div", { class: "text", dir: "auto" }, blocks(words, parseMarkdown(text)));
+function rendered(page, text, format) {
+  if (format === "html") return el("div", { class: "text", dir: "auto" }, sanitised(page, text));
+  if (format === "markdown") return el("div", { class: "text", dir: "auto" }, blocks(page, parseMarkdown(text)));
   return el("div", { class: "text plain", dir: "auto" }, text);
 }
 
 /**
- * @param {Words} words
+ * @param {Page} page
  * @param {Block[]} list
  * @returns {HTMLElement[]}
  */
-function blocks(words, list) {
-  return list.map((block) => blockNode(words, block));
+function blocks(page, list) {
+  return list.map((block) => blockNode(page, block));
 }
 
 /**
- * @param {Words} words
+ * @param {Page} page
  * @param {Block} block
  * @returns {HTMLElement}
  */
-function blockNode(words, block) {
+function blockNode(page, block) {
   if (block.type === "rule") return el("hr");
   if (block.type === "code") return el("pre", { tabindex: 0 }, block.text ?? "");
-  if (block.type === "quote") return el("blockquote", {}, blocks(words, block.children ?? []));
-  if (block.type === "table") return tableNode(words, block.rows ?? []);
-  if (block.type === "item") return itemNode(words, block);
+  if (block.type === "quote") return el("blockquote", {}, blocks(page, block.children ?? []));
+  if (block.type === "table") return tableNode(page, block.rows ?? []);
+  if (block.type === "item") return itemNode(page, block);
   if (block.type === "list") {
-    const children = blocks(words, block.children ?? []);
+    const children = blocks(page, block.children ?? []);
     return block.ordered ? el("ol", { start: block.start !== 1 && block.start }, children) : el("ul", {}, children);
   }
-  if (block.type !== "heading") return el("p", {}, inlines(words, block.inlines ?? []));
-  const tag = /** @type {"h2" | "h3" | "h4" | "h5"} */ (`h${Math.min(5, (block.level ?? 1) + 2)}`);
-  return el(tag, {}, inlines(words, block.inlines ?? []));
+  if (block.type !== "heading") return el("p", {}, inlines(page, block.inlines ?? []));
+  return page.outline.heading(block.level ?? 1, inlines(page, block.inlines ?? []));
 }
 
 /**
- * @param {Words} words
+ * @param {Page} page
  * @param {Block} block
  */
-function itemNode(words, block) {
+function itemNode(page, block) {
   const children = block.children ?? [];
   const [only] = children;
   const content =
-    children.length === 1 && only?.type === "paragraph" ? inlines(words, only.inlines ?? []) : blocks(words, children);
+    children.length === 1 && only?.type === "paragraph" ? inlines(page, only.inlines ?? []) : blocks(page, children);
   if (block.checked === null || block.checked === undefined) return el("li", {}, content);
-  const said = block.checked ? el("span", { class: "visually-hidden" }, `${words.say("flagDone")}: `) : null;
+  const said = block.checked ? el("span", { class: "visually-hidden" }, `${page.words.say("flagDone")}: `) : null;
   const box = el(
     "span",
     { class: block.checked ? "box done" : "box", "aria-hidden": "true" },
@@ -114,10 +119,10 @@ function itemNode(words, block) {
 }
 
 /**
- * @param {Words} words
+ * @param {Page} page
  * @param {Inline[][][]} rows
  */
-function tableNode(words, rows) {
+function tableNode(page, rows) {
   const [head = [], ...body] = rows;
   return el(
     "div",
@@ -131,7 +136,7 @@ function tableNode(words, rows) {
         el(
           "tr",
           {},
-          head.map((cell) => el("th", { scope: "col" }, inlines(words, cell))),
+          head.map((cell) => el("th", { scope: "col" }, inlines(page, cell))),
         ),
       ),
       el(
@@ -141,7 +146,7 @@ function tableNode(words, rows) {
           el(
             "tr",
             {},
-            row.map((cell) => el("td", {}, inlines(words, cell))),
+            row.map((cell) => el("td", {}, inlines(page, cell))),
           ),
         ),
       ),
@@ -150,26 +155,26 @@ function tableNode(words, rows) {
 }
 
 /**
- * @param {Words} words
+ * @param {Page} page
  * @param {Inline[]} list
  * @returns {Node[]}
  */
-function inlines(words, list) {
-  return list.map((inline) => inlineNode(words, inline));
+function inlines(page, list) {
+  return list.map((inline) => inlineNode(page, inline));
 }
 
 /**
- * @param {Words} words
+ * @param {Page} page
  * @param {Inline} inline
  * @returns {Node}
  */
-function inlineNode(words, inline) {
+function inlineNode(page, inline) {
   if (inline.type === "break") return el("br");
   if (inline.type === "code") return el("code", {}, inline.text ?? "");
-  const children = inlines(words, inline.children ?? []);
+  const children = inlines(page, inline.children ?? []);
   if (inline.type === "strong") return el("strong", {}, children);
   if (inline.type === "em") return el("em", {}, children);
   if (inline.type === "del") return el("del", {}, children);
-  if (inline.type === "link") return outward(words, inline.href ?? "", children);
+  if (inline.type === "link") return outward(page.words, inline.href ?? "", children);
   return document.createTextNode(inline.text ?? "");
 }
