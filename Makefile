@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test test-quick coverage crash lint format fuzz bench bench-quick dist release-check docs clean help
+.PHONY: viewer-tools demo test test-quick coverage crash lint format fuzz bench bench-quick dist release-check docs clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,11 @@ lint: $(READY) ## style, formatting, types, floors
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+# Node and the browsers themselves are the system's: apt-get install nodejs npm chromium firefox-esr
+viewer-tools: $(READY) ## what the viewer's tests drive browsers and check types with
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browsers]'
+	@npm ci --prefix tests/viewer/tools --silent --no-audit --no-fund
 
 format: $(READY) ## put the sources into the house's form
 	@$(BIN)/ruff check --fix .

@@ -81,6 +81,7 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
 @click.option("--as-of", metavar="TIME", help="Rows as they stood at this time, e.g. 2026-05-01T12:00:00Z.")
 @click.option("--seal", is_flag=True, help="Encrypt the archive under a passphrase.")
 @click.option("--private", is_flag=True, help="With --seal: tell nothing outside the seal.")
+@click.option("--view", is_flag=True, help="Also write FILE.html, a page that opens the archive by itself.")
 @click.option("--offline", is_flag=True, help="Use the mirror as it is; no server is asked.")
 @click.option("--accept-new-key", is_flag=True, help="Go on though the account's key is another one than before.")
 @strict_option
@@ -96,6 +97,7 @@ def export(
     as_of: str | None,
     seal: bool,
     private: bool,
+    view: bool,
     offline: bool,
     accept_new_key: bool,
     strict: bool,
@@ -108,6 +110,10 @@ def export(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     target = archive_target(run, output, force=force)
+    if view:
+        from .view import check_page_beside  # and the page's templates, which no other export needs
+
+        check_page_beside(target, force=force)
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     passphrase = run.new_passphrase() if seal else None
     dated = date(run)
@@ -126,6 +132,10 @@ def export(
             progress=progress,
         )
     note_written(run, target)
+    if view:
+        from .view import write_page_beside
+
+        write_page_beside(run, target, force=force)
     return report(run, result, strict=strict)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from ..archive.destination import Target
 from ..errors import UsageError
+from ..host.output import check_place
 from ..limits import MIB
 from ..operations.archives.view import INLINE_LIMIT, ViewResult, fits
 from ..operations.archives.view import view as write_page
@@ -62,6 +64,24 @@ def view(
 def page_beside(archive: Path) -> Path:
     """Where the page of an archive goes, if nothing else is said."""
     return archive.with_suffix(".html")
+
+
+def check_page_beside(target: Target, *, force: bool) -> None:
+    """Whether a page can go beside an archive that is to be written. Raises as :func:`archive_target` does."""
+    if not isinstance(target, Path):
+        raise UsageError("--view writes a file beside the archive, and - is the standard output")
+    if page_beside(target) == target:
+        raise UsageError("--view writes FILE.html, which is the archive's own name")
+    check_place(page_beside(target), force=force)
+
+
+def write_page_beside(run: Run, target: Target, *, force: bool) -> None:
+    """The page of an archive that was just written, for ``export --view``."""
+    archive = Path(str(target))
+    inside = archive if fits(archive, INLINE_LIMIT) else None
+    result = write_page(inside, page_beside(archive), force=force)
+    note_written(run, result.page)
+    run.terminal.note(told(result))
 
 
 def told(result: ViewResult) -> str:
