@@ -30,7 +30,7 @@ export function describe(tables, name, row) {
   const time = timeOf(table, row);
   return {
     title: title.text,
-    line: lineOf(table, row, title.path),
+    line: lineOf(table, row, title.text),
     date: time.date,
     dateEnd: time.dateEnd,
     dateVia: time.via,
@@ -73,22 +73,13 @@ function otherTitles(table) {
 /**
  * @param {Table} table
  * @param {Row} row
- * @param {string} shown the path of what already stands in the title
+ * @param {string} title
  */
-function lineOf(table, row, shown) {
-  const shownText = firstLine(textOf(at(row, shown)), table.texts.get(shown) ?? "plain");
-  const paths = table.known
-    ? [...table.texts.keys()].filter((path) => path !== "content.tiptap")
-    : ["content", "text", "description", "notes"];
+function lineOf(table, row, title) {
+  const paths = table.known ? table.texts.keys() : ["content", "text", "description", "notes"];
   for (const path of paths) {
-    if (path === shown) {
-      const rest = textOf(at(row, path)).split(/\r?\n/).slice(1).join("\n");
-      const line = firstLine(rest, table.texts.get(path) ?? "plain");
-      if (line !== "") return line;
-      continue;
-    }
-    const line = firstLine(texts(at(row, path)).join("\n"), table.texts.get(path) ?? "plain");
-    if (line !== "" && line !== shownText) return line;
+    const line = firstLine(texts(at(row, path)).join("\n"), table.texts.get(path) ?? "plain", title);
+    if (line !== "") return line;
   }
   return "";
 }

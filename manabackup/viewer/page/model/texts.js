@@ -9,6 +9,9 @@ const BLOCK_ENDS =
 const UNSEEN = /<(script|style|head|title|template|noscript)\b[^>]*>[\s\S]*?(?:<\/\1\s*>|$)|<!-{2}[\s\S]*?(?:-->|$)/gi;
 const ENTITY = /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi;
 
+/** Characters of a line in a list. */
+const LINE = 200;
+
 /** @type {Record<string, string>} */
 const ENTITIES = {
   amp: "&",
@@ -70,13 +73,13 @@ export function plainText(text, format) {
  *
  * @param {string} text
  * @param {TextFormat} format
- * @param {number} [limit] of characters
+ * @param {string} [known] a line that stands elsewhere, and is passed over
  */
-export function firstLine(text, format, limit = 200) {
+export function firstLine(text, format, known = "") {
   const head = plainText(text.length > 20_000 ? text.slice(0, 20_000) : text, format);
   for (const line of head.split(/[\r\n\u2028\u2029]+/)) {
     const said = format === "markdown" ? withoutMarks(line) : line.trim();
-    if (said !== "") return clip(said, limit);
+    if (said !== "" && clip(said, LINE) !== known) return clip(said, LINE);
   }
   return "";
 }

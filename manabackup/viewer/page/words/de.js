@@ -44,7 +44,6 @@ export const DE = Object.freeze({
   unlock: "Aufschließen",
   cancel: "Abbrechen",
   openAnother: "Ein anderes Archiv öffnen",
-  jsMissing: "Diese Seite braucht JavaScript. Es steht in der Seite selbst; nichts wird nachgeladen.",
 
   progressChecking: "Die Datei wird geprüft",
   progressUnlocking: "Der Schlüssel wird aus der Passphrase gemacht",
@@ -94,7 +93,6 @@ export const DE = Object.freeze({
   completeUnknown: "Wer es erstellt hat, sagt nicht, ob etwas fehlt.",
   completeNo: "Als es erstellt wurde, war manches nicht zu lesen:",
   completeNotices: "Gut zu wissen, nichts ist verloren",
-  verifyAgain: "Noch einmal prüfen",
 
   lossUndecryptable: [
     "{count} Feld ließ sich nicht entschlüsseln; es blieb verschlüsselt erhalten",
@@ -156,9 +154,6 @@ export const DE = Object.freeze({
   activityOther: "Weitere",
   activitySum: "Alle",
   activityUndated: ["{count} Eintrag hat kein Datum", "{count} Einträge haben kein Datum"],
-  activityMonths: "Einträge nach Monat",
-  less: "weniger",
-  more: "mehr",
 
   listTables: "Zeigen",
   listAll: "Alle",
@@ -212,7 +207,6 @@ export const DE = Object.freeze({
   rowOriginal: "Wie geschrieben: {text}",
   rowLocalClock: "nach der Uhr des Geräts, das es schrieb",
   rowCiphertext: "Noch verschlüsselt: Kein Schlüssel öffnete es, als das Archiv entstand.",
-  rowTags: "Tags",
   rowLong: "Ein langer Text: {count} Zeichen. Gezeigt werden die ersten {shown}.",
   rowRawSecrets: "Der Eintrag, wie er im Archiv steht, ohne das, was jemanden hineinließe.",
   rowCut: "Der Text geht weiter; ganz steht er unter „Wie gespeichert“.",
@@ -225,7 +219,6 @@ export const DE = Object.freeze({
   previous: "Voriger",
   next: "Nächster",
   picture: "Bild",
-  pictureElsewhere: "Das Bild ist nicht im Archiv: {text}",
   linkAway: "führt auf eine andere Website",
   quoteOnlyId: "Die Worte dieses Zitats sind in die App eingebaut und stehen in keinem Archiv.",
   durationUnknown: "{text} (Minuten oder Sekunden, die App sagt es nicht)",
@@ -236,9 +229,7 @@ export const DE = Object.freeze({
   calendarAgenda: "Der Monat als Liste",
   calendarMore: ["{count} weiterer", "{count} weitere"],
   calendarAllDay: "ganztägig",
-  calendarPlans: "Termine und Vorhaben",
   calendarEverything: "alles, was Zeit brauchte",
-  calendarBirthday: "Geburtstag: {name}",
   calendarBirthdayAge: "Geburtstag: {name} ({age})",
   calendarUnread: [
     "{count} Eintrag hat eine Zeit oder Regel, die nicht zu lesen ist",
@@ -263,10 +254,7 @@ export const DE = Object.freeze({
   tasksOpen: "Zu tun",
   tasksDone: "Erledigt",
   tasksNoProject: "Ohne Projekt",
-  tasksDue: "fällig {date}",
-  gallery: "Bilder",
 
-  searchIn: "in {where}",
   searchHits: ["{count} Treffer", "{count} Treffer"],
   searchNone: "Zu „{words}“ wurde nichts gefunden.",
   searchIndexing: "Die Suche wird noch vorbereitet; vielleicht gibt es mehr.",
@@ -292,7 +280,6 @@ export const DE = Object.freeze({
     "Eine Seite kann nicht für sich selbst bürgen: Wer sie ändert, bekommt die Passphrase, die hineingetippt wird. „manabackup verify seite.html“ vergleicht ihr Programm mit dem aller veröffentlichten Seiten; die Prüfsummen stehen auch bei den Veröffentlichungen des Projekts.",
   pagePrivate: "Diese Seite kann nichts laden und nichts verschicken; ihre eigenen Regeln verbieten es.",
 
-  groupCompanion: "Companion",
   others: "Weitere",
   unitMinutes: ["{count} Minute", "{count} Minuten"],
   unitHours: ["{count} Stunde", "{count} Stunden"],

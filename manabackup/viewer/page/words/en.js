@@ -42,7 +42,6 @@ export const EN = Object.freeze({
   unlock: "Unlock",
   cancel: "Cancel",
   openAnother: "Open another archive",
-  jsMissing: "This page needs JavaScript. It is inside the page itself; nothing is loaded.",
 
   progressChecking: "Checking the file",
   progressUnlocking: "Making the key from the passphrase",
@@ -90,7 +89,6 @@ export const EN = Object.freeze({
   completeUnknown: "Its maker did not say whether something was missing.",
   completeNo: "When it was made, something could not be read:",
   completeNotices: "Worth knowing, nothing is lost",
-  verifyAgain: "Verify again",
 
   lossUndecryptable: [
     "{count} field could not be decrypted; its ciphertext was kept",
@@ -140,9 +138,6 @@ export const EN = Object.freeze({
   activityOther: "Others",
   activitySum: "All",
   activityUndated: ["{count} entry has no date", "{count} entries have no date"],
-  activityMonths: "Entries by month",
-  less: "fewer",
-  more: "more",
 
   listTables: "Show",
   listAll: "All",
@@ -196,7 +191,6 @@ export const EN = Object.freeze({
   rowOriginal: "As written: {text}",
   rowLocalClock: "by the clock of the device that wrote it",
   rowCiphertext: "Still encrypted: no key opened it when the archive was made.",
-  rowTags: "Tags",
   rowLong: "A long text: {count} characters. The first {shown} are shown.",
   rowRawSecrets: "The entry as it stands in the archive, without what would let somebody in.",
   rowCut: "The text goes on; all of it stands under “As stored”.",
@@ -209,7 +203,6 @@ export const EN = Object.freeze({
   previous: "Previous",
   next: "Next",
   picture: "Picture",
-  pictureElsewhere: "The picture is not in the archive: {text}",
   linkAway: "opens another site",
   quoteOnlyId: "The words of this quote are built into the app and stand in no archive.",
   durationUnknown: "{text} (minutes or seconds, the app does not say)",
@@ -220,9 +213,7 @@ export const EN = Object.freeze({
   calendarAgenda: "The month as a list",
   calendarMore: ["{count} more", "{count} more"],
   calendarAllDay: "all day",
-  calendarPlans: "Appointments and plans",
   calendarEverything: "everything that took time",
-  calendarBirthday: "Birthday: {name}",
   calendarBirthdayAge: "Birthday: {name} ({age})",
   calendarUnread: [
     "{count} entry has a time or a rule that cannot be read",
@@ -246,10 +237,7 @@ export const EN = Object.freeze({
   tasksOpen: "To do",
   tasksDone: "Done",
   tasksNoProject: "Without a project",
-  tasksDue: "due {date}",
-  gallery: "Pictures",
 
-  searchIn: "in {where}",
   searchHits: ["{count} hit", "{count} hits"],
   searchNone: "Nothing found for “{words}”.",
   searchIndexing: "The search is still being prepared; there may be more.",
@@ -274,7 +262,6 @@ export const EN = Object.freeze({
     "A page cannot vouch for itself: whoever changes it gets the passphrase typed into it. “manabackup verify page.html” compares its code with that of all released pages; so do the digests in the project's releases.",
   pagePrivate: "This page can load nothing and send nothing; its own rules forbid it.",
 
-  groupCompanion: "Companion",
   others: "Others",
   unitMinutes: ["{count} minute", "{count} minutes"],
   unitHours: ["{count} hour", "{count} hours"],
