@@ -19,8 +19,13 @@ const SERIES = {
 
 /** A calendar with these blocks, and what stands on the days of a span. */
 function shown(blocks, from, to, exists) {
-  const calendar = new Calendar({ blocks, events: [{ id: "e", calendarId: "cal", title: "Chorprobe" }], calendars: CALENDARS }, exists);
-  return calendar.between(from, to).map(({ day, lastDay, clock, clockEnd, source }) => [day, lastDay, clock, clockEnd, source.title].join(" "));
+  const calendar = new Calendar(
+    { blocks, events: [{ id: "e", calendarId: "cal", title: "Chorprobe" }], calendars: CALENDARS },
+    exists,
+  );
+  return calendar
+    .between(from, to)
+    .map(({ day, lastDay, clock, clockEnd, source }) => [day, lastDay, clock, clockEnd, source.title].join(" "));
 }
 
 const copy = (day, fields = {}) => ({
@@ -35,7 +40,11 @@ const copy = (day, fields = {}) => ({
 });
 
 test("a series keeps its clock when summer time begins, and its copies add nothing", () => {
-  const copies = [copy("2026-03-03"), copy("2026-03-10"), copy("2026-03-31", { startDate: "2026-03-31T17:00:00.000Z", endDate: "2026-03-31T19:00:00.000Z" })];
+  const copies = [
+    copy("2026-03-03"),
+    copy("2026-03-10"),
+    copy("2026-03-31", { startDate: "2026-03-31T17:00:00.000Z", endDate: "2026-03-31T19:00:00.000Z" }),
+  ];
   assert.deepEqual(shown([SERIES, ...copies], "2026-03-24", "2026-04-07"), [
     "2026-03-24 2026-03-24 19:00 21:00 Chorprobe",
     "2026-03-31 2026-03-31 19:00 21:00 Chorprobe",
@@ -59,30 +68,79 @@ test("deleted blocks and copies of deleted series", () => {
 });
 
 test("all-day ends are inclusive, whoever wrote them", () => {
-  const allDay = (start, end) => [{ id: "b", sourceModule: "calendar", sourceId: "x", type: "event", title: "U", allDay: true, startDate: start, endDate: end }];
+  const allDay = (start, end) => [
+    {
+      id: "b",
+      sourceModule: "calendar",
+      sourceId: "x",
+      type: "event",
+      title: "U",
+      allDay: true,
+      startDate: start,
+      endDate: end,
+    },
+  ];
   const month = ["2026-04-01", "2026-06-30"];
-  assert.deepEqual(shown(allDay("2026-04-30T22:00:00.000Z", "2026-05-05T21:59:00.000Z"), ...month), ["2026-05-01 2026-05-05   U"]);
-  assert.deepEqual(shown(allDay("2026-05-01T00:00:00", "2026-05-01T23:59:59"), ...month), ["2026-05-01 2026-05-01   U"]);
-  assert.deepEqual(shown(allDay("2026-05-01T09:00:00", "2026-05-01T08:00:00.000Z"), ...month), ["2026-05-01 2026-05-01   U"]);
+  assert.deepEqual(shown(allDay("2026-04-30T22:00:00.000Z", "2026-05-05T21:59:00.000Z"), ...month), [
+    "2026-05-01 2026-05-05   U",
+  ]);
+  assert.deepEqual(shown(allDay("2026-05-01T00:00:00", "2026-05-01T23:59:59"), ...month), [
+    "2026-05-01 2026-05-01   U",
+  ]);
+  assert.deepEqual(shown(allDay("2026-05-01T09:00:00", "2026-05-01T08:00:00.000Z"), ...month), [
+    "2026-05-01 2026-05-01   U",
+  ]);
 });
 
 test("what goes over midnight touches both days", () => {
-  const night = [{ id: "b", sourceModule: "calendar", sourceId: "x", type: "event", title: "Zug", startDate: "2026-05-01T20:15:00.000Z", endDate: "2026-05-02T05:30:00.000Z" }];
+  const night = [
+    {
+      id: "b",
+      sourceModule: "calendar",
+      sourceId: "x",
+      type: "event",
+      title: "Zug",
+      startDate: "2026-05-01T20:15:00.000Z",
+      endDate: "2026-05-02T05:30:00.000Z",
+    },
+  ];
   assert.deepEqual(shown(night, "2026-05-02", "2026-05-02"), ["2026-05-01 2026-05-02 22:15 07:30 Zug"]);
   const midnight = [{ ...night[0], endDate: "2026-05-01T22:00:00.000Z" }];
   assert.deepEqual(shown(midnight, "2026-05-02", "2026-05-02"), [], "midnight is the end of the day before");
 });
 
 test("habits write RRULE: in front and a clock without a zone", () => {
-  const habit = [{ id: "h", sourceModule: "habits", sourceId: "h", type: "habit", title: "Laufen", startDate: "2026-04-01T07:00:00", endDate: "2026-04-01T05:20:00.000Z", recurrenceRule: "RRULE:FREQ=WEEKLY;BYDAY=MO,WE", parentBlockId: null }];
-  assert.deepEqual(shown(habit, "2026-04-06", "2026-04-08"), ["2026-04-06 2026-04-06 07:00 07:20 Laufen", "2026-04-08 2026-04-08 07:00 07:20 Laufen"]);
+  const habit = [
+    {
+      id: "h",
+      sourceModule: "habits",
+      sourceId: "h",
+      type: "habit",
+      title: "Laufen",
+      startDate: "2026-04-01T07:00:00",
+      endDate: "2026-04-01T05:20:00.000Z",
+      recurrenceRule: "RRULE:FREQ=WEEKLY;BYDAY=MO,WE",
+      parentBlockId: null,
+    },
+  ];
+  assert.deepEqual(shown(habit, "2026-04-06", "2026-04-08"), [
+    "2026-04-06 2026-04-06 07:00 07:20 Laufen",
+    "2026-04-08 2026-04-08 07:00 07:20 Laufen",
+  ]);
 });
 
 test("what cannot be read is counted", () => {
-  const blocks = [{ id: "1", startDate: "bald" }, { ...SERIES, id: "2", recurrenceRule: "FREQ=MONTHLY;BYSETPOS=1" }];
+  const blocks = [
+    { id: "1", startDate: "bald" },
+    { ...SERIES, id: "2", recurrenceRule: "FREQ=MONTHLY;BYSETPOS=1" },
+  ];
   const calendar = new Calendar({ blocks, events: [], calendars: CALENDARS });
   assert.equal(calendar.unread, 2);
-  assert.deepEqual(calendar.between("2026-03-01", "2026-03-31").map(({ day }) => day), ["2026-03-03"], "the series' own first day stays");
+  assert.deepEqual(
+    calendar.between("2026-03-01", "2026-03-31").map(({ day }) => day),
+    ["2026-03-03"],
+    "the series' own first day stays",
+  );
 });
 
 test("a block whose owner is not there opens itself", () => {
@@ -91,7 +149,17 @@ test("a block whose owner is not there opens itself", () => {
 });
 
 test("rules that are not read are no rules", () => {
-  for (const rule of ["", "FREQ=HOURLY", "FREQ=DAILY;BYDAY=MO", "FREQ=WEEKLY;BYDAY=2MO", "FREQ=DAILY;INTERVAL=0", "FREQ=DAILY;COUNT=x", "FREQ=DAILY;UNTIL=soon", "FREQ=DAILY;EXDATE=1"]) assert.equal(parseRule(rule), null, rule);
+  for (const rule of [
+    "",
+    "FREQ=HOURLY",
+    "FREQ=DAILY;BYDAY=MO",
+    "FREQ=WEEKLY;BYDAY=2MO",
+    "FREQ=DAILY;INTERVAL=0",
+    "FREQ=DAILY;COUNT=x",
+    "FREQ=DAILY;UNTIL=soon",
+    "FREQ=DAILY;EXDATE=1",
+  ])
+    assert.equal(parseRule(rule), null, rule);
 });
 
 test("a series of a thousand years is looked into where one looks", () => {
@@ -101,5 +169,10 @@ test("a series of a thousand years is looked into where one looks", () => {
 });
 
 test("birthdays are kept every year but the first", () => {
-  assert.deepEqual(birthdaysBetween("1992-02-29", "1992-01-01", "1996-12-31"), ["1993-02-28", "1994-02-28", "1995-02-28", "1996-02-29"]);
+  assert.deepEqual(birthdaysBetween("1992-02-29", "1992-01-01", "1996-12-31"), [
+    "1993-02-28",
+    "1994-02-28",
+    "1995-02-28",
+    "1996-02-29",
+  ]);
 });

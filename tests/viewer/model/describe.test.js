@@ -15,7 +15,10 @@ test("every table of the registry describes an empty row", () => {
 test("what has no title goes by what else tells it apart", () => {
   assert.equal(describe("contacts", { id: "c", firstName: "Ada", lastName: "" }).title, "Ada");
   assert.equal(describe("contacts", { id: "c", company: "Geigenbau", email: "g@example.org" }).title, "Geigenbau");
-  assert.equal(describe("notes", { id: "n", title: "", content: "\n\n## **Erste** Zeile\nzweite" }).title, "Erste Zeile");
+  assert.equal(
+    describe("notes", { id: "n", title: "", content: "\n\n## **Erste** Zeile\nzweite" }).title,
+    "Erste Zeile",
+  );
   assert.equal(describe("notes", { id: "n", title: "T", content: "# T\nzweite" }).line, "zweite");
   assert.equal(describe("budgets", { id: "b", month: "2026-05", amount: 3 }).title, "2026-05");
   assert.equal(describe("future.things", { id: "t", name: "Neu" }).title, "Neu");
@@ -44,13 +47,26 @@ test("time blocks are meant as their writers mean them", () => {
   };
   const start = "2026-05-01T21:15:00.000Z";
   assert.deepEqual(block({ sourceModule: "calendar", startDate: start, endDate: null }), ["2026-05-01T23:15", null]);
-  assert.deepEqual(block({ sourceModule: "dreams", startDate: start, endDate: "2026-05-02T06:00:00.000Z" }), ["2026-05-01T21:15", "2026-05-02T06:00"]);
+  assert.deepEqual(block({ sourceModule: "dreams", startDate: start, endDate: "2026-05-02T06:00:00.000Z" }), [
+    "2026-05-01T21:15",
+    "2026-05-02T06:00",
+  ]);
   assert.deepEqual(
-    block({ sourceModule: "period", allDay: true, startDate: "2026-05-01T00:00:00.000Z", endDate: "2026-05-05T23:59:59.999Z" }),
+    block({
+      sourceModule: "period",
+      allDay: true,
+      startDate: "2026-05-01T00:00:00.000Z",
+      endDate: "2026-05-05T23:59:59.999Z",
+    }),
     ["2026-05-01", "2026-05-05"],
   );
   assert.deepEqual(
-    block({ sourceModule: "calendar", allDay: true, startDate: "2026-04-30T22:00:00.000Z", endDate: "2026-05-01T21:59:00.000Z" }),
+    block({
+      sourceModule: "calendar",
+      allDay: true,
+      startDate: "2026-04-30T22:00:00.000Z",
+      endDate: "2026-05-01T21:59:00.000Z",
+    }),
     ["2026-05-01", "2026-05-01"],
   );
 });
@@ -61,9 +77,14 @@ test("tags stand in three places", () => {
   assert.deepEqual(describe("tasks", { id: "t", metadata: { labelIds: ["t-2"] } }).tagIds, ["t-2"]);
   assert.deepEqual(describe("timeEntries", { id: "e", tags: ["t-3"] }).tagIds, ["t-3"]);
   assert.deepEqual(describe("dreams", { id: "d", symbols: ["Haus"], people: ["Oma"] }).tags, ["Haus", "Oma"]);
-  const ends = describe("noteTags", { id: "x", noteId: "n", tagId: "t" }).links.map(({ field, table, id }) => `${field} ${table} ${id}`);
+  const ends = describe("noteTags", { id: "x", noteId: "n", tagId: "t" }).links.map(
+    ({ field, table, id }) => `${field} ${table} ${id}`,
+  );
   assert.deepEqual(ends.sort(), ["noteId notes n", "tagId globalTags t"]);
-  assert.equal(describe("taskLabels", { id: "x", taskId: "t", labelId: "old" }).links.find((link) => link.field === "tagId")?.id, "old");
+  assert.equal(
+    describe("taskLabels", { id: "x", taskId: "t", labelId: "old" }).links.find((link) => link.field === "tagId")?.id,
+    "old",
+  );
 });
 
 test("what is gone, hidden, or in the bin", () => {
@@ -78,7 +99,15 @@ test("what is gone, hidden, or in the bin", () => {
 });
 
 test("a link stands in two rows and is told once", () => {
-  const row = { id: "l", sourceApp: "notes", sourceCollection: "notes", sourceId: "n", targetApp: "calendar", targetCollection: "events", targetId: "e" };
+  const row = {
+    id: "l",
+    sourceApp: "notes",
+    sourceCollection: "notes",
+    sourceId: "n",
+    targetApp: "calendar",
+    targetCollection: "events",
+    targetId: "e",
+  };
   assert.deepEqual(describe("manaLinks", { ...row, direction: "forward" }).links, [
     { field: "sourceId", table: "notes", id: "n" },
     { field: "targetId", table: "events", id: "e" },
@@ -87,7 +116,9 @@ test("a link stands in two rows and is told once", () => {
 });
 
 test("a time block names the row whose time it is", () => {
-  const owner = (fields) => describe("timeBlocks", { id: "b", sourceId: "s", ...fields }).links.find((link) => link.field === "sourceId")?.table;
+  const owner = (fields) =>
+    describe("timeBlocks", { id: "b", sourceId: "s", ...fields }).links.find((link) => link.field === "sourceId")
+      ?.table;
   assert.equal(owner({ sourceModule: "calendar" }), "events");
   assert.equal(owner({ sourceModule: "habits", recurrenceRule: "RRULE:FREQ=DAILY" }), "habits");
   assert.equal(owner({ sourceModule: "habits", kind: "logged" }), "habitLogs");
@@ -95,11 +126,28 @@ test("a time block names the row whose time it is", () => {
 });
 
 test("nothing that a row may hold makes it throw", () => {
-  const odd = [null, true, -0, 1e308, "", "\ud800", "\u202e", [], [[null]], {}, { $: 1 }, JSON.parse('{"__proto__": {"title": "no"}}'), Symbol.iterator.toString()];
+  const odd = [
+    null,
+    true,
+    -0,
+    1e308,
+    "",
+    "\ud800",
+    "\u202e",
+    [],
+    [[null]],
+    {},
+    { $: 1 },
+    JSON.parse('{"__proto__": {"title": "no"}}'),
+    Symbol.iterator.toString(),
+  ];
   for (const table of [...tables.tableNames, "a.b"]) {
     const known = Object.keys(modules.tables[table]?.fields ?? {});
     for (const value of odd) {
-      const row = Object.fromEntries([["id", "x"], ...[...known, "title", "deletedAt", "constructor"].map((field) => [field, value])]);
+      const row = Object.fromEntries([
+        ["id", "x"],
+        ...[...known, "title", "deletedAt", "constructor"].map((field) => [field, value]),
+      ]);
       const { title, line } = describe(table, row);
       assert.ok(title.length > 0 && title.length <= 301 && line.length <= 201, table);
       assert.equal(typeof model.searchText(table, row), "string");
@@ -116,11 +164,27 @@ test("names of prototypes are names like others", () => {
 });
 
 test("searches find what people read, and no secrets, ids or stamps", () => {
-  const text = model.searchText("links", { id: "id-1", title: "Fotos", password: "geheim123", unlistedToken: "tok_1", originalUrl: "https://example.org/x" });
+  const text = model.searchText("links", {
+    id: "id-1",
+    title: "Fotos",
+    password: "geheim123",
+    unlistedToken: "tok_1",
+    originalUrl: "https://example.org/x",
+  });
   assert.equal(text, "Fotos\nhttps://example.org/x");
-  const article = model.searchText("articles", { id: "a", title: "Wald", htmlContent: "<p>Ein <b>Baum</b></p><style>p{}</style>", savedAt: "2026-05-01T00:00:00Z", status: "finished" });
+  const article = model.searchText("articles", {
+    id: "a",
+    title: "Wald",
+    htmlContent: "<p>Ein <b>Baum</b></p><style>p{}</style>",
+    savedAt: "2026-05-01T00:00:00Z",
+    status: "finished",
+  });
   assert.equal(article, "Wald\nEin Baum\nGelesen\nRead");
-  const task = model.searchText("tasks", { id: "t", title: "A", subtasks: [{ id: "st-1", title: "Belege", order: 0 }] });
+  const task = model.searchText("tasks", {
+    id: "t",
+    title: "A",
+    subtasks: [{ id: "st-1", title: "Belege", order: 0 }],
+  });
   assert.equal(task, "A\nBelege");
 });
 

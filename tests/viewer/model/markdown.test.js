@@ -7,10 +7,22 @@ import { parseTiptap } from "../../../manabackup/viewer/page/model/tiptap.js";
 
 /** A tree as short text. */
 const inline = ({ type, text, href, children }) =>
-  type === "text" ? text : type === "break" ? "⏎" : `${type}(${href === undefined ? "" : `${href}|`}${children ? children.map(inline).join("") : text})`;
+  type === "text"
+    ? text
+    : type === "break"
+      ? "⏎"
+      : `${type}(${href === undefined ? "" : `${href}|`}${children ? children.map(inline).join("") : text})`;
 const block = ({ type, level, ordered, start, checked, text, inlines, children, rows }) => {
-  const name = [type, level, ordered ? start : undefined, checked === true ? "x" : checked === false ? "o" : undefined].filter((part) => part !== undefined).join(" ");
-  const inside = rows ? rows.map((row) => row.map((cell) => cell.map(inline).join("")).join(",")).join(";") : inlines ? inlines.map(inline).join("") : children ? children.map(block).join(" ") : (text ?? "");
+  const name = [type, level, ordered ? start : undefined, checked === true ? "x" : checked === false ? "o" : undefined]
+    .filter((part) => part !== undefined)
+    .join(" ");
+  const inside = rows
+    ? rows.map((row) => row.map((cell) => cell.map(inline).join("")).join(",")).join(";")
+    : inlines
+      ? inlines.map(inline).join("")
+      : children
+        ? children.map(block).join(" ")
+        : (text ?? "");
   return `[${name}${inside === "" ? "" : `: ${inside}`}]`;
 };
 const parsed = (text) => parseMarkdown(text).map(block).join("");
@@ -18,7 +30,10 @@ const spoken = (text) => parseInlines(text).map(inline).join("");
 
 test("blocks", () => {
   assert.equal(parsed("# Titel #\n\nEin\nAbsatz"), "[heading 1: Titel][paragraph: Ein⏎Absatz]");
-  assert.equal(parsed("- a\n- b\n  - c\n\nd"), "[list: [item: [paragraph: a]] [item: [paragraph: b] [list: [item: [paragraph: c]]]]][paragraph: d]");
+  assert.equal(
+    parsed("- a\n- b\n  - c\n\nd"),
+    "[list: [item: [paragraph: a]] [item: [paragraph: b] [list: [item: [paragraph: c]]]]][paragraph: d]",
+  );
   assert.equal(parsed("3. drei\n4. vier"), "[list 3: [item: [paragraph: drei]] [item: [paragraph: vier]]]");
   assert.equal(parsed("- [x] ja\n- [ ] nein"), "[list: [item x: [paragraph: ja]] [item o: [paragraph: nein]]]");
   assert.equal(parsed("> a\n> > b"), "[quote: [paragraph: a] [quote: [paragraph: b]]]");
@@ -33,7 +48,10 @@ test("marks within a line", () => {
   assert.equal(spoken("snake_case_name und 2 * 3 * 4"), "snake_case_name und 2 * 3 * 4");
   assert.equal(spoken("~~weg~~ \\*nicht\\*"), "del(weg) *nicht*");
   assert.equal(spoken("**offen und `offen"), "**offen und `offen");
-  assert.equal(spoken("[da](https://a.b/c_(d) \"t\") ![Bild](x.png) https://a.b/x. <https://c.d>"), "link(https://a.b/c_(d)|da) link(x.png|Bild) link(https://a.b/x|https://a.b/x). link(https://c.d|https://c.d)");
+  assert.equal(
+    spoken('[da](https://a.b/c_(d) "t") ![Bild](x.png) https://a.b/x. <https://c.d>'),
+    "link(https://a.b/c_(d)|da) link(x.png|Bild) link(https://a.b/x|https://a.b/x). link(https://c.d|https://c.d)",
+  );
 });
 
 test("HTML in Markdown is text", () => {
@@ -42,7 +60,24 @@ test("HTML in Markdown is text", () => {
 });
 
 test("long and wicked texts take no time that grows faster than they do", () => {
-  for (const piece of ["[", "![", "`", "``` ", "**a ", "*a_", "> ", "- ", "| ", "h", "https://", "<", "\\", " ", "[a](", "# "]) {
+  for (const piece of [
+    "[",
+    "![",
+    "`",
+    "``` ",
+    "**a ",
+    "*a_",
+    "> ",
+    "- ",
+    "| ",
+    "h",
+    "https://",
+    "<",
+    "\\",
+    " ",
+    "[a](",
+    "# ",
+  ]) {
     parseMarkdown(piece.repeat(100_000 / piece.length));
   }
 });
@@ -53,7 +88,10 @@ test("TipTap's documents, and nodes that nobody knows", () => {
     {"type":"taskList","content":[{"type":"taskItem","attrs":{"checked":true},"content":[{"type":"paragraph","content":[{"type":"text","text":"a","marks":[{"type":"bold"},{"type":"link","attrs":{"href":"javascript:x"}}]}]}]}]},
     {"type":"futureBox","content":[{"type":"paragraph","content":[{"type":"text","text":"b"},{"type":"hardBreak"},{"type":"text","text":"c"}]}]},
     {"type":"text","text":"lose"}, null, 7]}`);
-  assert.equal(parseTiptap(document).map(block).join(""), "[heading 2: T][list: [item x: [paragraph: link(javascript:x|strong(a))]]][paragraph: b⏎c][paragraph: lose]");
+  assert.equal(
+    parseTiptap(document).map(block).join(""),
+    "[heading 2: T][list: [item x: [paragraph: link(javascript:x|strong(a))]]][paragraph: b⏎c][paragraph: lose]",
+  );
   for (const none of [null, "", 3, {}, { content: {} }]) assert.deepEqual(parseTiptap(none), []);
   let deep = { type: "paragraph", content: [] };
   for (let depth = 0; depth < 5_000; depth += 1) deep = { type: "blockquote", content: [deep] };

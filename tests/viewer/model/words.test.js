@@ -8,7 +8,11 @@ import { languageOf, Words } from "../../../manabackup/viewer/page/words/words.j
 
 const PAGE = new URL("../../../manabackup/viewer/page/", import.meta.url);
 const forms = (text) => (typeof text === "string" ? [text] : text);
-const holes = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort().join();
+const holes = (text) =>
+  [...text.matchAll(/\{(\w+)\}/g)]
+    .map(([, name]) => name)
+    .sort()
+    .join();
 
 test("both languages say the same things, with the same holes to fill", () => {
   assert.deepEqual(Object.keys(DE).sort(), Object.keys(EN).sort());
@@ -19,7 +23,11 @@ test("both languages say the same things, with the same holes to fill", () => {
 });
 
 test("what the screens say is there, and what is there is said", () => {
-  const files = ["screens/", "./"].flatMap((folder) => readdirSync(new URL(folder, PAGE)).filter((name) => name.endsWith(".js")).map((name) => new URL(folder + name, PAGE)));
+  const files = ["screens/", "./"].flatMap((folder) =>
+    readdirSync(new URL(folder, PAGE))
+      .filter((name) => name.endsWith(".js"))
+      .map((name) => new URL(folder + name, PAGE)),
+  );
   const code = [...files, new URL("words/words.js", PAGE)].map((file) => readFileSync(file, "utf8")).join("\n");
   for (const [, key] of code.matchAll(/\bsay\("(\w+)"/g)) assert.ok(Object.hasOwn(EN, key), key);
   const made = /^(?:progress|problem|loss|notice|sort|flag)[A-Z]/;

@@ -10,7 +10,7 @@
  * @property {(fact: import("./fields.js").Fact) => string} fact
  * @property {(table: string, row: Row) => string} title
  */
-import { parseExact, NumberText } from "../reader/json.js";
+import { parseExact } from "../reader/json.js";
 import { readRow } from "./fields.js";
 import { membersOf, without } from "./members.js";
 import { plainText } from "./texts.js";
@@ -58,16 +58,17 @@ export function toCsv(tables, rows) {
 
 /**
  * @param {string} json of a value
- * @returns {string} texts as they are, lists of texts and numbers joined by `; `, all else as JSON
+ * @returns {string} texts as they are, lists of texts joined by `; `, all else as JSON
  */
 function cellOf(json) {
-  const value = parseExact(json.trim());
+  const text = json.trim();
+  // A number's own text: engines that tell parsers no texts of numbers would round it.
+  if (/^[-\d]/.test(text)) return text;
+  const value = JSON.parse(text);
   if (value === null) return "";
-  if (typeof value === "string") return value;
-  if (value instanceof NumberText || typeof value !== "object") return textOf(value);
-  if (Array.isArray(value) && value.every((item) => typeof item === "string" || typeof item === "number"))
-    return value.join("; ");
-  return json.trim();
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join("; ");
+  return text;
 }
 
 /**
@@ -77,7 +78,7 @@ function cellOf(json) {
  * @param {string} cell
  */
 function quoted(cell) {
-  const formula = /^\s*[=+\-@＝＋－＠\t\r]/.test(cell) && !/^\s*[+-]?[\d\s().,/-]+$/.test(cell);
+  const formula = /^\s*[=+\-@＝＋－＠\t\r]/.test(cell) && !/^\s*[+-]?\d[\d\s().,]*$/.test(cell);
   const safe = formula || cell.startsWith("'") ? `'${cell}` : cell;
   return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }

@@ -81,8 +81,8 @@ export class Store {
   /** @param {readonly string[]} tables @param {ListOptions} [options] @param {OnProgress} [onProgress] @returns {Promise<List>} */
   async list(tables, options = {}, onProgress) {
     const ask = () => this._caller.call("list", { tables: [...tables], options }, onProgress);
-    const { list, total } = await ask();
-    return new List(this._caller, list, total, async () => (await ask()).list);
+    const made = await ask();
+    return new List(this._caller, made, async () => (await ask()).list);
   }
 
   /** @param {string} table @param {string | number} row its id, or its index @returns {Promise<RowView | null>} null: no such row */
@@ -156,12 +156,18 @@ export class Store {
 
 /** A list that was made; its items are asked for as they are shown. */
 export class List {
-  /** @param {Caller} caller @param {number} list @param {number} total @param {() => Promise<number>} again */
-  constructor(caller, list, total, again) {
+  /**
+   * @param {Caller} caller
+   * @param {{list: number, total: number, complete: boolean}} made
+   * @param {() => Promise<number>} again
+   */
+  constructor(caller, { list, total, complete }, again) {
     this._caller = caller;
     this._list = list;
     this._again = again;
     this.total = total;
+    /** false: tables are still being read, and there will be more rows, perhaps in another order */
+    this.complete = complete;
   }
 
   /** @param {number} from @param {number} count @returns {Promise<Item[]>} */

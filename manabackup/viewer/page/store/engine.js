@@ -71,21 +71,31 @@ export class Engine {
     return verify(this._open.archive, { privateFields: this._model.privateFields, onProgress: told });
   }
 
-  /** @param {{tables: string[], options: ListOptions}} asked @param {OnProgress} onProgress @returns {Promise<{list: number, total: number}>} */
+  /**
+   * @param {{tables: string[], options: ListOptions}} asked
+   * @param {OnProgress} onProgress
+   * @returns {Promise<{list: number, total: number, complete: boolean}>}
+   */
   async list({ tables, options }, onProgress) {
     const shelf = this._open;
-    const found = await shelf.tables(tables, this._reading(tables, onProgress));
-    let places = everyRow(found);
-    const words = this._search.words(options.words ?? "");
-    if (words.length > 0) {
-      for (const table of found) await this._search.add(table.name);
-      places = this._search.find(words, found);
+    const reading = shelf.tables(tables, this._reading(tables, onProgress));
+    if (options.patience !== undefined && !(await settles(reading, options.patience))) {
+      return this._listed(everyRow(shelf.partly(tables)), { ...options, words: "" }, false);
     }
+    const found = await reading;
+    const query = this._search.query(options.words ?? "");
+    if (query.words.length === 0) return this._listed(everyRow(found), options, true);
+    for (const table of found) await this._search.add(table.name);
+    return this._listed(await this._search.find(query, found), options, true);
+  }
+
+  /** @param {Place[]} places @param {ListOptions} options @param {boolean} complete */
+  _listed(places, options, complete) {
     const list = this._nextList++;
-    const kept = listed(shelf, places, options);
+    const kept = listed(this._open, places, options);
     this._lists.set(list, kept);
     if (this._lists.size > MOST_LISTS) this._lists.delete(/** @type {number} */ (this._lists.keys().next().value));
-    return { list, total: kept.length };
+    return { list, total: kept.length, complete };
   }
 
   /** @param {{list: number, from: number, count: number}} asked @returns {Promise<Item[] | null>} null: the list was given up */
@@ -186,11 +196,13 @@ export class Engine {
     const shelf = this._open;
     const names = tables ?? shelf.archive.tables;
     void this.index({}, () => {});
-    const words = this._search.words(text);
+    const query = this._search.query(text);
+    const { words } = query;
     const ready = this._search.has(names);
     if (words.length === 0) return { total: 0, tables: [], hits: [], ready };
     const found = await shelf.tables(names.filter((name) => this._search.has([name])));
-    const places = this._search.find(words, found).filter(({ table, index }) => !table.descriptions[index].deleted);
+    const every = await this._search.find(query, found);
+    const places = every.filter(({ table, index }) => !table.descriptions[index].deleted);
     /** @type {Map<string, number>} */
     const counts = new Map();
     for (const { table } of places) counts.set(table.name, (counts.get(table.name) ?? 0) + 1);
@@ -281,4 +293,16 @@ export class Engine {
     let done = 0;
     return (bytes) => onProgress({ done: Math.min((done += bytes), total), total, what });
   }
+}
+
+/** @param {Promise<unknown>} promise @param {number} milliseconds @returns {Promise<boolean>} whether it settled by then; what it rejects with, whoever awaits it gets */
+function settles(promise, milliseconds) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), milliseconds);
+    const settled = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    promise.then(settled, settled);
+  });
 }

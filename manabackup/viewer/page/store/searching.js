@@ -1,7 +1,7 @@
 /** Search over the rows of an archive: the index is built table by table, in the background or where it is waited for. */
 
 import { SearchIndex } from "./searchindex.js";
-import { excerpt, marked, wordsOf } from "./words.js";
+import { excerpt, holdsPhrases, marked, queryOf } from "./words.js";
 
 /** @typedef {import("./lists.js").Place} Place */
 /** @typedef {import("./shelf.js").Shelf} Shelf */
@@ -46,22 +46,35 @@ export class Searching {
     return adding;
   }
 
-  /** @param {string} text @returns {string[]} what is searched for: folded words */
-  words(text) {
-    return wordsOf(this._shelf.model.fold(text));
+  /** @param {string} text as it was typed @returns {import("./words.js").Query} */
+  query(text) {
+    return queryOf(text, this._shelf.model.fold);
   }
 
   /**
-   * @param {readonly string[]} words folded
+   * @param {import("./words.js").Query} query
    * @param {readonly Table[]} tables those that are not in the index yet have no hits
-   * @returns {Place[]} rows that have all words, table by table
+   * @returns {Promise<Place[]>} rows that have all words and phrases, table by table
    */
-  find(words, tables) {
-    return tables.flatMap((table) => {
+  async find({ words, phrases }, tables) {
+    const places = tables.flatMap((table) => {
       const range = this._ranges.get(table.name);
       if (range === undefined) return [];
       return this._index.find(words, range.from, range.to).map((row) => ({ table, index: row - range.from }));
     });
+    return phrases.length === 0 ? places : this._withPhrases(places, phrases);
+  }
+
+  /** The index knows no order of words: what may hit is read. @param {Place[]} places @param {string[][]} phrases */
+  async _withPhrases(places, phrases) {
+    const { fold, searchText } = this._shelf.model;
+    const kept = [];
+    for (const [number, place] of places.entries()) {
+      const row = JSON.parse(await place.table.rows.text(place.index));
+      if (holdsPhrases(fold(searchText(place.table.name, row)), phrases)) kept.push(place);
+      if (number % SLICE === SLICE - 1) await pause();
+    }
+    return kept;
   }
 
   /**

@@ -19,6 +19,8 @@ export class Shelf {
     this._tables = new Map();
     /** @type {Map<string, Table>} those that are there */
     this._read = new Map();
+    /** @type {Map<string, Table>} those that are being read */
+    this._growing = new Map();
     /** @type {Promise<void> | null} */
     this._joining = null;
     /** @type {Map<string, string[]>} id of a row → ids of the tags that other rows tie to it */
@@ -31,13 +33,21 @@ export class Shelf {
   table(name, read) {
     let table = this._tables.get(name);
     if (table === undefined) {
-      table = Table.read(this.archive, name, this.model, this._budget, read).then((found) => {
-        this._read.set(name, found);
-        return found;
+      const growing = Table.empty(this.archive, name, this.model, this._budget);
+      this._growing.set(name, growing);
+      table = growing.fill(this.archive, this.model, read).then(() => {
+        this._growing.delete(name);
+        this._read.set(name, growing);
+        return growing;
       });
       this._tables.set(name, table);
     }
     return table;
+  }
+
+  /** @param {readonly string[]} names @returns {Table[]} what was read of some tables by now */
+  partly(names) {
+    return names.flatMap((name) => this._read.get(name) ?? this._growing.get(name) ?? []);
   }
 
   /** @param {readonly string[]} names @param {(bytes: number) => void} [read] @returns {Promise<Table[]>} those that the archive has */

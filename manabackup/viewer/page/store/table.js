@@ -35,29 +35,36 @@ export class Table {
    * @param {string} name
    * @param {Model} model
    * @param {import("./linetext.js").TextBudget} budget
-   * @param {(bytes: number) => void} [read] is told how many more bytes were read
-   * @returns {Promise<Table>}
+   * @returns {Table} without a row yet
    */
-  static async read(archive, name, model, budget, read = () => {}) {
+  static empty(archive, name, model, budget) {
     const entry = entryOf("data", name);
     const metaEntry = entryOf("meta", name);
     const metas = archive.has("meta", name) ? new LineText(() => archive.chunks(metaEntry), budget) : null;
-    const table = new Table(name, model.appOf(name), new LineText(() => archive.chunks(entry), budget), metas);
-    for await (const block of rowBlocks(archive, name)) {
-      table.rows.add(block);
+    return new Table(name, model.appOf(name), new LineText(() => archive.chunks(entry), budget), metas);
+  }
+
+  /**
+   * Read it to its end. On the way there the table has the rows that were read, and nothing is known of the others.
+   * @param {Archive} archive
+   * @param {Model} model
+   * @param {(bytes: number) => void} [read] is told how many more bytes were read
+   */
+  async fill(archive, model, read = () => {}) {
+    for await (const block of rowBlocks(archive, this.name)) {
+      this.rows.add(block);
       for (const { value } of block.lines) {
-        table._places.set(value.id, table.ids.length);
-        table.ids.push(value.id);
-        const description = model.describe(name, value);
+        this._places.set(value.id, this.ids.length);
+        const description = model.describe(this.name, value);
         description.title = owned(description.title);
         description.line = owned(description.line);
-        table.descriptions.push(description);
-        table.written.push(earliest(fieldMeta(value)));
+        this.descriptions.push(description);
+        this.written.push(earliest(fieldMeta(value)));
+        this.ids.push(value.id);
       }
       read(block.bytes.length);
     }
-    if (metas !== null) await table._readMetas(archive, metaEntry, metas, read);
-    return table;
+    if (this._metas !== null) await this._readMetas(archive, entryOf("meta", this.name), this._metas, read);
   }
 
   get count() {

@@ -103,6 +103,8 @@
  * @property {boolean} [descending] default true for `date`, else false
  * @property {Filters} [filters]
  * @property {string} [words] as in `search`
+ * @property {number} [patience] milliseconds: when the tables take longer to read, the list has what was read by then,
+ *   and is not `complete`. Ask again without it for the whole
  */
 
 /**

@@ -12,6 +12,29 @@ export function wordsOf(text) {
   return found.some((word) => word.length > LONGEST) ? found.flatMap(pieces) : found;
 }
 
+/**
+ * What is searched for.
+ * @typedef {object} Query
+ * @property {string[]} words folded; a row has all of them, each anywhere within a word
+ * @property {string[][]} phrases folded words that follow each other; they stand among `words`, too
+ */
+
+/** In the quotation marks of several languages. */
+const QUOTED = /"([^"]*)"|„([^“”"]*)[“”"]|“([^”]*)”|«([^»]*)»|»([^«]*)«/g;
+
+/** @param {string} text as it was typed @param {(text: string) => string} fold @returns {Query} */
+export function queryOf(text, fold) {
+  const phrases = [...text.matchAll(QUOTED)].map((match) => wordsOf(fold(match.slice(1).find((part) => part) ?? "")));
+  return { words: wordsOf(fold(text)), phrases: phrases.filter((phrase) => phrase.length > 1) };
+}
+
+/** @param {string} folded @param {readonly string[][]} phrases @returns {boolean} whether a text holds all phrases */
+export function holdsPhrases(folded, phrases) {
+  const words = ` ${wordsOf(folded).join(" ")}`;
+  // The first and the last word may be part of a longer one, as words are that are searched for alone.
+  return phrases.every((phrase) => words.includes(phrase.join(" ")));
+}
+
 /** @param {string} word @returns {string[]} */
 function pieces(word) {
   const parts = [];
