@@ -70,6 +70,7 @@ class Viewer {
     this.opening = new AbortController();
     this.idle = new Idle(() => this.close(this.words.say("forgottenIdle")));
     this.root = el("div", { id: "app" });
+    document.getElementById("waiting")?.remove();
     document.body.append(this.root);
     document.documentElement.lang = this.words.language;
     history.scrollRestoration = "manual";

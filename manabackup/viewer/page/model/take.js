@@ -14,7 +14,7 @@ import { parseExact } from "../reader/json.js";
 import { readRow } from "./fields.js";
 import { membersOf, without } from "./members.js";
 import { plainText } from "./texts.js";
-import { isObject, textOf, texts } from "./values.js";
+import { isObject, texts } from "./values.js";
 
 /**
  * @param {Tables} tables

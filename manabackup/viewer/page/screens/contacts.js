@@ -17,11 +17,11 @@ const PART = 120;
 
 /**
  * @param {App} app
- * @param {Route} route
+ * @param {Route} _route
  * @param {AbortSignal} signal
  * @returns {Promise<Screen>}
  */
-export async function contactsScreen(app, route, signal) {
+export async function contactsScreen(app, _route, signal) {
   const { words, store } = app;
   const list = await store.list(["contacts"], { sort: "title" });
   signal.addEventListener("abort", () => list.release(), { once: true });

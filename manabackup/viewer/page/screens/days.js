@@ -16,6 +16,8 @@ import { textNode } from "./richtext.js";
 import { appLabel, heading, link } from "./screen.js";
 
 const PART = 40;
+/** Milliseconds until what was read so far is shown. */
+const PATIENCE = 700;
 
 /**
  * @param {App} app
@@ -30,21 +32,25 @@ export async function daysScreen(app, route, signal) {
   const year = route.chosen?.year ?? "";
   const descending = route.chosen?.sort !== "dateUp";
   const filters = year === "" ? {} : { from: year, to: year };
-  const [facets, list, remembered] = await Promise.all([
-    store.facets([table]),
-    store.list([table], { sort: "date", descending, filters }),
-    store.onThisDay([table], dayText(wallClock(Date.now())).slice(5)),
-  ]);
+  const list = await store.list([table], { sort: "date", descending, filters, patience: PATIENCE });
   signal.addEventListener("abort", () => list.release(), { once: true });
+  const today = dayText(wallClock(Date.now())).slice(5);
+  const beside = Promise.all([store.facets([table]), store.onThisDay([table], today)]);
+  const [facets, remembered] = list.complete ? await beside : [null, []];
+  if (!list.complete)
+    void beside.then(
+      () => signal.aborted || app.replace(route),
+      () => {},
+    );
   const days = new Days(app, list);
   await days.more(PART);
   const node = el(
     "div",
     {},
     heading(appLabel(app, id), viewTabs(app, id, "days")),
-    toolbar(app, route, facets, days),
-    year === "" ? onThisDay(app, remembered) : null,
-    list.total > 0 ? days.node : el("p", { class: "sheet quiet" }, words.say("nothing")),
+    facets ? toolbar(app, route, facets, days) : el("progress", { "aria-label": words.say("progressReading") }),
+    facets && year === "" ? onThisDay(app, remembered) : null,
+    list.total > 0 ? days.node : el("p", { class: "sheet quiet" }, words.say(facets ? "nothing" : "loading")),
   );
   return { title: appLabel(app, id), node };
 }

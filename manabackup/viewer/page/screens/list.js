@@ -14,6 +14,9 @@ import { appLabel, heading, link, mainTablesOf, rowsOf, tableLabel, tablesOf } f
 import { takeNode } from "./taking.js";
 import { makeList } from "./virtual.js";
 
+/** Milliseconds until what was read so far is shown. */
+const PATIENCE = 700;
+
 /**
  * @param {App} app
  * @param {Route} route
@@ -24,36 +27,55 @@ export async function listScreen(app, route, signal) {
   const { words, store } = app;
   const id = route.app ?? "";
   const tables = route.table ? [route.table] : mainTablesOf(app, id);
-  const chosen = route.chosen ?? {};
-  const [facets, list] = await Promise.all([facetsOf(app, tables), store.list(tables, optionsOf(chosen))]);
+  const options = optionsOf(route.chosen ?? {});
+  const list = await store.list(tables, { ...options, patience: PATIENCE });
   signal.addEventListener("abort", () => list.release(), { once: true });
+  const facets = list.complete ? await facetsOf(app, tables) : null;
+  if (!facets)
+    void facetsOf(app, tables).then(
+      () => signal.aborted || app.replace(route),
+      () => {},
+    );
   const made = await makeList({
     total: list.total,
     items: (from, count) => list.items(from, count),
     render: (item, place) => itemLink(app, item, { around: { list, place }, withTable: tables.length > 1 }),
     label: appLabel(app, id),
   });
-  const count =
-    list.total === facets.rows
-      ? words.say("rows", { count: list.total })
-      : words.say("of", { part: list.total, whole: words.say("rows", { count: facets.rows }) });
   const node = el(
     "div",
     {},
     heading(appLabel(app, id), viewTabs(app, id, "list")),
     tableTabs(app, route),
-    toolbar(app, route, facets),
+    facets ? toolbar(app, route, facets) : null,
     el(
       "div",
       { class: "heading" },
-      el("p", { class: "quiet", role: "status" }, count),
-      takeNode(app, list, { name: id, word: "takeList" }),
+      el("p", { class: "quiet", role: "status" }, countText(app, list.total, facets)),
+      facets
+        ? takeNode(app, list, { name: id, word: "takeList" })
+        : el("progress", { "aria-label": words.say("progressReading") }),
     ),
-    list.total > 0
-      ? made.node
-      : el("p", { class: "sheet quiet" }, words.say(facets.rows > 0 ? "filterNone" : "nothing")),
+    list.total > 0 ? made.node : el("p", { class: "sheet quiet" }, words.say(emptyWord(facets))),
   );
   return { title: appLabel(app, id), node, shown: made.shown };
+}
+
+/**
+ * @param {App} app
+ * @param {number} total
+ * @param {Facets | null} facets
+ */
+function countText({ words }, total, facets) {
+  if (!facets) return `${words.say("progressReading")} …`;
+  const whole = words.say("rows", { count: facets.rows });
+  return total === facets.rows ? whole : words.say("of", { part: total, whole });
+}
+
+/** @param {Facets | null} facets */
+function emptyWord(facets) {
+  if (!facets) return "loading";
+  return facets.rows > 0 ? "filterNone" : "nothing";
 }
 
 /**
