@@ -7,6 +7,7 @@ English. Everything is made from fixed words and a fixed day: the same rows ever
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -660,4 +661,6 @@ def lines(rows: list[Row]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _text(value: Row) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    """As ``mana-v2.md`` writes rows: halves of characters escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text).encode()

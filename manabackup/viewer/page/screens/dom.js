@@ -88,5 +88,5 @@ export function picker(label, id, options, chosen, onchange) {
     { id, onchange: (event) => onchange(event.target.value) },
     options.map((option) => el("option", { value: option.value, selected: option.value === chosen }, option.label)),
   );
-  return el("label", { class: "pick", for: id }, el("span", {}, label), select);
+  return el("div", { class: "pick" }, el("label", { for: id }, label), select);
 }

@@ -190,7 +190,7 @@ function toolbar(app, route, facets) {
   return el(
     "div",
     { class: "toolbar no-print", role: "group", "aria-label": words.say("filter") },
-    el("label", { class: "pick", for: "filter-words" }, el("span", {}, words.say("filterWords")), search),
+    el("div", { class: "pick" }, el("label", { for: "filter-words" }, words.say("filterWords")), search),
     picker(words.say("listSort"), "filter-sort", sorts, chosen.sort ?? "dateDown", choose("sort")),
     facets.tags.length > 0
       ? picker(
