@@ -85,7 +85,7 @@ def test_what_no_page_would_open_is_put_into_none(desk: CommandLine, tmp_path: P
     assert desk("view").code == 2
 
 
-def test_any_byte_that_is_altered_in_a_pages_code_is_found(desk: CommandLine, tmp_path: Path) -> None:
+def test_A7_any_byte_that_is_altered_in_a_pages_code_is_found(desk: CommandLine, tmp_path: Path) -> None:
     assert desk("view", str(tmp_path / "sealed.mana")).code == 0
     page = tmp_path / "sealed.html"
     whole = page.read_bytes()

@@ -125,7 +125,7 @@ def test_the_three_ways_of_wrong_are_told_apart(
     assert len(answer["asked"]) == times_asked, "damage is told before anybody is asked for a passphrase"
 
 
-def test_nothing_leaves_and_nothing_runs_but_the_page(tab: Tab, tmp_path: Path, archives: dict[str, Path]) -> None:
+def test_A7_nothing_leaves_and_nothing_runs_but_the_page(tab: Tab, tmp_path: Path, archives: dict[str, Path]) -> None:
     tab.requests.clear()
     tab.errors.clear()
     carrying(tab, tmp_path, archives["plain"])
