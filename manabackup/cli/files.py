@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import OutputError, UsageError
-from ..host.output import AtomicFile, check_place
+from ..host.output import AtomicFile
+from ..host.output import check_place as check_place
 from ..host.output import working_folder_is_gone as working_folder_is_gone
 from ..host.output import writing_to as writing_to
 from ..host.standard_output import StandardOutput

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..archive.destination import Target
 from ..errors import UsageError
-from ..host.output import check_place
 from ..limits import MIB
 from ..operations.archives.view import INLINE_LIMIT, ViewResult, fits
 from ..operations.archives.view import view as write_page
-from .files import archive_argument, archive_target, force_option, note_written
+from .files import archive_argument, archive_target, check_place, force_option, note_written
 from .frame import command
 from .run import Run
+
+if TYPE_CHECKING:
+    from ..archive.destination import Target
 
 
 @command("view")

@@ -15,11 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pybase64
 
 from .. import __version__
 from ..model.registry import formats_folder
+from ..text import jsontext
 from .scripts import bundle
 
 ABOUT = b'<script type="application/json" id="about">'
@@ -93,7 +93,7 @@ class Page:
 def about(digest: str, version: str, name: str | None) -> bytes:
     """The stretch of a page that says what it is, for whoever makes one and whoever checks one."""
     archive: dict[str, Any] | None = None if name is None else {"name": name}
-    return _inert(orjson.dumps({"version": version, "digest": digest, "archive": archive})).encode()
+    return _inert(jsontext.dumps({"version": version, "digest": digest, "archive": archive})).encode()
 
 
 def base64_lines(data: bytes) -> Iterator[bytes]:
@@ -129,4 +129,4 @@ def sources() -> dict[str, str]:
 
 def modules() -> bytes:
     """The description of Mana's tables, as pages have it."""
-    return orjson.dumps(orjson.loads((formats_folder() / "modules.json").read_bytes()))
+    return (formats_folder() / "modules.json").read_bytes()

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import orjson
 import pybase64
 
 from .. import __version__
-from ..crypto.seal import Source
-from ..errors import DamagedArchiveError
+from ..crypto.seal import ByteSource
+from ..errors import DamagedArchiveError, JSONTextError
+from ..text import jsontext
 from .page import ABOUT, ARCHIVE, END, LINE_BYTES, about, code
 
 _LARGEST_CODE = 16 << 20
@@ -40,12 +40,12 @@ class PageFile:
     """What it carries; None: it takes a file that somebody chooses."""
 
 
-def looks_like_page(source: Source) -> bool:
+def looks_like_page(source: ByteSource) -> bool:
     """Whether a file is a page, or means to be one, rather than an archive."""
     return source.read_at(0, len(_DOCTYPE)).lower() == _DOCTYPE
 
 
-def read_page(source: Source) -> PageFile:
+def read_page(source: ByteSource) -> PageFile:
     """Take a page apart; ``source`` must stay open while its archive is read.
 
     Raises :class:`DamagedArchiveError` for what cannot be taken apart: it is no page, or cut off, or what should do
@@ -69,14 +69,14 @@ def read_page(source: Source) -> PageFile:
 def known_pages() -> dict[str, str]:
     """Digest → version, of the pages of all released versions and of this one."""
     text = resources.files("manabackup.viewer").joinpath("released.json").read_bytes()
-    released: dict[str, str] = orjson.loads(text)["pages"]
+    released: dict[str, str] = jsontext.parse(text)["pages"]
     return {**released, code().digest(): __version__}
 
 
 class PageArchive:
-    """The archive in a page, decoded where it is read (a :class:`~manabackup.crypto.seal.Source`)."""
+    """The archive in a page, decoded where it is read (a :class:`~manabackup.crypto.seal.ByteSource`)."""
 
-    def __init__(self, source: Source, start: int, end: int) -> None:
+    def __init__(self, source: ByteSource, start: int, end: int) -> None:
         self._source = source
         self._start = start
         last = (end - start - 1) // _LINE_WITH_END
@@ -101,7 +101,7 @@ class PageArchive:
         return text.partition(b"<")[0]
 
 
-def _head(source: Source) -> bytes:
+def _head(source: ByteSource) -> bytes:
     """Everything before the archive."""
     beginning = source.read_at(0, _LARGEST_CODE)
     about_at = beginning.find(ABOUT)
@@ -111,7 +111,7 @@ def _head(source: Source) -> bytes:
     return beginning[: at + len(ARCHIVE)]
 
 
-def _end_of_archive(source: Source, start: int) -> int:
+def _end_of_archive(source: ByteSource, start: int) -> int:
     for at in range(start, source.size, _PIECE):
         other = _NOT_BASE64.search(source.read_at(at, _PIECE))
         if other is not None:
@@ -125,11 +125,11 @@ def _end_of_archive(source: Source, start: int) -> int:
 def _is_as_written(stated: bytes, digest: str, version: str) -> bool:
     """Whether what a page says of itself is what its version would have written for an archive of that name."""
     try:
-        said: Any = orjson.loads(stated)
+        said: Any = jsontext.parse(stated)
         archive = said["archive"]
         name = None if archive is None else archive["name"]
         return (name is None or type(name) is str) and about(digest, version, name) == stated
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, KeyError, TypeError):
+    except (JSONTextError, KeyError, TypeError):
         return False
 
 

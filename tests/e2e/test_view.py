@@ -10,14 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manabackup.archive.sources import BytesSource
-from manabackup.crypto.seal import Source
+from manabackup.crypto.seal import ByteSource
 from manabackup.viewer.page import LINE_BYTES, Page, code
 from manabackup.viewer.pagefile import PageArchive, read_page
-from tests.cli.processes import CommandLine
-from tests.formats import schemas
+from tests.support import schemas
+from tests.support.homes import PASSPHRASE, Computer
+from tests.support.processes import CommandLine
 from tests.viewer import example
-
-from .homes import PASSPHRASE, Computer
 
 V1 = Path(__file__).parents[2] / "fixtures" / "v1" / "life.mana"
 
@@ -130,7 +129,7 @@ def test_an_export_writes_its_page_beside_it(pulled: Computer) -> None:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_any_stretch_of_what_a_page_carries_can_be_read(content: bytes, data: st.DataObject) -> None:
     page = b"".join(Page("a.mana").parts([content]))
-    source: Source = BytesSource(page)
+    source: ByteSource = BytesSource(page)
     found = read_page(source)
     assert found.digest == code().digest()
     if not content:

@@ -10,7 +10,7 @@ from manabackup.errors import DamagedArchiveError, WrongPassphraseError
 from manabackup.operations.archives.verify import verify
 from manabackup.text import jsontext
 from tests.archive.test_vectors import CASES, STRICTER
-from tests.formats.archives import PASSPHRASE, write_export
+from tests.support.exports import PASSPHRASE, write_export
 from tests.viewer import example
 from tests.viewer.reading import HOSTILE, RELEASED, VECTORS, Given, differing, hostile_cases, needs_node, read
 

@@ -98,8 +98,8 @@ def verify(
     """Check everything that can be checked. Damage is reported, not raised.
 
     In an archive that was encrypted for an account every private field must be ciphertext, and must open with
-    ``cipher`` where that is given. ``progress`` is told of :attr:`Step.VERIFY`. ``source`` is read in place of the file:
-    an archive that lies inside of another one.
+    ``cipher`` where that is given. ``progress`` is told of :attr:`Step.VERIFY`. ``source`` is read in place of the
+    file: an archive that lies inside of another one.
 
     Raises :class:`WrongPassphraseError`, :class:`WrongKeyError` and :class:`NotFoundError`.
     """

@@ -19,6 +19,7 @@ from ...limits import DEFAULT_LIMITS, MIB, Limits
 from ...rows.problem import Problem
 from ...viewer.page import LINE_BYTES, Page, code
 from ...viewer.pagefile import PageFile, looks_like_page, read_page
+from ..progress import Watch
 from .verify import VerifyReport, verify
 
 INLINE_LIMIT = 64 * MIB
@@ -127,7 +128,7 @@ def verify_page(
     limits: Limits = DEFAULT_LIMITS,
     allow_weak_kdf: bool = False,
     cipher: FieldCipher | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Watch | None = None,
 ) -> PageReport:
     """Check a page's code against those that manabackup writes, and the archive inside as :func:`verify` does.
 
