@@ -42,6 +42,7 @@ COMMANDS: Final = (
             ("verify", "archives", "check archives from the first byte to the last"),
             ("cat", "archives", "print the rows of a table"),
             ("view", "view", "make a page that opens an archive by itself, in a browser"),
+            ("report", "report", "report whether an archive is whole and how much is in it, without its content"),
             ("seal", "archives", "put an archive under a passphrase"),
             ("unseal", "archives", "take an archive out of its seal"),
             ("convert", "convert", "make an archive of version 1 one of the present version"),
