@@ -182,7 +182,7 @@ test("odd rows stay what they are: names of prototypes, numbers beyond doubles, 
   assert.ok(Object.hasOwn(proto.row, "__proto__"));
   assert.equal({}.polluted, undefined);
   const numbers = (await view("numbers")).row;
-  if (numbers.big instanceof NumberText) assert.equal(String(numbers.big), "9007199254740993"); // engines that show texts
+  assert.deepEqual([String(numbers.big), String(numbers.huge)], ["9007199254740993", "1e400"]);
   assert.match((await view("numbers")).raw, /"big":9007199254740993,"huge":1e400/);
   assert.equal((await view("deep")).raw.length > 20_000, true);
   assert.equal((await view("long")).row.content.length, 10_000_000);
@@ -225,14 +225,13 @@ test("texts are ordered by code point, not by UTF-16", () => {
 });
 
 test("numbers that JavaScript holds are numbers, and the others keep their text", () => {
-  const supported = JSON.parse("1e400", (_, value, context) => context?.source ?? value) === "1e400";
   for (const text of ["0", "1.50", "1e21", "0.1", "123456789012345680000", "1E5", "-1.25e-7"]) {
     assert.equal(typeof parseExact(`[${text}]`)[0], "number", text);
   }
   for (const text of ["9007199254740993", "1e400", "-0", "0.1000000000000000055511151231257827"]) {
     const [value] = parseExact(`[${text}]`);
-    assert.equal(value instanceof NumberText ? value.text : text, text);
-    assert.equal(value instanceof NumberText, supported, text);
+    assert.ok(value instanceof NumberText, text);
+    assert.equal(value.text, text);
   }
 });
 
