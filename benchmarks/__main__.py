@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .cases import compare, export, pull, seal, stages, startup, verify
+from .cases import compare, export, pull, seal, stages, startup, verify, viewer
 from .measure import BrokenOutputError
 from .report import Line, print_lines
 from .setting import Setting
@@ -22,6 +22,7 @@ CASES: dict[str, Callable[[Setting], list[Line]]] = {
     "pull": pull.measure,
     "startup": startup.measure,
     "stages": stages.measure,
+    "viewer": viewer.measure,
 }
 """By the name that the command line takes, in the table's order."""
 _FULL_ONLY = frozenset({"many"})
