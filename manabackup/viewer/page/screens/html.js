@@ -49,12 +49,27 @@ const STAYS = new Map(
   ]),
 );
 
-/** What goes with all that is in it. */
-const GOES = new Set(
-  "script style template noscript iframe frame frameset object embed applet svg math canvas video audio source track form input button select textarea option head title meta link base map area dialog slot portal".split(
-    " ",
-  ),
-);
+/** What goes with all that is in it: it says nothing to a reader. */
+const GOES = new Set([
+  "script",
+  "style",
+  "template",
+  "head",
+  "title",
+  "meta",
+  "link",
+  "base",
+  "map",
+  "area",
+  "track",
+  "source",
+  "input",
+  "select",
+  "textarea",
+]);
+
+/** What is named where it stood, because it cannot be shown. */
+const NAMED = new Set(["svg", "canvas", "iframe", "frame", "object", "embed", "applet", "video", "audio", "portal"]);
 
 const DEEPEST = 200;
 const MOST = 50_000;
@@ -113,7 +128,11 @@ function children(state, parent, depth) {
  */
 function element(state, source, depth) {
   const tag = source.localName;
-  if (GOES.has(tag) || source.namespaceURI !== "http://www.w3.org/1999/xhtml") return [];
+  if (GOES.has(tag)) return [];
+  if (NAMED.has(tag))
+    return [el("span", { class: "quiet" }, `[${state.words.say(tag === "svg" ? "picture" : "embedded")}]`)];
+  if (source.namespaceURI !== "http://www.w3.org/1999/xhtml")
+    return [document.createTextNode(source.textContent ?? "")];
   if (tag === "img") return [picture(state.words, source)];
   if (depth > DEEPEST) return [document.createTextNode(source.textContent ?? "")];
   const inside = children(state, source, depth + 1);

@@ -14,7 +14,8 @@ import { sanitised } from "./html.js";
 import { Outline } from "./outline.js";
 import { outward } from "./outward.js";
 
-const LONGEST = 100_000;
+/** Characters that are shown at once. */
+export const LONGEST = 100_000;
 
 /**
  * @param {Words} words

@@ -13,7 +13,7 @@ import { threadNode, threadOf } from "./conversation.js";
 import { factsNode } from "./facts.js";
 import { historyNode } from "./history.js";
 import { flagsOf, titleOf, whenOf } from "./items.js";
-import { textNode } from "./richtext.js";
+import { LONGEST, textNode } from "./richtext.js";
 import { appLabel, heading, link, tableLabel } from "./screen.js";
 import { homeOf } from "./homes.js";
 import { takeNode } from "./taking.js";
@@ -133,7 +133,7 @@ function behind(app, view, ties) {
       { class: "sheet reading" },
       el("summary", {}, words.say("rowRaw")),
       el("p", { class: "quiet small" }, words.say(shownRaw === view.raw ? "rowRawIntro" : "rowRawSecrets")),
-      el("pre", { class: "raw", tabindex: 0 }, pretty(shownRaw)),
+      rawNode(app, pretty(shownRaw)),
     ),
     el(
       "div",
@@ -146,6 +146,25 @@ function behind(app, view, ties) {
       ),
     ),
   ];
+}
+
+/**
+ * A browser takes minutes to lay out ten megabytes: all of it is shown to those who ask.
+ *
+ * @param {App} app
+ * @param {string} text
+ */
+function rawNode({ words }, text) {
+  const node = el("pre", { class: "raw", tabindex: 0 }, text.slice(0, LONGEST));
+  if (text.length <= LONGEST) return [node];
+  const said = el("p", { class: "notice" }, words.say("rowLong", { count: text.length, shown: LONGEST }), " ");
+  said.append(
+    button(words.say("showAll"), () => {
+      node.replaceChildren(text);
+      said.remove();
+    }),
+  );
+  return [said, node];
 }
 
 /**

@@ -218,6 +218,7 @@ export const DE = Object.freeze({
   actorSystem: "Mana",
   previous: "Voriger",
   next: "Nächster",
+  embedded: "Eingebettetes, das nicht gezeigt wird",
   picture: "Bild",
   linkAway: "führt auf eine andere Website",
   quoteOnlyId: "Die Worte dieses Zitats sind in die App eingebaut und stehen in keinem Archiv.",

@@ -202,6 +202,7 @@ export const EN = Object.freeze({
   actorSystem: "Mana",
   previous: "Previous",
   next: "Next",
+  embedded: "Embedded content, which is not shown",
   picture: "Picture",
   linkAway: "opens another site",
   quoteOnlyId: "The words of this quote are built into the app and stand in no archive.",
