@@ -35,6 +35,7 @@ export const UNAUTHENTICATED = "not sealed: its checksums find damage, not someb
  * @typedef {object} VerifyOptions
  * @property {(table: string) => readonly string[]} [privateFields] the registry's encrypted fields of a table
  * @property {(done: number, total: number) => void} [onProgress] uncompressed bytes
+ * @property {() => Promise<void> | void} [turn] is waited for now and then: more urgent work may come first
  * @property {AbortSignal} [signal]
  */
 
@@ -48,7 +49,10 @@ export async function verify(archive, options = {}) {
 class Verification {
   /** @param {Archive} archive @param {VerifyOptions} options */
   constructor(archive, options) {
-    this._archive = new Hashed(archive, (bytes) => this._read(bytes));
+    this._archive = new Hashed(archive, async (bytes) => {
+      this._read(bytes);
+      await options.turn?.();
+    });
     this._source = archive;
     this._options = options;
     /** @type {ProblemData[]} */
@@ -179,7 +183,7 @@ class Verification {
 
 /** An archive whose entries are hashed on their way, and compared with SHA256SUMS at their ends. */
 class Hashed {
-  /** @param {Archive} archive @param {(bytes: number) => void} told */
+  /** @param {Archive} archive @param {(bytes: number) => Promise<void>} told */
   constructor(archive, told) {
     this._archive = archive;
     this._told = told;
@@ -199,7 +203,7 @@ class Hashed {
     const hash = runningSha256(this._archive.container.entries.get(name)?.size ?? 0);
     for await (const chunk of this._archive.chunks(name)) {
       hash.update(chunk);
-      this._told(chunk.length);
+      await this._told(chunk.length);
       yield chunk;
     }
     const digest = await hash.digest();

@@ -10,6 +10,7 @@ import { TextBudget } from "./linetext.js";
 import { activityOf, byMoment, everyRow, facetsOf, listed } from "./lists.js";
 import { Searching } from "./searching.js";
 import { Shelf } from "./shelf.js";
+import { Turns } from "./turns.js";
 
 /** @typedef {import("./lists.js").Place} Place */
 /** @typedef {import("./types.js").Item} Item */
@@ -41,6 +42,7 @@ export class Engine {
     this._nextList = 1;
     /** @type {Promise<void> | null} */
     this._indexing = null;
+    this._turns = new Turns();
   }
 
   /**
@@ -68,7 +70,8 @@ export class Engine {
   /** @param {object} _ @param {OnProgress} onProgress @returns {Promise<import("./types.js").VerifyResult>} */
   async verify(_, onProgress) {
     const told = (/** @type {number} */ done, /** @type {number} */ total) => onProgress({ done, total, what: "verifying" });
-    return verify(this._open.archive, { privateFields: this._model.privateFields, onProgress: told });
+    const turn = () => this._turns.background();
+    return verify(this._open.archive, { privateFields: this._model.privateFields, onProgress: told, turn });
   }
 
   /**
@@ -78,7 +81,7 @@ export class Engine {
    */
   async list({ tables, options }, onProgress) {
     const shelf = this._open;
-    const reading = shelf.tables(tables, this._reading(tables, onProgress));
+    const reading = this._turns.foreground(shelf.tables(tables, this._reading(tables, onProgress)));
     if (options.patience !== undefined && !(await settles(reading, options.patience))) {
       return this._listed(everyRow(shelf.partly(tables)), { ...options, words: "" }, false);
     }
@@ -135,7 +138,7 @@ export class Engine {
   /** @param {{table: string, row: string | number}} asked */
   async row({ table: name, row }) {
     const shelf = this._open;
-    const [table] = await shelf.tables([name]);
+    const [table] = await this._turns.foreground(shelf.tables([name]));
     if (table === undefined) return null;
     const index = typeof row === "number" ? row : table.place(row);
     if (!(index >= 0 && index < table.count)) return null;
@@ -223,7 +226,8 @@ export class Engine {
   async _buildIndex(onProgress) {
     const { archive } = this._open;
     const read = this._progress("indexing", archive.tables.reduce((sum, table) => sum + this._open.bytes(table), 0), onProgress);
-    for (const table of archive.tables) await this._search.add(table, read);
+    const turn = () => this._turns.background();
+    for (const table of archive.tables) await this._search.add(table, read, turn);
   }
 
   /** @param {import("./table.js").Table} table @param {number} index */

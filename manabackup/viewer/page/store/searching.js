@@ -34,12 +34,13 @@ export class Searching {
    * Take a table into the index; one after the other.
    * @param {string} name
    * @param {(bytes: number) => void} [read] is told how many more bytes were read
+   * @param {() => Promise<void> | void} [turn] is waited for now and then: more urgent work may come first
    * @returns {Promise<void>}
    */
-  add(name, read = () => {}) {
+  add(name, read = () => {}, turn = () => {}) {
     let adding = this._adding.get(name);
     if (adding === undefined) {
-      adding = this._last.then(() => this._add(name, read));
+      adding = this._last.then(() => this._add(name, read, turn));
       this._adding.set(name, adding);
       this._last = adding.catch(() => {});
     }
@@ -106,8 +107,8 @@ export class Searching {
     };
   }
 
-  /** @param {string} name @param {(bytes: number) => void} read */
-  async _add(name, read) {
+  /** @param {string} name @param {(bytes: number) => void} read @param {() => Promise<void> | void} turn */
+  async _add(name, read, turn) {
     const { fold, searchText } = this._shelf.model;
     const table = await this._shelf.table(name);
     const from = this._index.rows;
@@ -120,6 +121,7 @@ export class Searching {
         read(bytes);
         bytes = 0;
         await pause();
+        await turn();
       }
     }
     read(bytes);
