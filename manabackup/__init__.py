@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .archive.manifest import Manifest
     from .archive.reader import Archive, Row, open_archive
     from .archive.writer import Seal, Written
+    from .conversion.options import ConvertOptions
     from .crypto.fields import FieldCipher
     from .crypto.keys import parse_master_key
     from .limits import DEFAULT_LIMITS, Limits
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from .operations.account.settings import AUTH_URL, SYNC_URL
     from .operations.account.source import Source
     from .operations.archives.convert import convert
+    from .operations.archives.from_database import Returned, from_database
     from .operations.archives.inspect import Info, info
+    from .operations.archives.readable import Converted, convert_to
     from .operations.archives.reseal import seal, unseal
     from .operations.archives.verify import Problem, VerifyReport, verify
     from .operations.audit.auditing import Audit, audit
@@ -58,6 +61,7 @@ _HOMES = {
     ".archive.manifest": ("Manifest",),
     ".archive.reader": ("Archive", "Row", "open_archive"),
     ".archive.writer": ("Seal", "Written"),
+    ".conversion.options": ("ConvertOptions",),
     ".crypto.fields": ("FieldCipher",),
     ".crypto.keys": ("parse_master_key",),
     ".limits": ("DEFAULT_LIMITS", "Limits"),
@@ -79,6 +83,8 @@ _HOMES = {
     ".operations.compare.live": ("diff_live",),
     ".operations.compare.roundtrip": ("RoundtripResult", "roundtrip"),
     ".operations.export": ("ExportResult", "Selection", "export"),
+    ".operations.archives.from_database": ("Returned", "from_database"),
+    ".operations.archives.readable": ("Converted", "convert_to"),
     ".operations.progress": ("Progress", "Step"),
     ".operations.pull": ("PullResult",),
     ".operations.pull.account": ("pull",),
@@ -109,6 +115,8 @@ __all__ = [
     "Audit",
     "CommandToken",
     "Connection",
+    "ConvertOptions",
+    "Converted",
     "Diff",
     "ExportResult",
     "FieldCipher",
@@ -128,6 +136,7 @@ __all__ = [
     "RestoreOrder",
     "RestorePlan",
     "RestoreResult",
+    "Returned",
     "RoundtripResult",
     "Row",
     "RowAction",
@@ -155,12 +164,14 @@ __all__ = [
     "audit",
     "connect",
     "convert",
+    "convert_to",
     "diff",
     "diff_live",
     "encrypt_in_place",
     "errors",
     "export",
     "export_source",
+    "from_database",
     "info",
     "open_archive",
     "parse_master_key",

@@ -45,7 +45,11 @@ COMMANDS: Final = (
             ("report", "report", "report whether an archive is whole and how much is in it, without its content"),
             ("seal", "archives", "put an archive under a passphrase"),
             ("unseal", "archives", "take an archive out of its seal"),
-            ("convert", "convert", "make an archive of version 1 one of the present version"),
+            (
+                "convert",
+                "convert",
+                "make tables, notes, a calendar, … of an archive, or of an older one a new one",
+            ),
             ("diff", "compare", "what differs between two archives, or an archive and the account"),
         ),
     ),

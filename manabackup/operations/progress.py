@@ -36,6 +36,8 @@ class Step(StrEnum):
     READ_AGAIN = "readAgain"
     """The account is read once more, and held against the plan."""
     ROUNDTRIP = "roundtrip"
+    CONVERT = "convert"
+    """Rows are written in another format."""
 
     @property
     def unit(self) -> str:
@@ -56,6 +58,7 @@ _UNITS = {
     Step.PUSH: "changes",
     Step.READ_AGAIN: "collections",
     Step.ROUNDTRIP: "steps",
+    Step.CONVERT: "rows",
 }
 
 

@@ -27,6 +27,7 @@ from ..model.registry import Table, load
 from ..model.spaces import SENTINEL
 from ..text.jsontext import JSON
 from .draft import Draft, Shape, microseconds, opaque_id, timestamp, uuid4
+from .lifelike import companions, lifelike_shapes
 from .lives import Change, Pen, Row, Writer, assistant, person
 from .plan import SAVED_ARTICLES, Generated, Plan, Truth
 from .prose import Prose
@@ -112,6 +113,7 @@ class _Account:
         self._plan = plan
         self._rng = rng = Random(plan.seed)  # noqa: S311 - test data, and the same for the same seed
         self._draft = Draft(rng, Prose(rng))
+        self._shapes = lifelike_shapes() if plan.lifelike else shapes()
         self._pen = Pen(self._draft, row_bytes=plan.row_bytes)
         self._truth = truth
         self._personal = personal_space
@@ -188,10 +190,10 @@ class _Account:
         for space in self._homes[:count]:
             self._advance(0)
             if table.name == "userContext":
-                row = Row(table, table.collection, "singleton", writer, shapes()[table.name], None)
+                row = Row(table, table.collection, "singleton", writer, self._shapes[table.name], None)
                 row.values = {**_EMPTY_CONTEXT, "userId": self._owner.user_id}
             else:
-                row = Row(table, table.collection, self._draft.id(), writer, shapes()[table.name], space)
+                row = Row(table, table.collection, self._draft.id(), writer, self._shapes[table.name], space)
                 row.values = {"content": ""}
             row.plain = set(row.values) & row.table.encrypted
             self._keep(row)
@@ -225,12 +227,14 @@ class _Account:
         if plan.oddities and author is self._owner and table.encrypted and rng.random() < 0.01:
             private = {"aiSummary"}
         row_id = self._new_id(table, space)
-        row = Row(table, collection, row_id, author, shapes()[table.name], space, private=private, older=older)
+        row = Row(table, collection, row_id, author, self._shapes[table.name], space, private=private, older=older)
         self._keep(row)
         if plan.oddities and author is self._owner and rng.random() < 0.004:
             yield from self._push(row, author, self._pen.delete(row, author))
         yield from self._push(row, author, self._pen.insert(row, scope, sealed=sealed))
         d.remember(table.name, row_id)
+        if plan.lifelike:
+            yield from self._accompany(row, scope, sealed=sealed)
         if space is not None and space.startswith(SENTINEL) and rng.random() < 0.6:
             yield from self._push(row, author, self._pen.reconcile(row, self._personal))
         if rng.random() < plan.edits / (1 + plan.edits):
@@ -238,9 +242,20 @@ class _Account:
         else:
             self._perhaps_delete(row)
 
+    def _accompany(self, row: Row, scope: Mapping[str, JSON], *, sealed: bool) -> Iterator[Generated]:
+        """The rows that the app writes together with another one, in the same space."""
+        author = row.author
+        for name, identifier, values in companions(row.table.name, row.id, row.values, self._draft):
+            table = load().by_name[name]
+            shape = Shape(lambda _, values=values: dict(values), edits=((),))  # type: ignore[misc]
+            companion = Row(table, table.collection, identifier, author, shape, row.envelope)
+            self._keep(companion)
+            yield from self._push(companion, author, self._pen.insert(companion, scope, sealed=sealed))
+            self._draft.remember(name, identifier)
+
     def _save_article(self) -> Iterator[Generated]:
         self._advance(self._position)
-        shape = Shape(shapes()["articles"].make, "created")
+        shape = Shape(self._shapes["articles"].make, "created")
         row = Row(SAVED_ARTICLES, SAVED_ARTICLES.collection, self._draft.id(), self._worker, shape, None)
         self._keep(row)
         yield from self._push(row, self._worker, self._pen.insert(row, {}, sealed=False))

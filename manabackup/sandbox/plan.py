@@ -37,6 +37,8 @@ class Plan:
     start: datetime = datetime(2024, 2, 29, 6, 30, tzinfo=UTC)
     end: datetime = datetime(2026, 4, 30, 21, 0, tzinfo=UTC)
     oddities: bool = False
+    lifelike: bool = False
+    """Rows whose every field is as the web app writes it, for what reads them: :mod:`manabackup.sandbox.lifelike`."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -126,14 +126,22 @@ def dumps(value: JSON) -> bytes:
         return jsonexact.dumps(value)
 
 
+def dumps_in_order(value: JSON) -> bytes:
+    """The text of ``value`` with all keys in the order that they have, where that can be; otherwise canonical text."""
+    try:
+        return orjson.dumps(value, default=_number_fragment)
+    except (orjson.JSONEncodeError, RecursionError):
+        return jsonexact.dumps(value)
+
+
 def dumps_indented(value: JSON) -> bytes:
     """A text for people, with its last line end: two spaces a level, keys in the order in which they stand.
 
     Somebody else's odd values, which the fast writer refuses, are written as :func:`dumps` does.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
-    except orjson.JSONEncodeError:
+        return orjson.dumps(value, default=_number_fragment, option=orjson.OPT_INDENT_2) + b"\n"
+    except (orjson.JSONEncodeError, RecursionError):
         return dumps(value) + b"\n"
 
 

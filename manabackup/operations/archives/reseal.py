@@ -27,7 +27,7 @@ from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Step, Tell, Watch, teller
 
-_OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
+OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
     "dataSha256",
     "outer",
     "passphrase",
@@ -114,7 +114,7 @@ def rewrite(
             fields_plaintext=manifest.fields_plaintext,
             schema_version=schema_version if isinstance(schema_version, int) else 0,
         )
-        carried: dict[str, JSON] = {key: value for key, value in manifest.raw.items() if key not in _OWN_KEYS}
+        carried: dict[str, JSON] = {key: value for key, value in manifest.raw.items() if key not in OWN_KEYS}
         if not is_ours(archive):
             carried.pop("ciphertextMarked", None)  # nobody has marked anything
         keep_complete(output, str((manifest.completeness or {}).get("status")), seal)

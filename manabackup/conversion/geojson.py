@@ -1,0 +1,5 @@
+"""``geojson``: see :mod:`.geo`."""
+
+from .geo import geojson as convert
+
+__all__ = ["convert"]

@@ -1,0 +1,5 @@
+"""``gpx``: see :mod:`.geo`."""
+
+from .geo import gpx as convert
+
+__all__ = ["convert"]

@@ -1,0 +1,112 @@
+"""``convert`` on the command line: what it tells, and how it ends. What each format holds is in the other files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from manabackup.conversion.formats import FORMATS
+from tests.support.processes import CommandLine
+from tests.support.schemas import check
+
+from .archives import PASSPHRASE, Tables, write_archive
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "convert.md").read_text("utf-8")
+ROWS: Tables = {
+    "calendars": [{"id": "k", "name": "Mine", "isDefault": True, "timezone": "Europe/Zurich"}],
+    "notes": [{"id": "n", "title": "Beds", "unlistedToken": "tok_1"}],
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> str:
+    return str(write_archive(tmp_path / "a.mana", ROWS))
+
+
+def test_the_help_and_the_page_name_every_format(run: CommandLine) -> None:
+    told = " ".join(run("convert", "--help").out.split())
+    assert f"The formats: mana, {', '.join(FORMATS)}." in told
+    for name in FORMATS:
+        assert f"\n## `{name}`\n" in DOCUMENT
+        assert f"| [`{name}`](#{name}) |" in DOCUMENT
+
+
+def test_a_database_and_back(run: CommandLine, archive: str, tmp_path: Path) -> None:
+    database, again = str(tmp_path / "a.sqlite"), str(tmp_path / "b.mana")
+    done = run("convert", archive, "--to", "sqlite", "-o", database)
+    assert (done.code, done.out) == (0, f"{database}: 2 rows in 2 tables, as sqlite\n")
+    assert "local times are those of Europe/Zurich (the default calendar's zone)" in done.err
+    assert "left out: 1 secrets that let somebody in, which --include-secrets takes in (notes)" in done.err
+    assert "is not encrypted" in done.err
+    back = run("convert", database, "--to", "mana", "-o", again)
+    assert (back.code, back.out) == (3, f"{again}: 2 rows, another content\n")
+    assert "warning: the database did not hold all of the archive: notes" in back.err
+    there = run("--json", "convert", archive, "--to", "sqlite", "--include-secrets", "-o", database, "--force")
+    check("convert", there.record)
+    assert there.record["leftOut"] == {}
+    back = run("--json", "convert", database, "-o", again, "--force", "-q")
+    assert back.code == 0
+    check("convert", back.record)
+    assert back.record["same"] is True
+
+
+def test_what_is_in_the_way_stays_unless_it_is_to_go(run: CommandLine, archive: str, tmp_path: Path) -> None:
+    (tmp_path / "a.sqlite").write_text("mine")
+    done = run("convert", archive, "--to", "sqlite", "-o", str(tmp_path / "a.sqlite"))
+    assert (done.code, done.err.splitlines()[-1]) == (17, "hint: --force replaces it")
+    assert (tmp_path / "a.sqlite").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--to", "papyrus"], "error: there is no format papyrus\nhint: there are mana, sqlite"),
+        (["--to", "sqlite", "--seal"], "error: --seal is for --to mana"),
+        (["--to", "sqlite", "--lang", "fr"], "error: there are no words in fr\n"),
+        (["--to", "sqlite", "--tz", "Berlin"], "error: Berlin is no time zone\n"),
+        (["--to", "sqlite", "--table", "note"], "error: the archive has no table note\nhint: did you mean notes?"),
+        (["--to", "sqlite", "--app", "todo"], "error: the archive has no app todo"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_one_line(
+    run: CommandLine, archive: str, tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    done = run("convert", archive, "-o", str(tmp_path / "out"), *arguments)
+    assert done.code == 2
+    assert done.err.startswith(told), done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sealed_archive_asks_for_its_passphrase(run: CommandLine, tmp_path: Path) -> None:
+    from manabackup import Seal
+
+    source = str(write_archive(tmp_path / "s.mana", ROWS, seal=Seal(PASSPHRASE)))
+    command = ["convert", source, "--to", "sqlite", "-o", str(tmp_path / "a.sqlite")]
+    assert run(*command, env={"MANABACKUP_PASSPHRASE": "another one"}).code == 12
+    assert not (tmp_path / "a.sqlite").exists()
+    assert run(*command, env={"MANABACKUP_PASSPHRASE": PASSPHRASE}).code == 0
+
+
+def test_an_archive_for_another_account_is_refused(run: CommandLine, tmp_path: Path) -> None:
+    rekeyed = Path(__file__).parents[2] / "fixtures" / "released" / "0.1.0" / "rekeyed.mana"
+    done = run("convert", str(rekeyed), "--to", "sqlite", "-o", str(tmp_path / "a.sqlite"))
+    assert done.code == 2
+    assert "encrypted for an account" in done.err
+
+
+def test_the_language_is_the_terminals_unless_it_is_said(run: CommandLine, archive: str, tmp_path: Path) -> None:
+    def language(*arguments: str, **environ: str) -> str:
+        target = str(tmp_path / "a.sqlite")
+        done = run("--json", "convert", archive, "--to", "sqlite", "--force", "-o", target, *arguments, env=environ)
+        return str(json.loads(done.out)["language"])
+
+    assert language(LC_ALL="", LC_MESSAGES="", LANG="de_CH.UTF-8") == "de"
+    assert language(LC_ALL="C", LANG="de_CH.UTF-8") == "en"
+    assert language("--lang", "de", LC_ALL="C") == "de"

@@ -1,0 +1,74 @@
+"""Folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from manabackup.errors import LockedError, OutputError
+from manabackup.host.output_folder import AtomicFolder
+
+
+def test_it_appears_at_the_end_and_is_the_owners_alone(tmp_path: Path) -> None:
+    with AtomicFolder(tmp_path / "out") as folder:
+        folder.write(b"x", "a", "b", "c.txt")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out/a/b/c.txt").read_bytes() == b"x"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*") if path.is_dir()} == {0o700}
+    assert stat.S_IMODE((tmp_path / "out/a/b/c.txt").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_nothing_is_left_of_one_that_fails(tmp_path: Path) -> None:
+    def fail() -> None:
+        with AtomicFolder(tmp_path / "out") as folder:
+            folder.write(b"x", "a.txt")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_in_its_place_stays_or_goes_aside(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.md").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"), AtomicFolder(tmp_path / "out"):
+        pass
+    for kept in ("out.previous", "out.previous-2"):
+        with AtomicFolder(tmp_path / "out", force=True) as folder:
+            folder.write(b"new", "a.txt")
+        assert folder.set_aside == tmp_path / kept
+    assert (tmp_path / "out.previous" / "mine.md").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.txt"]
+
+
+def test_a_file_in_its_place_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutputError, match="no folder"), AtomicFolder(tmp_path / "out", force=True):
+        pass
+
+
+def test_one_at_a_time_and_a_dead_run_is_cleared_away(tmp_path: Path) -> None:
+    with AtomicFolder(tmp_path / "out"), pytest.raises(LockedError), AtomicFolder(tmp_path / "out"):
+        pass
+    (tmp_path / ".next.part" / "left").mkdir(parents=True)
+    (tmp_path / ".next.part").chmod(0o700)
+    with AtomicFolder(tmp_path / "next") as folder:
+        folder.write(b"x", "a.txt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["next", "out"]
+
+
+def test_no_name_leads_out_of_it(tmp_path: Path) -> None:
+    with AtomicFolder(tmp_path / "out") as folder:
+        for name in ("..", ".", "", "a/b", "/etc", "a\0b"):
+            with pytest.raises(ValueError, match="outside"):
+                folder.write(b"x", name)
+
+
+def test_no_folder_above_it_is_made(tmp_path: Path) -> None:
+    with pytest.raises(OutputError), AtomicFolder(tmp_path / "no" / "out"):
+        pass
+    assert not list(tmp_path.iterdir())
