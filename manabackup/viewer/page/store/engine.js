@@ -18,7 +18,7 @@ import { Turns } from "./turns.js";
 /** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").OnProgress} OnProgress */
 
-const TEXT_BUDGET = 448 * 1024 * 1024;
+const TEXT_BUDGET = 320 * 1024 * 1024;
 const MOST_LINKS_IN = 1_000;
 const MOST_LISTS = 32;
 

@@ -4,10 +4,17 @@
 
 /** Overlong ones come in pieces: a regular expression runs out of stack on ten megabytes without a blank. */
 const WORD = /[^\s\p{P}\p{Z}\p{C}]{1,256}/gu;
+const LONGEST = 256;
 
-/** @param {string} text @returns {string[]} its words in order */
+/**
+ * @param {string} text
+ * @returns {string[]} its words in order. Of what has no blank in more than 256 characters, only those that it begins
+ *   with: it is data, and an index of it would be as large as the data
+ */
 export function wordsOf(text) {
-  return text.match(WORD) ?? [];
+  const found = text.match(WORD) ?? [];
+  if (!found.some((word) => word.length >= LONGEST)) return found;
+  return found.filter((_, at) => at === 0 || found[at - 1].length < LONGEST);
 }
 
 /**
