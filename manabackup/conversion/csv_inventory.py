@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 from ..host.output_folder import AtomicFolder
 from ..model.values import first_text, values_at
-from ..text.jsontext import JSON
+from .csv_records import open_table, written
 from .file_names import Names
 from .joined import Joined
 from .reading import Reading, ReadRow
 
-Write = Callable[[list[str]], None]
-Open = Callable[[Reading, AtomicFolder, tuple[str, ...], str], AbstractContextManager[Write]]
 _NONE = ""
 
 
-def convert(reading: Reading, folder: AtomicFolder, joined: Joined, open_table: Open) -> list[tuple[str, str, int]]:
+def convert(reading: Reading, folder: AtomicFolder, joined: Joined) -> list[tuple[str, str, int]]:
     """Write the files; gives (path, table, records)."""
     model = reading.model("invItems")
     assert model is not None
@@ -45,13 +41,13 @@ def convert(reading: Reading, folder: AtomicFolder, joined: Joined, open_table: 
                 cells = [first.id, first_text(first.values, "name"), first_text(first.values, "description")]
                 status = first.values.get("status")
                 cells += [model.value_label("status", status, reading.language) or first_text(first.values, "status")]
-                cells += [_text(first.values.get("quantity"))]
+                cells += [written(first.values.get("quantity"))]
                 cells += [f"{money.amount:f}" if money else _NONE, money.currency or _NONE if money else _NONE]
                 cells += [categories.get(first_text(first.values, "categoryId"), _NONE)]
                 cells += [locations.get(first_text(first.values, "locationId"), _NONE)]
                 cells += ["; ".join(joined.tags(model, first.id, first.values))]
                 own = first.values.get("fieldValues")
-                cells += [_text(own.get(key)) if isinstance(own, dict) else _NONE for key, _ in fields]
+                cells += [written(own.get(key)) if isinstance(own, dict) else _NONE for key, _ in fields]
                 write(cells)
                 count += 1
                 first = next(rows, None)
@@ -71,9 +67,3 @@ def _fields(collection: ReadRow | None) -> list[tuple[str, str]]:
             found.append((order if type(order) is int else 0, field["id"], first_text(field, "name") or field["id"]))
     found.sort(key=lambda field: field[0])
     return [(identifier, name) for _, identifier, name in found]
-
-
-def _text(value: JSON) -> str:
-    from .csv import written
-
-    return written(value)

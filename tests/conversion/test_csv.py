@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup.conversion.csv import guarded
+from manabackup.conversion.csv_records import guarded
 from manabackup.conversion.options import ConvertOptions
 from manabackup.model import modules
 from manabackup.operations.archives.readable import Converted, convert_to
