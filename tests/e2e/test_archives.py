@@ -327,12 +327,12 @@ def test_S11_nothing_that_a_server_sends_is_obeyed_by_a_terminal(hostile: Comput
         (0, ["export", "--offline", "-o", again, "-vv", "--no-progress"]),
         (0, ["info", str(hostile.archive)]),
         (0, ["info", str(hostile.archive), "--json"]),
-        (0, ["verify", str(hostile.archive)]),
+        (0, ["verify", str(hostile.archive), "--no-progress"]),
         (0, ["cat", str(hostile.archive), "notes"]),
         (0, ["cat", str(hostile.archive), table]),
         (0, ["cat", str(hostile.archive), "--meta", "notes"]),
         (2, ["cat", str(hostile.archive), HOSTILE]),
-        (10, ["verify", f"{HOSTILE}.mana", f"{HOSTILE}2.mana"]),
+        (10, ["verify", f"{HOSTILE}.mana", f"{HOSTILE}2.mana", "--no-progress"]),
     ):
         code, shown = on_a_screen(hostile, *arguments)
         assert not _obeyed(shown), (arguments, shown)
