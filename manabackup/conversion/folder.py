@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from ..host.output_folder import AtomicFolder
-from . import bookmarks, csv, geo, ics, json, markdown, opml, sqlite, vcf
+from . import bookmarks, csv, geojson, gpx, ics, json, markdown, opml, sqlite, vcf
 from .left_out import KINDS
+from .places import has_places
 from .reading import Reading
 
 _WORDS: Final = {
@@ -52,17 +53,18 @@ _WORDS: Final = {
     },
 }
 _PARTS: Final = ("text", "calendar", "contacts", "tables", "places", "tracks", "bookmarks", "feeds", "database", "json")
-_NOT_MISSING: Final = frozenset({"otherTable", "undescribed", "copy", "noPlace"})
+_NOT_MISSING: Final = frozenset({"otherTable", "undescribed", "copy", "noPlace", "noField"})
 """What one format has no place for, and another one holds."""
 
 
 def convert(reading: Reading, folder: AtomicFolder) -> None:
     """Fill the folder."""
     words = _WORDS[reading.language]
+    placed = tuple(name for name in reading.tables if has_places(reading, name))
     needs = {
         "contacts": ("contacts",),
-        "places": tuple(geo.models(reading)),
-        "tracks": tuple(geo.models(reading)),
+        "places": placed,
+        "tracks": placed,
         "bookmarks": ("articles", "newsArticles", "links"),
         "feeds": ("newsPreferences",),
     }
@@ -115,8 +117,8 @@ def _write(name: str, reading: Reading, folder: AtomicFolder, place: str) -> Non
 
 _FILES: Final = {
     "contacts": vcf.convert,
-    "places": geo.geojson,
-    "tracks": geo.gpx,
+    "places": geojson.convert,
+    "tracks": gpx.convert,
     "bookmarks": bookmarks.convert,
     "feeds": opml.convert,
     "json": json.convert,

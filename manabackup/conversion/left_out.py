@@ -40,6 +40,7 @@ KINDS: Final = {
     "dangling": _on_purpose("Verweise auf etwas, das nicht da ist", "references to what is not there"),
     "noPlace": _on_purpose("Einträge ohne Ort", "entries without a place"),
     "noAddress": _on_purpose("Einträge ohne Internetadresse", "entries without a web address"),
+    "noField": _on_purpose("Werte, für die dieses Format kein Feld hat", "values that this format has no field for"),
     "altered": _on_purpose("Werte, in denen Zeichen ersetzt wurden", "values in which characters were replaced"),
     "noTime": _wrong("Einträge ohne Zeit", "entries without a time"),
     "oddTime": _wrong("Zeiten, die kein Kalender kennt", "times that no calendar has"),
