@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
+from ..operations.archives.convert import check_convertible
 from ..operations.archives.convert import convert as convert_archive
-from ..operations.archives.convert import is_older
 from ..operations.archives.from_database import Returned, from_database, is_database
 from ..operations.archives.readable import (
     Converted,
@@ -166,8 +166,7 @@ def _to_archive(run: Run, file: str, output: str, *, force: bool, seal: bool, st
             )
         note_written(run, target)
         return _returned(run, output, returned)
-    if not is_older(path):
-        raise UsageError(f"{file} is of the present version already", hint="--to says what to make of it")
+    check_convertible(path)
     target = archive_target(run, output, force=force)
     key = account_access(run).key()
     passphrase = run.new_passphrase() if seal else None

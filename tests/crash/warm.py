@@ -16,9 +16,10 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from _typeshed import HasFileno
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
 
 # isort: off
 from tests.support.warm import end_with, load

@@ -15,7 +15,7 @@ from ...archive.sources import FileSource
 from ...archive.v1 import holds_events, open_events
 from ...archive.writer import Seal
 from ...crypto.fields import FieldCipher
-from ...errors import OlderArchiveError, UsageError
+from ...errors import UsageError
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model import registry
@@ -32,11 +32,9 @@ def is_older(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
 
 def check_convertible(path: Path) -> None:
     """Raises :class:`UsageError` for an archive of the present version, and what opening it raises."""
-    try:
+    if not is_older(path):
         open_outer(path).resources.close()
-    except OlderArchiveError:
-        return
-    raise UsageError(f"{path} is of the present version already")
+        raise UsageError(f"{path} is of the present version already", hint="--to says what to make of it")
 
 
 def convert(
