@@ -54,7 +54,7 @@ _WORDS: Final = {
 }
 _PARTS: Final = ("text", "calendar", "contacts", "tables", "places", "tracks", "bookmarks", "feeds", "database", "json")
 _NOT_MISSING: Final = frozenset({"otherTable", "undescribed", "copy", "noPlace", "noField"})
-"""What one format has no place for, and another one holds."""
+"""What one part has no place for, and the database holds: nothing of it is left out of the folder."""
 
 
 def convert(reading: Reading, folder: AtomicFolder) -> None:
@@ -69,27 +69,17 @@ def convert(reading: Reading, folder: AtomicFolder) -> None:
         "feeds": ("newsPreferences",),
     }
     made = []
-    for name in (
-        "text",
-        "calendar",
-        "contacts",
-        "tables",
-        "places",
-        "tracks",
-        "bookmarks",
-        "feeds",
-        "database",
-        "json",
-    ):
+    for name in _PARTS:
         if name in needs and not any(reading.size(table) for table in needs[name] if reading.has(table)):
             continue
         place = str(words[name][0])
         _write(name, reading, folder, place)
         made.append((place, str(words[name][1])))
+    for kind in _NOT_MISSING:
+        reading.left_out.counts.pop(kind, None)
     missing = [
         f"{count:,} {KINDS[kind].meaning.of(reading.language)} ({', '.join(tables)})"
         for kind, count, tables in reading.left_out.told()
-        if kind not in _NOT_MISSING
     ]
     _readme(reading, folder, made, missing)
 

@@ -42,7 +42,8 @@ def test_every_part_is_what_it_is_by_itself(life: Path, tmp_path: Path) -> None:
 
 def test_what_there_is_nothing_of_has_no_file(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "a.mana", {"notes": [{"id": "n", "title": "Beds"}]})
-    convert_to(source, "folder", tmp_path / "out")
+    made = convert_to(source, "folder", tmp_path / "out")
+    assert not made.left_out.counts, "another part holds what one has no place for"
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"Texts", "Tables", "Mana.sqlite", "Mana.json", "README.html", "README.md"}
     assert json.loads((tmp_path / "out" / "Mana.json").read_text("utf-8"))["tables"]["notes"]
