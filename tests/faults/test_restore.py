@@ -29,7 +29,7 @@ from tests.support.archives import meta_of, ours
 from tests.support.line import JSON, Line, Script
 
 from .acts import edits_json, resets
-from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, STATUSES, Fault, Then, at_random
+from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, STATUSES, Fault, Then, at_random, some
 
 TABLE = load().by_name["augurEntries"]
 APP = f"/sync/{TABLE.app}"
@@ -175,7 +175,7 @@ def pushes() -> list[tuple[int | None, str]]:
     return found
 
 
-@pytest.mark.parametrize(("times", "name"), pushes())
+@pytest.mark.parametrize(("times", "name"), some(pushes()))
 def test_R2_S9_whatever_goes_wrong_with_a_push_the_target_is_as_planned_in_the_end(
     desk: Desk, times: int | None, name: str
 ) -> None:
@@ -227,7 +227,7 @@ def readings() -> list[tuple[str, str]]:
     return [(call, name) for call in READING for name in READ_WRONG] + pages
 
 
-@pytest.mark.parametrize(("call", "name"), readings())
+@pytest.mark.parametrize(("call", "name"), some(readings()))
 def test_S1_S3_S4_S9_whatever_goes_wrong_while_the_target_is_read_it_is_as_planned_in_the_end(
     desk: Desk, call: str, name: str
 ) -> None:
