@@ -6,7 +6,7 @@ imported when the command is called. ``frame`` makes the options of the same tab
 
 from __future__ import annotations
 
-from .. import __version__
+from ..about import __version__
 
 TYPE_CHECKING = False  # as typing has it, which is not worth its import here
 if TYPE_CHECKING:

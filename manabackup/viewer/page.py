@@ -17,7 +17,7 @@ from typing import Any
 
 import pybase64
 
-from .. import __version__
+from ..about import __version__
 from ..model.registry import formats_folder
 from ..text import jsontext
 from .scripts import bundle

@@ -14,7 +14,7 @@ from typing import Any
 
 import pybase64
 
-from .. import __version__
+from ..about import __version__
 from ..crypto.seal import ByteSource
 from ..errors import DamagedArchiveError, JSONTextError
 from ..text import jsontext

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ... import __version__
+from ...about import __version__
 from ...archive import names
 from ...archive.destination import Target, opened, writing
 from ...archive.manifest import Manifest

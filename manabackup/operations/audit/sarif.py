@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from ... import __version__
+from ...about import __version__
 from ...text import jsontext
 from ...text.jsontext import JSON
 from .auditing import Audit
