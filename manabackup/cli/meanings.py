@@ -21,6 +21,8 @@ MEANINGS: Final = {
     "identityInData": "fields that still name the old account; see meta/problems.jsonl in the archive",
     "plaintextField": "private fields that the server holds in clear",
     "foreignCiphertext": "fields of other members of shared spaces, under their keys",
+    "foreignOrUndecryptable": "fields that your key does not open, in spaces that may be shared: other members', or "
+    "lost; `manabackup login` tells which",
     "repairedText": "texts with bytes that were no text; the app repairs them alike",
     "unknownCollection": "data that this version knows nothing of; it is in the archive",
     "futureTime": "rows with times in the future",
@@ -30,7 +32,7 @@ MEANINGS: Final = {
     "unsearchedApp": "apps that could not be searched for collections that nobody told of",
     "spaceWithoutRows": "spaces that were asked for and have no rows",
     "pullUnfinished": "the last pull was cut off; part of what it had read may be missing",
-    "spaceTypesUnknown": "which spaces are shared could not be asked",
+    "spaceTypesUnknown": "which spaces are shared could not be asked; `manabackup login` tells",
     "accountDataMissing": "the account service's own data could not be had",
     "accountSettingsMissing": "the web app's settings could not be had",
     "untimedUpdate": "updates without a time, applied in their order",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from ..text import jsontext
 from ..text.jsontext import JSON
@@ -16,6 +16,8 @@ SENTINEL = "_personal:"
 """Begins the id that stands for a personal space until the client knows the real one; the user's id follows."""
 OPEN_TO_OTHERS = ("unlisted", "public")
 """Values of ``visibility`` with which others than the space's members may see a row."""
+Standing: TypeAlias = Literal["personal", "shared", "unknown"]
+"""Whose a space is: the account's own, one of several members, or one of which nobody knows."""
 _LABEL = re.compile("#(0|[1-9][0-9]{0,8})")
 _UNKNOWN: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -28,6 +30,13 @@ def is_personal(space: str | None, types: Mapping[str, str]) -> bool:
 def is_shared(space: str | None, types: Mapping[str, str]) -> bool:
     """Whether a space is known to be another than a personal one. Of one that ``types`` does not list nobody knows."""
     return space is not None and types.get(space, PERSONAL) != PERSONAL
+
+
+def standing_of(space: str | None, types: Mapping[str, str]) -> Standing:
+    """Whose a space is. What names none shows itself to its author alone."""
+    if space is None or is_personal(space, types):
+        return "personal"
+    return "shared" if is_shared(space, types) else "unknown"
 
 
 def labelled(name: str) -> int | None:

@@ -297,15 +297,39 @@ def test_notices_end_with_3_only_when_that_is_wanted(stocked: Computer) -> None:
     assert stocked.export("--offline", "--strict", "--app", "habits", "--force").record["status"] == "complete"
 
 
-def test_without_a_session_foreign_fields_cannot_be_told_from_lost_ones(
-    owner: Owner, box: Sandbox, tmp_path: Path
+def test_with_a_token_alone_fields_that_may_be_other_members_are_no_loss(
+    owner: Owner, signed_in: Computer, box: Sandbox, tmp_path: Path
 ) -> None:
     computer = owner.at(Computer(tmp_path, box.url))
-    done = computer.export(env={"MANABACKUP_TOKEN": box.accounts.issue_token(owner.account.user_id)})
-    assert done.code == 3
-    assert done.record["completeness"]["notices"]["spaceTypesUnknown"] == 1
-    assert done.record["completeness"]["losses"]["undecryptable"] == len(_kept(owner.truth))
+    token = {"MANABACKUP_TOKEN": box.accounts.issue_token(owner.account.user_id)}
+    done = computer.export(env=token)
+    assert (done.code, done.record["status"]) == (0, "complete")
+    kept = _kept(owner.truth)
+    notices = done.record["completeness"]["notices"]
+    assert notices["spaceTypesUnknown"] == 1
+    assert notices["foreignOrUndecryptable"] == len(kept)
+    assert "foreignCiphertext" not in notices
+    assert f"noted: foreignOrUndecryptable: {len(kept)} " in done.err
+    assert "`manabackup login` tells" in done.err
     assert filled(rows_of(computer.archive)) == owner.live
+    assert computer.export("--force", "--strict", env=token).code == 3
+
+
+def test_what_a_login_told_of_spaces_is_remembered_for_tokens(owner: Owner, stocked: Computer, box: Sandbox) -> None:
+    done = stocked.export(env={"MANABACKUP_TOKEN": box.accounts.issue_token(owner.account.user_id)})
+    assert done.code == 0
+    notices = done.record["completeness"]["notices"]
+    assert (notices["foreignCiphertext"], notices["spaceTypesUnknown"]) == (len(_kept(owner.truth)), 1)
+    assert "foreignOrUndecryptable" not in notices
+
+
+def test_a_token_writes_nothing_into_the_account(owner: Owner, box: Sandbox, line: Line, tmp_path: Path) -> None:
+    """The one call that tells a token of memberships would write rows that are missing."""
+    computer = owner.at(Computer(tmp_path, box.url))
+    line.requests.clear()
+    assert computer.export(env={"MANABACKUP_TOKEN": box.accounts.issue_token(owner.account.user_id)}).code == 0
+    pushed = [target for method, target in line.asked if method != "GET" and not target.startswith("/sync/")]
+    assert pushed == []
 
 
 def _kept(truth: Truth) -> set[tuple[str, str, str]]:

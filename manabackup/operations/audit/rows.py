@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...errors import FieldDecryptionError
 from ...model.projection import Record
 from ...model.projection.change import field_time, insert_time
 from ...model.registry import Registry, Table
-from ...model.spaces import is_personal, is_shared
+from ...model.spaces import Standing, standing_of
+from ...rows.authorship import is_by
 from ...rows.capabilities import capability_fields, held
 from ...rows.private_fields import fields_in_clear, is_clear, is_of_other_version
 from ...text import jsontext
@@ -20,7 +21,6 @@ from .ciphertexts import Ciphertexts
 from .findings import Findings
 from .references import References
 
-Standing: TypeAlias = Literal["personal", "shared", "unknown"]
 Writes: TypeAlias = Mapping[str, Sequence[tuple[str, JSON]]]
 """Field → (time, value) of everything that was ever written into it, in the server's order."""
 
@@ -69,7 +69,7 @@ class RowChecks:
             self._findings.of("malformedChange").add(name, record.id, reason=reason)
         private = table.encrypted if table is not None else _NONE
         writes = _writes(changes, private)
-        standing = self._standing(record.space)
+        standing = standing_of(record.space, self._space_types)
         self._note_ciphertexts(name, record, writes)
         if table is not None and standing != "shared":
             self._check_history(name, table, record, writes)
@@ -85,12 +85,6 @@ class RowChecks:
             self._findings.of("futureTime").add(name, record.id)
         if table is not None:
             self._references.add(table, record, {**record.values, **opened} if opened else record.values)
-
-    def _standing(self, space: str | None) -> Standing:
-        """Whose a space is. What names none shows itself to its author alone."""
-        if space is None or is_personal(space, self._space_types):
-            return "personal"
-        return "shared" if is_shared(space, self._space_types) else "unknown"
 
     # --- private fields
 
@@ -125,12 +119,12 @@ class RowChecks:
                 continue
             if _came_back(value, record.stamps[field].at if field in record.stamps else "", writes.get(field, ())):
                 self._findings.of("ciphertextReplayed").add(name, record.id, field)
-            text = self._open(name, record.id, field, value, standing)
+            text = self._open(name, record, field, value, standing)
             if text is not None and (field in referring or f"{field}[]" in referring):
                 opened[field] = jsontext.parse(text)
         return opened
 
-    def _open(self, name: str, record: str, field: str, value: str, standing: Standing) -> bytes | None:
+    def _open(self, name: str, record: Record, field: str, value: str, standing: Standing) -> bytes | None:
         if self._locked:
             self.not_tried += 1
             return None
@@ -140,10 +134,12 @@ class RowChecks:
             text = self._cipher.decrypt(value)
         except FieldDecryptionError as error:
             kind = "undecryptable"
-            if error.reason in ("key", "noKey") and standing != "personal":
-                kind = "foreignCiphertext" if standing == "shared" else "undecryptableUnknownSpace"
+            if error.reason in ("key", "noKey") and standing == "shared":
+                kind = "foreignCiphertext"
+            elif error.reason in ("key", "noKey") and standing == "unknown" and not is_by(self._user_id, record, field):
+                kind = "undecryptableUnknownSpace"
             self.own_unopened += kind == "undecryptable" and error.reason == "key"
-            self._findings.of(kind).add(name, record, field, reason=error.reason)
+            self._findings.of(kind).add(name, record.id, field, reason=error.reason)
             return None
         self.opened += 1
         return text

@@ -60,6 +60,7 @@ class ExportPlan:
             as_of=self.selection.as_of,
             tomorrow=_tomorrow(self.source.pulled_at, now),
             line_bytes=limits.line_bytes,
+            user_id=self.source.user_id,
         )
 
     def cases(self) -> Iterator[Case]:

@@ -25,6 +25,8 @@ class ExportTerms:
     """Times beyond it are noted, as text."""
     line_bytes: int
     """What a reader accepts."""
+    user_id: str = ""
+    """Whose export it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "kind": ("Art", "Kind"),
     "count": ("Zahl", "Count"),
     "advice": ("Was zu tun ist", "What to do"),
-    "notices": ("Gut zu wissen, nichts ist verloren", "Worth knowing, nothing is lost"),
+    "notices": ("Gut zu wissen", "Worth knowing"),
     "inside": ("Was darin ist", "What is in it"),
     "app": ("App", "App"),
     "rows": ("Einträge", "Entries"),

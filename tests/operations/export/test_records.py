@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,3 +102,30 @@ def test_a_usual_record_goes_the_short_way() -> None:
     assert usual.lines(jsontext.dumps({**change, "deletedAt": AT})) is None
     for narrower in (replace(terms, as_of="2026-05-01T00:00:00Z"), replace(terms, spaces=["personal"])):
         assert UsualRecords(narrower, table, Numbering(lambda _: 0, lambda _: 1)).lines(jsontext.dumps(change)) is None
+
+
+@pytest.mark.parametrize(
+    ("space", "author", "actor", "kind"),
+    [
+        ("s", "ben", None, "foreignOrUndecryptable"),
+        ("s", "ben", {"kind": "user", "principalId": "legacy:user"}, "foreignOrUndecryptable"),
+        ("s", "ben", {"kind": "user", "principalId": "anna"}, "undecryptable"),
+        ("s", "anna", {"kind": "user", "principalId": "ben"}, "foreignOrUndecryptable"),
+        ("s", "anna", {"kind": "ai", "principalId": "agent"}, "undecryptable"),
+        ("s", "anna", None, "undecryptable"),
+        ("s", None, None, "foreignOrUndecryptable"),
+        ("t", "ben", None, "foreignCiphertext"),
+        ("p", "ben", None, "undecryptable"),
+        ("_personal:anna", "ben", None, "undecryptable"),
+        (None, "ben", None, "undecryptable"),
+    ],
+)
+def test_a_field_that_does_not_open_is_lost_where_it_can_only_be_the_users_own(
+    space: str | None, author: str | None, actor: dict[str, str] | None, kind: str
+) -> None:
+    terms = ExportTerms(CIPHER, {"t": "team", "p": "personal"}, (), False, None, "2026-05-02", 1 << 20, "anna")
+    data = {"title": OTHER.encrypt(b'"theirs"'), "spaceId": space, "authorId": author, "updatedAt": AT}
+    change = {"id": "a", "op": "insert", "table": "notes", "data": data, **({"actor": actor} if actor else {})}
+    stream = Stream("notes", registry.load().by_name["notes"], "notes", ("notes",), 0, 0)
+    block = fold_block(terms, [stream], 0, [("a", jsontext.dumps(change))])
+    assert [(case.kind, case.field, case.reason) for case in block.cases] == [(kind, "title", "key")]

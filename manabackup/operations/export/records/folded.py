@@ -39,7 +39,7 @@ class FoldedRecords:
         self._stream = stream
         self._numbering = numbering
         self._note = note
-        self._text = RowText(terms.cipher, terms.space_types, stream.name, stream.table, note)
+        self._text = RowText(terms, stream.name, stream.table, note)
 
     def record(self, changes: Sequence[bytes]) -> FoldedRecord:
         """What becomes of a record by all of its changes, in order.

@@ -10,15 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ....crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
+from ....crypto.fields import is_encrypted, may_be_encrypted
 from ....errors import FieldDecryptionError
 from ....model.detached import DetachedChange
 from ....model.projection import Record
 from ....model.registry import Table
-from ....model.spaces import is_shared
+from ....model.spaces import standing_of
+from ....rows.authorship import is_by
 from ....rows.completeness import Case
 from ....text import jsontext
 from ....text.jsontext import JSON, Fragment
+from ..terms import ExportTerms
 
 _NONE: frozenset[str] = frozenset()
 
@@ -37,10 +39,7 @@ class RowLine(NamedTuple):
 class RowText:
     """Writes the rows of one stream as text."""
 
-    cipher: FieldCipher | None
-    """None for an account that has no vault."""
-    space_types: Mapping[str, str]
-    """Space id → ``personal``, ``club``, …; a space that is not listed is of unknown type."""
+    terms: ExportTerms
     name: str
     """The stream's name."""
     table: Table | None
@@ -78,9 +77,9 @@ class RowText:
     def _open(self, record: Record, field_name: str, change: DetachedChange) -> Fragment | FieldDecryptionError:
         """What stands in a value, or what keeps it from being opened."""
         try:
-            if self.cipher is None:
+            if self.terms.cipher is None:
                 raise FieldDecryptionError("the account has no vault", reason="noKey")
-            opened, repaired = change.open(record.values[field_name], self.cipher)
+            opened, repaired = change.open(record.values[field_name], self.terms.cipher)
         except FieldDecryptionError as error:
             return error
         if repaired:
@@ -88,9 +87,14 @@ class RowText:
         return Fragment(opened)
 
     def _note_closed(self, record: Record, field_name: str, error: FieldDecryptionError) -> None:
-        # A shared space holds what its other members wrote under keys of their own: not this account's loss.
-        foreign = error.reason == "key" and is_shared(record.space, self.space_types)
-        kind = "foreignCiphertext" if foreign else "undecryptable"
+        kind = "undecryptable"
+        if error.reason == "key":
+            # A shared space holds what its other members wrote under keys of their own: not this account's loss.
+            standing = standing_of(record.space, self.terms.space_types)
+            if standing == "shared":
+                kind = "foreignCiphertext"
+            elif standing == "unknown" and not is_by(self.terms.user_id, record, field_name):
+                kind = "foreignOrUndecryptable"  # of a space that may be shared, and not written by the user
         self.note(Case(kind, self.name, record.id, field_name, error.reason))
 
 

@@ -92,7 +92,7 @@ export const DE = Object.freeze({
   completeYes: "Nichts fehlte, als es erstellt wurde.",
   completeUnknown: "Wer es erstellt hat, sagt nicht, ob etwas fehlt.",
   completeNo: "Als es erstellt wurde, war manches nicht zu lesen:",
-  completeNotices: "Gut zu wissen, nichts ist verloren",
+  completeNotices: "Gut zu wissen",
 
   lossUndecryptable: [
     "{count} Feld ließ sich nicht entschlüsseln; es blieb verschlüsselt erhalten",
@@ -139,6 +139,10 @@ export const DE = Object.freeze({
   noticeForeignCiphertext: [
     "{count} Feld eines anderen Mitglieds, unter dessen Schlüssel",
     "{count} Felder anderer Mitglieder, unter deren Schlüsseln",
+  ],
+  noticeForeignOrUndecryptable: [
+    "{count} Feld, das der Schlüssel nicht öffnete: das eines anderen Mitglieds, oder verloren; wessen Bereich es war, war nicht bekannt",
+    "{count} Felder, die der Schlüssel nicht öffnete: die anderer Mitglieder, oder verloren; wessen Bereiche es waren, war nicht bekannt",
   ],
   noticeAccountData: [
     "{count} Anmerkung zu den Daten des Kontos selbst",

@@ -88,7 +88,7 @@ export const EN = Object.freeze({
   completeYes: "Nothing was missing when it was made.",
   completeUnknown: "Its maker did not say whether something was missing.",
   completeNo: "When it was made, something could not be read:",
-  completeNotices: "Worth knowing, nothing is lost",
+  completeNotices: "Worth knowing",
 
   lossUndecryptable: [
     "{count} field could not be decrypted; its ciphertext was kept",
@@ -126,6 +126,10 @@ export const EN = Object.freeze({
   noticeForeignCiphertext: [
     "{count} field of another member, under their own key",
     "{count} fields of other members, under their own keys",
+  ],
+  noticeForeignOrUndecryptable: [
+    "{count} field that the key did not open: another member's, or lost; whose its space is was not known",
+    "{count} fields that the key did not open: other members', or lost; whose their spaces are was not known",
   ],
   noticeAccountData: ["{count} note about the account's own data", "{count} notes about the account's own data"],
   noticeOther: ["{kind}: {count} case", "{kind}: {count} cases"],
