@@ -52,8 +52,8 @@ def rekey(
     spaces, names, links and secrets. The target's web app imports such a file as it is; nobody else can read its
     private fields.
 
-    The target's key comes from --to-key-file, or from the vault of the account that --to-profile or --to-token names;
-    without any of these the target is the account that is signed in. An encrypted archive is itself opened with
+    The target's key comes from --to-key-file, or from the vault of the account that --to-profile or --to-token-file
+    names; without any of these the target is the account that is signed in. An encrypted archive is itself opened with
     --key-file, or with the key of the account that is signed in.
     """
     if private and not seal:

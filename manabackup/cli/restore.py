@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     "--shared-plaintext", is_flag=True, help="Store rows in a shared space so that its members can read them."
 )
 @click.option("--yes-private", is_flag=True, help="Also rows that are marked as private.")
+@click.option(
+    "--yes-space", is_flag=True, help="Do not ask about a space of which nothing tells that it is the target's."
+)
 @click.option("--include-deleted", is_flag=True, help="Also rows in the bin, into the bin.")
 @click.option("--replace-ai", is_flag=True, help="Also replace rows of `ai` where that is needed.")
 @click.option(
@@ -86,6 +89,7 @@ def restore(
     on_conflict: str,
     personal_space: str | None,
     yes_private: bool,
+    yes_space: bool,
     accept_new_key: bool,
     dry_run: bool,
     yes: bool,
@@ -100,7 +104,7 @@ def restore(
     archive does not hold is never touched. A restore that was interrupted goes on when the same command is given again.
     Afterwards the account is read once more and held against the plan.
 
-    The target is the account that --to-profile or --to-token names, else the one that is signed in.
+    The target is the account that --to-profile or --to-token-file names, else the one that is signed in.
     """
     share_one_heap()
     order = RestoreOrder(on_conflict=OnConflict(on_conflict), private_into_shared=yes_private, **asked)
@@ -124,8 +128,12 @@ def restore(
                 for line in _plan_lines(plan, target, archive, everything=everything):  # it stands before the question
                     run.terminal.note(line)
                 warn_of_devices(run, plan)
-                if plan.planned and not plan.count(RowAction.CONFLICT) and not yes:
-                    ask_for_yes(_question(plan, target, archive))
+                _warn_of_spaces(run, plan)
+                if plan.planned and not plan.count(RowAction.CONFLICT):
+                    if plan.unconfirmed_spaces and not yes_space:
+                        ask_for_yes(_question(plan, target, archive), what="space", option="--yes-space")
+                    elif not yes:
+                        ask_for_yes(_question(plan, target, archive))
                 return True
 
             result = restore_archive(
@@ -142,6 +150,7 @@ def restore(
             lines = _plan_lines(result.plan, target, archive, everything=everything)
             run.terminal.result(result.to_json(), [*lines, "nothing was sent (--dry-run)"])
             warn_of_devices(run, result.plan)
+            _warn_of_spaces(run, result.plan)
         else:
             tell_refused(run, result)
             run.terminal.result(result.to_json(), _lines(result))
@@ -154,6 +163,21 @@ def _warn_of_stand_in(run: Run, target: TargetAccount) -> None:
             "the target's personal space is not known: rows go to its stand-in, and show in every space until the "
             "app is started again (sign in with `manabackup login`, or give --personal-space)"
         )
+
+
+def _warn_of_spaces(run: Run, plan: RestorePlan) -> None:
+    """Where rows would be shown to nobody, if the space is not the right one."""
+    if not plan.unconfirmed_spaces:
+        return
+    spaces = ", ".join(
+        f"{printable(space)} ({counted(rows, 'row')})" for space, rows in plan.unconfirmed_spaces.items()
+    )
+    seen = f"; its rows are in {', '.join(map(printable, plan.seen_spaces))}" if plan.seen_spaces else ""
+    run.terminal.warning(
+        f"nothing tells that the target is a member of the space that rows go to: {spaces}. An access token does not, "
+        f"and nothing of the account is there{seen}. In a space that is none of its own no device shows them. "
+        "`manabackup login` tells which spaces it has"
+    )
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -170,7 +194,9 @@ def _key_words(target: TargetAccount, archive: Archive) -> str:
 
 def _question(plan: RestorePlan, target: TargetAccount, archive: Archive) -> str:
     user = printable(target.connection.user_id)
-    return f"write {plan.planned:,} rows into account {user}, {_key_words(target, archive)}"
+    spaces = ", ".join(map(printable, plan.unconfirmed_spaces))
+    account = f"account {user}, {_key_words(target, archive)}"
+    return f"write {plan.planned:,} rows into {account}" + (f", and into space {spaces}" if spaces else "")
 
 
 def _plan_lines(plan: RestorePlan, target: TargetAccount, archive: Archive, *, everything: bool) -> Iterator[str]:

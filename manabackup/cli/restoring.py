@@ -124,10 +124,10 @@ def words_for(result: RestoreResult) -> str:
     return f"verified, but {result.overwritten:,} rows had an edit that was overwritten"
 
 
-def ask_for_yes(question: str) -> None:
+def ask_for_yes(question: str, *, what: str = "account", option: str = "--yes") -> None:
     """Asks whether the account is the right one. Raises :class:`UsageError` where nobody says yes."""
     answer = ask(f"{question}? (yes)")
     if answer is None:
-        raise UsageError("nobody is there to confirm the account", hint="--yes, once the account is the right one")
+        raise UsageError(f"nobody is there to confirm the {what}", hint=f"{option}, once the {what} is the right one")
     if answer.lower() not in ("y", "yes"):
         raise UsageError("not confirmed; nothing was sent")

@@ -280,6 +280,23 @@ def test_with_a_token_alone_it_is_said_that_spaces_are_not_known_and_nothing_of_
     assert plan["planned"] < len({place[:2] for place in found(own)["plaintextField"]})
 
 
+def test_rows_of_a_space_that_the_account_is_no_member_of_are_found_where_a_login_tells(
+    newcomer: Newcomer, box: Sandbox, tmp_path: Path
+) -> None:
+    stranded = {"spaceId": "Nonexistent", "authorId": newcomer.id, "title": newcomer.sealed("x")}
+    newcomer.write({"id": "n", "data": stranded, "spaceId": "Nonexistent"})
+    computer = newcomer.at(Computer(tmp_path, box.url))
+    assert "strandedRow" not in found(audited(computer, code=0))
+    token = computer.environ.pop("MANABACKUP_TOKEN")
+    email = f"{newcomer.name}@example.org"
+    assert computer("login", "--email", email, env={"MANABACKUP_PASSWORD": "Straße-nach-Süden-7"}).code == 0
+    assert [place[:2] for place in found(audited(computer))["strandedRow"]] == [("notes", "n")]
+    assert [place[:2] for place in found(audited(computer, "--offline"))["strandedRow"]] == [("notes", "n")]
+    # What a token pulls may be of a space that was joined since.
+    assert computer("pull", env={"MANABACKUP_TOKEN": token}).code == 0
+    assert "strandedRow" not in found(audited(computer, "--offline", code=0))
+
+
 def test_an_audit_of_nothing_that_was_pulled_is_10(here: Computer) -> None:
     assert_refused(here("audit", "--offline"), 10, "no mirror")
 

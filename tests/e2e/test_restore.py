@@ -309,6 +309,48 @@ def test_without_a_session_rows_go_to_the_stand_in_of_the_personal_space_with_a_
     assert {values["spaceId"] for values in held(computer)["notes"].values()} == {f"_personal:{other.id}"}
 
 
+def test_into_a_space_that_nothing_shows_to_be_the_accounts_nothing_is_sent_unasked(
+    archive: Path, other: Newcomer, box: Sandbox, tmp_path: Path
+) -> None:
+    computer = other.at(Computer(tmp_path, box.url))
+    whole = ["restore", str(archive), "--table", "notes", "--space", "personal", "--yes", "--json"]
+    count = box.log.count()
+    wrong = [*whole, "--personal-space", "Nonexistent"]
+    done = computer(*wrong)
+    assert (done.code, done.out) == (2, "")
+    assert "error: nobody is there to confirm the space\nhint: --yes-space" in done.err
+    assert "Nonexistent (" in done.err
+    home = next(space.id for space, _ in box.accounts.spaces.of_user(other.id))
+    assert home in done.err  # what the service wrote for the account at its beginning lies there
+    assert box.log.count() == count
+    planned = computer(*wrong, "--dry-run").record
+    assert planned["unconfirmedSpaces"] == {"Nonexistent": planned["planned"]}
+    assert planned["seenSpaces"] == [home]
+    check("restore", planned)
+    done = computer(*wrong, "--yes-space")
+    assert done.code == 0, done.err
+    # What a restore wrote there shows nothing; of the real one nobody is asked.
+    assert "confirm the space" in computer(*wrong, "--app", "todo", "--table", "tasks").err
+    record = computer(*whole, "--personal-space", home, "--dry-run").record
+    assert (record["unconfirmedSpaces"], record["seenSpaces"]) == ({}, [])
+
+
+def test_a_login_tells_whether_a_space_is_the_accounts_own(
+    archive: Path, there: Computer, other: Newcomer, club: str, box: Sandbox
+) -> None:
+    home = next(space.id for space, _ in box.accounts.spaces.of_user(other.id))
+    count = box.log.count()
+    whole = ["restore", str(archive), "--table", "notes", "--yes"]
+    done = there(*whole, "--personal-space", f"{home}x")
+    assert_refused(done, 2, "the account is not a member of the space")
+    assert f"hint: did you mean {home}?" in done.err
+    assert_refused(there(*whole, "--personal-space", club), 2, f"the space {club} is shared")
+    assert_refused(there(*whole, "--personal-space", "_personal:somebody"), 2, "of another account")
+    assert_refused(there(*whole, "--map-space", "#0=_personal:somebody"), 2, "of another account")
+    assert_refused(there(*whole, "--map-space", "#0=nowhere"), 2, "not a member")
+    assert box.log.count() == count
+
+
 # --- shared spaces ----------------------------------------------------------------------------------------------------
 
 

@@ -121,7 +121,17 @@ def test_R2_S9_a_restore_that_fails_goes_on_when_the_command_is_given_again(
     here: Computer, line: Line, box: Sandbox, method: str, first: int, name: str, code: int
 ) -> None:
     other = Newcomer(box, uuid4().hex, bytes(32))
-    command = ["restore", str(here.archive), "--table", "notes", "--yes", "--json", "--personal-space", "home"]
+    command = [
+        "restore",
+        str(here.archive),
+        "--table",
+        "notes",
+        "--yes",
+        "--json",
+        "--personal-space",
+        "home",
+        "--yes-space",
+    ]
     here.environ |= {"MANABACKUP_TO_TOKEN": box.accounts.issue_token(other.id)}
     here.environ |= {"MANABACKUP_TO_RECOVERY_CODE": other.recovery_code}
     with line.under(Script(FAULTS[name].act, method=method, path="/sync/", first=first)):

@@ -82,7 +82,9 @@ def respelled(value: str) -> str:
 def looked_at(folder: Path, stored: Sequence[Stored], vault: VaultState | None = SOUND, **options: Any) -> Audit:
     """What an audit of these changes says."""
     known: dict[str, Any] = {
-        name: options.pop(name) for name in ("space_types", "cipher", "notices", "losses") if name in options
+        name: options.pop(name)
+        for name in ("space_types", "memberships", "cipher", "notices", "losses")
+        if name in options
     }
     with Mirror(folder / f"{uuid4().hex}.sqlite", sync_url="https://sync.example", user_id=USER) as mirror:
         mirror.begin_pull(compare=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import NamedTuple
 
 from ...errors import ManabackupError
 from ...mirror import Mirror
@@ -22,6 +23,7 @@ from .key import AccountKey, check_same_account, note_vault
 from .source import Source
 
 _SPACES = "spaces"
+_MEMBERSHIPS = "memberships"
 
 
 def remember_account(mirror: Mirror, connection: Connection) -> None:
@@ -32,8 +34,10 @@ def remember_account(mirror: Mirror, connection: Connection) -> None:
     """
     check_same_account(mirror, connection)
     note_vault(connection, mirror)
-    if connection.session is not None:
-        _space_types(connection, connection.session, mirror)
+    if connection.session is None:
+        _forget_memberships(mirror)
+    else:
+        _ask_organizations(connection, connection.session, mirror)
 
 
 @contextmanager
@@ -57,12 +61,12 @@ def export_source(
     searched_at = mirror.searched_at
     account: Mapping[str, bytes] = {}
     if connection is None:
-        space_types = _remembered_spaces(mirror)
+        spaces = _remembered_spaces(mirror)
         pulled_at = None if mirror.pulled_at is None else format_timestamp(mirror.pulled_at)
         if mirror.is_unfinished:
             notices.append(("pullUnfinished", "a run that wrote into the mirror was cut off"))
     else:
-        space_types = _ask_spaces(connection, mirror, notices)
+        spaces = _ask_spaces(connection, mirror, notices)
         if account_data:
             account = _ask_account_data(connection, account_data_at, notices) | _ask_settings(connection, notices)
         if searched_at is not None and account_data_at is not None:
@@ -75,32 +79,55 @@ def export_source(
             key.cipher,
             pulled_at=pulled_at,
             searched_at=searched_at,
-            space_types=space_types,
+            space_types=spaces.types,
+            memberships=spaces.memberships,
             account=account,
             notices=notices,
         )
 
 
-def _ask_spaces(connection: Connection, mirror: Mirror, notices: list[tuple[str, str]]) -> Mapping[str, str]:
+class _Spaces(NamedTuple):
+    """What is known of an account's spaces."""
+
+    types: Mapping[str, str]
+    memberships: frozenset[str] | None = None
+
+
+def _ask_spaces(connection: Connection, mirror: Mirror, notices: list[tuple[str, str]]) -> _Spaces:
     if connection.session is None:
         notices.append(("spaceTypesUnknown", "an access token does not tell them; a login does"))
+        _forget_memberships(mirror)
         return _remembered_spaces(mirror)
     try:
-        return _space_types(connection, connection.session, mirror)
+        return _ask_organizations(connection, connection.session, mirror)
     except ManabackupError as error:
         notices.append(("spaceTypesUnknown", error.message))
+        _forget_memberships(mirror)
         return _remembered_spaces(mirror)
 
 
-def _space_types(connection: Connection, session: Session, mirror: Mirror) -> Mapping[str, str]:
-    types = {space.id: space.type for space in organizations(connection.auth, session) if space.type is not None}
+def _ask_organizations(connection: Connection, session: Session, mirror: Mirror) -> _Spaces:
+    found = organizations(connection.auth, session)
+    types = {space.id: space.type for space in found if space.type is not None}
+    memberships = frozenset(space.id for space in found)
     mirror.remember(_SPACES, jsontext.dumps(types).decode())
-    return types
+    mirror.remember(_MEMBERSHIPS, jsontext.dumps(sorted(memberships)).decode())
+    return _Spaces(types, memberships)
 
 
-def _remembered_spaces(mirror: Mirror) -> Mapping[str, str]:
-    types: dict[str, str] = jsontext.parse(mirror.recall(_SPACES) or "{}")
-    return types
+def _remembered_spaces(mirror: Mirror) -> _Spaces:
+    memberships = jsontext.parse(mirror.recall(_MEMBERSHIPS) or "null")
+    return _Spaces(
+        jsontext.parse(mirror.recall(_SPACES) or "{}"), None if memberships is None else frozenset(memberships)
+    )
+
+
+def _forget_memberships(mirror: Mirror) -> None:
+    """What the mirror holds may be newer than they are: of a space that was joined since, nobody would know.
+
+    Types stay: a space keeps its own.
+    """
+    mirror.remember(_MEMBERSHIPS, "null")
 
 
 def _ask_account_data(connection: Connection, at: datetime | None, notices: list[tuple[str, str]]) -> dict[str, bytes]:

@@ -33,6 +33,8 @@ class Source:
     searched_at: str | None = None
     """When the server was last searched for collections that nobody told of, RFC 3339; None when it never was."""
     space_types: Mapping[str, str] = field(default_factory=dict)
+    memberships: frozenset[str] | None = None
+    """The spaces that the account is a member of; None where the account service did not say."""
     account: Mapping[str, bytes] = field(default_factory=dict)
     """Entries for ``account/``: name → content."""
     notices: Sequence[tuple[str, str]] = ()

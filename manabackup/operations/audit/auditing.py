@@ -21,6 +21,7 @@ from ...model.spaces import PERSONAL
 from ...text import jsontext
 from ...text.timestamps import app_time, format_timestamp
 from ..account.source import Source
+from ..account.spaces import require_own
 from ..progress import Step, Watch, teller
 from .ciphertexts import Ciphertexts
 from .findings import Finding, Findings, Severity
@@ -108,9 +109,11 @@ def audit(
     ``personal_space`` names the user's own space where the source does not know. ``scratch`` is a folder for temporary
     files, which are encrypted and have no name; by default the system's. ``progress`` is told of :attr:`Step.AUDIT`.
 
-    Raises :class:`MirrorError` for a damaged mirror, :class:`OutputError` when the scratch folder takes nothing.
+    Raises :class:`UsageError` for a ``personal_space`` that cannot be it, :class:`MirrorError` for a damaged mirror,
+    :class:`OutputError` when the scratch folder takes nothing.
     """
     make_file = spool_files((scratch or Path(tempfile.gettempdir())) / "audit")
+    require_own(personal_space, source.user_id, source.space_types, source.memberships)
     types = dict(source.space_types)
     if personal_space is not None:
         types[personal_space] = PERSONAL
@@ -118,6 +121,7 @@ def audit(
         source.registry,
         source.user_id,
         types,
+        source.memberships,
         None if locked else source.cipher,
         locked,
         app_time((now or datetime.now(UTC)) + timedelta(days=1)),

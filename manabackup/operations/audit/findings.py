@@ -195,6 +195,16 @@ KINDS: Final = {
             "Look at whose space it is; in your personal one an older version of the app left the mark.",
         ),
         FindingKind(
+            "strandedRow",
+            _W,
+            "rows in spaces that the account is no member of",
+            "No device of yours shows them: you have left the space, or something wrote them under an id that is none "
+            "of your spaces', such as a restore into a wrong one.",
+            "Every export holds them. If you have left the space, nothing is to be done. Else `manabackup export "
+            "--space ID` and `restore --map-space ID=personal` bring them into another account; in this one a row "
+            "stays in its space.",
+        ),
+        FindingKind(
             "strangeAuthor",
             _W,
             "rows of your personal space that name another author",
@@ -234,6 +244,13 @@ KINDS: Final = {
             _N,
             "rows of shared spaces that name another author",
             "Who wrote a row of a shared space cannot be proved: take it for what a stranger wrote.",
+            "Nothing.",
+        ),
+        FindingKind(
+            "formerSpaceRow",
+            _N,
+            "rows of others in spaces that the account is no member of",
+            "You have left these spaces, and the mirror keeps what the server gave before.",
             "Nothing.",
         ),
         FindingKind(

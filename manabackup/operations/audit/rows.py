@@ -11,7 +11,7 @@ from ...errors import FieldDecryptionError
 from ...model.projection import Record
 from ...model.projection.change import field_time, insert_time
 from ...model.registry import Registry, Table
-from ...model.spaces import Standing, standing_of
+from ...model.spaces import SENTINEL, Standing, standing_of
 from ...rows.authorship import is_by
 from ...rows.capabilities import capability_fields, held
 from ...rows.private_fields import fields_in_clear, is_clear, is_of_other_version
@@ -34,6 +34,8 @@ class AuditedAccount:
     registry: Registry
     user_id: str
     space_types: Mapping[str, str]
+    memberships: frozenset[str] | None
+    """The spaces that the user is a member of; None where nobody says."""
     cipher: FieldCipher | None
     """None where there is no key, or it is not at hand."""
     locked: bool
@@ -51,6 +53,7 @@ class RowChecks:
         self._registry = account.registry
         self._user_id = account.user_id
         self._space_types = account.space_types
+        self._memberships = account.memberships
         self._cipher = account.cipher
         self._locked = account.locked
         self._tomorrow = account.tomorrow
@@ -161,8 +164,19 @@ class RowChecks:
         if "userId" not in own_data and _is_text(values.get("userId")) and record.space is not None:
             self._findings.of("twoOwners").add(name, record.id)
         author = values.get("authorId")
+        if record.state == "live" and self._is_elsewhere(record.space):
+            theirs = _is_text(author) and author != self._user_id
+            self._findings.of("formerSpaceRow" if theirs else "strandedRow").add(
+                name, record.id, reason=f"space {record.space}"
+            )
         if "authorId" not in own_data and _is_text(author) and author != self._user_id:
             self._findings.of("strangeAuthor" if standing == "personal" else "memberRow").add(name, record.id)
+
+    def _is_elsewhere(self, space: str | None) -> bool:
+        """Whether a row is of a space that the account is no member of, so that no device of the user shows it."""
+        if space is None or self._memberships is None or space.startswith(SENTINEL):
+            return False
+        return space not in self._memberships
 
 
 def _writes(changes: Iterable[JSON], private: frozenset[str]) -> dict[str, list[tuple[str, JSON]]]:

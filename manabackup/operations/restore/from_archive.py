@@ -11,7 +11,7 @@ from typing import Any
 from ...archive.reader import Archive
 from ...errors import UsageError, WrongKeyError
 from ...model.registry import Table
-from ...model.spaces import PERSONAL
+from ...model.spaces import PERSONAL, SENTINEL
 from ...rows.archived import is_ours
 from ...text import jsontext
 from ..progress import Step, Watch, teller
@@ -25,6 +25,8 @@ from .planning import Planner, Tables
 from .target import Target
 from .target_account import TargetAccount
 from .writing import Writer
+
+_MOST_SPACES_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,25 @@ class RestoreJob(Job):
         if not chosen:
             raise UsageError("the archive has none of these tables")
         filled = [name for name in chosen if self._archive.reader.table_size(name)]
+        told = self._account.spaces.types is not None
         plan = RestorePlan()
-        with self._planning(filled, progress) as (target, now):
+        with self._planning(filled if told else [*filled, ONE_PER_SPACE], progress) as (target, now):
+            if not told:
+                self._look_for(spaces, target, plan)
             planner = self._planner(spaces, target, now, plan)
             planner.plan(chosen, self._outbox, teller(progress, Step.PLAN))
         self._remember(plan)
         return plan
 
     # --- below
+
+    def _look_for(self, spaces: ArchiveSpaces, target: Target, plan: RestorePlan) -> None:
+        """Looks for signs that the account is a member of the spaces that rows may go to, where nobody tells."""
+        wanted = {space for space in spaces.destinations if not space.startswith(SENTINEL)}
+        seen = target.spaces(wanted) if wanted else set[str]()
+        plan.unconfirmed_spaces = dict.fromkeys(sorted(wanted - seen), 0)
+        if plan.unconfirmed_spaces:
+            plan.seen_spaces = sorted(space for space in seen if not space.startswith(SENTINEL))[:_MOST_SPACES_NAMED]
 
     def _planner(
         self, spaces: ArchiveSpaces, target: Target, now: str, plan: RestorePlan, ids: Collection[str] | None = None

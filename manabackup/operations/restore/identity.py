@@ -15,6 +15,7 @@ from ...model.registry import Table
 from ...model.spaces import PERSONAL, SENTINEL, SpaceNumbers, is_personal, labelled
 from ...text.jsontext import JSON
 from ...text.printable import printable
+from ..account.spaces import no_member, refuse_stand_in
 from .decision import Reason
 
 _MOST_SPACES = 10_000
@@ -52,10 +53,11 @@ class TargetSpaces:
         """The space that somebody named. Raises :class:`UsageError` when the user is no member of it."""
         if name == PERSONAL:
             return Destination(self.home)
+        refuse_stand_in(name, self.user_id)
         if self.is_personal(name):
             return Destination(name)
         if self.types is not None and name not in self.types:
-            raise UsageError(f"the target account is not a member of the space {printable(name)}")
+            raise no_member(name, self.types)
         return Destination(name, shared=True)
 
     def agreed(self, wanted: Destination, held: str | None) -> Destination | Reason:
@@ -133,6 +135,11 @@ class ArchiveSpaces:
         if number is not None:
             return [number]
         raise UsageError(f"the archive has no space {printable(name)}")
+
+    @property
+    def destinations(self) -> set[str]:
+        """The spaces of the target that rows may go to."""
+        return {self.target.home, *(one.space for one in self._mapped.values() if one.space is not None)}
 
     def number(self, space: str) -> int:
         """The number of a space by its id."""

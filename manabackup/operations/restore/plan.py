@@ -29,6 +29,10 @@ class RestorePlan:
     """Table, id in the archive and reason of rows that are not written though nobody asked for that."""
     spaces: Counter[str] = field(default_factory=Counter)
     """Space of the archive → rows that are not written because of it."""
+    unconfirmed_spaces: dict[str, int] = field(default_factory=dict)
+    """Space of the target → rows that are to be written into it, though nothing tells that the account is a member."""
+    seen_spaces: list[str] = field(default_factory=list)
+    """Where there are such, the first of those that the account's rows are in."""
     left_out: int = 0
     """Fields that no key at hand opens."""
     left_out_cases: list[dict[str, JSON]] = field(default_factory=list)
@@ -133,6 +137,8 @@ class RestorePlan:
             "reasons": dict(self.reasons),
             "cases": self.cases,
             "spaces": dict(self.spaces),
+            "unconfirmedSpaces": self.unconfirmed_spaces,
+            "seenSpaces": self.seen_spaces,
             "leftOut": self.left_out,
             "leftOutCases": self.left_out_cases,
             "withheld": dict(self.withheld),
@@ -155,6 +161,8 @@ class RestorePlan:
             Counter(record["reasons"]),
             record["cases"],
             Counter(record["spaces"]),
+            record.get("unconfirmedSpaces", {}),
+            record.get("seenSpaces", []),
             record["leftOut"],
             record["leftOutCases"],
             Counter(record.get("withheld", {})),  # an outbox of an earlier version has none

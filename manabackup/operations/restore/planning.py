@@ -66,6 +66,8 @@ class Planner:
             else:
                 self._table(table, outbox)
             tell(done, len(tables))
+        unconfirmed = self.decided.unconfirmed_spaces
+        self.decided.unconfirmed_spaces = {space: rows for space, rows in unconfirmed.items() if rows}
 
     def _table(self, table: Table, outbox: Outbox) -> None:
         unreadable = self.target.is_unreadable(table)
@@ -81,6 +83,7 @@ class Planner:
                     self.decided.withhold(table.name, one.archive_id, name)
                 if work.changes:
                     items.append(item_of(table.app, table.name, one.row.id, work))
+                    self._count_unconfirmed(one)
             if len(items) >= _BATCH:
                 outbox.add(items)
                 items = []
@@ -106,6 +109,11 @@ class Planner:
         if one.row.is_deleted and not self.include_deleted:
             return Work(skipped(Reason.DELETED))
         return self.writer.work(one.row, target, table, one.destination)
+
+    def _count_unconfirmed(self, one: Incoming) -> None:
+        unconfirmed = self.decided.unconfirmed_spaces
+        if isinstance(one.destination, Destination) and one.destination.space in unconfirmed:
+            unconfirmed[one.destination.space] += 1
 
     def _label(self, table: Table, one: Incoming) -> str | None:
         return self.spaces.label(one.space) if table.scope == "space" else None

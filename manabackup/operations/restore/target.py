@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from ...crypto.spools import SpoolFile
@@ -14,6 +14,7 @@ from ...rows.identity import columns
 from ...text import jsontext
 from .archive_rows import ONE_PER_SPACE
 from .decision import TargetRow
+from .writing import is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,20 @@ class Target:
                 (bootstrapped if record.space_filled else own).setdefault(record.space, record_id)
         return bootstrapped | own
 
+    def spaces(self, wanted: Collection[str]) -> set[str]:
+        """The spaces that the account's rows name, but for rows that restores wrote, until ``wanted`` are found.
+
+        The service writes a document for each space at its beginning, so these are looked at first.
+        """
+        found: set[str] = set()
+        for table in sorted(self.registry.tables, key=lambda table: table.name != ONE_PER_SPACE):
+            for collection in table.collections if table.scope == "space" else ():
+                for page in self.mirror.read(table.app, collection):
+                    found.update(filter(None, map(_space_of, page.lines())))
+                    if found.issuperset(wanted):
+                        return found
+        return found
+
     def is_unreadable(self, table: Table) -> bool:
         """Whether the server failed to give something that may belong to a table."""
         return any(
@@ -64,3 +79,15 @@ class Target:
             and (loss.collection is None or loss.collection in table.collections)
             for loss in self.mirror.losses()
         )
+
+
+def _space_of(line: bytes) -> str | None:
+    """The space that a change names, unless a restore wrote it."""
+    change = jsontext.parse_canonical(line)
+    if type(change) is not dict or is_ours(change):
+        return None
+    data = change.get("data")
+    for space in (data.get("spaceId") if type(data) is dict else None, change.get("spaceId")):
+        if type(space) is str and space:
+            return space
+    return None

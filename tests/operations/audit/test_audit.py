@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manabackup.errors import UsageError
 from manabackup.limits import MIB
 from manabackup.mirror import LossKind
 from manabackup.model import registry
@@ -143,6 +144,38 @@ def test_a_space_that_somebody_names_as_their_own_is_known(tmp_path: Path) -> No
     stored = [insert("notes", "n", {"title": "x", "spaceId": ELSEWHERE})]
     found = looked_at(tmp_path, stored, personal_space=ELSEWHERE)
     assert only(cases(found), "plaintextField") == [("notes", "n", "title")]
+
+
+def test_a_space_that_is_known_to_be_another_is_not_the_users_own(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is shared"):
+        looked_at(tmp_path, [], personal_space=TEAM)
+    with pytest.raises(UsageError, match="not a member") as caught:
+        looked_at(tmp_path, [], personal_space="space-hame", memberships=frozenset([HOME, TEAM]))
+    assert str(caught.value.hint).startswith(f"did you mean {HOME}")
+
+
+@pytest.mark.parametrize(
+    ("space", "author", "kind"),
+    [
+        (HOME, USER, None),
+        (TEAM, USER, None),
+        ("_personal:user-a", USER, None),
+        (None, USER, None),
+        (ELSEWHERE, USER, "strandedRow"),
+        (ELSEWHERE, None, "strandedRow"),
+        (ELSEWHERE, "user-b", "formerSpaceRow"),
+    ],
+)
+def test_rows_in_spaces_that_the_account_is_no_member_of_are_found(
+    tmp_path: Path, space: str | None, author: str | None, kind: str | None
+) -> None:
+    app, collection, change = insert("notes", "n", {"title": sealed(), "spaceId": space, "authorId": author})
+    stored = [(app, collection, {name: value for name, value in change.items() if name != "spaceId" or value})]
+    whose = {"strandedRow", "formerSpaceRow"}
+    found = looked_at(tmp_path, stored, memberships=frozenset([HOME, TEAM]))
+    assert {case for case in cases(found) if case[0] in whose} == ({(kind, "notes", "n", None)} if kind else set())
+    # Where the account service did not say, nobody knows.
+    assert not any(case[0] in whose for case in cases(looked_at(tmp_path, stored)))
 
 
 # --- what does not open -----------------------------------------------------------------------------------------------
