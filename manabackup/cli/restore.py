@@ -241,7 +241,9 @@ def _lines(result: RestoreResult) -> Iterator[str]:
         yield f"nothing to do: {plan.count(RowAction.UNCHANGED):,} rows are as in the archive"
         return
     said = words_for(result)
+    repaired = f" ({result.repaired:,} of them repaired)" if result.repaired else ""
     yield (
-        f"{result.inserted:,} inserted, {result.updated:,} updated, {plan.count(RowAction.UNCHANGED):,} unchanged, "
+        f"{result.inserted:,} inserted, {result.updated:,} updated{repaired}, "
+        f"{plan.count(RowAction.UNCHANGED):,} unchanged, "
         f"{plan.count(RowAction.SKIPPED):,} skipped, {result.failed:,} refused; {said}"
     )

@@ -18,6 +18,7 @@ COLUMNS = (
     RowAction.INSERT,
     RowAction.UPDATE,
     RowAction.REVIVE,
+    RowAction.REPAIR,
     RowAction.UNCHANGED,
     RowAction.SKIPPED,
     RowAction.CONFLICT,
@@ -75,6 +76,7 @@ def plan_table(plan: RestorePlan, columns: Sequence[RowAction] = COLUMNS) -> Ite
     """Rows by table and kind."""
     if not plan.tables:
         return
+    columns = [kind for kind in columns if kind is not RowAction.REPAIR or plan.count(kind)]
     width = max(len("table"), *(len(printable(name)) for name in plan.tables))
     yield f"{'table':<{width}}" + "".join(f"{kind.value:>11}" for kind in columns)
     for name, rows in plan.tables.items():

@@ -213,6 +213,9 @@ def test_an_accounts_own_fresh_archive_changes_nothing_in_it_unless_rows_are_to_
     assert f"  {case['table']} {case['id']}: other values: {' '.join(case['fields'])}" in named.out
     repairs = restored(pulled, archive, "--dry-run", "--repair", "--replace-ai", code=3)  # those of shared spaces
     assert repairs["planned"] == repairs["repaired"] == plan["repairable"] - repairs["reasons"]["otherSpace"]
+    assert sum(kinds.get("repair", 0) for kinds in repairs["tables"].values()) == repairs["repaired"]
+    assert not any("update" in kinds for kinds in repairs["tables"].values())  # they are equal
+    check("restore", repairs)
 
 
 # --- what is shown, and what is asked ---------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ class RowAction(StrEnum):
     INSERT = "insert"
     UPDATE = "update"
     REVIVE = "revive"
+    REPAIR = "repair"
+    """It is as in the archive, and is written so that a device that signs in afresh shows it so, too."""
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
     CONFLICT = "conflict"
@@ -237,7 +239,7 @@ def _decide_on_equal(row: ArchivedRow, target: TargetRow, rules: Rules, replacea
     need = None if row.is_deleted else target.need(rules.now)
     if need is None or not rules.repair or rules.on_conflict in (OnConflict.SKIP, OnConflict.FAIL):
         return Decision(RowAction.UNCHANGED, need=need)
-    return _write(Decision(RowAction.UPDATE, values=_own(target), need=need), target, rules, replaceable)
+    return _write(Decision(RowAction.REPAIR, values=_own(target), need=need), target, rules, replaceable)
 
 
 def _write(wanted: Decision, target: TargetRow, rules: Rules, replaceable: bool) -> Decision:

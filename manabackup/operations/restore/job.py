@@ -197,6 +197,7 @@ class Job:
             self._account,
             inserted=inserted,
             updated=sum(done.values()),
+            repaired=done.get(RowAction.REPAIR.value, 0),
             failed=sum(count for (_, state), count in counts.items() if state is State.FAILED),
             failures=self._outbox.failures(MOST_CASES),
             verification=verification,

@@ -113,7 +113,7 @@ class RestorePlan:
     @property
     def planned(self) -> int:
         """Rows that are to be written."""
-        return self.count(RowAction.INSERT, RowAction.UPDATE, RowAction.REVIVE)
+        return self.count(RowAction.INSERT, RowAction.UPDATE, RowAction.REVIVE, RowAction.REPAIR)
 
     @property
     def is_to_be_sent(self) -> bool:

@@ -22,6 +22,8 @@ class RestoreResult:
     inserted: int = 0
     updated: int = 0
     """Rows that were there, or had been, and are as planned now."""
+    repaired: int = 0
+    """Those of them that were as in the archive, and are so on every device now."""
     failed: int = 0
     failures: Sequence[tuple[str, str, str]] = ()
     """(table, record id, the server's words) of the first rows that the server did not take."""

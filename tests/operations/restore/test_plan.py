@@ -92,8 +92,8 @@ def test_R1_each_state_of_the_target_has_one_answer(
     [
         pytest.param(target, mode, written if mode in ("overwrite", "newer") else UNCHANGED, id=f"{name}-{mode}")
         for name, target, written in (
-            ("sound", EQUAL_BUT_SHOWN_OTHERWISE, ("update", "update")),
-            ("unsound", EQUAL_UNSOUND, ("update", REPLACE)),
+            ("sound", EQUAL_BUT_SHOWN_OTHERWISE, ("repair", "update")),
+            ("unsound", EQUAL_UNSOUND, ("repair", REPLACE)),
         )
         for mode in ("overwrite", "newer", "skip", "fail")
     ],
@@ -123,7 +123,7 @@ def test_a_row_of_ai_in_need_of_repair_is_repaired_only_when_replacing_is_asked_
     row, target = archived({"title": "A"}, T[5], table=MISSIONS), held(*EQUAL_UNSOUND, table=MISSIONS)
     assert outline(work(row, target, table=MISSIONS)) == UNCHANGED
     assert work(row, target, table=MISSIONS, repair=True).decision.reason is Reason.AI_NOT_REPLACED
-    assert outline(work(row, target, table=MISSIONS, repair=True, replace_ai=True)) == ("update", REPLACE)
+    assert outline(work(row, target, table=MISSIONS, repair=True, replace_ai=True)) == ("repair", REPLACE)
 
 
 def test_newer_revives_what_was_deleted_before_it_was_last_written() -> None:

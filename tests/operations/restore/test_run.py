@@ -211,7 +211,8 @@ def test_rows_that_the_target_has_already_stay_as_they_are_whatever_clients_show
     assert (report.planned, report.repairable, report.repaired) == (0, 1, 0)
     assert report.repairable_cases == [{"table": "tasks", "id": "t", "reason": "otherValues", "fields": ["order"]}]
     result = bench.restore(path, repair=True)
-    assert (result.updated, result.plan.repairable, result.plan.repaired) == (1, 1, 1)
+    assert (result.updated, result.repaired, result.plan.repairable, result.plan.repaired) == (1, 1, 1, 1)
+    assert result.plan.tables == {"tasks": {"repair": 1}}
     again = bench.plan(path, repair=True)
     assert (again.planned, again.repairable) == (0, 0)
 
