@@ -6,7 +6,6 @@ rows do not say themselves (``formats/modules.md``, ``createdAt``).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -27,6 +26,7 @@ from ..rows.side_by_side import MetaLines
 from ..text import jsontext
 from ..text.jsontext import JSON
 from ..text.printable import printable
+from ..text.suggestions import did_you_mean
 from .left_out import LeftOut
 from .options import ConvertOptions
 
@@ -98,9 +98,7 @@ class Reading:
         """The archive's tables that were asked for, in its order; those of no use to a reader only on demand."""
         chosen = []
         for name in self.archive.tables:
-            model = self.modules.table(name)
-            app = model.app if model is not None else name.partition(".")[0]
-            options = self.options
+            model, app, options = self.modules.table(name), self._app(name), self.options
             if (options.apps and app not in options.apps) or (options.tables and name not in options.tables):
                 continue
             technical = model is not None and model.role == TECHNICAL
@@ -109,6 +107,10 @@ class Reading:
                 continue
             chosen.append(name)
         return chosen
+
+    def _app(self, name: str) -> str:
+        model = self.modules.table(name)
+        return model.app if model is not None else name.partition(".")[0]
 
     def model(self, name: str) -> TableModel | None:
         """The description of a table."""
@@ -259,9 +261,26 @@ class Reading:
 
     def _check_selection(self) -> None:
         there = self.archive.tables
-        apps = {model.app if (model := self.model(name)) is not None else name.partition(".")[0] for name in there}
-        _require("app", self.options.apps, apps)
-        _require("table", self.options.tables, set(there))
+        apps, tables = self.options.apps, self.options.tables
+        _require("app", apps, {self._app(name) for name in there})
+        _require("table", tables, set(there))
+        if apps and tables and not any(self._app(name) in apps for name in tables):
+            raise UsageError("none of the tables belongs to one of the apps")
+        self._check_spaces()
+
+    def _check_spaces(self) -> None:
+        """What the archive lists is mostly enough; rows of tables that nobody knows may be of other spaces."""
+        wanted = set(self.options.spaces) - {spaces.PERSONAL}
+        there = {line["id"] for line in self.archive.meta("spaces") if type(line.get("id")) is str} if wanted else set()
+        for name in self.archive.tables:
+            if wanted <= there:
+                return
+            for _, values in self._parsed(name):
+                if type(space := values.get("spaceId")) is str and space:
+                    there.add(space)
+        for space in sorted(wanted - there):
+            hint = did_you_mean(space, there) or "`personal` is your own"
+            raise UsageError(f"the archive has no space {printable(space)}", hint=hint)
 
     # --- what other rows say
 
@@ -373,6 +392,4 @@ def _require(what: str, wanted: object, there: set[str]) -> None:
     assert isinstance(wanted, list | tuple)
     for name in wanted:
         if name not in there:
-            near = difflib.get_close_matches(name, there, n=3)
-            hint = f"did you mean {', '.join(near)}?" if near else None
-            raise UsageError(f"the archive has no {what} {printable(name[:64])}", hint=hint)
+            raise UsageError(f"the archive has no {what} {printable(name[:64])}", hint=did_you_mean(name, there))

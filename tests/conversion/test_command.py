@@ -73,6 +73,11 @@ def test_what_is_in_the_way_stays_unless_it_is_to_go(run: CommandLine, archive: 
         (["--to", "sqlite", "--tz", "Berlin"], "error: Berlin is no time zone\n"),
         (["--to", "sqlite", "--table", "note"], "error: the archive has no table note\nhint: did you mean notes?"),
         (["--to", "sqlite", "--app", "todo"], "error: the archive has no app todo"),
+        (["--to", "json", "--space", "elsewhere"], "error: the archive has no space elsewhere\nhint: `personal` is"),
+        (
+            ["--to", "json", "--app", "notes", "--table", "calendars"],
+            "error: none of the tables belongs to one of the apps",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_said_in_one_line(

@@ -187,10 +187,21 @@ def test_spaces_choose_rows_and_each_row_lies_in_one(stocked: Computer, owner: O
 
 def test_a_space_that_no_row_lies_in_is_noted(stocked: Computer, owner: Owner) -> None:
     (team,) = owner.account.shared_spaces
-    done = stocked.export("--offline", "--space", "mistyped", "--space", team, "--space", "personal")
+    done = stocked.export("--offline", "--space", team, "--space", "personal", "--table", "userSettings")
     assert (done.code, done.record["completeness"]["notices"]["spaceWithoutRows"]) == (0, 1)
     cases = manifest_of(stocked.archive)["completeness"]["notices"]["spaceWithoutRows"]["cases"]
-    assert cases == [{"table": "account", "reason": "mistyped"}]
+    assert cases == [{"table": "account", "reason": team}]
+
+
+def test_a_space_that_nobody_knows_of_is_a_mistake(stocked: Computer, owner: Owner) -> None:
+    (team,) = owner.account.shared_spaces
+    done = stocked.export("--offline", "--space", "personal", "--space", f"{team[:-1]}_")
+    assert_refused(done, 2, "the account has no space")
+    assert f"hint: did you mean {team}?" in done.err
+    done = stocked.export("--offline", "--space", "elsewhere")
+    assert_refused(done, 2, "the account has no space elsewhere")
+    assert team in done.err
+    assert not stocked.archive.exists()
 
 
 def test_the_bin_comes_along_when_asked_for(stocked: Computer, owner: Owner) -> None:

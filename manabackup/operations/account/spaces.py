@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from ...model.spaces import PERSONAL, SENTINEL, is_shared
 from ...remote.account import organizations
 from ...remote.connection import Connection
 from ...text.printable import printable
+from ...text.suggestions import did_you_mean
 
 _MOST_NAMED = 5
 
@@ -79,9 +79,13 @@ def refuse_stand_in(space: str, user_id: str) -> None:
 def no_member(space: str, members: Iterable[str]) -> UsageError:
     """What is said of a space that the account is no member of."""
     found = sorted(members)
-    near = difflib.get_close_matches(space, found, n=3)
-    hint = f"did you mean {', '.join(map(printable, near))}?" if near else None
-    if hint is None and found:
-        named = ", ".join(map(printable, found[:_MOST_NAMED]))
-        hint = f"its spaces are {named}" + (", …" if len(found) > _MOST_NAMED else "")
+    hint = did_you_mean(space, found) or spaces_named("its spaces are", found)
     return UsageError(f"the account is not a member of the space {printable(space)}", hint=hint)
+
+
+def spaces_named(words: str, spaces: Iterable[str]) -> str | None:
+    """A sentence with the first of some spaces; None where there are none."""
+    found = sorted(spaces)
+    if not found:
+        return None
+    return f"{words} {', '.join(map(printable, found[:_MOST_NAMED]))}" + (", …" if len(found) > _MOST_NAMED else "")

@@ -26,6 +26,7 @@ from ...rows.side_by_side import MetaLines, sorted_rows
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.printable import printable
+from ...text.suggestions import did_you_mean
 from ..progress import Progress, Step, Watch
 
 MOST_CASES = 1_000
@@ -396,5 +397,6 @@ def _tables(one: Archive, other: Archive, wanted: Sequence[str]) -> list[str]:
     existing = dict.fromkeys([*one.tables, *other.tables])
     for name in wanted:
         if name not in existing:
-            raise UsageError(f"neither has a table {printable(name)}", hint="`manabackup info FILE` lists the tables")
+            hint = did_you_mean(name, existing) or "`manabackup info FILE` lists the tables"
+            raise UsageError(f"neither has a table {printable(name)}", hint=hint)
     return [name for name in existing if not wanted or name in wanted]

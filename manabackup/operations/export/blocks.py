@@ -48,7 +48,9 @@ class Block:
     cases: list[Case] = field(default_factory=list)
     """What there is to say about completeness."""
     named: set[str] = field(default_factory=set)
-    """What the rows' spaces may be called in a selection, where there is one."""
+    """What the spaces of the rows that are written may be called in a selection, where there is one."""
+    seen: set[str] = field(default_factory=set)
+    """The same of all rows."""
 
 
 def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes:
@@ -82,6 +84,7 @@ def fold_block(terms: ExportTerms, streams: Sequence[Stream], number: int, pairs
             block.live += record.state == "live"
             block.deleted += record.state == "tombstone"
             block.named |= record.spaces
+            block.seen |= record.seen
             lines = record.lines
         if lines is not None:
             rows.append(lines[0])

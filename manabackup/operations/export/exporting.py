@@ -97,7 +97,7 @@ def export(
     the rows depend on neither. ``processes`` is how many take part, this one included; without it, as many as a large
     account can use.
 
-    Raises :class:`UsageError` for tables that do not exist, :class:`OutputError`, :class:`LockedError`.
+    Raises :class:`UsageError` for tables and spaces that do not exist, :class:`OutputError`, :class:`LockedError`.
     """
     now = now or datetime.now(UTC)
     plan = ExportPlan.of(source, selection or Selection(), limits)
@@ -167,6 +167,7 @@ class _Export:
         self.completeness = Completeness(self._problem_lines.add)
         self._changes = self._live = self._deleted = 0
         self._spaces_without_rows = set(plan.selection.spaces)
+        self._spaces_seen: set[str] = set()
 
     def tables(self) -> Iterator[int]:
         """Write all tables; yields the number of changes read, now and then."""
@@ -199,6 +200,7 @@ class _Export:
         self._live += block.live
         self._deleted += block.deleted
         self._spaces_without_rows -= block.named
+        self._spaces_seen |= block.seen
         for case in block.cases:
             self.completeness.note(case)
         if block.rows:
@@ -225,7 +227,8 @@ class _Export:
             self._table = self._writer.table(stream.name, bound=bound)
 
     def finish(self) -> None:
-        """Everything that comes after the tables."""
+        """Everything that comes after the tables. Raises :class:`UsageError` for a space that nobody knows of."""
+        self._plan.require_spaces(self._spaces_seen)
         for case in self._plan.cases():
             self.completeness.note(case)
         for space in sorted(self._spaces_without_rows):

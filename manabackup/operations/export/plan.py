@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ...archive.writer import About
+from ...errors import UsageError
 from ...host.processes import WORTH_PROCESSES
 from ...limits import Limits
 from ...mirror import Loss
+from ...model.spaces import PERSONAL, SENTINEL
 from ...rows.completeness import Case
 from ...text.jsontext import JSON
+from ...text.printable import printable
+from ...text.suggestions import did_you_mean
 from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
 from ..account.source import Source
+from ..account.spaces import spaces_named
 from .selection import Selection, streams_of, with_room
 from .terms import ExportTerms, Stream
 
@@ -76,6 +81,16 @@ class ExportPlan:
                 yield from _cases(loss)
         for kind, reason in self.source.notices:
             yield Case(kind, "account", reason=reason)
+
+    def require_spaces(self, seen: Set[str]) -> None:
+        """Raises :class:`UsageError` for a space of the selection that neither a row nor the account service names."""
+        source = self.source
+        known = {PERSONAL, f"{SENTINEL}{source.user_id}", *seen, *source.space_types, *(source.memberships or ())}
+        for space in self.selection.spaces:
+            if space not in known:
+                ids = {name for name in known if name != PERSONAL and not name.startswith(SENTINEL)}
+                hint = did_you_mean(space, known) or spaces_named("besides `personal` there are", ids)
+                raise UsageError(f"the account has no space {printable(space)}, and no row in it", hint=hint)
 
     def about(self, dated: datetime) -> About:
         """The manifest's keys that the web app knows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ...mirror import HeldCollection
 from ...model.registry import Registry, Table
 from ...text.jsontext import JSON
 from ...text.printable import printable
+from ...text.suggestions import did_you_mean
 from .terms import Stream
 
 _ENTRIES_OF_TABLE = 2
@@ -98,8 +98,7 @@ def _registered(table: Table, held: Mapping[tuple[str, str], HeldCollection]) ->
 def _require(what: str, wanted: Sequence[str], existing: set[str]) -> None:
     for name in wanted:
         if name not in existing:
-            near = difflib.get_close_matches(name, existing, n=3)
-            hint = f"did you mean {', '.join(near)}?" if near else "`manabackup info FILE` lists an archive's tables"
-            if not near and what == "app":
-                hint = f"there are {', '.join(sorted(existing))}"
+            every = f"there are {', '.join(sorted(existing))}"
+            hint = every if what == "app" else "`manabackup info FILE` lists an archive's tables"
+            hint = did_you_mean(name, existing) or hint
             raise UsageError(f"no {what} is called {printable(name)}", hint=hint)

@@ -135,6 +135,7 @@ class ArchiveRows:
         self._options = options
         self._make_file = make_file
         self._homes = target.homes
+        self._found: set[str] = set()
         self._ours = is_ours(archive)
         self._marks = Marks.of(archive)
         self._same_account = archive.manifest.user_id == target.spaces.target.user_id
@@ -160,6 +161,23 @@ class ArchiveRows:
             found.sort(key=lambda one: one.row.last_modified, reverse=True)
             yield [found[0], *(replace(other, destination=Reason.SUPERSEDED) for other in found[1:])]
 
+    def of_unknown_table(self, name: str) -> Iterator[str]:
+        """The ids of the rows that were asked for of a table that the registry does not know."""
+        for row in self._archive.rows(name):
+            if self._names(row.id):
+                if self._options.ids:
+                    self._found.add(row.id)
+                yield row.id
+
+    @property
+    def not_found(self) -> list[str]:
+        """The ids that were asked for and stand in none of the tables that were read, sorted."""
+        return sorted(set(self._options.ids) - self._found)
+
+    def _names(self, identifier: str) -> bool:
+        """Whether a row's id was named, or none was."""
+        return not self._options.ids or identifier in self._options.ids
+
     def _latest_by_space(self, table: Table) -> dict[str, str]:
         """Space → id in the archive of the row that was written last."""
         found: dict[str, tuple[str, str]] = {}
@@ -173,12 +191,14 @@ class ArchiveRows:
     def _raw(self, table: Table) -> Iterator[_Raw]:
         wanted = self._options.spaces
         for raw in self._ours_raw(table) if self._ours else self._foreign_raw(table):
-            if self._options.ids and raw.id not in self._options.ids:
+            if not self._names(raw.id):
                 continue
             if wanted is not None and table.scope == "space" and self._number(raw) not in wanted:
                 continue
             if wanted is not None and table.scope == "user" and -1 not in wanted:
                 continue
+            if self._options.ids:
+                self._found.add(raw.id)
             yield raw
 
     def _ours_raw(self, table: Table) -> Iterator[_Raw]:

@@ -14,6 +14,7 @@ from ...model.registry import Table
 from ...model.spaces import PERSONAL, SENTINEL
 from ...rows.archived import is_ours
 from ...text import jsontext
+from ...text.printable import printable
 from ..progress import Step, Watch, teller
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions, RowTarget
 from .decision import OnConflict, Rules
@@ -26,7 +27,7 @@ from .target import Target
 from .target_account import TargetAccount
 from .writing import Writer
 
-_MOST_SPACES_NAMED = 10
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,6 @@ class RestoreJob(Job):
         self._check_key()
         spaces = self._archive_spaces()
         chosen = Tables(self._order.apps, self._order.tables).chosen(self._archive, self._registry)
-        if not chosen:
-            raise UsageError("the archive has none of these tables")
         filled = [name for name in chosen if self._archive.reader.table_size(name)]
         told = self._account.spaces.types is not None
         plan = RestorePlan()
@@ -84,6 +83,10 @@ class RestoreJob(Job):
                 self._look_for(spaces, target, plan)
             planner = self._planner(spaces, target, now, plan)
             planner.plan(chosen, self._outbox, teller(progress, Step.PLAN))
+        if planner.rows.not_found:
+            missing = ", ".join(map(printable, planner.rows.not_found[:_MOST_NAMED]))
+            hint = "`manabackup cat FILE TABLE` shows the rows of a table"
+            raise UsageError(f"the archive has no row {missing} in what is to be restored of it", hint=hint)
         self._remember(plan)
         return plan
 
@@ -95,7 +98,7 @@ class RestoreJob(Job):
         seen = target.spaces(wanted) if wanted else set[str]()
         plan.unconfirmed_spaces = dict.fromkeys(sorted(wanted - seen), 0)
         if plan.unconfirmed_spaces:
-            plan.seen_spaces = sorted(space for space in seen if not space.startswith(SENTINEL))[:_MOST_SPACES_NAMED]
+            plan.seen_spaces = sorted(space for space in seen if not space.startswith(SENTINEL))[:_MOST_NAMED]
 
     def _planner(
         self, spaces: ArchiveSpaces, target: Target, now: str, plan: RestorePlan, ids: Collection[str] | None = None

@@ -15,7 +15,8 @@ from ...model.registry import Table
 from ...model.spaces import PERSONAL, SENTINEL, SpaceNumbers, is_personal, labelled
 from ...text.jsontext import JSON
 from ...text.printable import printable
-from ..account.spaces import no_member, refuse_stand_in
+from ...text.suggestions import did_you_mean
+from ..account.spaces import no_member, refuse_stand_in, spaces_named
 from .decision import Reason
 
 _MOST_SPACES = 10_000
@@ -134,7 +135,10 @@ class ArchiveSpaces:
             number = self.numbers.find(name)
         if number is not None:
             return [number]
-        raise UsageError(f"the archive has no space {printable(name)}")
+        there = [f"#{number}" for number in range(len(self.numbers))]
+        hint = did_you_mean(name, self.numbers.named) or spaces_named("it has `personal` and", self.numbers.named)
+        hint = hint or spaces_named("it does not tell their ids, and has", there)
+        raise UsageError(f"the archive has no space {printable(name)}", hint=hint)
 
     @property
     def destinations(self) -> set[str]:

@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...archive.reader import Archive
+from ...errors import UsageError
 from ...model.registry import Registry, Table
 from ...text import jsontext
 from ...text.jsontext import JSON
+from ...text.printable import printable
+from ...text.suggestions import did_you_mean
 from ..progress import Tell
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, Incoming
 from .decision import Reason, RowAction, TargetRow, skipped
@@ -31,12 +34,28 @@ class Tables:
     names: Collection[str] = ()
 
     def chosen(self, archive: Archive, registry: Registry) -> list[str]:
-        """The tables in the archive's order, those that the registry does not know too."""
-        return [
+        """The tables in the archive's order, those that the registry does not know too.
+
+        Raises :class:`UsageError` for what the archive does not have.
+        """
+        by_app = {name: _app(name, registry) for name in archive.tables}
+        _require("app", self.apps, set(by_app.values()))
+        _require("table", self.names, by_app)
+        chosen = [
             name
-            for name in archive.tables
-            if (not self.names or name in self.names) and (not self.apps or _app(name, registry) in self.apps)
+            for name, app in by_app.items()
+            if (not self.names or name in self.names) and (not self.apps or app in self.apps)
         ]
+        if not chosen:
+            raise UsageError("none of the tables belongs to one of the apps" if by_app else "the archive has no tables")
+        return chosen
+
+
+def _require(what: str, wanted: Collection[str], existing: Collection[str]) -> None:
+    for name in wanted:
+        if name not in existing:
+            hint = did_you_mean(name, existing) or "`manabackup info FILE` lists the tables"
+            raise UsageError(f"the archive has no {what} {printable(name)}", hint=hint)
 
 
 def _app(name: str, registry: Registry) -> str:
@@ -132,9 +151,9 @@ class Planner:
     def _leave(self, name: str) -> None:
         """A table that this version knows nothing of: not whose its rows are, nor whether a web client bears them."""
         counts = self.decided.tables.setdefault(name, Counter())
-        for row in self.archive.rows(name):
+        for identifier in self.rows.of_unknown_table(name):
             counts[RowAction.SKIPPED.value] += 1
-            self.decided.refuse(name, row.id, Reason.UNKNOWN_TABLE, None)
+            self.decided.refuse(name, identifier, Reason.UNKNOWN_TABLE, None)
 
 
 def _space(item: Item) -> JSON:

@@ -133,8 +133,9 @@ def test_only_the_tables_that_were_named_are_compared(one: Path, other: Path) ->
     ours(one, {"notes": [{"id": "a"}], "tasks": [{"id": "a"}]})
     ours(other, {"notes": [], "tasks": []})
     assert list(compare(one, other, tables=["tasks"]).tables) == ["tasks"]
-    with pytest.raises(UsageError, match="neither has a table nots"):
+    with pytest.raises(UsageError, match="neither has a table nots") as caught:
         compare(one, other, tables=["nots"])
+    assert caught.value.hint == "did you mean notes?"
 
 
 def test_an_archive_of_the_web_app_in_any_order_is_compared_with_ours(one: Path, other: Path) -> None:

@@ -476,9 +476,33 @@ def test_a_conflict_stops_everything_where_that_was_asked_for(bench: Bench, tmp_
     assert bench.line.pushed == []
 
 
-def test_tables_that_the_archive_does_not_have_are_a_mistake(bench: Bench, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="none of these tables"):
-        bench.plan(spaced(tmp_path, 0), tables=("notes",))
+@pytest.mark.parametrize(
+    ("asked", "words", "hint"),
+    [
+        ({"tables": ("tasks", "task")}, "no table task", "did you mean tasks?"),
+        ({"tables": ("notes",)}, "no table notes", "lists the tables"),
+        ({"apps": ("todo", "todoo")}, "no app todoo", "did you mean todo?"),
+        ({"ids": ("t0", "t9")}, "no row t9", "manabackup cat"),
+        ({"ids": ("t0",), "spaces": (TEAM,)}, "no row t0", "manabackup cat"),
+        ({"spaces": (f"{TEAM}s",)}, "no space", f"did you mean {TEAM}"),
+        ({"spaces": ("#7",)}, "no space #7", "`personal` and"),
+        ({"map_space": ("elsewhere=personal",)}, "no space elsewhere", PERSONAL),
+    ],
+)
+def test_what_the_archive_does_not_have_is_a_mistake(
+    bench: Bench, tmp_path: Path, asked: dict[str, Any], words: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        bench.plan(spaced(tmp_path, 0, 1), **asked)
+    assert hint in str(caught.value.hint)
+    assert bench.line.pushed == []
+
+
+def test_of_rows_that_were_named_no_other_is_counted(bench: Bench, tmp_path: Path) -> None:
+    rows = {"tasks": [{"id": "t"}], "later.things": [{"id": "x"}, {"id": "y"}]}
+    web(tmp_path / "web.mana", rows)
+    assert bench.plan(tmp_path / "web.mana", ids=("t",)).reasons == {}
+    assert bench.plan(tmp_path / "web.mana", ids=("t", "y")).reasons == {"unknownTable": 1}
 
 
 # --- afterwards -------------------------------------------------------------------------------------------------------

@@ -26,7 +26,9 @@ class FoldedRecord(NamedTuple):
     lines: tuple[bytes, bytes] | None = None
     """The row's line and its meta line, if it is written."""
     spaces: frozenset[str] = frozenset()
-    """What its space may be called in a selection, where there is one."""
+    """What its space may be called in a selection, where there is one and the row is of it."""
+    seen: frozenset[str] = frozenset()
+    """The same of every row."""
 
 
 class FoldedRecords:
@@ -52,16 +54,16 @@ class FoldedRecords:
             self._note(Case("malformedChange", name, record.id, reason=reason))
         spaces = self._spaces(record.space) if terms.spaces else frozenset[str]()
         if terms.spaces and spaces.isdisjoint(terms.spaces):
-            return FoldedRecord()
+            return FoldedRecord(seen=spaces)
         for oddity in record.oddities:
             self._note(Case(oddity.kind, name, record.id, oddity.field))
         if record.state == "absent":
-            return FoldedRecord()
+            return FoldedRecord(seen=spaces)
         if record.latest_time > terms.tomorrow:
             self._note(Case("futureTime", name, record.id))
         if record.state == "tombstone" and not terms.include_deleted:
-            return FoldedRecord(record.state)
-        return FoldedRecord(record.state, self._lines(record, change), spaces)
+            return FoldedRecord(record.state, seen=spaces)
+        return FoldedRecord(record.state, self._lines(record, change), spaces, spaces)
 
     def _folded(self, changes: Sequence[DetachedChange]) -> tuple[Record, DetachedChange]:
         """The record, and the change that its encrypted values stand in as they do in the record."""
