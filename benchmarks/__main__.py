@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .cases import compare, export, pull, seal, stages, startup, verify, viewer
+from .cases import compare, convert, export, pull, seal, stages, startup, verify, viewer
 from .measure import BrokenOutputError
 from .report import Line, print_lines
 from .setting import Setting
@@ -19,6 +19,7 @@ CASES: dict[str, Callable[[Setting], list[Line]]] = {
     "verify": verify.measure,
     "seal": seal.measure,
     "compare": compare.measure,
+    "convert": convert.measure,
     "pull": pull.measure,
     "startup": startup.measure,
     "stages": stages.measure,

@@ -6,9 +6,9 @@ What a cell can hold is text; ``docs/convert.md`` says how everything else is wr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..host.output_folder import AtomicFolder
 from ..model.tables import MoneyField, TableModel
@@ -17,7 +17,7 @@ from ..text.jsontext import JSON
 from . import csv_inventory
 from .columns import columns_of
 from .csv_readme import readme
-from .csv_records import open_table, text_of, written
+from .csv_records import Records, open_table, text_of, written
 from .file_names import Names
 from .joined import Joined
 from .reading import Reading, ReadRow
@@ -48,61 +48,90 @@ def convert(reading: Reading, folder: AtomicFolder) -> None:
 
 def _table(reading: Reading, folder: AtomicFolder, name: str, file_name: str, joined: Joined) -> int:
     """One table; tells how many rows. A table without rows has no file."""
-    rows = reading.rows(name)
-    first = next(rows, None)
+    model = reading.model(name)
+    if model is not None:
+        joined.prepare(model)
+    records = Records(reading, name)
+    columns = _columns(reading, name, joined)
+    blocks = (block for block in reading.blocks(name, _recorder(records, columns)) if block[1])
+    first = next(blocks, None)
     if first is None:
         return 0
-    columns = _columns(reading, name, joined)
-    plan = [(field, None) if isinstance(cell, _Plain) else (field, cell) for field, cell in columns.items()]
-    known = {field for field, cell in plan if cell is None} | {"id"}
-    count = 0
-    with open_table(reading, folder, (file_name,), name) as write:
-        write([*columns, "more"])
-        for row in chain((first,), rows):
-            values = row.values
-            record = []
-            for field, cell in plan:
-                if cell is not None:
-                    record.append(cell(row))
-                else:
-                    value = values.get(field)
-                    record.append(value if type(value) is str else "" if value is None else written(value))
-            record.append("" if known.issuperset(values) else _more(values, known))
-            write(record)
-            count += 1
+    with folder.file(file_name) as file:
+        file.write(records.begin + records.record(list(map(records.cell, [*columns, "more"]))))
+        count = 0
+        for text, rows in chain((first,), blocks):
+            file.write(text)
+            count += rows
     return count
+
+
+def _recorder(records: Records, columns: Mapping[str, _Column]) -> Callable[[Iterator[ReadRow]], tuple[bytes, int]]:
+    """What makes records of rows; it tells how many."""
+    places = {field: at for at, (field, column) in enumerate(columns.items()) if column.cell is None}
+    made = [(at, column.of, column.cell) for at, column in enumerate(columns.values()) if column.cell is not None]
+    empty = [b""] * (len(columns) + 1)
+    finished = records.cell
+
+    def recorded(rows: Iterator[ReadRow]) -> tuple[bytes, int]:
+        found = []
+        for row in rows:
+            values = row.values
+            cells = empty.copy()
+            # Most fields of a table are not in most rows: nothing is done about those.
+            for field, value in values.items():
+                at = places.get(field)
+                if at is None:
+                    cells[-1] = finished(_more(values, places))
+                elif type(value) is str:
+                    cells[at] = finished(value)
+                elif value is not None:
+                    cells[at] = finished(written(value))
+            for at, of, cell in made:
+                if of is None or of in values:
+                    text = cell(row)
+                    if text:
+                        cells[at] = finished(text)
+            found.append(records.record(cells))
+        return b"".join(found), len(found)
+
+    return recorded
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _columns(reading: Reading, name: str, joined: Joined) -> dict[str, Cell]:
-    """Header → what makes the cell of a row."""
+class _Column(NamedTuple):
+    """Where the cells of a column come from."""
+
+    cell: Cell | None = None
+    """What makes one of a row; None: it is the field as it is."""
+    of: str | None = None
+    """The field without which a cell is empty."""
+
+
+def _columns(reading: Reading, name: str, joined: Joined) -> dict[str, _Column]:
+    """Header → what stands below it."""
     model = reading.model(name)
-    columns: dict[str, Cell] = {"id": lambda row: row.id}
+    columns = {"id": _Column()}
     fields = columns_of(model).fields
     secrets = frozenset() if reading.options.include_secrets or model is None else model.secrets
     for field, kind in fields:
         if field in secrets:
             continue
-        columns[field] = _Plain()
+        columns[field] = _Column()
         if model is not None:
-            columns |= _described(reading, model, field, nested=kind == "json")
+            described = _described(reading, model, field, nested=kind == "json")
+            columns |= {header: _Column(cell, field) for header, cell in described.items()}
     if model is not None:
         if model.tags is not None:
-            columns["tag_names"] = lambda row: "; ".join(joined.tags(model, row.id, row.values))
+            columns["tag_names"] = _Column(lambda row: "; ".join(joined.tags(model, row.id, row.values)))
         if model.date_path is not None and ">" in model.date_path:
-            columns |= _timed(model.date_path.partition(">")[0], joined)
-    columns["created"] = lambda row: row.created or ""
-    columns["modified"] = lambda row: row.modified or ""
+            field = model.date_path.partition(">")[0]
+            columns |= {header: _Column(cell, field) for header, cell in _timed(field, joined).items()}
+    columns["created"] = _Column(lambda row: row.created or "")
+    columns["modified"] = _Column(lambda row: row.modified or "")
     return columns
-
-
-class _Plain:
-    """Stands for the value of a field as it is."""
-
-    def __call__(self, row: ReadRow) -> str:
-        raise NotImplementedError  # the field is read by whoever writes the record
 
 
 def _described(reading: Reading, model: TableModel, field: str, *, nested: bool) -> dict[str, Cell]:
@@ -130,9 +159,15 @@ def _at(path: str) -> Cell:
 
 def _label(reading: Reading, path: str, labels: Mapping[str, Any]) -> Cell:
     language = reading.language
+    nested = "." in path
 
     def cell(row: ReadRow) -> str:
-        value = next(values_at(row.values, path), None)
+        value = next(values_at(row.values, path), None) if nested else row.values.get(path)
+        if value is None:
+            return ""
+        if type(value) is str:
+            label = labels.get(value)
+            return "" if label is None else str(label.of(language))
         several = value if isinstance(value, list) else [value]
         found = [labels.get(one if isinstance(one, str) else str(one)) for one in several if one is not None]
         return "; ".join(label.of(language) for label in found if label is not None)
@@ -169,9 +204,8 @@ def _timed(field: str, joined: Joined) -> dict[str, Cell]:
     return {"starts": part("start"), "ends": part("end"), "all_day": part("all_day")}
 
 
-def _more(values: Mapping[str, JSON], known: set[str]) -> str:
-    rest = {name: value for name, value in values.items() if name not in known}
-    return text_of(rest) if rest else ""
+def _more(values: Mapping[str, JSON], known: Container[str]) -> str:
+    return text_of({name: value for name, value in values.items() if name not in known})
 
 
 def _lines(reading: Reading, folder: AtomicFolder, model: TableModel, money: MoneyField, file_name: str) -> int:

@@ -37,13 +37,22 @@ class Joined:
             if found := self._pairs(junction).get(identifier):
                 table = self._reading.modules.junctions[junction].tag_table
                 ids += [(tag, table) for tag in found]
-        for tag, table in dict.fromkeys(ids):
+        for tag, table in dict.fromkeys(ids) if ids else ():
             name = self._tag_names(table).get(tag)
             if name is not None:
                 names[name] = None
         if model.tags.names:
             names.update(dict.fromkeys(model.tag_names(values)))
         return list(names)
+
+    def prepare(self, model: TableModel) -> None:
+        """Look up now what rows of a table will need: other processes have no archive to read from."""
+        if model.tags is not None:
+            _ = self._all_tag_names
+            for junction in model.tags.junctions:
+                self._pairs(junction)
+        if model.date_path is not None and ">" in model.date_path:
+            _ = self._blocks
 
     def block(self, identifier: JSON) -> Block | None:
         """The time of a block."""

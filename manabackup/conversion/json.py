@@ -6,7 +6,7 @@ neighbour ``<field>_title`` with that row's title.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 from ..text import jsontext
@@ -15,7 +15,7 @@ from .joined import ids_at, referenced, titles
 from .reading import Reading, ReadRow
 
 _INDENT = b"\n      "
-_MOST_BYTES = 1 << 20
+_BEFORE = b"," + _INDENT
 
 
 def convert(reading: Reading, file: BinaryIO) -> None:
@@ -25,20 +25,26 @@ def convert(reading: Reading, file: BinaryIO) -> None:
     file.write(b'{\n  "manifest": ' + _pretty(manifest, b"\n  ") + b',\n  "tables": {')
     for number, name in enumerate(reading.tables):
         file.write((b"," if number else b"") + b"\n    " + jsontext.dumps(name) + b": [")
-        pending, size, first = [], 0, True
-        for row in reading.rows(name):
-            values = _resolved(reading, name, row, known) if known else row.values
-            text = (b"" if first else b",") + _INDENT + _pretty(values, _INDENT)
-            first = False
-            pending.append(text)
-            size += len(text)
-            if size >= _MOST_BYTES:
-                file.write(b"".join(pending))
-                pending, size = [], 0
-        file.write(b"".join(pending) + (b"]" if first else b"\n    ]"))
+        empty = True
+        for text in reading.blocks(name, _writer(reading, name, known)):
+            if text:
+                file.write(text[1:] if empty else text)
+                empty = False
+        file.write(b"]" if empty else b"\n    ]")
     file.write(b"\n  },\n")
     left_out = reading.left_out.to_json()
     file.write(b'  "leftOut": ' + _pretty(left_out, b"\n  ") + b"\n}\n")
+
+
+def _writer(reading: Reading, table: str, known: Mapping[tuple[str, str], str]) -> Callable[[Iterator[ReadRow]], bytes]:
+    """What writes rows of a table, a comma before each."""
+
+    def written(rows: Iterator[ReadRow]) -> bytes:
+        if known:
+            return b"".join(_BEFORE + _pretty(_resolved(reading, table, row, known), _INDENT) for row in rows)
+        return b"".join([_BEFORE + _pretty(row.values, _INDENT) for row in rows])
+
+    return written
 
 
 def _resolved(reading: Reading, table: str, row: ReadRow, known: Mapping[tuple[str, str], str]) -> dict[str, JSON]:

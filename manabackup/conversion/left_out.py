@@ -64,6 +64,11 @@ class LeftOut:
             assert kind in KINDS, kind
             self.counts.setdefault(kind, Counter())[table] += count
 
+    def add(self, other: LeftOut) -> None:
+        """What was taken down elsewhere, too."""
+        for kind, tables in other.counts.items():
+            self.counts.setdefault(kind, Counter()).update(tables)
+
     @property
     def losses(self) -> int:
         """How many of those with which something was wrong."""

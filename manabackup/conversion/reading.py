@@ -7,21 +7,21 @@ rows do not say themselves (``formats/modules.md``, ``createdAt``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..archive.reader import Archive
-from ..archive.rowlines import Row
-from ..crypto.fields import PREFIX, is_encrypted
 from ..crypto.spools import SpoolFile
 from ..errors import UsageError
+from ..host.processes import InOrder, cores_for
 from ..host.sorting import LineSorter
+from ..limits import KIB
 from ..model import modules, spaces
-from ..model.projection import Record
 from ..model.tables import TableModel
-from ..rows.archived import RESERVED_META, CleanRow, clean_rows, is_ours
+from ..rows.archived import RESERVED_META, clean_rows, is_ours
+from ..rows.marks import Marks
 from ..rows.side_by_side import MetaLines
 from ..text import jsontext
 from ..text.jsontext import JSON
@@ -29,47 +29,20 @@ from ..text.printable import printable
 from ..text.suggestions import did_you_mean
 from .left_out import LeftOut
 from .options import ConvertOptions
+from .read_rows import MisreadRowError, RawRow, RowReader, is_tombstone, unpacked
+from .read_rows import ReadRow as ReadRow
 
-_PREFIX = PREFIX.encode()
-_STEP = 500
-"""Rows between two words about progress."""
+T = TypeVar("T")
 TECHNICAL = "technical"
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRow:
-    """One row, fit to be read."""
-
-    id: str
-    values: dict[str, JSON]
-    """Without secrets and without what is still ciphertext, unless that was asked for; ``id`` included."""
-    line: bytes
-    """The whole row's canonical text; empty in rows that were set aside."""
-    created: str | None
-    """When it was made, as far as anybody knows: by what it says itself, else the first time that a writer gave."""
-    modified: str | None
-    """The last such time."""
-    closed: Mapping[str, JSON] = field(default_factory=dict)
-    """Fields that are still ciphertext: they are not among ``values``."""
-    meta: bytes | None = None
-    """Its line of ``meta/``, if it has one."""
-    secrets: int = 0
-    """How many fields were taken out because they let somebody in."""
-
-    def packed(self) -> bytes:
-        """All of it that :func:`unpacked` gives back."""
-        text = jsontext.dumps([self.id, self.values, self.created, self.modified])
-        return bytes(memoryview(text))  # what the fast writer gives keeps 4 KiB for itself while it is kept
-
-
-def unpacked(line: bytes) -> ReadRow:
-    """A row that was set aside to be brought into order."""
-    identifier, values, created, modified = jsontext.parse_to_rewrite(line)
-    return ReadRow(identifier, values, b"", created, modified)
+_BLOCK_BYTES = 384 * KIB
+_MOST_ROWS = 500
 
 
 class Reading:
-    """The rows of an open archive under some options. ``progress`` is told (rows done, rows in all)."""
+    """The rows of an open archive under some options. ``progress`` is told (rows done, rows in all).
+
+    ``processes`` is how many take part, this one included; without it, as many as a large table needs.
+    """
 
     def __init__(
         self,
@@ -78,6 +51,7 @@ class Reading:
         *,
         make_file: Callable[[], SpoolFile],
         progress: Callable[[int, int], object] | None = None,
+        processes: int | None = None,
     ) -> None:
         self.archive = archive
         self.options = options
@@ -87,8 +61,10 @@ class Reading:
         self.make_file = make_file
         """Makes an anonymous file; what goes into it is encrypted."""
         self._progress = progress
+        self._processes = processes
         self._done = 0
         self._counted: set[str] = set()
+        self._told: set[str] = set()
         self._check_selection()
 
     # --- tables
@@ -185,52 +161,107 @@ class Reading:
         for found, line in sorter.pairs():
             yield found, unpacked(line)
 
+    def blocks(self, name: str, make: Callable[[Iterator[ReadRow]], T]) -> Iterator[T]:
+        """What ``make`` gives for the rows of a table, some at a time, in order; on all cores where they are many.
+
+        ``make`` may run in another process: it depends on its argument, and on what is in memory by now. What it takes
+        down in :attr:`left_out` counts.
+        """
+        if name not in self._chosen:
+            return
+        rows, counts = self._row_reader(name), self._is_first(name)
+
+        def work(raw_rows: list[RawRow]) -> tuple[T, LeftOut]:
+            kept, self.left_out = self.left_out, LeftOut()
+            try:
+                return make(rows.rows(raw_rows, self.left_out if counts else LeftOut())), self.left_out
+            finally:
+                self.left_out = kept
+
+        with InOrder(work, self._processes_for(name)) as pool:
+            for raw_rows in self._raw_blocks(name):
+                if not pool.offer(raw_rows):
+                    pool.do(raw_rows)
+                yield from self._taken(name, pool.ready())
+            yield from self._taken(name, pool.rest())
+
+    def _processes_for(self, name: str) -> int:
+        if not is_ours(self.archive):
+            return 1
+        return self._processes or cores_for(self.archive.reader.table_size(name))
+
+    def _taken(self, name: str, done: Iterator[tuple[T, LeftOut]]) -> Iterator[T]:
+        try:
+            for made, left_out in done:
+                self.left_out.add(left_out)
+                yield made
+        except MisreadRowError:
+            self.archive.reader.refuse_misread(name)
+
     def _selected(self, name: str) -> Iterator[ReadRow]:
-        options, left_out = self.options, self.left_out
-        model = self.model(name)
+        left_out = self.left_out if self._is_first(name) else LeftOut()
+        rows = self._row_reader(name)
+        try:
+            for raw_rows in self._raw_blocks(name):
+                yield from rows.rows(raw_rows, left_out)
+        except MisreadRowError:
+            self.archive.reader.refuse_misread(name)
+
+    def _is_first(self, name: str) -> bool:
+        """Whether a table is read for the first time."""
         first = name not in self._counted
         self._counted.add(name)
-        metas = None
-        if is_ours(self.archive) and name not in RESERVED_META:
-            metas = MetaLines(self.archive, name)
-        secrets = frozenset() if options.include_secrets else self._secrets(model)
-        in_bin = model.in_bin if model is not None else _is_tombstone
-        for number, (row, values) in enumerate(self._parsed(name)):
-            if first and number % _STEP == 0:
-                self._tell(_STEP)
-            if options.spaces and not self._in_space(values):
-                continue
-            if not options.include_deleted and in_bin(values):
-                if first:
-                    left_out.note("bin", name)
-                continue
-            taken = 0
-            if not secrets.isdisjoint(values):
-                for secret in [secret for secret in values if secret in secrets and values[secret]]:
-                    del values[secret]
-                    taken += 1
-                if first:
-                    left_out.note("secret", name, taken)
-            closed = _take_ciphertext(values) if _PREFIX in row.line else {}
-            if closed and first:
-                left_out.note("ciphertext", name, len(closed))
-            meta = metas.of(row.id) if metas is not None else None
-            text = metas.text if meta is not None and metas is not None else None
-            yield ReadRow(
-                row.id, values, row.line, *_times(values, meta, getattr(row, "record", None)), closed, text, taken
-            )
+        return first
 
-    def _parsed(self, name: str) -> Iterator[tuple[Row | CleanRow, dict[str, JSON]]]:
-        """The rows of a table, clean, and their values."""
-        if is_ours(self.archive):
-            for row in self.archive.reader.unread_rows(name):
-                values = jsontext.parse_to_rewrite(row.line)
-                if type(values) is not dict or values.get("id") != row.id:
-                    self.archive.reader.refuse_misread(name)
-                yield row, values
-        else:
+    def _row_reader(self, name: str) -> RowReader:
+        model = self.model(name)
+        if self.options.spaces:
+            _ = self._space_types  # in memory before other processes need it
+        return RowReader(
+            name,
+            model,
+            self._marks,
+            secrets=frozenset() if self.options.include_secrets else self._secrets(model),
+            include_deleted=self.options.include_deleted,
+            in_space=self._in_space if self.options.spaces else None,
+        )
+
+    def _raw_blocks(self, name: str) -> Iterator[list[RawRow]]:
+        """The rows of a table as they stand there, some at a time. Tells of progress when it is read for good."""
+        tells = name not in self._told
+        self._told.add(name)
+        block: list[RawRow] = []
+        room = _BLOCK_BYTES
+        for row in self._raw_rows(name):
+            block.append(row)
+            room -= len(row.line)
+            if room <= 0 or len(block) == _MOST_ROWS:
+                yield block
+                if tells:
+                    self._tell(len(block))
+                block, room = [], _BLOCK_BYTES
+        if block:
+            yield block
+            if tells:
+                self._tell(len(block))
+
+    def _raw_rows(self, name: str) -> Iterator[RawRow]:
+        if not is_ours(self.archive):
             for clean in clean_rows(self.archive, name):
-                yield clean, jsontext.parse_to_rewrite(clean.line)
+                yield RawRow(clean.id, clean.line, None, clean.record)
+            return
+        unread = self.archive.reader.unread_rows(name)
+        if name in RESERVED_META:
+            yield from (RawRow(identifier, line, None) for identifier, line in unread)
+            return
+        metas = MetaLines(self.archive, name)
+        for identifier, line in unread:
+            yield RawRow(identifier, line, metas.text if metas.of(identifier) is not None else None)
+        metas.finish()
+
+    @cached_property
+    def _marks(self) -> Marks:
+        return Marks.of(self.archive)
 
     def _secrets(self, model: TableModel | None) -> frozenset[str]:
         return model.secrets if model is not None else self.modules.secrets
@@ -300,7 +331,7 @@ class Reading:
         for row in clean_rows(self.archive, "calendars"):
             values = jsontext.parse_to_rewrite(row.line)
             zone = zone_called(values.get("timezone"))
-            if zone is not None and not _is_tombstone(values):
+            if zone is not None and not is_tombstone(values):
                 if values.get("isDefault") is True:
                     return zone
                 found = found or zone
@@ -355,37 +386,6 @@ def zone_called(name: JSON) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
-
-
-def _take_ciphertext(values: dict[str, JSON]) -> dict[str, JSON]:
-    closed = {field: value for field, value in values.items() if type(value) is str and is_encrypted(value)}
-    for name in closed:
-        del values[name]
-    return closed
-
-
-def _is_tombstone(values: Mapping[str, JSON]) -> bool:
-    return bool(values.get("deletedAt"))
-
-
-def _times(
-    values: Mapping[str, JSON], meta: Mapping[str, JSON] | None, record: Record | None
-) -> tuple[str | None, str | None]:
-    """When a row was made and last changed. Times of writers are compared as strings, as every web client does."""
-    stamps: list[str] = []
-    if meta is not None:
-        fields = meta.get("fields")
-        stamps = [field["at"] for field in fields.values() if field.get("at")] if fields else []
-        if meta.get("at"):
-            stamps.append(meta["at"])
-    elif record is not None:
-        stamps = [stamp.at for stamp in record.stamps.values() if stamp.at]
-    own = values.get("createdAt")
-    created = own if isinstance(own, str) and own else min(stamps, default=None)
-    changed = values.get("updatedAt")
-    if not stamps and isinstance(changed, str) and changed:
-        return created, changed
-    return created, max(stamps, default=created)
 
 
 def _require(what: str, wanted: object, there: set[str]) -> None:

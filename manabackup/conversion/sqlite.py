@@ -14,9 +14,9 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..archive import names
 from ..errors import OutputError
@@ -32,7 +32,6 @@ APPLICATION_ID: Final = 0x4D414E41
 """``MANA``, in the header of the file."""
 VERSION: Final = 1
 """Of this layout, in ``user_version``."""
-_BATCH = 200
 _PRAGMAS = (
     "PRAGMA journal_mode = OFF",
     "PRAGMA synchronous = OFF",
@@ -65,7 +64,7 @@ CREATE TABLE _left_out (kind TEXT, table_name TEXT, count INTEGER, PRIMARY KEY (
 
 def digest(line: bytes) -> bytes:
     """By which it is seen whether somebody wrote into a row."""
-    return hashlib.blake2b(line, digest_size=16).digest()
+    return hashlib.sha256(line).digest()[:16]  # which processors have instructions for
 
 
 def convert(reading: Reading, path: Path) -> None:
@@ -111,19 +110,17 @@ class _Database:
     def _table(self, number: int, name: str, taken: set[str]) -> None:
         reading = self._reading
         model = reading.model(name)
-        rows = iter(reading.rows(name))
-        first = list(islice(rows, 1))
         columns = columns_of(model)
         count, whole = 0, True
-        if first and (name.casefold() in taken or name.startswith(("_", "sqlite_"))):
-            reading.left_out.note("oddValue", name, reading.size(name))
-            whole = False
-        elif first:
-            taken.add(name.casefold())
-            self._there[name] = columns
-            self._db.execute(views.create_table(name, columns))
-            count, whole = self._fill(name, columns, _chain(first, rows))
-            whole = whole and count == reading.size(name)
+        if name.casefold() in taken or name.startswith(("_", "sqlite_")):
+            for some in reading.blocks(name, lambda rows: sum(1 for _ in rows)):
+                reading.left_out.note("oddValue", name, some)
+                whole = False
+        else:
+            count, whole = self._fill(name, columns)
+            if name in self._there:
+                taken.add(name.casefold())
+                whole = whole and count == reading.size(name)
         labels = (None, None, None, None, None)
         if model is not None:
             labels = (model.app, model.group, model.role, *model.label)  # type: ignore[assignment]
@@ -134,32 +131,21 @@ class _Database:
             ((name, at, field, kind) for at, (field, kind) in enumerate(columns.fields)),
         )
 
-    def _fill(self, name: str, columns: Columns, rows: Iterator[ReadRow]) -> tuple[int, bool]:
-        """The rows; tells how many, and whether all of each is there."""
+    def _fill(self, name: str, columns: Columns) -> tuple[int, bool]:
+        """The rows; tells how many, and whether all of each is there. A table without rows is not made."""
         places = ",".join("?" * (len(columns.fields) + 3))
         insert = f"INSERT INTO {quoted(name)} VALUES ({places})"
         count, whole = 0, True
-        while batch := list(islice(rows, _BATCH)):
-            data: list[list[Cell]] = []
-            metas: list[tuple[Cell, ...]] = []
-            texts: list[tuple[Cell, ...]] = []
-            for row in batch:
-                line, unaltered = _line(row)
-                whole = whole and unaltered
-                cells, written = columns.cells({**row.values, **row.closed} if row.closed else row.values)
-                if not _is_utf8(row.id):
-                    self._reading.left_out.note("oddValue", name)
-                    whole = False
-                    continue
-                data.append(cells)
-                if written != line:
-                    texts.append((name, row.id, line))
-                meta = None if row.meta is None else row.meta.decode()
-                metas.append((name, row.id, row.created, row.modified, digest(written), meta))
+        for data, metas, texts, odd, unaltered in self._reading.blocks(name, partial(_cells, name, columns)):
+            if data and name not in self._there:
+                self._there[name] = columns
+                self._db.execute(views.create_table(name, columns))
             self._db.executemany(insert, data)
             self._db.executemany("INSERT INTO _meta VALUES (?,?,?,?,?,?)", metas)
             self._db.executemany("INSERT INTO _texts VALUES (?,?,?)", texts)
+            self._reading.left_out.note("oddValue", name, odd)
             count += len(data)
+            whole = whole and unaltered and not odd
         return count, whole
 
     def _labels(self, name: str) -> None:
@@ -227,9 +213,37 @@ class _Database:
             )
 
 
-def _chain(first: list[ReadRow], rest: Iterator[ReadRow]) -> Iterator[ReadRow]:
-    yield from first
-    yield from rest
+class _Cells(NamedTuple):
+    """What becomes of some rows."""
+
+    data: list[list[Cell]]
+    """For the table's own columns."""
+    metas: list[tuple[Cell, ...]]
+    texts: list[tuple[Cell, ...]]
+    odd: int
+    """Rows whose ids are no text in UTF-8: they are in none of these."""
+    unaltered: bool
+    """Whether nothing was taken out of any."""
+
+
+def _cells(name: str, columns: Columns, rows: Iterator[ReadRow]) -> _Cells:
+    data: list[list[Cell]] = []
+    metas: list[tuple[Cell, ...]] = []
+    texts: list[tuple[Cell, ...]] = []
+    odd, unaltered = 0, True
+    for row in rows:
+        if not _is_utf8(row.id):
+            odd += 1
+            continue
+        line, whole = _line(row)
+        unaltered = unaltered and whole
+        cells, written = columns.cells({**row.values, **row.closed} if row.closed else row.values)
+        data.append(cells)
+        if written != line:
+            texts.append((name, row.id, line))
+        meta = None if row.meta is None else row.meta.decode()
+        metas.append((name, row.id, row.created, row.modified, digest(written), meta))
+    return _Cells(data, metas, texts, odd, unaltered)
 
 
 def _line(row: ReadRow) -> tuple[bytes, bool]:

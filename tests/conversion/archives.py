@@ -22,9 +22,19 @@ MADE, CHANGED = "2026-01-01T10:00:00.000Z", "2026-02-01T10:00:00.000Z"
 
 
 def write_archive(
-    path: Path, tables: Tables, *, times: Mapping[str, tuple[str, str]] = {}, seal: Seal | None = None
+    path: Path,
+    tables: Tables,
+    *,
+    times: Mapping[str, tuple[str, str]] = {},
+    seal: Seal | None = None,
+    ciphertext: Mapping[str, Sequence[str]] = {},
+    marked: bool = False,
 ) -> Path:
-    """An archive with just these rows. ``times``: id → when a row was made and changed."""
+    """An archive with just these rows.
+
+    ``times``: id → when a row was made and changed. ``ciphertext``: id → fields that the archive, if it is ``marked``,
+    says are ciphertext.
+    """
     output = io.BytesIO()
     with ArchiveWriter(output, tables=list(tables), seal=seal, make_spool_file=tempfile.TemporaryFile) as writer:
         for name, rows in tables.items():
@@ -34,9 +44,11 @@ def write_archive(
                 table.add(row_line(row))
                 stamp = {"actor": None, "at": changed, "origin": "user"}
                 meta = {"id": row["id"], "actor": None, "at": made, "origin": "user", "space": None, "sealed": []}
+                if row["id"] in ciphertext:
+                    meta["ciphertext"] = ciphertext[row["id"]]
                 table.add_meta(json.dumps({**meta, "fields": {"title": stamp}}, sort_keys=True).encode())
             table.close()
-        writer.finish(ABOUT, {})
+        writer.finish(ABOUT, {"ciphertextMarked": True} if marked else {})
     path.write_bytes(output.getvalue())
     return path
 

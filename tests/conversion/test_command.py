@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from manabackup.conversion.formats import FORMATS
+from manabackup.operations.archives.readable import convert_to
 from tests.support.processes import CommandLine
 from tests.support.schemas import check
 
@@ -55,6 +56,28 @@ def test_a_database_and_back(run: CommandLine, archive: str, tmp_path: Path) -> 
     assert back.code == 0
     check("convert", back.record)
     assert back.record["same"] is True
+
+
+@pytest.mark.parametrize("name", ["csv", "json", "sqlite"])
+def test_the_same_comes_out_on_any_number_of_cores(life: Path, tmp_path: Path, name: str) -> None:
+    def made(processes: int) -> tuple[dict[str, bytes], dict[str, dict[str, int]]]:
+        target = tmp_path / f"{processes}"
+        result = convert_to(life, name, target, processes=processes)
+        files = {str(path.relative_to(target)): path for path in [target, *target.rglob("*")] if path.is_file()}
+        return {path: file.read_bytes() for path, file in files.items()}, result.left_out.to_json()
+
+    assert made(1) == made(3)
+
+
+def test_text_that_looks_like_ciphertext_is_text_where_the_archive_marks_what_is_some(tmp_path: Path) -> None:
+    value = f"enc:1:{'A' * 16}.{'B' * 32}"
+    rows: Tables = {"notes": [{"id": "a", "title": value, "content": value}, {"id": "b", "title": value}]}
+    for marked, titles in ((True, {"b": value}), (False, {})):
+        source = write_archive(tmp_path / f"{marked}.mana", rows, ciphertext={"a": ["content", "title"]}, marked=marked)
+        result = convert_to(source, "json", tmp_path / f"{marked}.json")
+        notes = json.loads((tmp_path / f"{marked}.json").read_bytes())["tables"]["notes"]
+        assert {note["id"]: note["title"] for note in notes if "title" in note} == titles
+        assert result.left_out.to_json() == {"ciphertext": {"notes": 2 if marked else 3}}
 
 
 def test_what_is_in_the_way_stays_unless_it_is_to_go(run: CommandLine, archive: str, tmp_path: Path) -> None:

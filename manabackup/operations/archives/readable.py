@@ -141,10 +141,12 @@ def convert_to(
     allow_weak_kdf: bool = False,
     progress: Watch | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    processes: int | None = None,
 ) -> Converted:
     """Write what the archive ``source`` holds to ``target`` in another format, a file or a folder.
 
-    What did not go into it is counted in the result. Raises :class:`UsageError` also for an archive whose private
+    What did not go into it is counted in the result. ``processes`` is how many take part, this one included; without
+    it, as many as large tables need. Raises :class:`UsageError` also for an archive whose private
     fields are encrypted for an account, :class:`DamagedArchiveError`, :class:`WrongPassphraseError`,
     :class:`NotFoundError`, :class:`OutputError`, :class:`LockedError`.
     """
@@ -160,7 +162,8 @@ def convert_to(
                 f"{source} holds its private fields encrypted for an account",
                 hint="convert the archive that it was made from, or export the account again",
             )
-        reading = Reading(archive, options, make_file=spool_files(target), progress=teller(progress, Step.CONVERT))
+        tell = teller(progress, Step.CONVERT)
+        reading = Reading(archive, options, make_file=spool_files(target), progress=tell, processes=processes)
         set_aside = None
         if wanted.shape_under(options) == "folder":
             folder = AtomicFolder(target, force=force)
