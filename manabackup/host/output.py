@@ -119,7 +119,7 @@ class AtomicFile:
             if kind is None:
                 with writing_to(self.path):
                     self._file.flush()
-                    _flush(self._raw.fileno())
+                    flush(self._raw.fileno())
                     self._publish()
                 flush_folder(self.path)
         finally:
@@ -143,7 +143,8 @@ def write_whole(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _flush(descriptor: int) -> None:
+def flush(descriptor: int) -> None:
+    """Has a file written to the disk, if the file system can. Raises :class:`OSError`."""
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -2,11 +2,14 @@
 
 A folder is filled under another name beside its place, flushed to the disk, and renamed. It is locked meanwhile: a
 second writer stops, and what a killed run left behind is known as such. What is in its place is never removed: with
-``force`` it goes aside, under a name of its own.
+``force`` it goes aside, under a name of its own. Where the system can do that (Linux), the two change places in one
+step, so that a run that dies leaves the old folder in its place or the new one, and both of them on the disk.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import fcntl
 import logging
 import os
@@ -22,9 +25,13 @@ from typing import BinaryIO, Self
 from ..errors import LockedError, OutputError
 from ..text.printable import printable
 from .interrupts import uninterrupted
-from .output import beside, flush_folder, real_path, writing_to
+from .output import beside, flush, flush_folder, real_path, writing_to
 
 _log = logging.getLogger(__name__)
+_HERE, _EXCHANGE = -100, 2
+"""``AT_FDCWD`` and ``RENAME_EXCHANGE`` (renameat2(2))."""
+_NO_EXCHANGE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What a system or a file system says that cannot let two names change places."""
 
 
 class AtomicFolder:
@@ -59,6 +66,7 @@ class AtomicFolder:
             if kind is None:
                 with writing_to(self.path):
                     os.sync()  # one by one, thousands of files would take minutes
+                    _ask_whether_flushed(self.part)
                     self._publish()
                 flush_folder(self.path)
         finally:
@@ -96,15 +104,31 @@ class AtomicFolder:
 
     def _publish(self) -> None:
         if self._force and os.path.lexists(self.path):
-            self.set_aside = _set_aside(self.path)
+            self.set_aside = self._change_places(_free_name(self.path))
             shown = printable(str(self.set_aside))
             _log.warning("%s was there already, and is kept as %s", printable(self.path.name), shown)
+            return
         try:
             self.part.rename(self.path)
         except OSError:
             if os.path.lexists(self.path):
                 raise _exists(self.path) from None
             raise
+
+    def _change_places(self, aside: Path) -> Path:
+        """Puts the new folder in the place of the old one, which goes ``aside``."""
+        # Under the name that ends with .part it would be removed by the next run, old or new. So the new one has the
+        # other name for a moment, and not the old one.
+        self.part.rename(aside)
+        try:
+            _exchange(aside, self.path)
+        except OSError as error:
+            aside.rename(self.part)
+            if error.errno not in _NO_EXCHANGE:
+                raise
+            self.path.rename(aside)
+            self.part.rename(self.path)
+        return aside
 
 
 def check_folder_place(path: Path, *, force: bool) -> None:
@@ -129,13 +153,33 @@ def _exists(path: Path) -> OutputError:
     )
 
 
-def _set_aside(path: Path) -> Path:
+def _free_name(path: Path) -> Path:
     for number in count(1):
         kept = path.with_name(f"{path.name}.previous" + (f"-{number}" if number > 1 else ""))
         if not os.path.lexists(kept):
-            path.rename(kept)
             return kept
     raise AssertionError("there are more numbers than names")
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Lets two names change places in one step. Raises :class:`OSError`, of :data:`_NO_EXCHANGE` where none can."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(one))
+
+
+def _ask_whether_flushed(folder: Path) -> None:
+    """``sync`` tells of no error of the disk, and ``fsync`` does; there is nothing left to write then."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            descriptor = os.open(Path(place, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                flush(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _create_locked(part: Path, target: Path) -> int:

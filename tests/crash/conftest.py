@@ -15,7 +15,7 @@ from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from tests.support.homes import Computer, Newcomer, Owner, fill, move_in
 
-from .scenes import COUNT, KEY, Healing, Pulling, Restoring, Scene, SigningIn, Writing, told
+from .scenes import COUNT, KEY, Filling, Healing, Pulling, Restoring, Scene, SigningIn, Writing, told
 from .steps import Runner, compiled
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -163,6 +163,28 @@ class Studio:
     def convert_over(self, name: str) -> Scene:
         arguments = ("convert", "@v1.mana", "--key-file", "@key", "--force")
         return self._writing(name, self._with_output(), *arguments)
+
+    def tables(self, name: str) -> Scene:
+        return self._filling(name, self._pulled())
+
+    def tables_over(self, name: str) -> Scene:
+        """An older folder is where the new one goes, with what somebody wrote into it."""
+
+        def make(computer: Computer) -> None:
+            self._copy(self._pulled(), computer, "in")
+            folder = computer.home / "out" / "tables"
+            folder.mkdir(mode=0o700)
+            (folder / "mine.md").write_text("mine")
+
+        return self._filling(name, self._template("with-tables", make), "--force")
+
+    def _filling(self, name: str, template: Computer, *arguments: str) -> Scene:
+        def whole(computer: Computer) -> list[str]:
+            chosen = ("--table", "tasks", "--table", "notes", *arguments)
+            archive, folder = computer.home / "in" / "plain.mana", computer.home / "out" / "tables"
+            return ["convert", str(archive), "--to", "csv", "-o", str(folder), *chosen, "--json"]
+
+        return Filling(name, template, whole, ("out",), (0, 3))
 
     def first_pull(self, name: str) -> Scene:
         self._stale()  # that is when something is added

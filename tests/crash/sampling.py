@@ -17,7 +17,7 @@ from .steps import Step, Trouble
 
 ASKED = os.environ.get("MANABACKUP_CRASH_STEPS", "")
 T = TypeVar("T")
-DECISIVE = frozenset({"rename", "link", "rmdir"})
+DECISIVE = frozenset({"rename", "exchange", "link", "rmdir"})
 """Steps after which the disk tells another story."""
 
 

@@ -111,6 +111,51 @@ class Writing(Scene):
         return "--force" not in self.arguments(computer) and computer.archive.exists()
 
 
+@dataclass
+class Filling(Scene):
+    """One that makes a folder of tables, ``out/tables``."""
+
+    def state(self, computer: Computer) -> Any:
+        """File → content of the folder; None for the one before. Fails where there is none and one was before."""
+        before = files_of(self.template.home / "out" / "tables")
+        found = files_of(computer.home / "out" / "tables")
+        return None if found == before else found
+
+    def check_whole(self, computer: Computer) -> None:
+        """The old folder or the whole new one, in this place; the old one is kept in any case."""
+        super().check_whole(computer)
+        assert self.state(computer) in (None, self.content)
+        self._check_aside(computer)
+
+    def check_done(self, computer: Computer) -> None:
+        """The new folder, and the old one beside it."""
+        check_modes(computer)
+        assert self.state(computer) == self.content
+        assert not list((computer.home / "out").glob("*.part"))
+        self._check_aside(computer)
+        before = files_of(self.template.home / "out" / "tables")
+        assert before is None or before in self._aside(computer)
+
+    def is_refused_now(self, computer: Computer) -> bool:
+        """Nobody said that the new folder may be replaced."""
+        return "--force" not in self.arguments(computer) and (computer.home / "out" / "tables").exists()
+
+    def _aside(self, computer: Computer) -> list[dict[str, bytes] | None]:
+        return [files_of(path) for path in (computer.home / "out").glob("tables.previous*")]
+
+    def _check_aside(self, computer: Computer) -> None:
+        """What stands beside it is whole, too."""
+        before = files_of(self.template.home / "out" / "tables")
+        assert all(found in (before, self.content) for found in self._aside(computer))
+
+
+def files_of(folder: Path) -> dict[str, bytes] | None:
+    """File → content; None for a folder that is not there."""
+    if not folder.exists():
+        return None
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def content_of(path: Path, key: bytes | None = None) -> dict[str, Any]:
     """What an archive says, its private fields opened; checks it from end to end."""
     with zipfile.ZipFile(path) as container:
@@ -308,7 +353,11 @@ def leftovers(computer: Computer, before: Computer) -> set[str]:
     """Files that were not there before and are no output or state."""
     known = {"state/lock", "out/all.mana", "state/profiles/default/session.json"}
     new = names(computer) - names(before) - known
-    return {name for name in new if not (name.startswith("state/mirrors/") and name.endswith(SQLITE))}
+    return {
+        name
+        for name in new
+        if not (name.startswith("state/mirrors/") and name.endswith(SQLITE)) and not name.startswith("out/tables")
+    }
 
 
 def litter(computer: Computer, before: Computer) -> set[str]:

@@ -283,6 +283,12 @@ int renameat(int from_folder, const char *from, int folder, const char *to)
     WHOLE(renameat, step("rename", path, CHANGES), -1, real(from_folder, from, folder, to));
 }
 
+int renameat2(int from_folder, const char *from, int folder, const char *to, unsigned int how)
+{
+    AT(folder, to);
+    WHOLE(renameat2, step("exchange", path, CHANGES), -1, real(from_folder, from, folder, to, how));
+}
+
 int linkat(int from_folder, const char *from, int folder, const char *to, int how)
 {
     AT(folder, to);

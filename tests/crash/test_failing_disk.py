@@ -13,7 +13,7 @@ from .steps import Ended, Mode, Runner, Trouble
 from .test_kills import SCENES
 
 MOST = 2
-FEW = ("export", "unseal over", "rekey over", "convert over", "later pull", "login over", "restore")
+FEW = ("export", "unseal over", "rekey over", "convert over", "tables over", "later pull", "login over", "restore")
 FAILURES = (
     Trouble(Mode.FAIL_ONCE, number=errno.ENOSPC),
     Trouble(Mode.FAIL_ON, number=errno.ENOSPC),

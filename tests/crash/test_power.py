@@ -90,3 +90,16 @@ def test_L1_when_a_pull_says_that_it_is_done_what_it_pulled_is_on_the_disk(
     steps = ended(name, scene, run).steps
     for ending in (".sqlite-wal", ".sqlite"):
         assert not list(unflushed(steps, ending))[-1]
+
+
+def test_L1_a_folder_has_its_name_only_when_all_its_files_are_on_the_disk_and_then_the_name_is_too(
+    scene: Studio, run: Runner
+) -> None:
+    steps = ended("tables over", scene, run).steps
+    (named,) = [number for number, step in enumerate(steps) if (step.kind, step.path) == ("exchange", "out/tables")]
+    written = {step.path for step in steps if step.kind == "write" and step.path.startswith("out/")}
+    assert {path.rpartition("/")[2] for path in written} == {"README.txt", "notes.csv", "tasks.csv"}
+    for path in written:
+        last = max(number for number, step in enumerate(steps) if (step.kind, step.path) == ("write", path))
+        assert last < steps.index(Step("fsync", path)) < named
+    assert Step("fsync", "out") in steps[named:]
