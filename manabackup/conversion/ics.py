@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any, BinaryIO, Final
 
-from icalendar import Event, Timezone
+from icalendar import Event
 
 from ..host.output_folder import AtomicFolder
 from ..host.sorting import LineSorter
@@ -21,6 +21,7 @@ from . import prose
 from .file_names import Names
 from .ics_parts import Parts
 from .ics_tasks import Tasks
+from .ics_zones import definition
 from .joined import Joined
 from .reading import Reading, ReadRow, zone_called
 from .series import Series, rule_of
@@ -50,7 +51,6 @@ _OWNERS: Final = {
 """``sourceModule`` of a block → the table that its calendar is called after."""
 _COLOR = re.compile("#[0-9A-Fa-f]{6}")
 _LINE_END = b"\r\n"
-_FAR: Final = date(2038, 1, 1)
 _LEAP: Final = (2, 29)
 
 
@@ -318,7 +318,4 @@ class _Calendars:
         zone = zone_called(name)
         if zone is None:
             return b""
-        first = self._first[name]
-        found = Timezone.from_tzinfo(zone, tzid=name, first_date=date(max(1970, first.year - 1), 1, 1), last_date=_FAR)
-        text: bytes = found.to_ical()
-        return text
+        return definition(zone, self._first[name])
