@@ -53,7 +53,9 @@ _WORDS: Final = {
     },
 }
 _PARTS: Final = ("text", "calendar", "contacts", "tables", "places", "tracks", "bookmarks", "feeds", "database", "json")
-_NOT_MISSING: Final = frozenset({"otherTable", "undescribed", "copy", "noPlace", "noField"})
+_NOT_MISSING: Final = frozenset(
+    {"otherTable", "undescribed", "copy", "noPlace", "noField", "noDay", "switchedOff", "sameCard"}
+)
 """What one part has no place for, and the database holds: nothing of it is left out of the folder."""
 
 

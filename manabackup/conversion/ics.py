@@ -19,6 +19,7 @@ from ..model.values import moment
 from ..text.jsontext import JSON
 from . import prose
 from .file_names import Names
+from .ics_clocks import CLOCKS, WATERING, Clocks
 from .ics_parts import Parts
 from .ics_tasks import Tasks
 from .ics_zones import definition
@@ -29,7 +30,7 @@ from .spans import PERIOD, Span, span_of
 
 _HELD: Final = frozenset({"calendars", "events", "eventTags", "timeBlocks", "socialEvents", "eventGuests"}) | {
     *("tasks", "taskLabels", "todoProjects", "reminders", "habits", "habitLogs", "periods", "timeEntries"),
-    *("contacts", "globalTags"),
+    *("contacts", "globalTags", WATERING, *CLOCKS),
 }
 _OWNERS: Final = {
     "calendar": "events",
@@ -82,8 +83,10 @@ class _Calendars:
         for name, found in with_time.items():
             missing = sum(row.id not in found for row in self._reading.rows(name))
             self._reading.left_out.note("noTime", name, missing)
-        for component in tasks.components():
-            self._add("tasks", self._label("tasks"), None, component)
+        for todo in tasks.components():
+            self._put("tasks", todo)
+        for table, event in Clocks(self._reading, self._joined, self._parts).components():
+            self._put(table, event)
         self._birthdays()
         self._periods()
         self._write(output)
@@ -115,9 +118,8 @@ class _Calendars:
         parent = self._masters.get(str(values.get("parentBlockId")))
         event = self._event(row, span, zone, owner, series)
         if parent is not None and series is None:
-            found = moment(values.get("recurrenceDate"))
-            day = found.date() if isinstance(found, datetime) else found if isinstance(found, date) else None
-            occurrence = parent.occurrence(day) if day is not None else None
+            copy = _copy_of(row)
+            occurrence = parent.occurrence(copy[1]) if copy is not None else None
             if occurrence is not None:
                 if self._same(parent, occurrence, span, values.get("title")):
                     self._reading.left_out.note("copy", "timeBlocks")
@@ -140,7 +142,23 @@ class _Calendars:
             rule = rule_of(row.values.get("recurrenceRule"))
             if span is not None and rule is not None and not row.values.get("parentBlockId"):
                 found[row.id] = Series(span, rule, zone, row.values.get("title"))
+        for parent, day in self._thrown_away:
+            if parent in found:
+                found[parent].skip(day)
         return found
+
+    @cached_property
+    def _thrown_away(self) -> set[tuple[JSON, date]]:
+        """(series, day of UTC) of the copies in the bin, where no other one has come in their place.
+
+        The app makes copies of the next thirty days again, whatever was thrown away.
+        """
+        if self._reading.options.include_deleted:
+            return set()
+        gone = set(map(_copy_of, self._reading.thrown_away("timeBlocks")))
+        if gone - {None}:
+            gone -= set(map(_copy_of, self._reading.rows("timeBlocks")))
+        return {copy for copy in gone if copy is not None}
 
     def _series_of(self, row: ReadRow, span: Span, zone: tzinfo) -> Series | None:
         return self._masters.get(row.id)
@@ -160,7 +178,7 @@ class _Calendars:
         self._parts.text(event, "location", told.values.get("location"))
         self._put_span(event, span, in_zone=series is not None or row.values.get("parentBlockId") in self._masters)
         if series is not None:
-            event.add("rrule", series.recur)
+            series.put(event)
         color = told.values.get("color")
         if isinstance(color, str) and _COLOR.fullmatch(color):
             event.add("x-apple-calendar-color", color)
@@ -277,6 +295,14 @@ class _Calendars:
         self._number += 1
         self._sorter.add([(f"{key}\0{self._number:012}", component.to_ical())])
 
+    def _put(self, table: str, component: Any) -> None:
+        """A component of the calendar that is called after a table."""
+        start = component["DTSTART"].dt if "RRULE" in component else None
+        if isinstance(start, datetime):
+            self._add(table, self._label(table), None, component, zone=start.tzinfo, span=Span(start, None))
+        else:
+            self._add(table, self._label(table), None, component)
+
     def _write(self, output: AtomicFolder | BinaryIO) -> None:
         pairs = self._sorter.pairs()
         if not isinstance(output, AtomicFolder):
@@ -319,3 +345,11 @@ class _Calendars:
         if zone is None:
             return b""
         return definition(zone, self._first[name])
+
+
+def _copy_of(row: ReadRow) -> tuple[JSON, date] | None:
+    """(series, day of UTC) that a block was made for; None for what is no copy."""
+    parent, found = row.values.get("parentBlockId"), moment(row.values.get("recurrenceDate"))
+    if not isinstance(parent, str) or not isinstance(found, date):
+        return None
+    return parent, found.date() if isinstance(found, datetime) else found

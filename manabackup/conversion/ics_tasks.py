@@ -98,7 +98,7 @@ class Tasks:
             keeps_zone = series is not None or not isinstance(start, datetime)
             todo.add("dtstart", start if keeps_zone or not isinstance(start, datetime) else start.astimezone(UTC))
             if series is not None:
-                todo.add("rrule", {**series.recur})
+                series.put(todo)
         if due is not None:
             todo.add("due", due.astimezone(UTC) if isinstance(due, datetime) else due)
 

@@ -68,7 +68,8 @@ def _changes(zone: ZoneInfo, start: datetime) -> Iterator[_Change]:
         if now != offset:
             moment = _moment(zone, at, following)
             local = moment.astimezone(zone)
-            assert offset is not None and now is not None
+            assert offset is not None
+            assert now is not None
             clock = (moment + offset).replace(tzinfo=None)
             yield _Change(clock, offset, now, local.tzname() or "", bool(local.dst()))
             offset = now

@@ -129,6 +129,14 @@ class Reading:
             return iter(())
         return self._selected(name)
 
+    def thrown_away(self, name: str) -> Iterator[ReadRow]:
+        """The rows of a table that lie in the bin, whether they were asked for or not."""
+        model = self.model(name)
+        if name in self._chosen and model is not None:
+            rows = self._row_reader(name, include_deleted=True)
+            for raw_rows in self._raw_blocks(name):
+                yield from (row for row in rows.rows(raw_rows, LeftOut()) if model.in_bin(row.values))
+
     def by_id(self, name: str) -> Iterator[ReadRow]:
         """The same with ids ascending by code point, in constant memory."""
         if is_ours(self.archive) or name not in self._chosen:
@@ -213,7 +221,7 @@ class Reading:
         self._counted.add(name)
         return first
 
-    def _row_reader(self, name: str) -> RowReader:
+    def _row_reader(self, name: str, *, include_deleted: bool = False) -> RowReader:
         model = self.model(name)
         if self.options.spaces:
             _ = self._space_types  # in memory before other processes need it
@@ -222,7 +230,7 @@ class Reading:
             model,
             self._marks,
             secrets=frozenset() if self.options.include_secrets else self._secrets(model),
-            include_deleted=self.options.include_deleted,
+            include_deleted=include_deleted or self.options.include_deleted,
             in_space=self._in_space if self.options.spaces else None,
         )
 

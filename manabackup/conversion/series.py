@@ -43,9 +43,22 @@ class Series:
         self.rule = rule
         self.title = title
         self._zone = zone
+        self._skipped: set[date] = set()
         self._days: set[date] = set()
         self._occurrences: Iterator[datetime] | None = None
         self._reached: datetime | None = None
+
+    def skip(self, utc_day: date) -> None:
+        """Leave out the occurrence that a copy stood for, by the day of UTC that it was made for."""
+        occurrence = self.occurrence(utc_day)
+        if occurrence is not None:
+            self._skipped.add(occurrence)
+
+    def put(self, component: Any) -> None:
+        """The rule and the days that it leaves out, into a component of iCalendar."""
+        component.add("rrule", self.recur)
+        for occurrence in sorted(self._skipped):
+            component.add("exdate", occurrence)
 
     @property
     def recur(self) -> dict[str, Any]:

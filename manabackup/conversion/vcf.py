@@ -1,6 +1,7 @@
 """``vcf``: vCard 4 (RFC 6350), or 3 (RFC 2426, which older phones want), one card for each contact.
 
-Mana keeps one value a field. Who has no name is called after the company, the address of mail, the telephone.
+Mana keeps one value a field. Who has no name is called after the company, the address of mail, the telephone. Guests of
+gatherings and clients have cards, too, unless they are contacts already; a category tells what they are.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from . import prose
 from .joined import Joined
 from .reading import Reading, ReadRow
 
-_HELD: Final = frozenset({"contacts", "contactTags", "globalTags"})
+_OTHERS: Final = ("eventGuests", "timeClients", "invoiceClients")
+"""Further tables of people (``formats/modules.md``)."""
+_HELD: Final = frozenset({"contacts", "contactTags", "globalTags", *_OTHERS})
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PICTURE: Final = re.compile(r"data:image/(jpeg|png|gif|webp);base64,([A-Za-z0-9+/=]+)")
 _SERVICES: Final = {"linkedin": "LinkedIn", "twitter": "Twitter", "instagram": "Instagram", "github": "GitHub"}
@@ -32,8 +35,26 @@ def convert(reading: Reading, file: BinaryIO) -> None:
     model = reading.model("contacts")
     assert model is not None
     cards = _Cards(reading, model)
+    contacts = set()
     for row in reading.rows("contacts"):
+        contacts.add(row.id)
         file.write(b"".join(map(folded, cards.lines(row))))
+    seen: set[tuple[str, ...]] = set()
+    for table in _OTHERS:
+        for row in reading.rows(table):
+            if first_text(row.values, "contactId") not in contacts and _is_new(row, seen):
+                file.write(b"".join(map(folded, cards.other_lines(table, row))))
+            else:
+                reading.left_out.note("sameCard", table)
+
+
+def _is_new(row: ReadRow, seen: set[tuple[str, ...]]) -> bool:
+    """Whether nobody with this name, address and telephone has had a card: a guest may come more than once."""
+    who = tuple(first_text(row.values, field) for field in ("name", "email", "phone", "address", "iban", "vatNumber"))
+    if who in seen:
+        return False
+    seen.add(who)
+    return True
 
 
 class _Cards:
@@ -71,29 +92,65 @@ class _Cards:
                 yield f"{name}:true"
         if row.id == "self-contact":
             yield "X-MANA-SELF:true"
-        changed = moment(row.modified)
-        if isinstance(changed, datetime) and changed.tzinfo is not None:
-            yield f"REV:{changed.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        yield from self._revision(row)
         yield "END:VCARD"
+
+    def other_lines(self, table: str, row: ReadRow) -> Iterator[str]:
+        """The lines of the card of a guest or a client."""
+        values = row.values
+        name, mail = first_text(values, "name"), first_text(values, "email")
+        called = name or mail or first_text(values, "phone") or self._nobody
+        yield from ("BEGIN:VCARD", "VERSION:4.0" if self._new else "VERSION:3.0")
+        yield f"UID:{escaped(f'{table}-{row.id}')}"
+        yield f"FN:{escaped(called)}"
+        if not self._new:
+            yield f"N:{escaped(called)};;;;"
+        for key, field in (("EMAIL", "email"), ("TEL;TYPE=voice", "phone")):
+            if text := first_text(values, field):
+                yield f"{key}:{escaped(text)}"
+        yield from self._one_line_address(first_text(values, "address"))
+        if notes := first_text(values, "notes") or first_text(values, "note"):
+            yield f"NOTE:{escaped(notes)}"
+        for key, field in (("X-MANA-VAT-NUMBER", "vatNumber"), ("X-MANA-IBAN", "iban")):
+            if text := first_text(values, field):
+                yield f"{key}:{escaped(text)}"
+        model = self._reading.model(table)
+        assert model is not None
+        yield f"CATEGORIES:{escaped(model.label.of(self._reading.language))}"
+        yield from self._revision(row)
+        yield "END:VCARD"
+
+    @property
+    def _nobody(self) -> str:
+        return "Ohne Namen" if self._reading.language == "de" else "No name"
 
     def _name(self, values: Mapping[str, JSON]) -> str:
         found = self._model.title(values) or first_text(values, "phone") or first_text(values, "mobile")
-        return found or ("Ohne Namen" if self._reading.language == "de" else "No name")
+        return found or self._nobody
+
+    @staticmethod
+    def _revision(row: ReadRow) -> Iterator[str]:
+        changed = moment(row.modified)
+        if isinstance(changed, datetime) and changed.tzinfo is not None:
+            yield f"REV:{changed.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
     def _address(self, values: Mapping[str, JSON]) -> Iterator[str]:
         parts = [first_text(values, name) for name in ("street", "city", "postalCode", "country")]
         if any(parts):
             street, city, code, country = map(escaped, parts)
             yield f"ADR:;;{street};{city};;{code};{country}"
-        elif text := first_text(values, "address"):
-            if self._new:
-                yield f"ADR;LABEL={parameter(text)}:;;{escaped(text)};;;;"
-            else:
-                yield f"ADR:;;{escaped(text)};;;;"
-                yield f"LABEL:{escaped(text)}"
+        else:
+            yield from self._one_line_address(first_text(values, "address"))
         place = self._model.place(values)
         if place is not None:
             yield f"GEO:geo:{place[0]:f},{place[1]:f}" if self._new else f"GEO:{place[0]:f};{place[1]:f}"
+
+    def _one_line_address(self, text: str) -> Iterator[str]:
+        if text and self._new:
+            yield f"ADR;LABEL={parameter(text)}:;;{escaped(text)};;;;"
+        elif text:
+            yield f"ADR:;;{escaped(text)};;;;"
+            yield f"LABEL:{escaped(text)}"
 
     def _day(self, values: Mapping[str, JSON]) -> Iterator[str]:
         told = values.get("birthday")

@@ -425,3 +425,89 @@ def test_all_calendars_go_into_one_file_where_that_is_wanted(life: Path, tmp_pat
     parts = read(tmp_path / "out")
     for kind in ("VEVENT", "VTODO"):
         assert len(whole.walk(kind)) == sum(len(calendar.walk(kind)) for calendar in parts.values())
+
+
+# --- what was thrown away, and other clocks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whole_days", [False, True])
+def test_an_occurrence_that_was_thrown_away_is_left_out_unless_the_app_made_it_again(
+    tmp_path: Path, whole_days: bool
+) -> None:
+    gone = {"deletedAt": "2026-03-20T10:00:00.000Z"}
+    start, end = "2026-03-04T18:30:00.000Z", "2026-03-04T20:00:00.000Z"
+    extra: dict[str, Any] = {"recurrenceRule": "FREQ=WEEKLY;COUNT=4"}
+    if whole_days:
+        start, end = "2026-03-03T23:00:00.000Z", "2026-03-04T22:59:00.000Z"
+        extra["allDay"] = True
+    days = ["2026-03-10", "2026-03-17"] if whole_days else ["2026-03-11", "2026-03-18"]
+    copies = [
+        copy("c1", start, end, days[0], **gone),
+        copy("c2", start, end, days[1], **gone),
+        copy(
+            "c3",
+            start.replace("03-04", "03-18").replace("03-03", "03-17"),
+            end.replace("03-04", "03-18"),
+            days[1],
+            allDay=whole_days,
+        ),
+    ]
+    found, result = calendars_of(tmp_path, series(start, end, copies, **extra))
+    seen = occurrences(found["Mine.ics"], date(2026, 3, 1), date(2026, 5, 1))
+    seen = [one.astimezone(BERLIN).date() if isinstance(one, datetime) else one for one in seen]
+    assert [day.day for day in seen] == [4, 18, 25]
+    assert result.left_out.to_json()["bin"] == {"timeBlocks": 2}
+
+
+def test_alarms_and_reminders_ring_on_their_days_and_plants_want_water(tmp_path: Path) -> None:
+    tables: Tables = {
+        "timeAlarms": [
+            {"id": "a", "label": "Up", "time": "06:45", "enabled": True, "repeatDays": [1, 5]},
+            {"id": "b", "label": "Off", "time": "07:00", "enabled": False, "repeatDays": [1]},
+            {"id": "c", "label": "Once", "time": "07:00", "enabled": True, "repeatDays": None},
+            {"id": "d", "label": "Odd", "time": "27:00", "enabled": True, "repeatDays": [1]},
+        ],
+        "stretchReminders": [{"id": "s", "name": "Neck", "time": "15:00", "days": [0], "isActive": True}],
+        "plants": [{"id": "p", "name": "Monstera"}],
+        "wateringSchedules": [
+            {
+                "id": "w",
+                "plantId": "p",
+                "nextWateringAt": "2026-05-04T08:00:00.000Z",
+                "reminderEnabled": True,
+                "reminderHoursBefore": 2,
+            },
+            {"id": "x", "plantId": "p", "nextWateringAt": None},
+        ],
+    }
+    found, result = calendars_of(tmp_path, tables, zone=BERLIN)
+    assert sorted(found) == ["Alarms.ics", "Stretch reminders.ics", "Watering schedules.ics"]
+    rings = occurrences(found["Alarms.ics"], date(2026, 3, 23), date(2026, 4, 5))
+    assert [f"{ring.astimezone(BERLIN):%d %H:%M}" for ring in rings] == ["23 06:45", "27 06:45", "30 06:45", "03 06:45"]
+    assert found["Alarms.ics"].walk("VTIMEZONE")
+    (neck,) = occurrences(found["Stretch reminders.ics"], date(2026, 3, 2), date(2026, 3, 9))
+    assert f"{neck.astimezone(BERLIN):%d %H:%M}" == "08 15:00"
+    (water,) = found["Watering schedules.ics"].walk("VEVENT")
+    assert str(water["SUMMARY"]) == "Watering schedules: Monstera"
+    assert water["DTSTART"].dt == datetime(2026, 5, 4, 8, tzinfo=UTC)
+    assert [alarm["TRIGGER"].dt for alarm in water.walk("VALARM")] == [timedelta(hours=-2)]
+    left = result.left_out.to_json()
+    assert (left["switchedOff"], left["noDay"]) == ({"timeAlarms": 1}, {"timeAlarms": 1, "wateringSchedules": 1})
+    assert (left["oddTime"], result.left_out.losses) == ({"timeAlarms": 1}, 1)
+
+
+def test_a_task_that_comes_again_has_the_definition_of_its_zone(tmp_path: Path) -> None:
+    plan = block(
+        "b",
+        sourceModule="todo",
+        type="task",
+        sourceId="t",
+        startDate="2026-03-02T09:00:00",
+        endDate="2026-03-02T09:00:00.000Z",
+        recurrenceRule="FREQ=WEEKLY",
+    )
+    tables: Tables = {"tasks": [{"id": "t", "title": "Bins", "scheduledBlockId": "b"}], "timeBlocks": [plan]}
+    found, _ = calendars_of(tmp_path, tables, zone=BERLIN)
+    (todo,) = found["Tasks.ics"].walk("VTODO")
+    assert todo["DTSTART"].params["TZID"] == "Europe/Berlin"
+    assert [str(zone["TZID"]) for zone in found["Tasks.ics"].walk("VTIMEZONE")] == ["Europe/Berlin"]

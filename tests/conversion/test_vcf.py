@@ -110,6 +110,32 @@ def test_a_picture_in_the_row_is_in_the_card(tmp_path: Path) -> None:
     assert result.left_out.to_json() == {"notEmbedded": {"contacts": 2}}
 
 
+@pytest.mark.parametrize("version", ["3", "4"])
+def test_guests_and_clients_have_cards_unless_they_have_one_already(tmp_path: Path, version: str) -> None:
+    guest = {"name": "Bo Grün", "email": "bo@example.org", "phone": "+49 221 1"}
+    tables: Tables = {
+        "contacts": [{"id": "c", "firstName": "Ida", "lastName": "Roth"}],
+        "eventGuests": [
+            {"id": "g1", "contactId": "c", "name": "Ida"},
+            {"id": "g2", "contactId": "gone", **guest},
+            {"id": "g3", **guest},
+        ],
+        "timeClients": [{"id": "t", "name": "Weber AG", "email": "weber@example.org", "notes": "late\npayer"}],
+        "invoiceClients": [
+            {"id": "i", "name": "Roth; Söhne", "address": "Gasse 1\nBern", "iban": "CH93", "vatNumber": "7"}
+        ],
+    }
+    result = convert(write_archive(tmp_path / "a.mana", tables), tmp_path / "a.vcf", vcard=version, language="de")
+    found = {str(card.fn.value): card for card in cards(tmp_path / "a.vcf")}
+    assert list(found) == ["Ida Roth", "Bo Grün", "Weber AG", "Roth; Söhne"]
+    assert str(found["Bo Grün"].email.value) == "bo@example.org"
+    assert str(found["Weber AG"].note.value) == "late\npayer"
+    assert found["Weber AG"].categories.value == ["Kunden"]
+    assert "Gasse 1" in str(found["Roth; Söhne"].adr.value.street)
+    assert str(found["Roth; Söhne"].x_mana_iban.value) == "CH93"
+    assert result.left_out.to_json() == {"sameCard": {"eventGuests": 2}}
+
+
 def test_hostile_values_stay_values(tmp_path: Path) -> None:
     evil = "x\r\nEND:VCARD\r\nBEGIN:VCARD\nFN:evil\0\u2028\u202e \ud83d" + "👩‍👩‍👧" * 60
     contact = {name: evil for name, value in ADA.items() if isinstance(value, str)} | {"id": evil, "tags": [evil]}
@@ -119,8 +145,12 @@ def test_hostile_values_stay_values(tmp_path: Path) -> None:
 
 
 def test_every_contact_of_an_account_has_its_card(life: Path, tmp_path: Path) -> None:
-    convert(life, tmp_path / "a.vcf")
-    assert len(cards(tmp_path / "a.vcf")) == len(rows_of(life)["contacts"])
+    result = convert(life, tmp_path / "a.vcf")
+    rows = rows_of(life)
+    others = sum(len(rows.get(table, {})) for table in ("eventGuests", "timeClients", "invoiceClients"))
+    same = sum(result.left_out.to_json().get("sameCard", {}).values())
+    assert len(cards(tmp_path / "a.vcf")) == len(rows["contacts"]) + others - same
+    assert others > same
     convert(life, tmp_path / "b.vcf")
     assert (tmp_path / "a.vcf").read_bytes() == (tmp_path / "b.vcf").read_bytes()
 
