@@ -1,4 +1,5 @@
-"""The servers that Mana's data lives on, embedded: account service and sync server on one loopback port.
+"""The servers that Mana's data lives on, embedded: account service and sync server on one loopback port, and each of
+the services that keep files on one of its own.
 
 It is the double of the real ones in tests, in the demo and in ``roundtrip``. What it answers is held against recordings
 of the real servers (``tests/sandbox``). It keeps no secret well and must never face a network.
@@ -17,11 +18,24 @@ from .accounts import BOOTSTRAP_CLIENT, Accounts, Activity
 from .answers import ASGIApp, Receive, Scope, Send
 from .auth import auth_app
 from .changelog import ChangeLog, StoredChange
-from .faults import Faults
+from .faults import Faults, FileFault, FileScript
+from .files_edge import Edge
+from .filestore import FileStore
+from .media import BASE, MediaService
 from .server import HTTPServer
 from .sync import SyncApp
 
-__all__ = ["Accounts", "ChangeLog", "Faults", "Middleware", "Sandbox", "StoredChange"]
+__all__ = [
+    "Accounts",
+    "ChangeLog",
+    "Faults",
+    "FileFault",
+    "FileScript",
+    "FileStore",
+    "Middleware",
+    "Sandbox",
+    "StoredChange",
+]
 
 Middleware = Callable[[ASGIApp], ASGIApp]
 """Wraps the whole application; the first of several is the outermost."""
@@ -30,12 +44,14 @@ _AUTH_PREFIXES = ("/api/", "/.well-known/")
 
 
 class Sandbox:
-    """Both servers. A context manager: requests are answered inside it.
+    """All servers. A context manager: requests are answered inside it.
 
-    ``folder`` keeps the databases between runs, readable for their owner alone; without it they are in memory.
-    ``clock`` gives nanoseconds since the epoch. ``production`` switches the account service's rate limits on.
-    ``foreign_rows`` of other users make the sync server's table larger, as :attr:`ChangeLog.foreign_rows`. The other
-    times are in seconds and default to what was measured. Raises ``OSError`` when ``port`` is taken.
+    ``folder`` keeps the databases between runs, readable for their owner alone; without it they are in memory, and
+    uploaded files in a temporary one on the disk. ``clock`` gives nanoseconds since the epoch. ``production`` switches
+    the account service's rate limits on. ``foreign_rows`` of other users make the sync server's table larger, as
+    :attr:`ChangeLog.foreign_rows`. ``processing_ms``: pictures are made ready so many milliseconds after their upload.
+    ``idle_seconds``: the services that keep files cut off a client that stands still for longer. The other times are in
+    seconds and default to what was measured. Raises ``OSError`` when ``port`` is taken.
     """
 
     def __init__(
@@ -50,6 +66,8 @@ class Sandbox:
         upload_seconds: float = 15.0,
         heartbeat_seconds: float = 30.0,
         membership_seconds: float = 300.0,
+        processing_ms: int = 300,
+        idle_seconds: float = 10.0,
     ) -> None:
         self.faults = Faults()
         self.log = ChangeLog(_database(folder, "changes.sqlite3"), clock=clock)
@@ -71,15 +89,20 @@ class Sandbox:
         self.accounts.activity = lambda user_id: [Activity(*counted) for counted in self.log.activity(user_id)]
         self.accounts.erase = self.log.erase
         self._auth = auth_app(self.accounts)
+        path = _database(folder, "files.sqlite3") if folder is not None else ""
+        self.files = FileStore(path, clock=clock, processing_ms=processing_ms)
+        self._media = MediaService(self.files)
+        self._edge = Edge(self._media.answer, faults=self.faults, origins=None, idle_seconds=idle_seconds)
         application: ASGIApp = self._dispatch
         for wrap in reversed(middleware):
             application = wrap(application)
         try:
-            self._server = HTTPServer(application, port=port, on_stop=self._sync.streams.end)
+            self._server = HTTPServer(application, port=port, on_stop=self._sync.streams.end, more=1)
         except OSError:
             self._close_databases()
             raise
         self.accounts.issuer = self.url
+        self._media.public_url = self.media_url + BASE
 
     @property
     def url(self) -> str:
@@ -88,6 +111,11 @@ class Sandbox:
 
     auth_url = url
     sync_url = url
+
+    @property
+    def media_url(self) -> str:
+        """Where the media service answers, without ``/api/v1`` and without a slash at the end."""
+        return f"http://127.0.0.1:{self._server.ports[1]}"
 
     def start(self) -> Self:
         """Begins to answer requests."""
@@ -118,8 +146,12 @@ class Sandbox:
     def _close_databases(self) -> None:
         self.accounts.close()
         self.log.close()
+        self.files.close()
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["server"][1] == self._server.ports[1]:
+            await self._edge(scope, receive, send)
+            return
         application: ASGIApp = self._auth if scope["path"].startswith(_AUTH_PREFIXES) else self._sync
         await application(scope, receive, send)
 

@@ -75,21 +75,16 @@ class _Uvicorn(uvicorn.Server):
 class HTTPServer:
     """Serves an ASGI application on a port of the loopback interface until it is closed.
 
-    ``port`` 0 takes a free one. ``on_stop`` runs on the event loop when the server is about to end. Raises ``OSError``
-    when the port is taken.
+    ``port`` 0 takes a free one. ``more`` free ones lead to the same application, which tells them apart by the scope's
+    ``server``. ``on_stop`` runs on the event loop when the server is about to end. Raises ``OSError`` when the port is
+    taken.
     """
 
-    def __init__(self, application: ASGIApp, *, port: int, on_stop: Callable[[], None]) -> None:
-        # The protocol is named because asyncio switches Nagle off only for sockets that say that they are TCP.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(("127.0.0.1", port))
-            self._socket.listen(128)
-        except OSError:
-            self._socket.close()
-            raise
-        self.port: int = self._socket.getsockname()[1]
+    def __init__(self, application: ASGIApp, *, port: int, on_stop: Callable[[], None], more: int = 0) -> None:
+        self._sockets = [_listening(port)]
+        self._sockets += [_listening(0) for _ in range(more)]
+        self.ports: list[int] = [one.getsockname()[1] for one in self._sockets]
+        self.port = self.ports[0]
         app: Any = application
         config = uvicorn.Config(
             app,
@@ -126,11 +121,25 @@ class HTTPServer:
         self._server.stop()
         if self._thread.is_alive():
             self._thread.join()
-        self._socket.close()
+        for one in self._sockets:
+            one.close()
 
     def _run(self) -> None:
         try:
-            self._server.run(sockets=[self._socket])
+            self._server.run(sockets=self._sockets)
         finally:
             self._server.ready.set()
             self._ended.set()
+
+
+def _listening(port: int) -> socket.socket:
+    # The protocol is named because asyncio switches Nagle off only for sockets that say that they are TCP.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(("127.0.0.1", port))
+        found.listen(128)
+    except OSError:
+        found.close()
+        raise
+    return found
