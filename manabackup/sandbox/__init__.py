@@ -16,14 +16,18 @@ from typing import Self
 
 from .accounts import BOOTSTRAP_CLIENT, Accounts, Activity
 from .answers import ASGIApp, Receive, Scope, Send
+from .api import APIService
 from .auth import auth_app
 from .changelog import ChangeLog, StoredChange
 from .faults import Faults, FileFault, FileScript
-from .files_edge import Edge
+from .files_edge import Answering, Edge
 from .filestore import FileStore
 from .media import BASE, MediaService
+from .objects import ObjectService
 from .server import HTTPServer
+from .signedlinks import Signer
 from .sync import SyncApp
+from .webpage import WebPage
 
 __all__ = [
     "Accounts",
@@ -91,18 +95,31 @@ class Sandbox:
         self._auth = auth_app(self.accounts)
         path = _database(folder, "files.sqlite3") if folder is not None else ""
         self.files = FileStore(path, clock=clock, processing_ms=processing_ms)
-        self._media = MediaService(self.files)
-        self._edge = Edge(self._media.answer, faults=self.faults, origins=None, idle_seconds=idle_seconds)
+        self._media, self._web, signer = MediaService(self.files), WebPage(), Signer()
+        self._api = APIService(self._media, self.accounts, signer)
+
+        def edge(answering: Answering, *, cors: bool = True) -> Edge:
+            return Edge(answering, faults=self.faults, idle_seconds=idle_seconds, cors=cors)
+
+        store, page = edge(ObjectService(self.files, signer).answer, cors=False), edge(self._web.answer, cors=False)
+        self._edges = (edge(self._media.answer), edge(self._api.answer), store, page)
         application: ASGIApp = self._dispatch
         for wrap in reversed(middleware):
             application = wrap(application)
         try:
-            self._server = HTTPServer(application, port=port, on_stop=self._sync.streams.end, more=1)
+            self._server = HTTPServer(application, port=port, on_stop=self._sync.streams.end, more=len(self._edges))
         except OSError:
             self._close_databases()
             raise
         self.accounts.issuer = self.url
         self._media.public_url = self.media_url + BASE
+        self._api.store_url = self.store_url
+        self._web.addresses = {
+            "AUTH": self.auth_url,
+            "SYNC": self.sync_url,
+            "MEDIA": self.media_url,
+            "API": self.api_url,
+        }
 
     @property
     def url(self) -> str:
@@ -115,7 +132,25 @@ class Sandbox:
     @property
     def media_url(self) -> str:
         """Where the media service answers, without ``/api/v1`` and without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.ports[1]}"
+        return self._origin(1)
+
+    @property
+    def api_url(self) -> str:
+        """Where the part of mana-api answers that keeps documents and songs."""
+        return self._origin(2)
+
+    @property
+    def store_url(self) -> str:
+        """Where the store answers that links of mana-api lead to."""
+        return self._origin(3)
+
+    @property
+    def web_url(self) -> str:
+        """Where pages of the web app are, which name the other addresses."""
+        return self._origin(4)
+
+    def _origin(self, at: int) -> str:
+        return f"http://127.0.0.1:{self._server.ports[at]}"
 
     def start(self) -> Self:
         """Begins to answer requests."""
@@ -149,10 +184,11 @@ class Sandbox:
         self.files.close()
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["server"][1] == self._server.ports[1]:
-            await self._edge(scope, receive, send)
-            return
-        application: ASGIApp = self._auth if scope["path"].startswith(_AUTH_PREFIXES) else self._sync
+        at = self._server.ports.index(scope["server"][1])
+        if at:
+            application: ASGIApp = self._edges[at - 1]
+        else:
+            application = self._auth if scope["path"].startswith(_AUTH_PREFIXES) else self._sync
         await application(scope, receive, send)
 
     def _bootstrap(self, user_id: str, app: str, change: dict[str, object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 from urllib.parse import parse_qsl, unquote
@@ -31,12 +31,15 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. ``streamed``: it comes from the store, and is framed by its length."""
+    """One answer."""
 
     status: int
     headers: Headers = ()
     body: bytes = field(default=b"", repr=False)
+    stored: bool = False
+    """The body is what the store holds."""
     streamed: bool = False
+    """A longer body is sent in chunks, and without its length."""
 
 
 def says(status: int, body: JSON) -> Reply:
@@ -67,7 +70,7 @@ class Call:
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         self.segments = _segments(raw_path(scope))
         """Of the path, as they came; what is a value is decoded by :meth:`value`."""
-        self._query = scope["query_string"]
+        self.query_text: str = scope["query_string"].decode("latin-1")
         self._receive = receive
         self._idle_seconds = idle_seconds
 
@@ -79,7 +82,7 @@ class Call:
     def query(self) -> dict[str, str]:
         """The first value of each parameter."""
         found: dict[str, str] = {}
-        for name, value in parse_qsl(self._query.decode("latin-1"), keep_blank_values=True):
+        for name, value in parse_qsl(self.query_text, keep_blank_values=True):
             found.setdefault(name, value)
         return found
 
@@ -127,16 +130,24 @@ def _segments(path: str) -> list[str]:
 class Edge:
     """An ASGI application around ``answering``.
 
-    ``origins``: those that CORS lets in; None: all. ``idle_seconds``: a client that stands still longer is cut off.
+    ``idle_seconds``: a client that stands still for longer is cut off. ``origins``: those that CORS lets in; None: all.
+    ``cors`` False: nothing is said of that.
     """
 
     def __init__(
-        self, answering: Answering, *, faults: Faults, origins: tuple[str, ...] | None, idle_seconds: float
+        self,
+        answering: Answering,
+        *,
+        faults: Faults,
+        idle_seconds: float,
+        origins: tuple[str, ...] | None = None,
+        cors: bool = True,
     ) -> None:
         self._answering = answering
         self._faults = faults
         self._origins = origins
         self._idle_seconds = idle_seconds
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -161,8 +172,18 @@ class Edge:
         length = call.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > MOST_BODY_BYTES:
             return Reply(413, (("Connection", "close"),))
-        reply = _preflight(call) if call.method == "OPTIONS" else await self._answering(call)
-        return Reply(reply.status, (*self._granted(call), *reply.headers), reply.body, reply.streamed)
+        preflight = self._cors and call.method == "OPTIONS"
+        reply = _preflight(call) if preflight else await self._answering(call)
+        reply = replace(reply, headers=(*self._granted(call), *reply.headers))
+        return self._spoiled(call.fault, reply) if reply.stored and reply.body else reply
+
+    def _spoiled(self, fault: FileFault | None, reply: Reply) -> Reply:
+        """What the service sends when the store fails it in the middle."""
+        if fault is FileFault.WRONG:
+            return replace(reply, body=bytes(byte ^ 0x55 for byte in reply.body[:16]) + reply.body[16:])
+        if fault is FileFault.SHORT:
+            return replace(reply, body=reply.body[: self._some(reply.body)])
+        return reply
 
     async def _silence(self, call: Call) -> None:
         await call.body()
@@ -170,6 +191,8 @@ class Edge:
         raise Gone
 
     def _granted(self, call: Call) -> Headers:
+        if not self._cors:
+            return (("Vary", "Origin"),)
         headers = [("Access-Control-Allow-Credentials", "true")]
         origin = call.headers.get("origin", "")
         if origin and (self._origins is None or origin in self._origins):
@@ -179,10 +202,9 @@ class Edge:
         return tuple(headers)
 
     async def _send(self, call: Call, reply: Reply, scope: Scope, send: Send) -> None:
-        body, framed = reply.body, not reply.streamed or len(reply.body) < _LENGTH_BELOW
-        whole = call.fault is not FileFault.CUT or not body
-        if reply.streamed and call.fault is FileFault.SHORT and body:
-            body, framed = body[: self._some(body)], False
+        body, whole = reply.body, call.fault is not FileFault.CUT or not reply.body
+        surprised = reply.streamed and call.fault is FileFault.SHORT  # the length was not known when the head was sent
+        framed = not surprised and not (reply.streamed and len(body) >= _LENGTH_BELOW)
         if not whole:
             body = body[: self._some(body)]
         headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]
