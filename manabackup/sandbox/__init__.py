@@ -54,7 +54,8 @@ class Sandbox:
     uploaded files in a temporary one on the disk. ``clock`` gives nanoseconds since the epoch. ``production`` switches
     the account service's rate limits on. ``foreign_rows`` of other users make the sync server's table larger, as
     :attr:`ChangeLog.foreign_rows`. ``processing_ms``: pictures are made ready so many milliseconds after their upload.
-    ``idle_seconds``: the services that keep files cut off a client that stands still for longer. The other times are in
+    ``idle_seconds``: the services that keep files cut off a client that stands still for longer, and let
+    pages of ``origins`` read their answers, without them of any. The other times are in
     seconds and default to what was measured. Raises ``OSError`` when ``port`` is taken.
     """
 
@@ -72,6 +73,7 @@ class Sandbox:
         membership_seconds: float = 300.0,
         processing_ms: int = 300,
         idle_seconds: float = 10.0,
+        origins: tuple[str, ...] | None = None,
     ) -> None:
         self.faults = Faults()
         self.log = ChangeLog(_database(folder, "changes.sqlite3"), clock=clock)
@@ -99,7 +101,7 @@ class Sandbox:
         self._api = APIService(self._media, self.accounts, signer)
 
         def edge(answering: Answering, *, cors: bool = True) -> Edge:
-            return Edge(answering, faults=self.faults, idle_seconds=idle_seconds, cors=cors)
+            return Edge(answering, faults=self.faults, idle_seconds=idle_seconds, origins=origins, cors=cors)
 
         store, page = edge(ObjectService(self.files, signer).answer, cors=False), edge(self._web.answer, cors=False)
         self._edges = (edge(self._media.answer), edge(self._api.answer), store, page)
@@ -165,6 +167,10 @@ class Sandbox:
         """Ends the servers and closes the databases; those in memory are gone."""
         self._server.close()
         self._close_databases()
+
+    def link_to(self, store_url: str, *, bucket_hosts: bool = False) -> None:
+        """Lets mana-api's links lead to another store, where ``bucket_hosts`` puts the bucket before the host."""
+        self._api.store_url, self._api.bucket_hosts = store_url, bucket_hosts
 
     def forget_memberships(self) -> None:
         """Lets the sync server look memberships up again; by itself it does so every five minutes."""

@@ -338,14 +338,17 @@ class _Made:
 
 
 def _converted(body: bytes) -> bytes:
-    """A JPEG in place of a HEIC: of its size, without its Exif, and with a picture of its own."""
+    """A JPEG in place of a HEIC: as wide and high, twice as long, without its Exif, and with a picture of its own."""
     if by_magic(body) != HEIC:
         raise HEICError("input buffer is not a HEIC image")
     size = heic_size(body)
     if size is None:
         raise HEICError("HEIF image not found")
     seed = int.from_bytes(hashlib.sha256(body).digest()[:4])
-    return Recipe("jpeg", seed, *size).make()
+    try:
+        return Recipe("jpeg", seed, *size, size=len(body) * 13 // 6).make()
+    except ValueError:
+        return Recipe("jpeg", seed, *size).make()
 
 
 def _look_text(seen: Look | None) -> str | None:

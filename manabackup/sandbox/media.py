@@ -30,11 +30,15 @@ _ID = re.compile(r"\{?([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\}?")
 
 
 class MediaService:
-    """Routes over a store. ``public_url`` is what the addresses in answers begin with, up to ``/api/v1``."""
+    """Routes over a store.
 
-    def __init__(self, files: FileStore, public_url: str = "") -> None:
+    ``public_url`` is what the addresses in answers begin with, up to ``/api/v1``. ``most_bytes`` of a file are taken.
+    """
+
+    def __init__(self, files: FileStore, public_url: str = "", *, most_bytes: int = MOST_FILE_BYTES) -> None:
         self.files = files
         self.public_url = public_url
+        self._most_bytes = most_bytes
 
     async def answer(self, call: Call) -> Reply:
         """The answer to one call."""
@@ -175,7 +179,7 @@ class MediaService:
         upload = form.files.get("file")
         if upload is None:
             return says(400, {"error": "No file provided"})
-        if len(upload.body) > MOST_FILE_BYTES:
+        if len(upload.body) > self._most_bytes:
             return says(400, {"error": "File too large (max 100MB)"})
         process = form.fields.get("skipProcessing") != "true"
         try:
@@ -224,7 +228,7 @@ def _inside(medium: Medium, width: int, height: int) -> tuple[int, int]:
     """The picture's size, made smaller to fit into that; 0 sets no bound."""
     assert medium.look is not None
     wide, high = medium.look.width, medium.look.height
-    scale = min(1.0, *(bound / side for bound, side in ((width, wide), (height, high)) if bound))
+    scale = min((1.0, *(bound / side for bound, side in ((width, wide), (height, high)) if bound)))
     return max(1, round(wide * scale)), max(1, round(high * scale))
 
 
