@@ -51,6 +51,13 @@ class Recipe:
     """With transparency; PNG and WebP."""
     camera: Camera | None = None
     """Of JPEG alone."""
+    look: int | None = None
+    """What is to be seen; as ``seed`` says, unless files are to differ that look the same, and are made sooner."""
+
+    @property
+    def shown(self) -> int:
+        """The seed of the picture itself."""
+        return self.seed if self.look is None else self.look
 
     def make(self) -> bytes:
         """The bytes. Raises :class:`ValueError` where they cannot be as few as ``size``."""
@@ -129,7 +136,7 @@ def _jpeg(of: Recipe) -> bytes:
     tail = _segment(0xDB, b"\0" + bytes((8,)) * 64)
     tail += _segment(0xC0, struct.pack(">BHHB", 8, of.height, of.width, 3) + components)
     tail += _segment(0xC4, b"\x00" + _DC_TABLE) + _segment(0xC4, b"\x10" + _AC_TABLE)
-    tail += _segment(0xDA, b"\3\1\0\2\0\3\0\0\x3f\0") + _scan(of.seed, of.width, of.height) + b"\xff\xd9"
+    tail += _segment(0xDA, b"\3\1\0\2\0\3\0\0\x3f\0") + _scan(of.shown, of.width, of.height) + b"\xff\xd9"
     missing = _missing(len(head) + len(tail), of.size, 4)
     return head + b"".join(_comments(_filling(of.seed, missing))) + tail
 
@@ -188,12 +195,12 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 def _png(of: Recipe) -> bytes:
     head = b"\x89PNG\r\n\x1a\n"
     head += _chunk(b"IHDR", struct.pack(">IIBBBBB", of.width, of.height, 8, 6 if of.alpha else 2, 0, 0, 0))
-    tail = _chunk(b"IDAT", _scanlines(of.seed, of.width, of.height, of.alpha)) + _chunk(b"IEND", b"")
+    tail = _chunk(b"IDAT", _scanlines(of.shown, of.width, of.height, of.alpha)) + _chunk(b"IEND", b"")
     missing = _missing(len(head) + len(tail), of.size, 12)
     return head + (_chunk(b"fiLl", _filling(of.seed, missing - 12)) if missing else b"") + tail
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _scanlines(seed: int, width: int, height: int, alpha: bool) -> bytes:
     rng = Random(seed)  # noqa: S311 - a picture, the same for the same seed
     deflate = zlib.compressobj(6)
@@ -214,7 +221,7 @@ def _riff(name: bytes, body: bytes) -> bytes:
 
 
 def _webp(of: Recipe) -> bytes:
-    pixels = _riff(b"VP8L", _lossless(of.seed, of.width, of.height, of.alpha))
+    pixels = _riff(b"VP8L", _lossless(of.shown, of.width, of.height, of.alpha))
     wide, high = struct.pack("<I", of.width - 1)[:3], struct.pack("<I", of.height - 1)[:3]
     extended = _riff(b"VP8X", bytes((0x10 if of.alpha else 0, 0, 0, 0)) + wide + high)
     size = of.size - of.size % 2
@@ -226,7 +233,7 @@ def _webp(of: Recipe) -> bytes:
     return _riff(b"RIFF", b"WEBP" + parts) + bytes(of.size % 2)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _lossless(seed: int, width: int, height: int, alpha: bool) -> bytes:
     """Two shades: a bit for each pixel's green, and none for its other channels, which are the same throughout."""
     rng = Random(seed)  # noqa: S311 - a picture, the same for the same seed
