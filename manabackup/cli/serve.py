@@ -17,18 +17,28 @@ from .run import Run
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, metavar="N", help="Port; by default a free one.")
 @click.option("--rows", type=click.IntRange(0), default=500, metavar="N", help="How many rows to invent, about (500).")
 @click.option("--seed", type=int, default=1, metavar="N", help="The same seed and rows give the same account (1).")
+@click.option("--pictures", type=click.IntRange(0), default=0, metavar="N", help="How many pictures it has (0).")
 @click.option("--standard-vault", is_flag=True, help="A vault whose key the server knows, in place of zero-knowledge.")
 @click.option("--oddities", is_flag=True, help="With rows as only old apps and server jobs write them.")
-def serve(run: Run, port: int, rows: int, seed: int, standard_vault: bool, oddities: bool) -> None:
+def serve(run: Run, port: int, rows: int, seed: int, pictures: int, standard_vault: bool, oddities: bool) -> None:
     """Serve an invented account until interrupted.
 
-    Account service and sync server answer at one address of the loopback interface. Everything is in memory, and gone
-    at the end. Addresses and the account's secrets are printed first.
+    Account service and sync server answer at one address of the loopback interface, and the services that keep files
+    each at one more. With --pictures the account has documents and songs as well, and rows that refer to all of them in
+    every way in which the web app's do. Everything is in memory, but for files that are uploaded, and gone at the end.
+    Addresses and the account's secrets are printed first.
     """
     with ExitStack() as stack:
         try:
             served = stack.enter_context(
-                invented_account(rows=rows, seed=seed, oddities=oddities, zero_knowledge=not standard_vault, port=port)
+                invented_account(
+                    rows=rows,
+                    seed=seed,
+                    oddities=oddities,
+                    zero_knowledge=not standard_vault,
+                    port=port,
+                    pictures=pictures,
+                )
             )
         except OSError as error:
             hint = "--port 0 takes a free one"
@@ -43,6 +53,9 @@ def _record(served: InventedAccount) -> JSON:
     return {
         "authUrl": served.box.auth_url,
         "syncUrl": served.box.sync_url,
+        "mediaUrl": served.box.media_url,
+        "apiUrl": served.box.api_url,
+        "webUrl": served.box.web_url,
         "account": {
             "userId": account.user_id,
             "email": account.email,
@@ -59,6 +72,8 @@ def _lines(served: InventedAccount) -> list[str]:
     box, account = served.box, served.secrets
     lines = [
         f"serving        {box.url}",
+        f"files          {box.media_url} and {box.api_url}",
+        f"web page       {box.web_url}",
         f"e-mail         {account.email}",
         f"password       {account.password}",
     ]

@@ -13,6 +13,7 @@ from ..archive.reader import open_archive
 from ..crypto.fields import FieldCipher, is_encrypted
 from ..rows.archived import clean_rows
 from ..sandbox import Sandbox
+from ..sandbox.illustrated import FilePlan, illustrate
 from ..sandbox.plan import Plan
 from ..sandbox.population import Account, populate
 from ..text import jsontext
@@ -68,12 +69,18 @@ class InventedAccount:
 
 @contextmanager
 def invented_account(
-    *, rows: int, seed: int = 1, oddities: bool = False, zero_knowledge: bool = True, port: int = 0
+    *, rows: int, seed: int = 1, oddities: bool = False, zero_knowledge: bool = True, port: int = 0, pictures: int = 0
 ) -> Iterator[InventedAccount]:
     """Serves an account of about so many rows on the loopback interface until the block ends; all is in memory.
 
-    The same ``seed`` and ``rows`` give the same account. Raises :class:`OSError` for a ``port`` that is not free.
+    With ``pictures`` it has so many, some documents and songs, and further rows that refer to them. The same ``seed``,
+    ``rows`` and ``pictures`` give the same account, but for the address of the media service in it. Raises
+    :class:`OSError` for a ``port`` that is not free.
     """
     with Sandbox(port=port) as box:
         plan = Plan(seed=seed, rows=rows, oddities=oddities)
-        yield InventedAccount(box, populate(box.log, box.accounts, plan, zero_knowledge=zero_knowledge))
+        account = populate(box.log, box.accounts, plan, zero_knowledge=zero_knowledge)
+        if pictures:
+            files = FilePlan(seed=seed, pictures=pictures)
+            illustrate(box.log, box.files, account, files, media_url=box.media_url)
+        yield InventedAccount(box, account)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -286,7 +287,7 @@ def test_addresses_that_are_none_are_2(here: CommandLine) -> None:
 
 
 def test_sandbox_serve_tells_how_to_sign_in_and_ends_when_interrupted(manabackup: CommandLine) -> None:
-    served = manabackup.start("sandbox", "serve", "--rows", "20", "--json")
+    served = manabackup.start("sandbox", "serve", "--rows", "20", "--pictures", "2", "--json")
     try:
         assert served.stdout is not None
         record = jsontext.parse(served.stdout.readline())
@@ -298,6 +299,11 @@ def test_sandbox_serve_tells_how_to_sign_in_and_ends_when_interrupted(manabackup
         }
         done = manabackup("login", "--email", account["email"], "--json", env=env)
         assert done.record["userId"] == account["userId"]
+        page = urlopen(record["webUrl"], timeout=PATIENCE).read().decode()
+        assert f'__PUBLIC_MANA_MEDIA_URL__ = "{record["mediaUrl"]}"' in page
+        assert f'__PUBLIC_MANA_API_URL__ = "{record["apiUrl"]}"' in page
+        owned = f"{record['mediaUrl']}/api/v1/media?app=picture&userId={account['userId']}"
+        assert jsontext.parse(urlopen(owned, timeout=PATIENCE).read())
         served.terminate()
         _, said = served.communicate(timeout=PATIENCE)
     finally:
