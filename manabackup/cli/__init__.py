@@ -9,6 +9,7 @@ import os
 import sys
 
 from . import overview
+from .words import columns, say_and_end
 
 
 def main() -> int:
@@ -18,9 +19,9 @@ def main() -> int:
         _keep_private()
         _fill_closed_streams()
         if arguments == ["--version"]:
-            return _say(overview.version_text())
+            return say_and_end(overview.version_text())
         if arguments in (["--help"], ["-h"]):
-            return _say(overview.help_text())
+            return say_and_end(overview.help_text(columns(sys.stdout)))
         from .endings import end_at_once
 
         end_at_once()
@@ -29,18 +30,6 @@ def main() -> int:
         return execute(arguments)
     except KeyboardInterrupt:  # before anybody listened, or while an error was being told
         return 130
-
-
-def _say(text: str) -> int:
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError:
-        from .terminal import flush_or_abandon_stdout
-
-        flush_or_abandon_stdout()
-        return 1
-    return 0
 
 
 def _fill_closed_streams() -> None:

@@ -25,6 +25,7 @@ from .files import archive_argument, archive_target, force_option, note_written,
 from .frame import command, secret_options
 from .run import Run
 from .terminal import for_terminal
+from .words import is_terminal
 
 _ALTERED = "type no passphrase into it; the archive inside can be had with a new page or from another copy"
 
@@ -108,7 +109,7 @@ def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> No
         if table not in archive.tables:
             raise _no_such_table(table, archive.tables)
         lines = meta_lines(archive, table) if meta else row_lines(archive, table)
-        raw = not sys.stdout.isatty()
+        raw = not is_terminal(sys.stdout)
         for line in lines:
             run.terminal.write((line if raw else for_terminal(line)) + b"\n")
 

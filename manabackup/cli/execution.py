@@ -17,7 +17,7 @@ from . import overview
 from .endings import INTERRUPTED, end_with, raise_interrupts
 from .frame import program
 from .run import Run
-from .terminal import flush_or_abandon_stdout, say_raw
+from .words import abandon_unwritten, say
 
 _COMPLETION = "_MANABACKUP_COMPLETE"
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
@@ -47,7 +47,7 @@ def execute(arguments: list[str], whole: click.Group | None = None) -> int:
         run.terminal.error(one_line(message, _LONGEST_MESSAGE), hint)
     finally:
         run.end()
-    flush_or_abandon_stdout()
+    abandon_unwritten()
     end_with(code)
     return code
 
@@ -118,4 +118,4 @@ def _usage(error: click.UsageError) -> tuple[str, str]:
 def _show_trace(error: Exception) -> None:
     for block in traceback.format_exception(error):
         for line in block.splitlines():
-            say_raw(printable(line) + "\n")
+            say(printable(line) + "\n")

@@ -16,6 +16,7 @@ file names as plain texts: that a file does not exist is exit 10, and said by wh
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -24,9 +25,11 @@ import click
 from click.core import ParameterSource
 
 from ..host.secret_sources import variable
-from ..operations.account.settings import SECOND, SECRETS, TARGET
+from ..operations.account.settings import TARGET
 from . import overview
+from .helping import WithHelp, say_help
 from .run import Exit, Run
+from .words import columns
 
 _P = ParamSpec("_P")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -109,19 +112,15 @@ strict_option = click.option("--strict", is_flag=True, help="Let mere notices en
 """For ``outcome``."""
 
 
-class Command(click.Command):
+class Command(WithHelp, click.Command):
     """A command that takes the global options as well, and names them in one line of its help."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += _global_options()
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options one by one."""
-        _format_options(self, ctx, formatter)
 
-
-class Group(click.Group):
+class Group(WithHelp, click.Group):
     """Commands by name, their modules imported when they are called."""
 
     def __init__(self, name: str, commands: Iterable[tuple[str, str, str]], **attributes: Any) -> None:
@@ -148,13 +147,13 @@ class Group(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The group's own options, and its commands."""
-        _format_options(self, ctx, formatter)
+        super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
 
 class _Program(Group):
     def get_help(self, ctx: click.Context) -> str:
-        return overview.help_text().rstrip("\n")
+        return overview.help_text(columns(sys.stdout)).rstrip("\n")
 
 
 def program() -> click.Group:
@@ -167,8 +166,7 @@ def program() -> click.Group:
 
 def _version(context: click.Context, parameter: click.Parameter, given: bool) -> None:
     if given and not context.resilient_parsing:
-        click.echo(overview.version_text())
-        context.exit()
+        say_help(context, overview.version_text())
 
 
 def _global_options() -> list[click.Parameter]:
@@ -187,27 +185,3 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     flags: dict[str, Any] = context.meta.setdefault(_FLAGS, {})
     name = parameter.name.replace("_", "-")
     flags[name] = flags.get(name, 0) + value if name == "verbose" else value
-
-
-def _format_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-    everywhere = {names[-1] for names, _, _ in overview.GLOBAL_OPTIONS}
-    own: list[tuple[str, str]] = []
-    secrets: list[tuple[str, str]] = []
-    for parameter in command.get_params(ctx):
-        if not isinstance(parameter, click.Option) or parameter.opts[-1] in everywhere:
-            continue
-        record = parameter.get_help_record(ctx)
-        if record is not None:
-            (secrets if _names_a_secret(parameter) else own).append(record)
-    for heading, records in (("Options", own), ("Secrets", secrets)):
-        if records:
-            with formatter.section(heading):
-                formatter.write_dl(records)
-    with formatter.section("Global options"):
-        names = " ".join(names[0] for names, _, _ in overview.GLOBAL_OPTIONS)
-        formatter.write_text(f"{names} (see `{overview.PROGRAM} --help`)")
-
-
-def _names_a_secret(option: click.Option) -> bool:
-    name, _, kind = option.opts[-1].removeprefix("--").removeprefix(TARGET).removeprefix(SECOND).rpartition("-")
-    return name in SECRETS and kind in {"file", "command"}

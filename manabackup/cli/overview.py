@@ -7,6 +7,7 @@ imported when the command is called. ``frame`` makes the options of the same tab
 from __future__ import annotations
 
 from ..about import __version__
+from .words import broken
 
 TYPE_CHECKING = False  # as typing has it, which is not worth its import here
 if TYPE_CHECKING:
@@ -87,10 +88,12 @@ GLOBAL_OPTIONS: Final = (
 )
 """The options that stand before or after a command's name."""
 
-_EPILOG = """\
-Settings come from options, then from the environment (MANABACKUP_AUTH_URL, …), then from the profile in config.toml.
-Secrets are never options: they come from files, commands, the environment or a prompt; see a command's own --help.
-"""
+_EPILOG: Final = (
+    "Settings come from options, then from the environment (MANABACKUP_AUTH_URL, …), then from the profile in "
+    "config.toml.",
+    "Secrets are never options: they come from files, commands, the environment or a prompt; see a command's own "
+    "--help.",
+)
 
 
 def version_text() -> str:
@@ -98,8 +101,8 @@ def version_text() -> str:
     return f"{PROGRAM} {__version__}\n"
 
 
-def help_text() -> str:
-    """The help of the program as a whole."""
+def help_text(columns: int | None = None) -> str:
+    """The help of the program as a whole, in lines that are no longer than ``columns``."""
     options = [(_syntax(names, value), summary) for names, value, summary in GLOBAL_OPTIONS]
     options += [("--version", "show the version and end"), ("-h, --help", "show this and end")]
     width = max(len(syntax) for syntax, _ in options)
@@ -112,7 +115,9 @@ def help_text() -> str:
         lines += ["", f"{heading}:", *(f"  {name:{width}}  {summary}" for name, _, summary in commands)]
     lines += ["", "Options, before or after the command:"]
     lines += [f"  {syntax:{width}}  {summary}" for syntax, summary in options]
-    return "\n".join([*lines, "", _EPILOG])
+    broken_lines = [part for line in lines for part in broken(line, columns)]
+    epilog = [part for line in _EPILOG for part in broken(line, columns, 0)]
+    return "\n".join([*broken_lines, "", *epilog, ""])
 
 
 def _syntax(names: tuple[str, ...], value: str | None) -> str:

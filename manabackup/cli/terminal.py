@@ -9,11 +9,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ManabackupError, OutputError
 from ..text.printable import printable
+from .words import CLOSED, broken, cannot_write, columns, encoded, is_terminal, say, write_out
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -34,7 +35,7 @@ class Terminal:
     def __init__(self, *, json: bool = False, verbosity: int = 0, progress: bool = True) -> None:
         self.json = json
         self.verbosity = verbosity
-        self._progress = progress and not json and verbosity >= 0 and _is_terminal(sys.stderr)
+        self._progress = progress and not json and verbosity >= 0 and is_terminal(sys.stderr)
         self._bars: Bars | None = None
         self._written: str | None = None
         self._results_are_words = False
@@ -51,16 +52,25 @@ class Terminal:
 
     def result(self, record: JSON, lines: Iterable[str] = ()) -> None:
         """A command's result: ``record`` as one line of JSON with ``--json``, else ``lines`` for people."""
-        if self.json:
-            text = json_line(record)
-        else:
-            text = b"".join(printable(line).encode("utf-8", "backslashreplace") + b"\n" for line in lines)
+        stream = sys.stderr if self._results_are_words else sys.stdout
+        width = columns(stream)
+        text = json_line(record).decode() if self.json else "".join(f"{part}\n" for part in _parts(lines, width))
         if self._results_are_words:
-            say_raw(text.decode())
+            say(text)
             return
-        self.write(text)
-        if _is_terminal(sys.stdout):
+        looked_at = is_terminal(sys.stdout)
+        with self._writing_stdout():
+            # Files and programs get UTF-8, whatever the locale is.
+            in_utf8 = self.json or not looked_at
+            data = text.encode("utf-8", "backslashreplace") if in_utf8 else encoded(text, sys.stdout)
+            sys.stdout.buffer.write(data)
+        if looked_at:
             self.flush()  # before the words that follow it on the other stream
+
+    def text(self, text: str) -> None:
+        """Words that are what was asked for, such as help. Raises as :meth:`write` does."""
+        with self._writing_stdout():
+            write_out(text)
 
     def write(self, data: bytes) -> None:
         """Bytes to the standard output as they are. Raises :class:`OutputError`, and lets ``BrokenPipeError`` pass."""
@@ -76,14 +86,14 @@ class Terminal:
     def _writing_stdout(self) -> Iterator[None]:
         try:
             if sys.stdout is None:
-                raise OutputError("the standard output is closed")
+                raise OutputError(CLOSED)
             yield
         except BrokenPipeError:
             if self._written is None:
                 raise
             raise self._only_untold("nobody reads the standard output") from None
         except OSError as error:
-            reason = f"cannot write to the standard output: {error.strerror or error}"
+            reason = cannot_write(error)
             raise (OutputError(reason) if self._written is None else self._only_untold(reason)) from None
         except OutputError as error:
             if self._written is None:
@@ -116,11 +126,11 @@ class Terminal:
             self._say(hint, "hint: ")
 
     def _say(self, text: str, label: str = "", color: str = "") -> None:
-        if color and _is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
-            label = f"{color}{label}{_PLAIN}"
-        line = f"{label}{printable(text)}\n"
+        lines = list(broken(f"{label}{printable(text)}", columns(sys.stderr)))
+        if color and is_terminal(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+            lines[0] = f"{color}{label}{_PLAIN}{lines[0][len(label) :]}"
         with self._bars.hidden() if self._bars else nullcontext():
-            say_raw(line)
+            say("".join(f"{line}\n" for line in lines))
 
     # progress
 
@@ -186,37 +196,14 @@ def for_terminal(line: bytes) -> bytes:
     return _OBEYED.sub(_escape, line.decode("utf-8")).encode("utf-8")
 
 
-def say_raw(text: str) -> None:
-    """``text`` to the standard error as it is."""
-    if sys.stderr is None:
-        return
-    with suppress(OSError, ValueError):  # nobody is left who could be told
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
-
-def flush_or_abandon_stdout() -> None:
-    """Writes what is left of the output or else forgets it, so that the interpreter does not complain at its end."""
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
-
-
 def _escape(match: re.Match[str]) -> str:
     units = match[0].encode("utf-16-be")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
-def _is_terminal(stream: Any) -> bool:
-    try:
-        return stream is not None and bool(stream.isatty())
-    except ValueError:  # closed
-        return False
+def _parts(lines: Iterable[str], width: int | None) -> Iterator[str]:
+    for line in lines:
+        yield from broken(printable(line), width)
 
 
 def _bar(what: str, total: int | None, unit: str) -> tqdm[Any]:
