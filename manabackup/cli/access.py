@@ -67,6 +67,7 @@ def _access(
         master_key=lambda: run.key_file(given(keys)),
         recovery_code=lambda: run.secret(given(codes)),
         has_recovery_code=lambda: run.source(given(codes)) is not None,
+        once_more=lambda error: run.once_more(given(codes), error),
     )
     listener = Listener(
         key=lambda key: _tell_of_key(run, key),

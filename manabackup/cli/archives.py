@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ..operations.progress import Step
 from ..text.printable import counted, one_line
 from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options
+from .passphrases import Passphrases
 from .run import Run
 from .terminal import for_terminal
 from .words import is_terminal
@@ -64,17 +66,13 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
     """
     cipher = run.cipher()
     failures: list[ManabackupError] = []
+    passphrases = Passphrases(run, several=len(files) > 1)
     for name in files:
         path = Path(name)
         try:
             with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
-                report = _check(path)(
-                    path,
-                    lambda: run.secret("passphrase"),
-                    allow_weak_kdf=allow_weak_kdf,
-                    cipher=cipher,
-                    progress=progress,
-                )
+                check = partial(_check(path), path, allow_weak_kdf=allow_weak_kdf, cipher=cipher, progress=progress)
+                report = passphrases.opening(name, check)
         except ManabackupError as error:
             if len(files) == 1:
                 raise

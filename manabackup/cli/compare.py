@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .archives import weak_kdf_option
 from .backup import account_source, extra_app_option
 from .files import archive_argument
 from .frame import command, secret_options
+from .passphrases import Passphrases
 from .run import Exit, Run
 
 _SHOWN = 20
@@ -81,8 +83,9 @@ def diff(
         "with_identity": identity,
         "with_values": values,
     }
+    passphrases = Passphrases(run, several=False)
     with (
-        open_archive(Path(a), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as first,
+        passphrases.opening(a, partial(open_archive, Path(a), allow_weak_kdf=allow_weak_kdf)) as first,
         run.terminal.progress({Step.EXPORT: "reading the account", Step.COMPARE: "comparing"}) as progress,
     ):
         if b is None:
@@ -91,7 +94,8 @@ def diff(
                 # The account's key may be what an archive was encrypted for; a plain one has nothing to open.
                 found = diff_live(Side(first, source.cipher), source, run.state.root, **wanted, progress=progress)
         else:
-            with open_archive(Path(b), _second_passphrase(run), allow_weak_kdf=allow_weak_kdf) as second:
+            opened = partial(open_archive, Path(b), allow_weak_kdf=allow_weak_kdf)
+            with passphrases.opening(b, opened, _second_passphrase(run)) as second:
                 one, other = _sides(run, first, second)
                 found = compare(one, other, **wanted, progress=progress)
     _tell(run, found, a, b)
@@ -106,9 +110,10 @@ def _sides(run: Run, first: Archive, second: Archive) -> tuple[Side, Side]:
     return Side(first, given), Side(second, own or given)
 
 
-def _second_passphrase(run: Run) -> Callable[[], str]:
+def _second_passphrase(run: Run) -> str:
+    """The name of the secret."""
     shared = run.source("passphrase") is not None and run.source(f"{SECOND}passphrase") is None
-    return lambda: run.secret("passphrase" if shared else f"{SECOND}passphrase")
+    return "passphrase" if shared else f"{SECOND}passphrase"
 
 
 def _tell_scope(run: Run, archive: Archive) -> None:

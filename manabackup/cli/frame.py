@@ -28,7 +28,7 @@ from ..host.secret_sources import variable
 from ..operations.account.settings import TARGET
 from . import overview
 from .helping import WithHelp, say_help
-from .run import Exit, Run
+from .run import SHOW, Exit, Run
 from .words import columns
 
 _P = ParamSpec("_P")
@@ -94,7 +94,8 @@ def secret_options(*names: str, prefix: str = "") -> Callable[[_Function], _Func
             (f"--{called}-file", "FILE", f"File that holds {_SECRET_WORDS[called]}."),
             (f"--{called}-command", "CMD", f"Command that prints it. Or set {variable(called)}."),
         ]
-    return setting_options(*options)
+    add = setting_options(*options)
+    return (lambda function: add(_show_option(function))) if "recovery-code" in names and not prefix else add
 
 
 def target_options() -> Callable[[_Function], _Function]:
@@ -162,6 +163,11 @@ def program() -> click.Group:
     whole = _Program(overview.PROGRAM, entries)
     whole.params.append(click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version))
     return whole
+
+
+def _show_option(function: _Function) -> _Function:
+    summary = "Show a recovery code while it is typed."
+    return click.option(f"--{SHOW}", is_flag=True, help=summary, expose_value=False, callback=_remember)(function)
 
 
 def _version(context: click.Context, parameter: click.Parameter, given: bool) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _WIDEST = 100
 _NARROW = 60
 """Columns of a terminal that has no room for two columns of text."""
+_HYPHEN = "\u2011"
+"""Stands for a hyphen while lines are broken, as it is one at which none is."""
 
 
 class WithHelp(click.Command):
@@ -82,11 +84,19 @@ def _names_a_secret(option: click.Option) -> bool:
 
 
 class _Formatter(click.HelpFormatter):
-    """click's, but on narrow terminals a definition stands beneath its term."""
+    """click's, but options' names are not broken at their hyphens, and where it is narrow a definition stands beneath
+    its term."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", _HYPHEN))
+
+    def getvalue(self) -> str:
+        return super().getvalue().replace(_HYPHEN, "-")
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         if self.width >= _NARROW:
-            super().write_dl(rows, col_max, col_spacing)
+            whole = [(term, definition.replace("-", _HYPHEN)) for term, definition in rows]
+            super().write_dl(whole, col_max, col_spacing)
             return
         for term, definition in rows:
             with self._indented(0):

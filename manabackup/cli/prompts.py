@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from ..errors import UsageError
 from ..text.passphrases import LONGEST_LINE, oddities, told
+from .groups import read_groups
+from .words import broken, columns, encoded
 
-_TRIES = 3
+MOST_TRIES = 3
 _LONGEST = LONGEST_LINE if sys.platform == "linux" else 1_023
 _PASTE_BEGINS, _PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 """Around what is pasted, where a program before this one left the terminal in that mode (xterm, bracketed paste)."""
@@ -23,16 +27,19 @@ _REST_SECONDS = 0.05
 """For the lines of a paste that follow on the first one."""
 
 
-def ask_secret(label: str, *, confirm: bool = False) -> str | None:
+def ask_secret(
+    label: str, *, confirm: bool = False, flaw: Callable[[str], str | None] = lambda _: None, grouped: bool = False
+) -> str | None:
     """What somebody types unseen, twice the same where ``confirm``; None when there is no terminal to ask at.
 
-    Asks again for what cannot be what somebody meant to type. Raises :class:`UsageError` when that does not end, for
-    nothing, and for two that differ.
+    Asks again for what cannot be what somebody meant to type; ``flaw`` tells, as a predicate, what is wrong with it.
+    With ``grouped`` hexadecimal digits are seen while they are typed, in groups. Raises :class:`UsageError` when that
+    does not end, for nothing, and for two that differ.
     """
     if not _somebody_there():
         return None
-    answer = _typed(f"{label}: ", label)
-    if confirm and _typed(f"{label}, once more: ", label) != answer:
+    answer = _typed(f"{label}: ", label, flaw, _in_groups if grouped else _hidden)
+    if confirm and _typed(f"{label}, once more: ", label, flaw, _hidden) != answer:
         raise UsageError(f"the two entries of the {label} differ")
     return answer
 
@@ -41,8 +48,8 @@ def ask(label: str) -> str | None:
     """What somebody types; None when there is no terminal to ask at."""
     if not _somebody_there():
         return None
-    with open("/dev/tty", "rb+", buffering=0) as terminal:  # noqa: PTH123 # unbuffered both ways
-        terminal.write(f"{label}: ".encode())
+    with _terminal() as terminal:
+        _write(terminal, f"{label}: ")
         line = terminal.readline()
     text = _text(line, label).strip()
     if any(not oddity.typable for oddity in oddities(text)):
@@ -50,18 +57,21 @@ def ask(label: str) -> str | None:
     return text
 
 
-def _typed(question: str, label: str) -> str:
-    for _ in range(_TRIES):
-        line, pasted_on = _hidden(question)
+def _typed(
+    question: str, label: str, flaw: Callable[[str], str | None], read: Callable[[str], tuple[bytes, bool]]
+) -> str:
+    for _ in range(MOST_TRIES):
+        line, pasted_on = read(question)
         answer = _text(line, label)
         if answer.startswith(_PASTE_BEGINS) and answer.endswith(_PASTE_ENDS):
             answer = answer[len(_PASTE_BEGINS) : -len(_PASTE_ENDS)]
         if not answer:
             raise UsageError(f"the {label} is empty")
-        wrong = _wrong(answer, pasted_on)
+        wrong = _wrong(answer, pasted_on) or flaw(answer)
         if wrong is None:
             return answer
-        _say(f"the {label} {wrong}; once more")
+        with _terminal() as terminal:
+            _write(terminal, f"the {label} {wrong}; once more\n")
     raise UsageError(f"no {label} could be read from the terminal", hint="a file or a command can give it")
 
 
@@ -77,36 +87,66 @@ def _wrong(answer: str, pasted_on: bool) -> str | None:
 
 def _hidden(question: str) -> tuple[bytes, bool]:
     """A line, and whether more lines came with it; these are thrown away."""
+    with _terminal() as terminal, _unseen(terminal):
+        try:
+            _write(terminal, question)
+            line = terminal.readline()
+            return line, _has_more(terminal)
+        finally:
+            terminal.write(b"\n")
+
+
+def _in_groups(question: str) -> tuple[bytes, bool]:
+    """The same, of hexadecimal digits that are seen."""
+    with _terminal() as terminal, _unseen(terminal, by_keys=True):
+        try:
+            _write(terminal, question)
+            line = read_groups(lambda: terminal.read(1) or b"", terminal.write)
+            return line, _has_more(terminal)
+        finally:
+            terminal.write(b"\n")
+
+
+@contextmanager
+def _terminal() -> Iterator[BinaryIO]:
+    with open("/dev/tty", "rb+", buffering=0) as terminal:  # noqa: PTH123 # unbuffered both ways
+        yield terminal
+
+
+@contextmanager
+def _unseen(terminal: BinaryIO, *, by_keys: bool = False) -> Iterator[None]:
+    """Nothing that is typed is shown; ``by_keys``: it is given key by key, and not line by line."""
     import termios
 
-    with open("/dev/tty", "rb+", buffering=0) as terminal:  # noqa: PTH123 # unbuffered both ways
-        descriptor = terminal.fileno()
-        shown = termios.tcgetattr(descriptor)
-        hidden = list(shown)
-        hidden[3] &= ~termios.ECHO
-        try:
-            termios.tcsetattr(descriptor, termios.TCSAFLUSH, hidden)
-            terminal.write(question.encode())
-            line = terminal.readline()
-            pasted_on = _has_more(terminal)
-        finally:
-            termios.tcsetattr(descriptor, termios.TCSAFLUSH, shown)
-            terminal.write(b"\n")
-    return line, pasted_on
+    descriptor = terminal.fileno()
+    before = termios.tcgetattr(descriptor)
+    now = termios.tcgetattr(descriptor)
+    now[3] &= ~(termios.ECHO | termios.ICANON if by_keys else termios.ECHO)
+    try:
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, now)
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
 
 
 def _has_more(terminal: BinaryIO) -> bool:
     return bool(select.select([terminal], [], [], _REST_SECONDS)[0])
 
 
-def _say(text: str) -> None:
-    with open("/dev/tty", "wb", buffering=0) as terminal:  # noqa: PTH123
-        terminal.write(text.encode() + b"\n")
+def _write(terminal: BinaryIO, text: str) -> None:
+    """Words at the terminal, broken where it ends; the cursor stays behind the last one."""
+    lines = [part for line in text.split("\n") for part in broken(line, columns(sys.stderr))]
+    terminal.write(encoded("\n".join(lines), sys.stderr or sys.stdin))
 
 
 def _text(line: bytes, label: str) -> str:
+    line = line.removesuffix(b"\n")
     try:
-        return line.removesuffix(b"\n").decode("utf-8")
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return line.decode((sys.stderr or sys.stdin).encoding)  # the terminal's own, as the environment has it
     except UnicodeDecodeError:
         raise UsageError(f"the {label} is not UTF-8 text") from None
 

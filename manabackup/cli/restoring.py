@@ -128,7 +128,7 @@ def words_for(result: RestoreResult) -> str:
 
 def ask_for_yes(question: str, *, what: str = "account", option: str = "--yes") -> None:
     """Asks whether the account is the right one. Raises :class:`UsageError` where nobody says yes."""
-    answer = ask(f"{question}? (yes)")
+    answer = ask(f"{question}? Type yes to go on")
     if answer is None:
         raise UsageError(f"nobody is there to confirm the {what}", hint=f"{option}, once the {what} is the right one")
     if answer.lower() not in ("y", "yes"):

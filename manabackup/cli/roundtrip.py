@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from .compare import table_lines
 from .files import archive_argument, open_report, report_file
 from .frame import command, secret_options
 from .junit import Case, report
+from .passphrases import Passphrases
 from .run import Exit, Run
 
 if TYPE_CHECKING:
@@ -85,8 +87,9 @@ def roundtrip(
             report_file("--junit", junit, force=force)
             document = stack.enter_context(open_report(junit, force=force))
         opener = run.cipher()
+        passphrases = Passphrases(run, several=len(files) > 1)
         for file in files:
-            outcomes.append(_outcome(run, file, opener, accepted, allow_weak_kdf))
+            outcomes.append(_outcome(run, file, passphrases, opener, accepted, allow_weak_kdf))
             _tell(run, outcomes[-1], alone=len(files) == 1)
         if document is not None:
             document.write(report("manabackup.roundtrip", [_case(outcome) for outcome in outcomes]))
@@ -107,12 +110,17 @@ def roundtrip(
 
 
 def _outcome(
-    run: Run, file: str, opener: FieldCipher | None, accepted: Sequence[str], allow_weak_kdf: bool
+    run: Run,
+    file: str,
+    passphrases: Passphrases,
+    opener: FieldCipher | None,
+    accepted: Sequence[str],
+    allow_weak_kdf: bool,
 ) -> _Outcome:
     begun = time.monotonic()
     try:
         with (
-            open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
+            passphrases.opening(file, partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)) as archive,
             run.terminal.progress({Step.ROUNDTRIP: f"trying {printable(Path(file).name)}"}) as progress,
         ):
             result = try_out(archive, opener=opener, accepted=accepted, progress=progress)

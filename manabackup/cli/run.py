@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import UsageError, WrongSecretError
 from ..host.secret_sources import SecretFile, SecretReader, SecretSource, ways_to_give
 from ..operations.account.settings import TARGET, Settings, resolve
 from ..text.passphrases import oddities, told
 from ..text.printable import printable
-from .prompts import ask_secret
+from .prompts import MOST_TRIES, ask_secret
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ _LABELS = {
     "b-passphrase": "passphrase of the second archive",
     "b-key": "key of the second archive",
 }
+_RECOVERY_CODE = "recovery-code"
+SHOW = "show"
+"""The option that shows a recovery code while it is typed."""
 _NEVER_ASKED = frozenset({"token", "key"})
 """Nobody types these."""
 
@@ -63,6 +66,8 @@ class Run:
         self._log_lines = ExitStack()
         self._warned_of: set[SecretSource] = set()
         self._secrets = SecretReader()
+        self._wrong_entries = 0
+        self._shown = False
         self.terminal = Terminal()
 
     def begin(self, flags: Mapping[str, Any]) -> None:
@@ -70,6 +75,7 @@ class Run:
         # Errors in the settings are told as the command line alone wants it.
         self.terminal = Terminal(verbosity=flags.get("verbose", 0))
         self.settings = resolve(flags, self._environ)
+        self._shown = bool(flags.get(SHOW))
         self.terminal = Terminal(
             json=self.settings.json, verbosity=self.settings.verbosity, progress=self.settings.progress
         )
@@ -112,13 +118,21 @@ class Run:
             self.terminal.warning(f"other users of this computer can read {source.path}")
         return source
 
-    def secret(self, name: str) -> str:
+    def secret(self, name: str, *, of: str | None = None) -> str:
         """A secret by its name in ``settings.SECRETS``, with the prefix of whose it is; passphrases exactly as given.
 
-        Raises :class:`UsageError` when there is no way to get it, :class:`NotFoundError` for a file that does not
-        exist.
+        A prompt names the file that it is ``of``. Raises :class:`UsageError` when there is no way to get it,
+        :class:`NotFoundError` for a file that does not exist.
         """
-        return self._secret(name, exact=name.endswith("passphrase"))
+        return self._secret(name, exact=name.endswith("passphrase"), of=of)
+
+    def once_more(self, name: str, error: WrongSecretError) -> bool:
+        """Whether somebody who has typed a wrong secret is asked again; they are told."""
+        self._wrong_entries += 1
+        if self.source(name) is not None or self._wrong_entries >= MOST_TRIES:
+            return False
+        self.terminal.warning(f"{error.message}; once more")
+        return True
 
     def new_passphrase(self, name: str = "passphrase") -> str:
         """A passphrase for something to be sealed, which somebody will have to type; at a prompt it is asked for twice.
@@ -156,16 +170,27 @@ class Run:
 
         return FieldCipher(key)
 
-    def _secret(self, name: str, *, confirm: bool = False, exact: bool = False) -> str:
+    def _secret(self, name: str, *, confirm: bool = False, exact: bool = False, of: str | None = None) -> str:
         label = _label(name)
         source = self.source(name)
         if source is not None:
             return self._secrets.text(source, label, exact=exact)
         if name.removeprefix(TARGET) not in _NEVER_ASKED:
-            answer = ask_secret(label, confirm=confirm)
+            self.terminal.make_room()
+            question = label if of is None else f"{label} of {printable(of)}"
+            if name.removeprefix(TARGET) == _RECOVERY_CODE:
+                answer = ask_secret(question, flaw=_recovery_code_flaw, grouped=self._shown)
+            else:
+                answer = ask_secret(question, confirm=confirm)
             if answer is not None:
                 return answer
         raise UsageError(f"no {label} was given", hint=ways_to_give(name))
+
+
+def _recovery_code_flaw(text: str) -> str | None:
+    from ..operations.account.key import recovery_code_flaw
+
+    return recovery_code_flaw(text)
 
 
 def _label(name: str) -> str:

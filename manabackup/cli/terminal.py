@@ -134,6 +134,11 @@ class Terminal:
 
     # progress
 
+    def make_room(self) -> None:
+        """No bar stands here any more until there is more progress: something is asked."""
+        if self._bars is not None:
+            self._bars.rest()
+
     @contextmanager
     def progress(self, words: Mapping[Step, str]) -> Iterator[Bars]:
         """Bars for long work, where somebody watches, one after the other; ``words`` name the steps."""

@@ -23,8 +23,19 @@ SECRET_BYTES = 32
 _INFO = b"mana-recovery-v1"
 # What the web app's parser drops: ECMAScript's white space and line ends, and dashes.
 _SEPARATORS = re.compile("[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff-]+")
-_DIGITS = re.compile("[0-9A-Fa-f]{64}")
+_NO_DIGIT = re.compile("[^0-9A-Fa-f]")
 _WRONG = "wrong recovery code or corrupted vault"
+
+
+def recovery_code_flaw(text: str) -> str | None:
+    """What keeps a text from being a recovery code, as a predicate that quotes nothing of it; None for a code."""
+    digits = _SEPARATORS.sub("", text)
+    others = len(_NO_DIGIT.findall(digits))
+    if others:
+        return f"holds {others} character{'s' if others > 1 else ''} other than 0 to 9 and A to F"
+    if len(digits) != 2 * SECRET_BYTES:
+        return f"has {len(digits)} digits in place of {2 * SECRET_BYTES}"
+    return None
 
 
 def parse_recovery_code(text: str) -> bytes:
@@ -32,12 +43,11 @@ def parse_recovery_code(text: str) -> bytes:
 
     Raises :class:`WrongRecoveryCodeError` when it is malformed; the message does not say where.
     """
-    digits = _SEPARATORS.sub("", text)
-    if _DIGITS.fullmatch(digits) is None:
+    if recovery_code_flaw(text) is not None:
         raise WrongRecoveryCodeError(
             "malformed recovery code", hint="a recovery code is 64 hex digits, shown as 16 groups of 4"
         )
-    return bytes.fromhex(digits)
+    return bytes.fromhex(_SEPARATORS.sub("", text))
 
 
 def format_recovery_code(secret: bytes) -> str:

@@ -57,11 +57,15 @@ def speak(run: Run, text: str) -> None:
 
 
 @command("work")
-def work(run: Run) -> None:
-    """Show progress."""
+@secret_options(*SECRETS)
+@click.option("--ask")
+def work(run: Run, ask: str | None) -> None:
+    """Show progress, and ask for a secret meanwhile."""
     with run.terminal.progress({Step.PLAN: "working"}) as progress:
         progress(Progress(Step.PLAN, 1, 3))
         run.terminal.warning("in between")
+        if ask:
+            run.secret(ask)
         progress(Progress(Step.PLAN, 3, 3, "at the end"))
 
 

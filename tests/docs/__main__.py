@@ -16,7 +16,7 @@ def refresh(document: Path) -> None:
     text = document.read_text("utf-8")
     with Sandbox() as box, tempfile.TemporaryDirectory() as home:
         anna = person(box, Path(home))
-        anna.answers["? (yes): "] = "yes"
+        anna.answers["? Type yes to go on: "] = "yes"
         if document == RESTORE:
             new_account(box, anna)
         at = 0

@@ -154,4 +154,4 @@ def new_account(box: Sandbox, anna: Person) -> None:
         (anna.home / name).write_text(secret + "\n", "utf-8")
         (anna.home / name).chmod(0o600)
     anna.answers["recovery code of the target account: "] = code
-    anna.answers["? (yes): "] = "yes"
+    anna.answers["? Type yes to go on: "] = "yes"

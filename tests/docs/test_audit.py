@@ -21,7 +21,7 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
 def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
     with Sandbox() as box:
         anna = person(box, tmp_path_factory.mktemp("home"))
-        anna.answers["? (yes): "] = "yes"
+        anna.answers["? Type yes to go on: "] = "yes"
         yield anna
 
 

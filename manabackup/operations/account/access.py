@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from ...errors import KeyChangedError, NotFoundError, SignInError
+from ...errors import KeyChangedError, NotFoundError, SignInError, WrongRecoveryCodeError
 from ...host.secret_sources import SecretFile, SecretSource, SecretVariable, secret_text, ways_to_give
 from ...limits import DEFAULT_LIMITS, Limits
 from ...mirror import Mirror
@@ -40,6 +40,8 @@ class AccountSecrets:
     """Perhaps from a prompt."""
     has_recovery_code: Callable[[], bool]
     """Whether it is at hand without asking anybody."""
+    once_more: Callable[[WrongRecoveryCodeError], bool] = lambda _: False
+    """Whether to ask for another one after a wrong one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,12 @@ class AccountAccess:
     # --- below
 
     def _found(self, vault: Callable[[], VaultKey | None]) -> AccountKey:
-        key = open_vault(vault, master_key=self.master_key(), recovery_code=self._secrets.recovery_code)
+        key = open_vault(
+            vault,
+            master_key=self.master_key(),
+            recovery_code=self._secrets.recovery_code,
+            once_more=self._secrets.once_more,
+        )
         self._listener.key(key)
         return key
 
@@ -198,6 +205,7 @@ class AccountAccess:
             connection,
             master_key=self.master_key(),
             recovery_code=self._secrets.recovery_code,
+            once_more=self._secrets.once_more,
             accept_new_key=accept_new_key,
         )
         self._listener.key(key)

@@ -9,7 +9,8 @@ from enum import Enum
 from ...crypto.fields import FieldCipher as FieldCipher
 from ...crypto.keys import parse_master_key as parse_master_key
 from ...crypto.recovery import parse_recovery_code, unwrap_master_key
-from ...errors import KeyChangedError, MirrorError, UsageError
+from ...crypto.recovery import recovery_code_flaw as recovery_code_flaw
+from ...errors import KeyChangedError, MirrorError, UsageError, WrongRecoveryCodeError
 from ...mirror import UNKNOWN_KEY, Mirror
 from ...remote.connection import Connection
 from ...remote.vault import VaultClient, VaultKey
@@ -57,12 +58,14 @@ def unlock(
     *,
     master_key: bytes | None = None,
     recovery_code: Callable[[], str] | None = None,
+    once_more: Callable[[WrongRecoveryCodeError], bool] | None = None,
     accept_new_key: bool = False,
 ) -> AccountKey:
     """The key of the account's private fields, held against the one that was used with this mirror before.
 
     It is ``master_key`` where that is given, else the vault's: the account service's, or without a ``connection`` the
-    one that the mirror remembers in its wrapped form. ``recovery_code`` is called when the vault is zero-knowledge.
+    one that the mirror remembers in its wrapped form. ``recovery_code`` is called when the vault is zero-knowledge,
+    and again after a wrong one for which ``once_more`` says so.
 
     Raises :class:`WrongKeyError`, :class:`WrongRecoveryCodeError`, :class:`KeyChangedError` unless ``accept_new_key``,
     :class:`UsageError` when what is needed was not given, :class:`SignInError`, :class:`ServerError`, and
@@ -77,7 +80,7 @@ def unlock(
         asked.append(ask_vault(connection))
         return asked[0]
 
-    key = open_vault(vault, master_key=master_key, recovery_code=recovery_code)
+    key = open_vault(vault, master_key=master_key, recovery_code=recovery_code, once_more=once_more)
     replaced = pin(mirror, key.cipher, accept_new_key=accept_new_key)
     for found in asked:
         remember_vault(mirror, found)
@@ -89,8 +92,11 @@ def open_vault(
     *,
     master_key: bytes | None = None,
     recovery_code: Callable[[], str] | None = None,
+    once_more: Callable[[WrongRecoveryCodeError], bool] | None = None,
 ) -> AccountKey:
     """The key of a vault. With a ``master_key`` the vault is not asked; ``recovery_code`` is called only when needed.
+
+    It is called again after a wrong one for which ``once_more`` says so.
 
     Raises :class:`WrongKeyError`, :class:`WrongRecoveryCodeError`, :class:`UsageError` where a recovery code is needed
     and there is none, and what asking the vault raises.
@@ -104,8 +110,13 @@ def open_vault(
         return AccountKey(FieldCipher(key.master_key), KeyOrigin.SERVER)
     if recovery_code is None:
         raise UsageError("the vault is zero-knowledge, and no recovery code was given")
-    secret = parse_recovery_code(recovery_code())
-    return AccountKey(FieldCipher(unwrap_master_key(secret, key.wrapped, key.iv)), KeyOrigin.RECOVERY_CODE)
+    while True:
+        try:
+            secret = parse_recovery_code(recovery_code())
+            return AccountKey(FieldCipher(unwrap_master_key(secret, key.wrapped, key.iv)), KeyOrigin.RECOVERY_CODE)
+        except WrongRecoveryCodeError as error:
+            if once_more is None or not once_more(error):
+                raise
 
 
 def ask_vault(connection: Connection) -> VaultKey | None:
