@@ -112,6 +112,12 @@ class TamperedArchiveError(DamagedArchiveError):
         super().__init__(message, code=code, where=where, hint="do not trust this file; take another copy")
 
 
+class NewerArchiveError(DamagedArchiveError):
+    """The archive is of a format version that is newer than this program; nothing is said about damage."""
+
+    default_hint = "upgrade manabackup (`pipx upgrade manabackup`, or as it was installed)"
+
+
 class SubscriptionError(ManabackupError):
     """The sync subscription is inactive (402), and the server refuses reads too."""
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..crypto.seal import CIPHER, IV_BYTES, KDF, SALT_BYTES, SealParameters
-from ..errors import DamagedArchiveError, JSONTextError
+from ..errors import DamagedArchiveError, JSONTextError, NewerArchiveError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..text import jsontext
 from ..text.jsontext import JSON, Number
 from .names import MANIFEST
 
 FORMAT_VERSION = 2
+_NO_VERSION = 1_000
+"""What is no version of this format in any year."""
 OUTER_ONLY = ("passphrase", "sealedSha256")
 """Keys of a sealed archive's outer manifest that the inner one's ``outer`` does not repeat."""
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -138,6 +140,9 @@ def parse_manifest(content: bytes) -> Manifest:
 def check_manifest(raw: dict[str, JSON]) -> Manifest:
     """:func:`parse_manifest` for a manifest that is parsed already."""
     version = raw.get("formatVersion")
+    if type(version) is int and FORMAT_VERSION < version < _NO_VERSION:
+        message = f"format version {version} is newer than this program, which reads 1 and 2"
+        raise NewerArchiveError(message, code="formatVersion", where=MANIFEST)
     if type(version) is not int or version != FORMAT_VERSION:
         shown = version if type(version) is int else "unknown"
         raise _damaged(f"format version {shown} (this version reads 1 and 2)", code="formatVersion")

@@ -15,13 +15,21 @@ from pathlib import Path
 from typing import IO, Self
 
 from ..crypto.seal import ByteSource, SealedBody, SealParameters, derive_key
-from ..errors import DamagedArchiveError, JSONTextError, OlderArchiveError, TamperedArchiveError, WrongPassphraseError
+from ..errors import (
+    DamagedArchiveError,
+    JSONTextError,
+    OlderArchiveError,
+    TamperedArchiveError,
+    UsageError,
+    WrongPassphraseError,
+)
 from ..host.ahead import ahead
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..text import jsontext
 from ..text.jsontext import JSON
 from ..text.passphrases import BOM, oddities
 from ..text.passphrases import told as told_oddities
+from ..text.printable import one_line
 from . import deflate, names
 from .container import Container, Entry, printable
 from .entries import EntryReader
@@ -66,8 +74,11 @@ class Archive:
         """The rows of a table, each checked: one JSON object, a string ``id``, none twice.
 
         When the iterator ends, the entry's size, CRC-32, SHA-256 and number of rows have been checked too. Raises
-        :class:`DamagedArchiveError` naming table and line, never content.
+        :class:`DamagedArchiveError` naming table and line, never content, and :class:`UsageError` at once for a table
+        that the archive does not have.
         """
+        if table not in self.tables:
+            raise _no_such_table(table, self.tables)
         return self.reader.rows(table)
 
     def meta(self, subject: str) -> Iterator[dict[str, JSON]]:
@@ -185,7 +196,7 @@ def open_archive(
     ``passphrase`` is called when the archive is sealed and undamaged as far as can be told without it; it is taken
     exactly, and if it begins with a byte order mark, then without that. ``source`` as in :func:`open_outer`. Raises
     :class:`DamagedArchiveError`, :class:`TamperedArchiveError`, :class:`WrongPassphraseError`,
-    :class:`NotFoundError`, :class:`OlderArchiveError`.
+    :class:`NotFoundError`, :class:`OlderArchiveError`, and :class:`UsageError` for a sealed one without ``passphrase``.
     """
     outer = open_outer(path, limits, source=source)
     try:
@@ -194,7 +205,7 @@ def open_archive(
         parameters = outer.manifest.seal_parameters(limits, allow_weak=allow_weak_kdf)
         body = outer.check_sealed_body()
         if passphrase is None:
-            raise TypeError("a sealed archive needs a passphrase")
+            raise UsageError(f"{printable(str(path))} is sealed, and no passphrase was given")
         _unlock(body, parameters, passphrase())
         return _sealed(outer, body, limits)
     except BaseException:
@@ -270,6 +281,14 @@ def _archive(outer: OuterArchive, container: Container, manifest: Manifest, limi
         beside = (other for other in outer.container.entries.values() if other.kind not in _OUTSIDE)
         notes += [f"an entry outside the seal, which is not read: {printable(other.name)}" for other in beside]
     return Archive(outer, manifest, EntryReader(container, manifest, sums, limits), notes)
+
+
+def _no_such_table(table: str, tables: list[str]) -> UsageError:
+    import difflib
+
+    near = difflib.get_close_matches(str(table), tables, n=3)
+    hint = f"did you mean {', '.join(near)}?" if near else "`manabackup info FILE` lists the tables"
+    return UsageError(f"the archive has no table {one_line(str(table), 120)}", hint=hint)
 
 
 class _TemporarySource:

@@ -10,12 +10,14 @@ from types import TracebackType
 
 from ..crypto.seal import ByteSource
 from ..errors import DamagedArchiveError, NotFoundError, UsageError
+from ..text.printable import printable
 
 
 class FileSource:
     """A file, read through one descriptor from the first byte to the last, whatever happens to its name meanwhile.
 
-    Raises :class:`NotFoundError`, and :class:`UsageError` for what is no file, such as a pipe.
+    Raises :class:`NotFoundError`, :class:`DamagedArchiveError` for a folder, and :class:`UsageError` for what else is
+    no file, such as a pipe.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,13 +26,18 @@ class FileSource:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             raise NotFoundError(f"{path}: no such file") from None
+        except ValueError:  # NUL
+            raise NotFoundError(f"{printable(str(path))}: not a file name") from None
         except OSError as error:
             if error.errno == errno.EIO:
                 raise _unreadable(path, error) from None
             raise NotFoundError(f"{path}: cannot be read: {error.strerror}") from None
         self._path = path
         status = os.fstat(self._descriptor)
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        if stat.S_ISDIR(status.st_mode):
+            self.close()
+            raise DamagedArchiveError(f"{path} is a folder", code="unreadable", hint="an archive is one file")
+        if not stat.S_ISREG(status.st_mode):
             self.close()
             raise UsageError(
                 f"{path}: not a regular file: an archive is read back and forth, which a pipe does not allow",
@@ -45,7 +52,7 @@ class FileSource:
         while count > 0:
             try:
                 part = os.pread(self._descriptor, count, offset)
-            except OSError as error:  # a directory, or a dying disk
+            except OSError as error:  # a dying disk
                 raise _unreadable(self._path, error) from None
             if not part:
                 break

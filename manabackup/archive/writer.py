@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 from ..about import PRODUCT
 from ..crypto.seal import SealingStream, SealParameters, derive_key
 from ..crypto.spools import CipherSpool, SpoolFile
-from ..errors import DamagedArchiveError
+from ..errors import DamagedArchiveError, UsageError
 from ..limits import DEFAULT_LIMITS, GIB, KIB, Limits
 from ..text import jsontext
 from ..text.jsontext import JSON
@@ -97,6 +97,11 @@ class Seal:
     passphrase: str = field(repr=False)
     private: bool = False
     """Reduce the outer manifest to the minimum that the format demands."""
+
+    def __post_init__(self) -> None:
+        """Raises :class:`UsageError` for an empty passphrase, which protects nothing."""
+        if not self.passphrase:
+            raise UsageError("the passphrase is empty")
 
 
 class ArchiveWriter:

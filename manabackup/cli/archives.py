@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..errors import DamagedArchiveError, ManabackupError, UsageError
+from ..errors import DamagedArchiveError, ManabackupError, NewerArchiveError, OlderArchiveError
 from ..operations.archives import Written, open_archive
 from ..operations.archives.inspect import Info, OlderInfo
 from ..operations.archives.inspect import info as describe
@@ -48,7 +48,9 @@ def info(run: Run, file: str, allow_weak_kdf: bool) -> None:
     passphrase = (lambda: run.secret("passphrase")) if run.source("passphrase") is not None else None
     found = describe(Path(file), passphrase, allow_weak_kdf=allow_weak_kdf)
     run.terminal.result(found.to_json(), _description(found))
-    if isinstance(found, Info) and found.sealed and not found.opened:
+    if isinstance(found, OlderInfo):
+        run.terminal.note(f"version 1 holds events in place of rows: {OlderArchiveError.default_hint}")
+    elif found.sealed and not found.opened:
         run.terminal.note("this much stands outside the seal; with --passphrase-file or the like it tells the rest")
 
 
@@ -104,8 +106,7 @@ def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> No
     What a terminal would obey is escaped when the output is one; anywhere else the rows are written as they are.
     """
     with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
-        if table not in archive.tables:
-            raise _no_such_table(table, archive.tables)
+        archive.rows(table)  # or there is no such table
         lines = meta_lines(archive, table) if meta else row_lines(archive, table)
         raw = not is_terminal(sys.stdout)
         for line in lines:
@@ -176,6 +177,10 @@ def _failure(name: str, report: VerifyReport | PageReport) -> DamagedArchiveErro
         return DamagedArchiveError(f"{name} is damaged")
     if report.is_packed_again:
         return DamagedArchiveError(f"{name} was packed again by another program", hint=PACKED_AGAIN)
+    if report.is_newer:
+        return NewerArchiveError(f"{name} was written by a newer version than this one")
+    if report.is_no_archive:
+        return DamagedArchiveError(f"{name} is no archive, or cannot be read")
     return DamagedArchiveError(f"{name} is damaged")
 
 
@@ -185,10 +190,14 @@ def _verdict(report: VerifyReport | PageReport) -> Iterator[str]:
         return
     name = str(report.archive)
     if not report.ok:
-        yield f"{name}: {'PACKED AGAIN, in a way that does not open' if report.is_packed_again else 'DAMAGED'}"
+        yield f"{name}: {_wrong(report)}"
         for problem in report.problems:
             where = f"{problem.where}: " if problem.where else ""
             yield f"  {where}{problem.message} [{problem.code}]"
+        return
+    if report.events is not None:
+        yield f"{name}: ok, {counted(report.events, 'event')} in place of rows: version 1"
+        yield f"  {OlderArchiveError.default_hint}"
         return
     kind = "sealed" if report.sealed else "not sealed"
     yield f"{name}: ok, {counted(report.rows, 'row')} in {counted(report.tables, 'table')}, {kind}"
@@ -197,6 +206,14 @@ def _verdict(report: VerifyReport | PageReport) -> Iterator[str]:
         yield f"  {report.encrypted_fields:,} private fields are encrypted; {opened}"
     if report.status == "partial":
         yield "  its writer could not read everything: see `completeness` in its manifest (manabackup info)"
+
+
+def _wrong(report: VerifyReport) -> str:
+    if report.is_packed_again:
+        return "PACKED AGAIN, in a way that does not open"
+    if report.is_newer:
+        return "NOT CHECKED, it is newer than this program"
+    return "NO ARCHIVE, or not readable" if report.is_no_archive else "DAMAGED"
 
 
 def _page_verdict(report: PageReport) -> Iterator[str]:
@@ -253,11 +270,3 @@ def _shown(value: Any) -> str:
     if type(value) is int:
         return f"{value:,}"
     return value if isinstance(value, str) else jsontext.dumps(value).decode()
-
-
-def _no_such_table(table: str, tables: list[str]) -> UsageError:
-    import difflib
-
-    near = difflib.get_close_matches(table, tables, n=3)
-    hint = f"did you mean {', '.join(near)}?" if near else "`manabackup info FILE` lists the tables"
-    return UsageError(f"the archive has no table {one_line(table, 120)}", hint=hint)

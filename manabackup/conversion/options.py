@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Literal
+from typing import Literal, get_args
 
+from ..errors import UsageError
 from ..model.tables import Language
 
 
@@ -38,3 +39,13 @@ class ConvertOptions:
     vcard: Literal["3", "4"] = "4"
     index: bool = True
     """sqlite: with a full-text index."""
+
+    def __post_init__(self) -> None:
+        """Raises :class:`UsageError` for what no format knows."""
+        if self.language not in get_args(Language):
+            raise UsageError("there are words in de and en only")
+        if self.vcard not in ("3", "4"):
+            raise UsageError("vcard is 3 or 4")
+        for zone in (self.zone, self.machine_zone):
+            if zone is not None and not isinstance(zone, tzinfo):
+                raise UsageError("a zone is a tzinfo, such as zoneinfo.ZoneInfo")

@@ -63,6 +63,10 @@ def writing_to(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise _output_error(error, path) from error
+    except ValueError:
+        if "\0" in str(path):
+            raise _not_a_name(path) from None
+        raise
 
 
 @contextmanager
@@ -314,10 +318,16 @@ def real_path(path: Path) -> Path:
 
     That is so for a relative one when the working folder is gone.
     """
+    if "\0" in str(path):
+        raise _not_a_name(path)
     try:
         return Path(os.path.realpath(path))
     except FileNotFoundError:
         raise working_folder_is_gone() from None
+
+
+def _not_a_name(path: Path) -> OutputError:
+    return OutputError(f"not a file name: {printable(str(path))}")
 
 
 def working_folder_is_gone() -> OutputError:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from ..errors import ManabackupError, MirrorError
+from ..errors import ManabackupError, MirrorError, OutputError, UsageError
 from ..model.rawchange import RawChange, UnreadableChange
+from ..text.printable import printable
 from . import losses
 from .ledger import Holding, Ledger, Root
 from .losses import Loss, LossKind, NotedLoss, decoded, encoded
@@ -72,6 +73,10 @@ class Mirror:
     """
 
     def __init__(self, path: Path, *, sync_url: str, user_id: str, create: bool = True, guarded: bool = True) -> None:
+        if "\0" in str(path):
+            raise OutputError(f"not a file name: {printable(str(path))}")
+        if any("\ud800" <= char <= "\udfff" for char in user_id):
+            raise UsageError(f"not a user id: {printable(user_id[:64])}")
         self.path = path
         self.sync_url = sync_url.rstrip("/")
         self.user_id = user_id

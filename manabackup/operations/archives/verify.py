@@ -19,7 +19,7 @@ from ...archive.sums import data_sha256
 from ...archive.v1 import open_events
 from ...crypto.fields import PREFIX, FieldCipher, is_encrypted
 from ...crypto.seal import ByteSource
-from ...errors import DamagedArchiveError, OlderArchiveError
+from ...errors import DamagedArchiveError, NewerArchiveError, OlderArchiveError
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model.projection import MetaLineError, check_meta
 from ...rows.archived import RESERVED_META, is_ours
@@ -33,6 +33,9 @@ from ..progress import Step, Tell, Watch, teller
 
 PACKED_AGAIN = HINT_PACKED_AGAIN
 """The hint of problems of archives that another program packed again."""
+NEWER = NewerArchiveError.default_hint
+"""The hint of problems of archives of a newer format version."""
+_NO_ARCHIVE = frozenset({"notAnArchive", "unreadable"})
 UNAUTHENTICATED = "not sealed: its checksums find damage, not somebody who changed it and computed them anew"
 _MAY_BE_ENCRYPTED = (PREFIX.encode(), b"\\u")
 """What a row's text holds if a value begins like ciphertext; JSON may spell any character by its number."""
@@ -57,11 +60,23 @@ class VerifyReport:
     """Whether these were opened with the key."""
     status: str | None = None
     """``complete`` or ``partial`` as its writer knew it, None where the archive does not say."""
+    events: int | None = None
+    """How many an archive of version 1 holds in place of rows; None for any other."""
 
     @property
     def ok(self) -> bool:
         """Nothing is wrong."""
         return not self.problems
+
+    @property
+    def is_newer(self) -> bool:
+        """Nothing else can be said than that a newer version of this format was written."""
+        return bool(self.problems) and all(problem.hint == NEWER for problem in self.problems)
+
+    @property
+    def is_no_archive(self) -> bool:
+        """There is nothing that could be damaged: a folder, or a file of another kind."""
+        return bool(self.problems) and all(problem.code in _NO_ARCHIVE for problem in self.problems)
 
     @property
     def is_packed_again(self) -> bool:
@@ -70,7 +85,7 @@ class VerifyReport:
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``verify --json`` prints (``formats/schemas/verify.schema.json``)."""
-        return {
+        described: dict[str, Any] = {
             "archive": str(self.archive),
             "ok": self.ok,
             "sealed": self.sealed,
@@ -83,6 +98,7 @@ class VerifyReport:
             "encryptedFields": self.encrypted_fields,
             "opened": self.opened,
         }
+        return described if self.events is None else {**described, "formatVersion": 1, "events": self.events}
 
 
 def verify(
@@ -230,7 +246,8 @@ def _verify_events(report: VerifyReport, limits: Limits) -> None:
     try:
         with open_events(report.archive, limits) as archive:
             events = sum(1 for _ in archive.events())
-            report.notes += [f"version 1: {events:,} events in place of rows", *archive.notes, UNAUTHENTICATED]
+            report.events = events
+            report.notes += [*archive.notes, UNAUTHENTICATED]
     except DamagedArchiveError as error:
         _add(report, error)
 

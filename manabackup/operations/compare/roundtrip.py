@@ -22,7 +22,7 @@ from typing import Any
 from ...archive.reader import Archive, open_archive
 from ...archive.writer import Seal
 from ...crypto.fields import FieldCipher
-from ...errors import OutputError
+from ...errors import OutputError, UsageError
 from ...host.spooling import spool_files
 from ...host.temporary_folder import temporary_folder
 from ...mirror import Mirror
@@ -34,7 +34,7 @@ from ...remote.transport import Transport
 from ...sandbox import Sandbox
 from ...text import jsontext
 from ...text.jsontext import JSON
-from ...text.printable import printable
+from ...text.printable import one_line, printable
 from ..account.account_data import export_source
 from ..account.key import AccountKey, KeyOrigin, unlock
 from ..export import Selection
@@ -47,7 +47,7 @@ from ..restore.result import RestoreResult
 from ..restore.target_account import TargetAccount, target_account
 from .diff import Diff, Side, diff
 from .live import live_archive
-from .roundtrip_rules import NewAccount, RoundtripRules
+from .roundtrip_rules import LEFT_BEHIND, NewAccount, RoundtripRules
 
 _EMAIL, _NAME = "roundtrip@example.org", "Roundtrip"
 _BOOTSTRAPPED = (("profile", "userContext"), ("kontext", "kontextDoc"))
@@ -145,7 +145,10 @@ def roundtrip(
     Raises :class:`DamagedArchiveError`, :class:`WrongKeyError` and :class:`UsageError` as ``rekey`` does, and
     :class:`OutputError`.
     """
-
+    unknown = sorted({*accepted} - LEFT_BEHIND.keys())
+    if unknown:
+        kinds = ", ".join(sorted(LEFT_BEHIND))
+        raise UsageError(f"nothing stays behind for this reason: {one_line(str(unknown[0]), 120)}", hint=kinds)
     steps = _Steps(progress)
     check_opener(archive, opener)
     key = secrets.token_bytes(32)

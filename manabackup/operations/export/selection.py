@@ -14,6 +14,7 @@ from ...model.registry import Registry, Table
 from ...text.jsontext import JSON
 from ...text.printable import printable
 from ...text.suggestions import did_you_mean
+from ...text.timestamps import parse_timestamp
 from .terms import Stream
 
 _ENTRIES_OF_TABLE = 2
@@ -31,6 +32,15 @@ class Selection:
     include_deleted: bool = False
     as_of: str | None = None
     """An RFC 3339 instant: rows as they stood then (:mod:`manabackup.model.projection.point_in_time`)."""
+
+    def __post_init__(self) -> None:
+        """Raises :class:`UsageError` for an instant that is none."""
+        if self.as_of is None:
+            return
+        try:
+            parse_timestamp(self.as_of)
+        except (ValueError, TypeError):
+            raise UsageError("as_of is not a time", hint="an RFC 3339 instant, such as 2026-05-01T12:00:00Z") from None
 
     def filter(self) -> dict[str, JSON]:
         """The manifest's ``filter``: what was left out on purpose."""
