@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: viewer-tools demo test test-quick coverage crash lint format fuzz bench bench-quick dist release-check docs clean help
+.PHONY: site viewer-tools demo test test-quick coverage crash lint format fuzz bench bench-quick dist release-check docs clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -73,6 +73,13 @@ release-check: $(READY) ## wheel and source archive: listed, installed each by i
 docs: $(READY) ## write the reference, and the outputs that README and guide show, anew
 	@$(BIN)/python docs/make_reference.py
 	@$(BIN)/python -m tests.docs
+
+# Strict: a link that leads nowhere, or a page that none leads to, ends it.
+site: $(READY) ## the documents as a site that needs no network, into build/site
+	@$(BIN)/python -c 'import furo, myst_parser, sphinx' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -c docs -d build/doctrees . build/site
+	@$(BIN)/python -m tests.docs.site build/site
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist manabackup-demo manabackup-demo-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .coverage .coverage.*

@@ -6,6 +6,7 @@ Messages name the thing that failed and never quote a secret or a value out of s
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
@@ -14,11 +15,23 @@ class ManabackupError(Exception):
 
     exit_code: ClassVar[int] = 1
     default_hint: ClassVar[str | None] = None
+    page: ClassVar[str] = "other"
+    """Which page tells of causes and mends: ``docs/errors/PAGE.md``. Each class of this module has one of its name."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__module__ == __name__:
+            cls.page = _page(cls.__name__)
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint if hint is not None else self.default_hint
+
+
+def _page(name: str) -> str:
+    """``wrong-recovery-code`` of ``WrongRecoveryCodeError``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name.removesuffix("Error")).lower()
 
 
 class UsageError(ManabackupError):
