@@ -64,10 +64,10 @@ bench: $(READY) ## speed and memory at full size
 bench-quick: $(READY) ## the same at a size for a coffee break
 	@$(BIN)/python -m benchmarks --quick
 
-dist: $(READY) ## wheel and source archive, into dist/
-	@$(BIN)/python -m hatchling build
+dist: $(READY) ## wheel, source archive, and the program in one file, into dist/
+	@$(BIN)/python -m tests.project.release dist
 
-release-check: $(READY) ## wheel and source archive: listed, installed each by itself, tried
+release-check: $(READY) ## what make dist makes: listed, made twice, installed in every way that README names, tried
 	@$(BIN)/python -m tests.project.release
 
 docs: $(READY) ## write the reference, and the outputs that README and guide show, anew
@@ -78,7 +78,7 @@ docs: $(READY) ## write the reference, and the outputs that README and guide sho
 site: $(READY) ## the documents as a site that needs no network, into build/site
 	@$(BIN)/python -c 'import furo, myst_parser, sphinx' 2>/dev/null || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
-	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -c docs -d build/doctrees . build/site
+	@$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -b html -c docs -d build/doctrees . build/site
 	@$(BIN)/python -m tests.docs.site build/site
 
 clean: ## remove what the other targets made

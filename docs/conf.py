@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 # What a docstring's default says must not depend on who builds it.
 os.environ.setdefault("SOURCE_DATE_EPOCH", "1767225600")
 
+from docutils import nodes  # noqa: E402
 from sphinx import addnodes  # noqa: E402
 
 import manabackup  # noqa: E402
@@ -101,7 +102,7 @@ def _leave_builtins_alone(app: Any, doctree: Any) -> None:
     """``bytes`` in a signature is the type, and not the attribute of that name."""
     for reference in list(doctree.findall(addnodes.pending_xref)):
         if hasattr(builtins, reference.get("reftarget", "")):
-            reference.replace_self(reference.children)
+            reference.replace_self(nodes.Text(reference["reftarget"]))
 
 
 def _say_the_language(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:

@@ -4,32 +4,50 @@ For when the words of the program have changed on purpose. Lines ``…`` are kep
 """
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from manabackup.sandbox import Sandbox
 
-from .documents import AUDIT, GUIDE, README, RESTORE, shown_commands
-from .terminal import as_promised, new_account, person
+from .documents import AUDIT, GUIDE, IN_GERMAN, README, RESTORE, TUTORIALS, shown_commands
+from .terminal import Person, as_promised, learner, new_account, person
 
 
-def refresh(document: Path) -> None:
-    text = document.read_text("utf-8")
+def refresh(document: Path, anna: Person, others: Sequence[Path] = ()) -> None:
+    """Types a document's commands and writes what it saw into it, and into ``others``, which show the same."""
+    texts = {page: page.read_text("utf-8") for page in (document, *others)}
+    at = dict.fromkeys(texts, 0)
+    for shown in shown_commands(document):
+        output = anna.types(shown.command)
+        told = as_promised(output, shown.output)
+        if not told:
+            print(f"{document.name}: {shown.command}")
+        for page, text in texts.items():
+            at[page] = text.index(shown.text, at[page])
+            if not told:
+                typed = shown.text.removesuffix(shown.output)
+                texts[page] = f"{text[: at[page]]}{typed}{output}{text[at[page] + len(shown.text) :]}"
+    for page, text in texts.items():
+        page.write_text(text, "utf-8")
+
+
+def in_a_scene_of_its_own(document: Path) -> None:
     with Sandbox() as box, tempfile.TemporaryDirectory() as home:
         anna = person(box, Path(home))
         anna.answers["? Type yes to go on: "] = "yes"
         if document == RESTORE:
             new_account(box, anna)
-        at = 0
-        for shown in shown_commands(document):
-            output = anna.types(shown.command)
-            at = text.index(shown.text, at)
-            if not as_promised(output, shown.output):
-                print(f"{document.name}: {shown.command}")
-                typed = shown.text.removesuffix(shown.output)
-                text = f"{text[:at]}{typed}{output}{text[at + len(shown.text) :]}"
-    document.write_text(text, "utf-8")
+        refresh(document, anna)
+
+
+def tutorials() -> None:
+    with Sandbox() as box, tempfile.TemporaryDirectory() as home:
+        anna = learner(box, Path(home))
+        for page in TUTORIALS:
+            refresh(page, anna, [IN_GERMAN / page.name])
 
 
 if __name__ == "__main__":
     for document in (README, GUIDE, RESTORE, AUDIT):
-        refresh(document)
+        in_a_scene_of_its_own(document)
+    tutorials()

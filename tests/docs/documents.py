@@ -11,6 +11,12 @@ README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "guide.md"
 AUDIT = ROOT / "docs" / "audit.md"
 RESTORE = ROOT / "docs" / "restore.md"
+TUTORIALS = [
+    ROOT / "docs" / "tutorials" / f"{name}.md"
+    for name in ("first-backup", "another-account", "every-night", "verify-in-ci", "diary")
+]
+"""In the order in which somebody goes through them."""
+IN_GERMAN = ROOT / "docs" / "de" / "tutorials"
 _BLOCK = re.compile(r"^```(?P<kind>\S*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

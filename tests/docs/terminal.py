@@ -16,7 +16,7 @@ from manabackup.sandbox.population import Account, populate
 from tests.support import screen
 from tests.support.patience import PATIENCE
 
-from .documents import ROOT, Shown
+from .documents import ROOT, TUTORIALS, Shown, blocks
 
 PASSPHRASE = "vier Dutzend blaue Gießkannen"
 _VARYING = (
@@ -155,3 +155,18 @@ def new_account(box: Sandbox, anna: Person) -> None:
         (anna.home / name).chmod(0o600)
     anna.answers["recovery code of the target account: "] = code
     anna.answers["? Type yes to go on: "] = "yes"
+
+
+def learner(box: Sandbox, home: Path) -> Person:
+    """Anna, as she goes through the tutorials: with a second account, the script of every night, and its secrets."""
+    anna = person(box, home)
+    new_account(box, anna)
+    places = {name: home / name for name in ("bin", ".secrets", ".local/bin")}
+    for place in places.values():
+        place.mkdir(parents=True, mode=0o700)
+    (script,) = (text for page in TUTORIALS for text in blocks(page, "sh"))
+    (places["bin"] / "backup-mana").write_text(script, "utf-8")
+    (places[".local/bin"] / "manabackup").symlink_to(Path(sys.executable).with_name("manabackup"))
+    for name in ("passphrase", "recovery-code"):
+        shutil.copy(home / name, places[".secrets"])
+    return anna

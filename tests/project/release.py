@@ -1,22 +1,28 @@
 """What strangers get: built, listed, installed, tried. ``python -m tests.project.release``, by ``make release-check``.
 
 Wheel and source archive are built from the checkout. What is in the wheel is held against ``contents.txt``, what is in
-either against what git tracks, and the wheel that the source archive gives against the one that was built, byte for
-byte. Then each is installed into an environment of its own, away from the checkout, and takes the tour.
+either against what git tracks, and both against what the source archive gives when it is built elsewhere, byte for byte.
+Then they are installed in the ways that the README names, with the oldest and the newest Python of this machine, away
+from the checkout, and take the tour; so does the single file.
+
+``python -m tests.project.release FOLDER``, by ``make dist``, puts them into a folder, and tries the single file.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
 import tempfile
-import venv
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from manabackup import __version__
+
+from . import single_file
+from .interpreters import Interpreter, interpreters
 
 ROOT = Path(__file__).parents[2]
 CONTENTS = Path(__file__).with_name("contents.txt")
@@ -30,25 +36,36 @@ class ReleaseError(Exception):
 
 def main() -> None:
     """Raises :class:`ReleaseError`, or :class:`subprocess.CalledProcessError` of a command that failed."""
+    found = interpreters()
+    oldest, newest = found[0], found[-1]
+    print(f"-- of the Pythons here the oldest is {oldest}, the newest {newest}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         wheel, source = build(folder / "dist")
         check_wheel(wheel, tracked())
         check_source(source, tracked())
-        again = folder / "again"
-        pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(again), str(source))
-        (rebuilt,) = again.iterdir()
-        if rebuilt.read_bytes() != wheel.read_bytes():
-            raise ReleaseError("the source archive gives another wheel than the checkout")
-        for kind, package in (("wheel", wheel), ("source archive", source)):
-            print(f"-- installed from the {kind}", flush=True)
-            try_out(folder / kind.replace(" ", "-"), package)
+        check_rebuilt(wheel, source, folder / "again")
+        for python, package in ((newest, wheel), (oldest, source)):
+            print(f"-- {package.name} with {python}", flush=True)
+            try_out(folder / package.suffix, package, python)
+        try_tools(folder / "tools", oldest)
+        check_single_file(wheel, folder / "file", {oldest, newest})
 
 
-def build(folder: Path) -> tuple[Path, Path]:
+def distribute(folder: Path) -> None:
+    """Wheel, source archive and single file, into a folder; the last is tried with every Python of this machine."""
+    wheel, _ = build(folder)
+    file = single_file.build(wheel, folder)
+    with tempfile.TemporaryDirectory() as name:
+        for python in interpreters():
+            try_file(file, Path(name) / str(python), python)
+    print(f"-- {file}: {file.stat().st_size:,} bytes", flush=True)
+
+
+def build(folder: Path, checkout: Path = ROOT) -> tuple[Path, Path]:
     """(wheel, source archive) of the checkout."""
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", str(folder)], cwd=ROOT, check=True)
-    (wheel,), (source,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", str(folder)], cwd=checkout, check=True)
+    (wheel,), (source,) = folder.glob(f"{NAME}-*.whl"), folder.glob(f"{NAME}.tar.gz")
     return wheel, source
 
 
@@ -76,32 +93,100 @@ def check_source(source: Path, files: Iterable[str]) -> None:
     _same("the source archive", found, {*files, "PKG-INFO"})
 
 
-def try_out(home: Path, package: Path) -> None:
+def check_rebuilt(wheel: Path, source: Path, folder: Path) -> None:
+    """The source archive gives the same wheel and the same source archive, elsewhere and at another time."""
+    with tarfile.open(source) as archive:
+        archive.extractall(folder, filter="data")
+    for path in (folder / NAME).rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    for first, second in zip((wheel, source), build(folder / "dist", folder / NAME), strict=True):
+        if first.read_bytes() != second.read_bytes():
+            raise ReleaseError(f"{first.name}: the source archive gives another one than the checkout")
+        print(f"-- {first.name}: built twice, the same bytes", flush=True)
+
+
+def try_out(home: Path, package: Path, python: Interpreter) -> None:
     """Installed into a fresh environment, with what it depends on, the program does what it does for anybody."""
-    venv.create(home, with_pip=True)
-    python = home / "bin" / "python"
-    pip(str(python), "install", str(package))
-    pip(str(python), "check")
+    _run([str(python.path), "-m", "venv", "--without-pip", str(home)], Path("/"))
+    there = str(home / "bin" / "python")
+    pip("--python", there, "install", str(package))
+    pip("--python", there, "check")
     work = home / "work"
     work.mkdir()
     program = str(home / "bin" / "manabackup")
-    for command in (
-        [program, "--version"],
-        [str(python), "-m", "manabackup", "--help"],
-        [program, "demo", "--no-progress", "--keep", str(work / "kept")],
-        [program, "verify", str(work / "kept" / "demo.mana")],
-        [str(python), "-c", "import manabackup; [getattr(manabackup, name) for name in manabackup.__all__]"],
+    take_the_tour([program], work)
+    _run([there, "-m", "manabackup", "--help"], work)
+    _run([there, "-c", "import manabackup; [getattr(manabackup, name) for name in manabackup.__all__]"], work)
+
+
+def take_the_tour(program: list[str], work: Path, environ: Mapping[str, str] = {}) -> None:
+    """What somebody tries first."""
+    for arguments in (
+        ["--version"],
+        ["demo", "--no-progress", "--keep", str(work / "kept")],
+        ["verify", str(work / "kept" / "demo.mana")],
     ):
-        _run(command, work)
+        _run([*program, *arguments], work, environ)
 
 
-def pip(python: str, *arguments: str) -> None:
-    """Of any interpreter, without a word."""
-    _run([python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments], Path("/"))
+def try_tools(home: Path, python: Interpreter) -> None:
+    """The README's ways to install from a checkout, with their folders in a home of its own."""
+    _run([sys.executable, "-m", "venv", "--without-pip", str(home)], Path("/"))
+    pip("--python", str(home / "bin" / "python"), "install", "pipx", "uv")
+    environ = {
+        "HOME": str(home),
+        "PIPX_HOME": str(home / "pipx"),
+        "PIPX_BIN_DIR": str(home / "pipx-bin"),
+        "UV_TOOL_DIR": str(home / "uv"),
+        "UV_TOOL_BIN_DIR": str(home / "uv-bin"),
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+    pipx, uv = (str(home / "bin" / name) for name in ("pipx", "uv"))
+    checkout, there = str(ROOT), ["--python", str(python.path)]
+    for command in (
+        [pipx, "install", *there, checkout],
+        [str(home / "pipx-bin" / "manabackup"), "--version"],
+        [pipx, "run", *there, "--spec", checkout, "manabackup", "--version"],
+        [uv, "tool", "install", *there, checkout],
+        [str(home / "uv-bin" / "manabackup"), "--version"],
+    ):
+        print(f"-- {' '.join(Path(word).name if '/' in word else word for word in command)}", flush=True)
+        _run(command, home, environ)
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+def check_single_file(wheel: Path, folder: Path, pythons: Iterable[Interpreter]) -> None:
+    """Made twice it is the same, and each Python runs it."""
+    file = single_file.build(wheel, folder)
+    again = single_file.build(wheel, folder / "again")
+    if file.read_bytes() != again.read_bytes():
+        raise ReleaseError(f"{file.name}: made twice, it is not the same")
+    print(f"-- {file.name}: made twice, the same {file.stat().st_size:,} bytes", flush=True)
+    for python in sorted(pythons):
+        try_file(file, folder / str(python), python)
+
+
+def try_file(file: Path, work: Path, python: Interpreter) -> None:
+    """The single file, with one Python alone, and nothing in its home yet."""
+    work.mkdir(parents=True)
+    take_the_tour([str(python.path), str(file)], work, {"HOME": str(work), "PEX_ROOT": str(work / "cache")})
+    print(f"-- {file.name} with {python}", flush=True)
+
+
+def pip(*arguments: str) -> None:
+    """Without a word."""
+    _run([sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments], Path("/"))
+
+
+def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str] = {}) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
     if done.returncode:
         raise ReleaseError(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
 
@@ -121,6 +206,6 @@ def _same(what: str, found: set[str], expected: set[str]) -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        distribute(Path(sys.argv[1])) if sys.argv[1:] else main()
     except ReleaseError as error:
         sys.exit(f"error: {error}")
