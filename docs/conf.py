@@ -49,6 +49,7 @@ templates_path = ["_site/templates"]
 html_additional_pages = {"index": "to-the-pages.html"}  # where somebody looks first
 
 autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 autodoc_default_options = {"members": True, "undoc-members": False}

@@ -1,7 +1,7 @@
 """Writes the pages that the code itself tells: python docs/make_reference.py
 
-``docs/reference.md`` from what ``--help`` and the errors' docstrings say, ``docs/errors/README.md`` from the errors, and
-the table at the end of ``docs/limits.md`` from the limits.
+``docs/reference.md`` from what ``--help`` and the errors' docstrings say, ``docs/errors/README.md`` from the errors,
+and the table at the end of ``docs/limits.md`` from the limits.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ The classes of `manabackup.errors`, with the exit code that the command line end
 _PAGES = """\
 # Errors
 
-A page for each kind of error: what it means, what it comes from, what to do. `docs/make_reference.py` writes this table.
-Single messages are explained under [troubleshooting](../troubleshooting.md).
+A page for each kind of error: what it means, what it comes from, what to do. Single messages are explained under
+[troubleshooting](../troubleshooting.md). `docs/make_reference.py` writes this table.
 
 | page | exit code | meaning |
 | --- | --- | --- |

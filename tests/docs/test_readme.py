@@ -17,8 +17,10 @@ COMMANDS = shown_commands(README)
 NOT_RUN_HERE = {
     "make demo": "tests/e2e/test_demo.py",
     "make test": "is what runs this",
-    "pipx install .": ".ci/run installs the wheel",
-    "pipx install '.[keyring]'": ".ci/run installs the wheel",
+    "pipx install .": "tests/project/release.py",
+    "pipx install '.[keyring]'": "tests/project/release.py, without the extra",
+    "uv tool install .": "tests/project/release.py",
+    "python3 -m venv ~/manabackup && ~/manabackup/bin/pip install .": "tests/project/release.py",
 }
 
 

@@ -1,4 +1,4 @@
-"""``docs/reference.md`` says what ``--help`` says."""
+"""``docs/reference.md`` says what ``--help`` says, and other pages what the code says of errors and limits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def maker() -> dict[str, Any]:
 def test_the_reference_is_up_to_date(maker: dict[str, Any]) -> None:
     page = maker["REFERENCE"].read_text("utf-8")
     assert page == maker["reference"](), "run `python docs/make_reference.py`"
+
+
+def test_the_lists_of_errors_and_limits_are_up_to_date(maker: dict[str, Any]) -> None:
+    assert maker["ERRORS"].read_text("utf-8") == maker["error_pages"](), "run `python docs/make_reference.py`"
+    assert maker["LIMITS"].read_text("utf-8") == maker["limits_page"](), "run `python docs/make_reference.py`"
 
 
 def test_every_command_is_in_it(maker: dict[str, Any]) -> None:

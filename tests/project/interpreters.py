@@ -25,7 +25,7 @@ class Interpreter:
 
 def interpreters() -> list[Interpreter]:
     """From the oldest to the newest, one of each version."""
-    found = {}
+    found: dict[tuple[int, ...], Path] = {}
     for path in _candidates():
         done = subprocess.run([path, "-c", _ASK], capture_output=True, text=True, check=False)
         if done.returncode:

@@ -1,7 +1,7 @@
 """What strangers get: built, listed, installed, tried. ``python -m tests.project.release``, by ``make release-check``.
 
 Wheel and source archive are built from the checkout. What is in the wheel is held against ``contents.txt``, what is in
-either against what git tracks, and both against what the source archive gives when it is built elsewhere, byte for byte.
+either against what git tracks, and both against what the source archive gives when it is built elsewhere, to the byte.
 Then they are installed in the ways that the README names, with the oldest and the newest Python of this machine, away
 from the checkout, and take the tour; so does the single file.
 
@@ -76,12 +76,13 @@ def tracked() -> set[str]:
 
 
 def check_wheel(wheel: Path, files: Iterable[str]) -> None:
-    """It holds the package, the formats inside it, and nothing else."""
+    """It holds the package, the formats and the errors' pages inside it, and nothing else."""
     with zipfile.ZipFile(wheel) as archive:
         found = set(archive.namelist())
     package = {name for name in files if name.startswith("manabackup/")}
-    formats = {f"manabackup/{name}" for name in files if name.startswith("formats/")}
-    _same("the wheel", found, package | formats | {f"{NAME}.dist-info/{name}" for name in MADE_BY_THE_BUILD})
+    inside = {f"manabackup/{name}" for name in files if name.startswith("formats/")}
+    inside |= {f"manabackup/explained/{Path(name).name}" for name in files if name.startswith("docs/errors/")}
+    _same("the wheel", found, package | inside | {f"{NAME}.dist-info/{name}" for name in MADE_BY_THE_BUILD})
     expected = {line for line in CONTENTS.read_text("utf-8").splitlines() if line and not line.startswith("#")}
     _same(f"the wheel, by {CONTENTS.relative_to(ROOT)}", {_kind(name) for name in found}, expected)
 
@@ -156,8 +157,8 @@ def try_tools(home: Path, python: Interpreter) -> None:
 
 def check_single_file(wheel: Path, folder: Path, pythons: Iterable[Interpreter]) -> None:
     """Made twice it is the same, and each Python runs it."""
-    file = single_file.build(wheel, folder)
-    again = single_file.build(wheel, folder / "again")
+    wheels = single_file.collect(wheel, folder / "wheels")
+    file, again = (single_file.pack(wheels, folder / name) for name in ("first", "second"))
     if file.read_bytes() != again.read_bytes():
         raise ReleaseError(f"{file.name}: made twice, it is not the same")
     print(f"-- {file.name}: made twice, the same {file.stat().st_size:,} bytes", flush=True)

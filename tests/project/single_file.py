@@ -29,17 +29,21 @@ _MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 def build(wheel: Path, folder: Path) -> Path:
     """The file, in ``folder``, made of a wheel of this project and of what it depends on, from the package index."""
+    with tempfile.TemporaryDirectory() as name:
+        return pack(collect(wheel, Path(name)), folder)
+
+
+def collect(wheel: Path, folder: Path) -> Path:
+    """Puts a wheel and all that it depends on into a folder, for each Python."""
     if not sys.platform.startswith("linux"):
         sys.exit("error: the single file is made on Linux")
-    with tempfile.TemporaryDirectory() as name:
-        wheels = Path(name) / "wheels"
-        for minor in MINORS:
-            _download(wheel, minor, wheels)
-        return pack(wheels, folder)
+    for minor in MINORS:
+        _download(wheel, minor, folder)
+    return folder
 
 
 def pack(wheels: Path, folder: Path) -> Path:
-    """The same of a folder of wheels."""
+    """The file, in ``folder``, of collected wheels."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"manabackup-{__version__}-linux-{platform.machine()}.pex"
     with tempfile.TemporaryDirectory() as name:
