@@ -314,8 +314,8 @@ class Reading:
         for name in self.archive.tables:
             if wanted <= there:
                 return
-            for _, values in self._parsed(name):
-                if type(space := values.get("spaceId")) is str and space:
+            for row in self.archive.rows(name):
+                if type(space := row.values().get("spaceId")) is str and space:
                     there.add(space)
         for space in sorted(wanted - there):
             hint = did_you_mean(space, there) or "`personal` is your own"
