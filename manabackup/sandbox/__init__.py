@@ -109,7 +109,13 @@ class Sandbox:
         for wrap in reversed(middleware):
             application = wrap(application)
         try:
-            self._server = HTTPServer(application, port=port, on_stop=self._sync.streams.end, more=len(self._edges))
+            self._server = HTTPServer(
+                application,
+                port=port,
+                on_stop=self._sync.streams.end,
+                more=len(self._edges),
+                idle_seconds=idle_seconds,
+            )
         except OSError:
             self._close_databases()
             raise

@@ -101,6 +101,16 @@ class Call:
             more = message.get("more_body", False)
         return b"".join(parts)
 
+    async def left(self, seconds: float) -> None:
+        """Returns when the client has left, or the time is over."""
+        await self.body()
+        try:
+            async with asyncio.timeout(seconds):
+                while (await self._receive())["type"] != "http.disconnect":
+                    pass
+        except TimeoutError:
+            return
+
 
 Answering = Callable[[Call], Awaitable[Reply]]
 
@@ -164,7 +174,8 @@ class Edge:
     async def _reply(self, call: Call) -> Reply:
         match call.fault:
             case FileFault.SILENT:
-                await self._silence(call)
+                await call.left(self._faults.silence_seconds)
+                raise Gone
             case FileFault.BAD_GATEWAY:
                 return _page(502)
             case FileFault.ORIGIN_AWAY:
@@ -184,11 +195,6 @@ class Edge:
         if fault is FileFault.SHORT:
             return replace(reply, body=reply.body[: self._some(reply.body)])
         return reply
-
-    async def _silence(self, call: Call) -> None:
-        await call.body()
-        await asyncio.sleep(self._faults.silence_seconds)
-        raise Gone
 
     def _granted(self, call: Call) -> Headers:
         if not self._cors:

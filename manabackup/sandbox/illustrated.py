@@ -130,6 +130,7 @@ def illustrate(
 class _Illustrator:
     def __init__(self, files: FileStore, account: Account, plan: FilePlan, media_url: str) -> None:
         self._rng = Random(f"files {plan.seed} {account.email}")  # noqa: S311 - test data, the same for the same seed
+        self._seed = self._rng.getrandbits(32)  # other accounts have other files
         self._files = files
         self._account = account
         self._plan = plan
@@ -194,7 +195,7 @@ class _Illustrator:
             taken = datetime(2025, 6, 1, 10, 20, 30) + timedelta(hours=7 * number)  # noqa: DTZ001 - a camera's clock
             place = (47.37 + number % 90 / 100, 8.54 - number % 70 / 10) if number % 3 else None
             camera = Camera("Fictoria", f"Model {number % 9}", taken, orientation=(1, 6, 3)[number % 3], place=place)
-        seed = self._plan.seed * 1_000_003 + number
+        seed = self._seed + number
         return Recipe(kind, seed, width, height, size, camera=camera, look=number % _LOOKS)
 
     # --- strings
@@ -371,6 +372,9 @@ class _Illustrator:
         for target, length in ways:
             where = _Ref(target.id, (target,))
             yield "files", {"storagePath": where, "storageKey": where, "size": length, "thumbnailPath": None}
+        for target, length in self.documents[:1]:
+            old = _Ref(f"https://minio.mana.how/{FILES_BUCKET}/{target.id}", (target,))
+            yield "files", {"storagePath": old, "storageKey": old, "size": length, "thumbnailPath": None}
         for number, (target, length) in enumerate(self.songs):
             cover: _Value = (None, self._id(), _Ref(self._dead("jpg"), (_UNRESOLVED,)))[number % 3]
             yield "songs", {"storagePath": _Ref(target.id, (target,)), "fileSize": length, "coverArtPath": cover}

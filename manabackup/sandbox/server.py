@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import uvicorn
@@ -15,13 +15,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .answers import TRANSPORT, ASGIApp, Receive, Scope, Send
 
 _GRACE_SECONDS = 5.0
+_KEPT_SECONDS = 60
 
 
 class _Protocol(H11Protocol):
     """HTTP/1.1 that hands the connection's transport to the application, for ends that ASGI has no words for."""
 
+    idle_seconds: Mapping[int, float] = {}
+    """Port → how long a connection is kept between two requests, where it is not as long as elsewhere."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        port = transport.get_extra_info("sockname")[1]
+        self.timeout_keep_alive = self.idle_seconds.get(port, self.timeout_keep_alive)  # type: ignore[assignment]
         application: ASGIApp = self.app
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,19 +82,32 @@ class HTTPServer:
     """Serves an ASGI application on a port of the loopback interface until it is closed.
 
     ``port`` 0 takes a free one. ``more`` free ones lead to the same application, which tells them apart by the scope's
-    ``server``. ``on_stop`` runs on the event loop when the server is about to end. Raises ``OSError`` when the port is
-    taken.
+    ``server``; there a connection is closed that was idle for ``idle_seconds``. ``on_stop`` runs on the event loop when
+    the server is about to end. Raises ``OSError`` when the port is taken.
     """
 
-    def __init__(self, application: ASGIApp, *, port: int, on_stop: Callable[[], None], more: int = 0) -> None:
+    def __init__(
+        self,
+        application: ASGIApp,
+        *,
+        port: int,
+        on_stop: Callable[[], None],
+        more: int = 0,
+        idle_seconds: float = _KEPT_SECONDS,
+    ) -> None:
         self._sockets = [_listening(port)]
         self._sockets += [_listening(0) for _ in range(more)]
         self.ports: list[int] = [one.getsockname()[1] for one in self._sockets]
         self.port = self.ports[0]
         app: Any = application
+        idle = dict.fromkeys(self.ports[1:], idle_seconds)
+
+        class Protocol(_Protocol):
+            idle_seconds = idle
+
         config = uvicorn.Config(
             app,
-            http=_Protocol,
+            http=Protocol,
             ws="none",
             loop="asyncio",
             interface="asgi3",
@@ -98,7 +117,7 @@ class HTTPServer:
             log_config=None,
             log_level="error",
             server_header=False,
-            timeout_keep_alive=60,
+            timeout_keep_alive=_KEPT_SECONDS,
         )
         self._server = _Uvicorn(config, on_stop)
         self._thread = threading.Thread(target=self._run, name=f"sandbox-{self.port}", daemon=True)

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -129,9 +129,9 @@ def test_files_are_where_references_lead(usual: tuple[Services, Illustrations]) 
 
 def _followed(files: FileStore, one: Reference) -> tuple[str, bool] | None:
     """Hash of the bytes that a reference leads to, and whether they are away."""
-    if one.text.startswith("users/"):
-        bucket = "music-storage" if "/songs/" in one.text else "storage-storage"
-        stored = files.stored(bucket, one.text)
+    key = one.text.removeprefix("https://minio.mana.how/storage-storage/")
+    if key.startswith("users/"):
+        stored = files.stored("music-storage" if "/songs/" in key else "storage-storage", key)
         assert stored is not None
         return hashlib.sha256(files.body(stored.sha256)).hexdigest(), False
     found = [files.medium(name.lower()) for name in re.findall(r"[0-9A-Fa-f-]{36}", one.text)]
@@ -149,6 +149,17 @@ def test_an_account_holds_as_many_files_as_were_asked_for() -> None:
         kept = services.files.media()
         assert [medium.lost for medium in kept].count(True) == 3
         assert {medium.size for medium in kept} == {2_000}
+
+
+def test_two_accounts_share_no_file_but_where_they_should() -> None:
+    with illustrated(FilePlan(pictures=3, picture_bytes=2_000)) as (services, made):
+        log, accounts = ChangeLog(), Accounts()
+        with closing(log), closing(accounts):
+            other = populate(log, accounts, Plan(rows=0), email="beat@example.org")
+            more = illustrate(log, services.files, other, FilePlan(pictures=9, picture_bytes=2_000))
+        assert not made.media.keys() & more.media.keys()
+        media = [services.files.medium(name) for name in (*made.media, *more.media)]
+        assert [medium is not None and not medium.lost for medium in media] == [True] * 12
 
 
 def test_the_same_plan_gives_the_same_files_and_rows() -> None:

@@ -322,6 +322,25 @@ def test_one_connection_serves_many_requests(served: Served) -> None:
         assert connection.sock is used
 
 
+def test_an_idle_connection_is_closed() -> None:
+    with serving(idle_seconds=0.2) as served:
+        parts = urlsplit(served.box.media_url)
+        with closing(http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)) as connection:
+            connection.request("GET", "/health")
+            connection.getresponse().read()
+            assert connection.sock.recv(1) == b""
+
+
+def test_a_client_that_waits_in_vain_ends_the_silence_by_leaving(served: Served) -> None:
+    served.fail(FileFault.SILENT)
+    served.box.faults.silence_seconds = PATIENCE
+    parts = urlsplit(served.box.media_url)
+    with socket.create_connection((str(parts.hostname), parts.port), timeout=PATIENCE) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    served.box.faults.files = lambda method, target: None
+    assert served.media().status == 200
+
+
 def test_a_client_that_stands_still_is_cut_off() -> None:
     given_up = threading.Event()
 
