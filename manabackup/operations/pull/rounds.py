@@ -115,11 +115,12 @@ def run(
     reading = Reading(mirror, client, limits, progress)
     overlap = int(overlap_seconds * SECOND)
     rounds = _Rounds(reading, registry, full, overlap, connections)
+    searching = Searching(reading, overlap, apps if search else (), full=full)
     try:
-        started_at = rounds.run(apps)
+        started_at = rounds.run(apps, searching.choose)
         mirror.end_pull(started_at)
         if search:
-            Searching(reading, overlap, full=full).run(apps, rounds.read_found)
+            searching.run(rounds.read_found)
             mirror.end_search()
     except BaseException:
         reading.stop()
@@ -164,38 +165,48 @@ class _Rounds:
         self._overlap = overlap
         self._connections = connections
 
-    def run(self, apps: Sequence[str]) -> int:
-        """Reads all collections of ``apps`` that are known; gives the server's clock at the beginning."""
+    def run(self, apps: Sequence[str], choose: Callable[[], int]) -> int:
+        """Reads all collections of ``apps`` that are known; gives the server's clock at the beginning.
+
+        ``choose`` says how many steps will follow.
+        """
         started_at = self._reading.latest = self._server_clock()
         with self._mirror.snapshot() as snapshot:
             held = snapshot.collections()
         self._check_clock(started_at, held)
         self._mirror.begin_pull(compare=self._full)
-        self.read(self._known(apps, held))
+        looks = self._known(apps, held)
+        self._reading.expect(len(looks) + choose())
+        self.read(looks, step=self._reading.step)
         return started_at
 
-    def read(self, looks: Sequence[_Look]) -> None:
-        """Reads collections to their end, and those once more that may have something new already."""
-        self._read_all(looks)
+    def read(self, looks: Sequence[_Look], *, step: Callable[[], object] = lambda: None) -> None:
+        """Reads collections to their end, and those once more that may have something new already.
+
+        ``step`` is called after each first look: how many second ones there will be nobody knows before.
+        """
+        self._read_all(looks, step)
         late = max(EPOCH, self._reading.latest - self._overlap)
         end = max((look.read_at for look in looks), default=EPOCH)
         again = [look for look in looks if look.brought or look.read_at < end - self._overlap]
-        self._read_all([_Look(look.app, look.collection, late) for look in again])
+        self._read_all([_Look(look.app, look.collection, late) for look in again], lambda: None)
         self._reading.move_cursors()
 
     def read_found(self, found: Sequence[tuple[str, str]]) -> None:
         """Reads collections that nobody knew of, from their beginning."""
         self.read([_Look(app, name, EPOCH) for app, name in found])
 
-    def _read_all(self, looks: Sequence[_Look]) -> None:
-        self._reading.expect(len(looks))
-        self._all(self._read, looks, self._connections)
+    def _read_all(self, looks: Sequence[_Look], step: Callable[[], object]) -> None:
+        def read(look: _Look) -> None:
+            self._read(look)
+            step()
+
+        self._all(read, looks, self._connections)
 
     def _read(self, look: _Look) -> None:
         reader = CollectionReader(self._reading, look.app, look.collection, from_start=look.since == EPOCH)
         reader.read(look.since)
         look.brought, look.read_at = reader.brought, reader.read_at
-        self._reading.step()
 
     def _all(self, work: Callable[[_Argument], _Result], tasks: Sequence[_Argument], at_once: int) -> list[_Result]:
         """The results in the tasks' order; the error of the first task that fails, when the others have stopped."""

@@ -32,27 +32,44 @@ def unsearched_apps(losses: Iterable[Loss]) -> tuple[str, ...]:
 
 
 class Searching:
-    """The search at the end of a run."""
+    """The search at the end of a run, in those of ``apps`` that it is time for."""
 
-    def __init__(self, reading: Reading, overlap: int, *, full: bool) -> None:
+    def __init__(self, reading: Reading, overlap: int, apps: Sequence[str], *, full: bool) -> None:
         self._reading = reading
+        self._apps = apps
+        self._due = False
+        self._chosen: Sequence[str] = ()
         self._mirror = reading.mirror
         self._overlap = overlap
         self._full = full
 
-    def run(self, apps: Sequence[str], read_found: ReadFound) -> None:
-        """Searches those of ``apps`` that it is time for, and has read what is found."""
-        due = self._is_due()
-        chosen = apps if due else sorted(set(apps).difference(self._mirror.discovered_apps))
-        self._reading.expect(len(chosen))
+    def choose(self) -> int:
+        """Chooses the apps that it is time for, by the server's clock; gives their number, which is that of steps."""
+        self._due = self._is_due()
+        self._chosen = self._apps if self._due else sorted(set(self._apps).difference(self._mirror.discovered_apps))
+        return len(self._chosen)
+
+    def run(self, read_found: ReadFound) -> None:
+        """Searches the apps that were chosen, and has read what is found."""
         deadline = time.monotonic() + self._reading.limits.search_seconds
-        searches = [
-            self._search(app, deadline) for app in sorted(chosen, key=lambda app: self._mirror.app_cursor(app) or EPOCH)
-        ]
-        read_found([(search.app, name) for search in searches for name in self._unknown(search)])
+        searches: list[AppSearch] = []
+        found: list[tuple[str, str]] = []
+        to_read = 0
+        for app in sorted(self._chosen, key=lambda app: self._mirror.app_cursor(app) or EPOCH):
+            search = self._search(app, deadline)
+            searches.append(search)
+            unknown = self._unknown(search)
+            found += [(app, name) for name in unknown]
+            if unknown:
+                to_read += 1  # an app is done when what was found of it is read
+            else:
+                self._reading.step()
+        read_found(found)
+        for _ in range(to_read):
+            self._reading.step()
         for search in searches:
             self._record(search)
-        if due:
+        if self._due:
             self._mirror.note_search(format_timestamp(self._reading.latest))
 
     def _is_due(self) -> bool:
@@ -72,7 +89,6 @@ class Searching:
         except ServerError:
             self._reading.go_on()  # stopped, and not given up on
             search.give_up()
-        self._reading.step()
         return search
 
     def _unknown(self, search: AppSearch) -> list[str]:

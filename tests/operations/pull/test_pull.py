@@ -32,6 +32,18 @@ def test_a_first_pull_brings_every_page_of_every_collection(box: Box) -> None:
     assert progress == sorted(progress)
 
 
+def test_how_much_there_is_to_do_is_known_from_the_beginning(box: Box) -> None:
+    box.write([T0 + n * SECOND for n in range(30)])
+    box.write([T0 + n * SECOND for n in range(30)], collection="unheard of")
+    for again in (False, True):
+        progress: list[tuple[int, int, int]] = []
+        box.pull(full=again, progress=lambda *step, told=progress: told.append(step))
+        known = len(REGISTRY.tables) + again  # and what was found the first time
+        assert {steps for _, steps, _ in progress} == {known + len(REGISTRY.apps)}
+        assert progress[-1][0] == progress[-1][1]
+    assert len(box.held("todo", "unheard of")) == 30
+
+
 def test_a_pull_of_nothing_new_asks_each_collection_once_and_looks_at_nobody_elses_rows(box: Box) -> None:
     box.write([T0 + n for n in range(10)])
     box.pull()
