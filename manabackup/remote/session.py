@@ -186,7 +186,11 @@ class Session:
     def check_belongs_to(self, transport: Transport) -> None:
         """Raises :class:`SignInError` when ``transport`` leads to another service: the cookie must not go there."""
         if transport.base_url != self.auth_url:
-            raise SignInError(f"signed in at {self.auth_url}, not at {transport.base_url}", hint=SIGN_IN_HINT)
+            raise SignInError(
+                f"signed in at {self.auth_url}, not at {transport.base_url}",
+                hint=f"--auth-url {self.auth_url} goes on with that session (for a target account --to-auth-url); "
+                "`manabackup login` signs in anew",
+            )
 
 
 class SessionToken(CommandToken):

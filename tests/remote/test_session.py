@@ -192,8 +192,9 @@ def test_a_server_that_does_not_sign_out_is_told(server: ScriptedServer, connect
 def test_a_session_is_used_at_its_own_service_only(
     server: ScriptedServer, connect: Connect, use: Callable[[Transport, Session], object]
 ) -> None:
-    with pytest.raises(SignInError, match=r"signed in at https://auth\.mana\.how, not at"):
+    with pytest.raises(SignInError, match=r"signed in at https://auth\.mana\.how, not at") as caught:
         use(connect(server.url), Session("https://auth.mana.how", "u1", "e", COOKIE))
+    assert "--auth-url https://auth.mana.how" in str(caught.value.hint)
     assert server.requests == []
 
 
