@@ -14,6 +14,7 @@ from ..operations.audit.auditing import Audit
 from ..operations.audit.auditing import audit as look
 from ..operations.audit.findings import Finding, Severity
 from ..operations.audit.fix_plaintext import encrypt_in_place, fix_to_json
+from ..operations.audit.sarif import MARK as SARIF_MARK
 from ..operations.audit.sarif import sarif as as_sarif
 from ..operations.audit.vault import VaultState
 from ..operations.progress import Step
@@ -24,7 +25,7 @@ from ..text.jsontext import dumps
 from ..text.printable import counted, one_line, printable
 from .access import account_access, pull_into
 from .backup import extra_app_option
-from .files import report_file, write_report
+from .files import report_file
 from .frame import command, secret_options
 from .memory import share_one_heap
 from .restoring import MEANINGS, STEPS, ask_for_yes, plan_table, tell_refused, warn_of_devices, words_for
@@ -84,7 +85,7 @@ class _Asked:
 @click.option("--personal-space", metavar="ID", help="Your personal space, where a token cannot tell.")
 @click.option("--accept-new-key", is_flag=True, help="Go on though the account's key is another one than before.")
 @click.option("--sarif", metavar="FILE", help="Also write the findings as SARIF 2.1.0.")
-@click.option("--force", is_flag=True, help="Replace the SARIF file if it exists.")
+@click.option("--force", is_flag=True, help="Replace the SARIF file even if it is none of an earlier run's.")
 @click.option("--fix-plaintext", is_flag=True, help="Encrypt, on the server, private fields that stand there in clear.")
 @click.option("--dry-run", is_flag=True, help="With --fix-plaintext: show the plan and send nothing.")
 @click.option("--yes", is_flag=True, help="With --fix-plaintext: do not ask whether this is the right account.")
@@ -110,8 +111,9 @@ def audit(run: Run, /, **asked: Any) -> Exit:
     share_one_heap()
     wanted = _Asked(**asked)
     wanted.check()
+    log = None
     if wanted.sarif is not None:
-        report_file("--sarif", wanted.sarif, force=wanted.force)
+        log = report_file("--sarif", wanted.sarif, force=wanted.force, mark=SARIF_MARK)
     access = account_access(run, never_pulled="what is missing there is not looked at")
     fix: RestoreResult | None = None
     with access.open(
@@ -126,8 +128,8 @@ def audit(run: Run, /, **asked: Any) -> Exit:
             if fix is not None and fix.verification is not None:
                 pull_into(run, account, extra_apps=wanted.extra_apps)
                 found = _look(run, account, vault, wanted)
-    if wanted.sarif is not None:
-        write_report(wanted.sarif, dumps(as_sarif(found)), force=wanted.force)
+    if log is not None:
+        log.write(dumps(as_sarif(found)))
     _tell(run, found, fix)
     if fix is not None and (fix.overwritten or fix.plan.reasons[Reason.EDITED_MEANWHILE]):
         return Exit.LOSSES
@@ -211,14 +213,17 @@ def _whose(connection: Connection, cipher: FieldCipher | None) -> str:
 
 def _tell(run: Run, found: Audit, fix: RestoreResult | None) -> None:
     record = {**found.to_json(), "fix": fix_to_json(fix) if fix is not None else None}
-    run.terminal.result(record, _lines(found, fix, everything=run.settings.verbosity > 0))
+    run.terminal.result(record, _lines(found, fix, verbosity=run.settings.verbosity))
     if found.pulled_at is not None:
         run.terminal.note(f"no server was asked: this is what it held at {found.pulled_at}")
 
 
-def _lines(found: Audit, fix: RestoreResult | None, *, everything: bool) -> Iterator[str]:
+def _lines(found: Audit, fix: RestoreResult | None, *, verbosity: int) -> Iterator[str]:
     for finding in found.findings:
-        yield from _finding(finding, everything=everything)
+        if verbosity >= 0:
+            yield from _finding(finding, everything=verbosity > 0)
+        elif finding.kind.severity is not Severity.NOTE:
+            yield _headline(finding)
     if fix is not None and fix.dry_run:
         yield from _plan_lines(fix.plan, _whose(fix.target.connection, fix.target.cipher))
         yield "nothing was sent (--dry-run)"
@@ -229,10 +234,15 @@ def _lines(found: Audit, fix: RestoreResult | None, *, everything: bool) -> Iter
     yield f"audited {counted(found.live, 'row')} of account {found.user_id}: {', '.join(counts)}"
 
 
-def _finding(finding: Finding, *, everything: bool) -> Iterator[str]:
+def _headline(finding: Finding) -> str:
     kind = finding.kind
     number = f": {finding.count:,}" if finding.tables or finding.count > 1 else ""
-    yield f"{kind.severity.value}: {kind.id}{number} ({kind.title})"
+    return f"{kind.severity.value}: {kind.id}{number} ({kind.title})"
+
+
+def _finding(finding: Finding, *, everything: bool) -> Iterator[str]:
+    kind = finding.kind
+    yield _headline(finding)
     if kind.severity is Severity.NOTE and not everything:
         return
     if finding.tables:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..errors import OutputError, UsageError
-from ..host.output import AtomicFile
+from ..host.output import AtomicFile, begins_with
 from ..host.output import check_place as check_place
 from ..host.output import working_folder_is_gone as working_folder_is_gone
 from ..host.output import writing_to as writing_to
@@ -50,23 +51,34 @@ def archive_target(run: Run, output: str, *, force: bool) -> Target:
     return target
 
 
-def report_file(option: str, name: str, *, force: bool) -> Path:
-    """Where a report is wanted that goes beside the results; these have the standard output. Raises as above."""
+@dataclass(frozen=True, slots=True)
+class ReportFile:
+    """Where a report is wanted that goes beside the results."""
+
+    path: Path
+    force: bool
+
+    def open(self) -> AtomicFile:
+        """The report on its way: the file is there when the block has ended well. Raises :class:`OutputError`."""
+        return AtomicFile(self.path, force=self.force)
+
+    def write(self, content: bytes) -> None:
+        """The whole report. Raises :class:`OutputError`."""
+        with self.open() as file:
+            file.write(content)
+
+
+def report_file(option: str, name: str, *, force: bool, mark: bytes) -> ReportFile:
+    """The place of a report, looked at. Raises as above: the results have the standard output.
+
+    The report of an earlier run is replaced, as each run makes it anew; it is known by ``mark``, which stands at its
+    beginning.
+    """
     if name == STDOUT:
         raise UsageError(f"{option} writes a file: the standard output has the results", hint="a file called - is ./-")
+    force = force or begins_with(Path(name), mark)
     check_place(Path(name), force=force)
-    return Path(name)
-
-
-def open_report(name: str, *, force: bool) -> AtomicFile:
-    """A report on its way: the file is there when the block has ended well. Raises :class:`OutputError`."""
-    return AtomicFile(name, force=force)
-
-
-def write_report(name: str, content: bytes, *, force: bool) -> None:
-    """A whole report. Raises :class:`OutputError`."""
-    with open_report(name, force=force) as file:
-        file.write(content)
+    return ReportFile(Path(name), force)
 
 
 def note_written(run: Run, target: Target) -> None:

@@ -22,7 +22,7 @@ from ..operations.progress import Step
 from ..text.printable import counted, printable
 from .archives import weak_kdf_option
 from .compare import table_lines
-from .files import archive_argument, open_report, report_file
+from .files import archive_argument, report_file
 from .frame import command, secret_options
 from .junit import Case, report
 from .passphrases import Passphrases
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..crypto.fields import FieldCipher
 
 _MEANINGS = {**EXPECTED, **LEFT_BEHIND}
+_SUITE = "manabackup.roundtrip"
 _SHOWN = 20
 """Rows of one kind that are named for a table."""
 
@@ -55,7 +56,7 @@ class _Outcome:
 @command("roundtrip")
 @secret_options("passphrase", "key")
 @click.option("--junit", metavar="FILE", help="Also write the results as JUnit XML, one test case for each file.")
-@click.option("--force", is_flag=True, help="Replace the JUnit file if it exists.")
+@click.option("--force", is_flag=True, help="Replace the JUnit file even if it is none of an earlier run's.")
 @click.option(
     "--expect",
     "accepted",
@@ -84,15 +85,15 @@ def roundtrip(
     with ExitStack() as stack:
         document = None
         if junit is not None:
-            report_file("--junit", junit, force=force)
-            document = stack.enter_context(open_report(junit, force=force))
+            mark = f'<testsuite name="{_SUITE}"'.encode()
+            document = stack.enter_context(report_file("--junit", junit, force=force, mark=mark).open())
         opener = run.cipher()
         passphrases = Passphrases(run, several=len(files) > 1)
         for file in files:
             outcomes.append(_outcome(run, file, passphrases, opener, accepted, allow_weak_kdf))
             _tell(run, outcomes[-1], alone=len(files) == 1)
         if document is not None:
-            document.write(report("manabackup.roundtrip", [_case(outcome) for outcome in outcomes]))
+            document.write(report(_SUITE, [_case(outcome) for outcome in outcomes]))
     if run.terminal.json:
         run.terminal.result({"files": [outcome.to_json() for outcome in outcomes]}, ())
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]

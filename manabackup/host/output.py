@@ -313,6 +313,17 @@ def check_place(path: Path, *, force: bool) -> None:
         raise _exists(path)
 
 
+def begins_with(path: Path, mark: bytes) -> bool:
+    """Whether ``path`` is a regular file that holds ``mark`` in its first 4 KiB."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as file:
+            return mark in file.read(4096)
+    except (OSError, ValueError):  # whoever writes there is told what is wrong
+        return False
+
+
 def real_path(path: Path) -> Path:
     """``path`` from the root on, symbolic links followed. Raises :class:`OutputError` where there is nothing to go by.
 

@@ -297,6 +297,16 @@ def test_rows_of_a_space_that_the_account_is_no_member_of_are_found_where_a_logi
     assert "strandedRow" not in found(audited(computer, "--offline", code=0))
 
 
+def test_quietly_each_error_and_warning_is_a_line(stocked: Computer) -> None:
+    record = audited(stocked, "--offline", "--no-key")
+    done = stocked("audit", "--offline", "--no-key", "--quiet")
+    assert (done.code, done.err) == (4, "")
+    *lines, last = done.out.splitlines()
+    graver = [finding for finding in record["findings"] if finding["severity"] != "note"]
+    assert [line.split(": ")[:2] for line in lines] == [[one["severity"], one["id"]] for one in graver]
+    assert last.startswith("audited ")
+
+
 def test_an_audit_of_nothing_that_was_pulled_is_10(here: Computer) -> None:
     assert_refused(here("audit", "--offline"), 10, "no mirror")
 
@@ -324,10 +334,14 @@ def test_sarif_is_written_whole_for_its_owner_alone(stocked: Computer, tmp_path:
             "kind": "property",
         }
     ]
-    assert_refused(stocked("audit", "--sarif", str(path)), 17, "exists already")
     before = path.read_bytes()
+    path.write_text("mine")
+    assert_refused(stocked("audit", "--sarif", str(path)), 17, "exists already")
     audited(stocked, "--sarif", str(path), "--force")
     assert path.read_bytes() == before
+    written = path.stat().st_ino
+    audited(stocked, "--sarif", str(path))  # that of an earlier run
+    assert (path.read_bytes() == before, path.stat().st_ino == written) == (True, False)
     assert_refused(stocked("audit", "--sarif", str(tmp_path / "no" / "folder")), 17, "does not exist")
 
 

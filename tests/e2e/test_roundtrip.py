@@ -209,13 +209,16 @@ def test_junit_has_a_test_case_for_each_file(ci: Computer, good: Path, odd: Path
     assert report.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_report_is_replaced_only_when_asked_for(ci: Computer, good: Path) -> None:
+def test_only_the_report_of_an_earlier_run_is_replaced_unasked(ci: Computer, good: Path) -> None:
     report = ci.home / "report.xml"
     report.write_text("mine")
     done = tried(ci, good, "--junit", report)
     assert (done.code, done.out, report.read_text()) == (17, "", "mine")
     assert tried(ci, good, "--junit", report, "--force").code == 0
     assert ET.parse(report).getroot().get("failures") == "0"
+    before = report.stat().st_ino
+    assert tried(ci, good, "--junit", report).code == 0  # that of an earlier run
+    assert report.stat().st_ino != before
     nowhere = tried(ci, good, "--junit", ci.home / "nowhere" / "report.xml")
     assert nowhere.code == 17
 

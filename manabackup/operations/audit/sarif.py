@@ -18,6 +18,9 @@ from .findings import KINDS, Finding
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ACCOUNT = "account"
+_RUN = "manabackup audit/"
+MARK = f'"id":"{_RUN}'.encode()
+"""Stands at the beginning of every log, as :func:`~manabackup.text.jsontext.dumps` writes it: members by name."""
 _RULES = {kind: index for index, kind in enumerate(KINDS)}
 
 
@@ -33,7 +36,7 @@ def sarif(audit: Audit) -> dict[str, Any]:
                 "invocations": [
                     {"executionSuccessful": True, **({"toolExecutionNotifications": more} if more else {})}
                 ],
-                "automationDetails": {"id": f"manabackup audit/{audit.user_id}"},
+                "automationDetails": {"id": f"{_RUN}{audit.user_id}"},
                 "columnKind": "unicodeCodePoints",
                 "results": [result for finding in audit.findings for result in _results(finding)],
                 "properties": {
