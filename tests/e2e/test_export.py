@@ -326,6 +326,17 @@ def test_with_a_token_alone_fields_that_may_be_other_members_are_no_loss(
     assert computer.export("--force", "--strict", env=token).code == 3
 
 
+def test_with_a_token_and_a_key_that_opens_nothing_everything_is_lost(
+    newcomer: Newcomer, theirs: Computer, tmp_path: Path
+) -> None:
+    """However little the changes tell of who wrote them."""
+    for number in range(2):
+        newcomer.write({"id": f"n{number}", "data": {"title": newcomer.sealed("x"), "spaceId": "s"}, "spaceId": "s"})
+    (tmp_path / "key").write_text("11" * 32)
+    done = theirs.export("--key-file", str(tmp_path / "key"))
+    assert (done.code, done.record["completeness"]["losses"]) == (3, {"undecryptable": 2})
+
+
 def test_what_a_login_told_of_spaces_is_remembered_for_tokens(owner: Owner, stocked: Computer, box: Sandbox) -> None:
     done = stocked.export(env={"MANABACKUP_TOKEN": box.accounts.issue_token(owner.account.user_id)})
     assert done.code == 0

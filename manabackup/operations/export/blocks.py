@@ -47,6 +47,8 @@ class Block:
     spaces: list[str] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
     """What there is to say about completeness."""
+    opened: bool = False
+    """Whether the key opened any field."""
     named: set[str] = field(default_factory=set)
     """What the spaces of the rows that are written may be called in a selection, where there is one."""
     seen: set[str] = field(default_factory=set)
@@ -89,6 +91,7 @@ def fold_block(terms: ExportTerms, streams: Sequence[Stream], number: int, pairs
         if lines is not None:
             rows.append(lines[0])
             metas.append(lines[1])
+    block.opened = usual.opened or folded.opened
     if rows:
         block.rows = len(rows)
         block.text = _joined(rows)

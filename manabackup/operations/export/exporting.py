@@ -30,6 +30,7 @@ from ...text.jsontext import JSON
 from ..account.source import Source
 from ..progress import Step, Watch, teller
 from .blocks import Block, fold_block, numbered
+from .foreign import ForeignFields
 from .gathering import Gathering
 from .plan import ExportPlan
 from .selection import Selection
@@ -165,6 +166,7 @@ class _Export:
         self._actors = ActorNumbers()
         self._spaces = SpaceNumbers(types=plan.source.space_types)
         self.completeness = Completeness(self._problem_lines.add)
+        self._foreign = ForeignFields(self.completeness.note)
         self._changes = self._live = self._deleted = 0
         self._spaces_without_rows = set(plan.selection.spaces)
         self._spaces_seen: set[str] = set()
@@ -201,8 +203,7 @@ class _Export:
         self._deleted += block.deleted
         self._spaces_without_rows -= block.named
         self._spaces_seen |= block.seen
-        for case in block.cases:
-            self.completeness.note(case)
+        self._foreign.take(block.cases, opened=block.opened)
         if block.rows:
             assert self._table is not None
             actors = [self._actors.number(actor) for actor in block.actors]
@@ -229,6 +230,7 @@ class _Export:
     def finish(self) -> None:
         """Everything that comes after the tables. Raises :class:`UsageError` for a space that nobody knows of."""
         self._plan.require_spaces(self._spaces_seen)
+        self._foreign.finish()
         for case in self._plan.cases():
             self.completeness.note(case)
         for space in sorted(self._spaces_without_rows):

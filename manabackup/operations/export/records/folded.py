@@ -43,6 +43,11 @@ class FoldedRecords:
         self._note = note
         self._text = RowText(terms, stream.name, stream.table, note)
 
+    @property
+    def opened(self) -> bool:
+        """Whether the key opened any field."""
+        return self._text.opened
+
     def record(self, changes: Sequence[bytes]) -> FoldedRecord:
         """What becomes of a record by all of its changes, in order.
 

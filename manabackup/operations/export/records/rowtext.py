@@ -44,6 +44,8 @@ class RowText:
     """The stream's name."""
     table: Table | None
     note: Callable[[Case], object]
+    opened: bool = False
+    """Whether the key opened any field."""
 
     def line(self, record: Record, change: DetachedChange) -> RowLine:
         """The row's line. ``change`` is the one that the encrypted values stand in as they do in the row."""
@@ -82,6 +84,7 @@ class RowText:
             opened, repaired = change.open(record.values[field_name], self.terms.cipher)
         except FieldDecryptionError as error:
             return error
+        self.opened = True
         if repaired:
             self.note(Case("repairedText", self.name, record.id, field_name))
         return Fragment(opened)

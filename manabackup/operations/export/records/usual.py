@@ -49,6 +49,8 @@ class UsualRecords:
         self._tomorrow = terms.tomorrow
         self._line_bytes = terms.line_bytes
         self._actor, self._space = numbering
+        self.opened = False
+        """Whether the key opened any field of what was written."""
         self._shapes: dict[_Key, _Shape | None] = {}
 
     def lines(self, stored: bytes) -> tuple[bytes, bytes] | None:
@@ -97,7 +99,7 @@ class UsualRecords:
 
     def _open(self, data: dict[str, JSON], private: tuple[str, ...], change: DetachedChange) -> bool:
         """Puts the text of every encrypted value in its place. Whether there was nothing else to do or say."""
-        cipher, left = self._cipher, change.encrypted_members
+        cipher, left, opened = self._cipher, change.encrypted_members, False
         for name in private:
             value = data[name]
             if value is None:
@@ -105,14 +107,18 @@ class UsualRecords:
             if not may_be_encrypted(value) or cipher is None:
                 return False
             try:
-                opened, repaired = change.open(value, cipher)
+                text, repaired = change.open(value, cipher)
             except FieldDecryptionError:
                 return False
             if repaired:
                 return False
-            data[name] = Fragment(opened)
+            data[name] = Fragment(text)
+            opened = True
             left -= 1
-        return not left  # any other would be somewhere else
+        if left:
+            return False  # any other is somewhere else
+        self.opened = self.opened or opened
+        return True
 
     def _shape(self, change: dict[str, JSON], data: dict[str, JSON]) -> _Shape | None:
         key = (*change, *map(type, change.values()), *data)
