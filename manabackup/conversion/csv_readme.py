@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..model.tables import Language
-from .left_out import KINDS
-from .reading import Reading
+from .reading import Reading, told_by_label
 
 _WORDS: Final[dict[Language, dict[str, str]]] = {
     "de": {
@@ -24,6 +23,8 @@ Tags, starts und ends die Zeiten aus dem Kalender, created und modified die Zeit
 
 Vor Zellen, die eine Tabellenkalkulation ausrechnen würde, steht ein Apostroph; vor solchen, die mit einem beginnen,
 auch.
+
+LibreOffice und Excel fragen beim Öffnen nach dem Zeichensatz: UTF-8.
 
 Was CSV nicht fasst: den Unterschied zwischen leer, null und nicht da; Typen; Verweise (ids bleiben Text).""",
         "left": "Nicht enthalten",
@@ -42,6 +43,8 @@ times in the calendar, created and modified when the row was made and last chang
 
 Before cells that a spreadsheet would compute stands an apostrophe; before those that begin with one, too.
 
+LibreOffice and Excel ask for the character set when they open a file: UTF-8.
+
 What CSV cannot hold: the difference between empty, null and not there; types; references (ids stay texts).""",
         "left": "Left out",
         "nothing": "nothing",
@@ -56,11 +59,8 @@ def readme(reading: Reading, files: Sequence[tuple[str, str, int]]) -> str:
     for name, table, count in files:
         model = reading.model(table)
         label = f"{model.label.of(language)}, " if model is not None else ""
-        lines.append(f"{name}: {label}{count:,} {words['rows']}")
+        lines.append(f"{name}: {label}{words['rows']}: {count:,}")
     lines += ["", words["columns"], "", words["left"], "-" * len(words["left"])]
-    told = [
-        f"{count:,} {KINDS[kind].meaning.of(language)} ({', '.join(tables)})"
-        for kind, count, tables in reading.left_out.told()
-    ]
+    told = list(told_by_label(reading))
     lines += told or [words["nothing"]]
     return "\n".join(lines) + "\n"

@@ -9,9 +9,8 @@ from typing import Final
 
 from ..host.output_folder import AtomicFolder
 from . import bookmarks, csv, geojson, gpx, ics, json, markdown, opml, sqlite, vcf
-from .left_out import KINDS
 from .places import has_places
-from .reading import Reading
+from .reading import Reading, told_by_label
 
 _WORDS: Final = {
     "de": {
@@ -79,11 +78,7 @@ def convert(reading: Reading, folder: AtomicFolder) -> None:
         made.append((place, str(words[name][1])))
     for kind in _NOT_MISSING:
         reading.left_out.counts.pop(kind, None)
-    missing = [
-        f"{count:,} {KINDS[kind].meaning.of(reading.language)} ({', '.join(tables)})"
-        for kind, count, tables in reading.left_out.told()
-    ]
-    _readme(reading, folder, made, missing)
+    _readme(reading, folder, made, list(told_by_label(reading)))
 
 
 def _write(name: str, reading: Reading, folder: AtomicFolder, place: str) -> None:

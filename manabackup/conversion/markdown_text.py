@@ -15,13 +15,15 @@ from ..text import jsontext
 from ..text.jsontext import JSON, Number
 from . import prose
 from .joined import Joined, ids_at
-from .left_out import KINDS
-from .reading import Reading, ReadRow
+from .reading import Reading, ReadRow, told_by_label
 
 Link = Callable[[str, str, tuple[str, ...], str | None], str | None]
 _BOOKKEEPING: Final = "id spaceId authorId userId createdAt updatedAt deletedAt visibility order sortOrder"
 _UNTOLD: Final = frozenset([*_BOOKKEEPING.split(), "visibilityChangedAt", "visibilityChangedBy"])
 """Fields that are bookkeeping, or told otherwise."""
+_INGREDIENT: Final = ("amount", "unit", "name")
+"""What an ingredient of a recipe has, in the order in which recipes have it."""
+_TRUE_OR_NOT: Final = {"de": ("nein", "ja"), "en": ("no", "yes")}
 _MAIN: Final = frozenset(("content", "description", "notes", "messageText"))
 """Fields of prose that need no heading."""
 
@@ -136,7 +138,7 @@ class Writing:
         if tags:
             values["tags"] = tags
         for name, value in values.items():
-            yield f"- {prose.inline(name)}: {prose.inline(_one_line(value))}"
+            yield f"- {prose.inline(self._called(name))}: {prose.inline(self._one_line(value))}"
         if values:
             yield ""
         yield from self._body(model, row, path)
@@ -160,7 +162,7 @@ class Writing:
                 shown.append((text, found))
         for number, (text, found) in enumerate(shown):
             if number or (len(shown) > 1 and text.path not in _MAIN):
-                yield f"**{prose.inline(text.path)}**"
+                yield f"**{prose.inline(self._called(text.path))}**"
             yield found
 
     def _written(self, model: TableModel, row: ReadRow, text: TextField) -> str:
@@ -169,7 +171,7 @@ class Writing:
         if text.format == "tiptap":
             found = [prose.from_tiptap(value) for value in values]
         elif not all(isinstance(value, str) for value in values):
-            found = [prose.from_plain(_one_line(value)) for value in values]
+            found = [prose.from_plain(self._one_line(value)) for value in values]
         elif text.format == "html":
             found = [prose.from_html(value) for value in values]
         elif plain:
@@ -188,11 +190,37 @@ class Writing:
                 continue
             if isinstance(value, list) and all(isinstance(one, str) for one in value):
                 continue
-            lines = [_one_line(part) for part in (value if isinstance(value, list) else [value])]
+            lines = [self._one_line(part) for part in (value if isinstance(value, list) else [value])]
             if any(lines):
-                yield f"**{prose.inline(name)}**\n"
+                yield f"**{prose.inline(self._called(name))}**\n"
                 yield from (f"- {prose.inline(line)}" for line in lines if line)
                 yield ""
+
+    def _called(self, path: str) -> str:
+        return self._reading.modules.field_label(path, self._reading.language)
+
+    def _one_line(self, value: JSON) -> str:
+        """Any value in a line."""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, date | time):
+            return value.isoformat()
+        if isinstance(value, bool):
+            return _TRUE_OR_NOT[self._reading.language][value]
+        if isinstance(value, Number):
+            return value.text
+        if isinstance(value, list):
+            return ", ".join(map(self._one_line, value))
+        if isinstance(value, dict):
+            parts = {
+                name: self._one_line(part)
+                for name, part in value.items()
+                if part not in (None, "", [], {}) and name != "id"
+            }
+            if parts and parts.keys() <= set(_INGREDIENT):
+                return " ".join(parts[name] for name in _INGREDIENT if name in parts)
+            return "; ".join(f"{self._called(name)}: {part}" for name, part in parts.items())
+        return jsontext.dumps(value).decode() if value is not None else ""
 
     def _references(self, model: TableModel, row: ReadRow, path: tuple[str, ...]) -> Iterator[str]:
         """Links to what a row refers to, or the names of what has no page."""
@@ -255,29 +283,9 @@ def _is_worse(text: TextField, formats: set[TextFormat]) -> bool:
     return text.format == "html" and "tiptap" in formats
 
 
-def _one_line(value: JSON) -> str:
-    """Any value in a line."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, Number):
-        return value.text
-    if isinstance(value, list):
-        return ", ".join(map(_one_line, value))
-    if isinstance(value, dict):
-        parts = [
-            (name, _one_line(part)) for name, part in value.items() if part not in (None, "", [], {}) and name != "id"
-        ]
-        return "; ".join(f"{name}: {part}" for name, part in parts)
-    return jsontext.dumps(value).decode() if value is not None else ""
-
-
 def left_out(reading: Reading) -> Iterator[str]:
     """What is not here, in the language of the folder."""
-    told = list(reading.left_out.told())
-    if told:
+    if reading.left_out.counts:
         yield "## " + ("Nicht enthalten" if reading.language == "de" else "Left out") + "\n"
-    for kind, count, tables in told:
-        meaning = KINDS[kind].meaning.of(reading.language)
-        yield f"- {count:,} {prose.inline(meaning)} ({prose.inline(', '.join(tables))})"
+    for line in told_by_label(reading):
+        yield f"- {prose.inline(line)}"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from ..model.values import shortened
 from ..text.jsontext import JSON
 
 _SAFE_SCHEMES: Final = frozenset({"http", "https", "mailto", "tel"})
@@ -105,7 +106,7 @@ def from_html(html: str) -> str:
             del element["href"]
     for element in soup.find_all("img"):
         source = str(element.get("src") or "")
-        label = str(element.get("alt") or "") or "Bild"
+        label = str(element.get("alt") or "") or _picture_name(source)
         element.name = "a" if is_safe(source) else "span"
         element.attrs = {"href": source} if is_safe(source) else {}
         element.string = label
@@ -168,7 +169,7 @@ def _inline_of(node: JSON) -> str:
         if child.get("type") == "hardBreak":
             parts.append("  \n")
         elif child.get("type") == "image":
-            parts.append(link(_attribute(child, "alt") or "Bild", _attribute(child, "src")))
+            parts.append(_picture(child))
         elif isinstance(child.get("text"), str):
             parts.append(_marked(child))
         else:
@@ -223,8 +224,23 @@ def _code(node: JSON, depth: int) -> Iterator[str]:
     yield f"````\n{clean(str(text)).replace('````', '')}\n````"
 
 
+def _picture(node: JSON) -> str:
+    source = _attribute(node, "src")
+    return link(_attribute(node, "alt") or _picture_name(source), source)
+
+
+def _picture_name(source: str) -> str:
+    """What to call a picture that nobody has described: the name of its file."""
+    if not is_safe(source):
+        return "…"
+    try:
+        return shortened(unquote(urlsplit(source).path).rstrip("/").rpartition("/")[2]) or "…"
+    except ValueError:
+        return "…"
+
+
 def _image(node: JSON, depth: int) -> Iterator[str]:
-    yield link(_attribute(node, "alt") or "Bild", _attribute(node, "src"))
+    yield _picture(node)
 
 
 _BLOCKS: Final[dict[str, Callable[[JSON, int], Iterator[str]]]] = {

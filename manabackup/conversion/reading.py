@@ -27,7 +27,7 @@ from ..text import jsontext
 from ..text.jsontext import JSON
 from ..text.printable import printable
 from ..text.suggestions import did_you_mean
-from .left_out import LeftOut
+from .left_out import KINDS, LeftOut
 from .options import ConvertOptions
 from .read_rows import MisreadRowError, RawRow, RowReader, is_tombstone, unpacked
 from .read_rows import ReadRow as ReadRow
@@ -91,6 +91,11 @@ class Reading:
     def model(self, name: str) -> TableModel | None:
         """The description of a table."""
         return self.modules.table(name)
+
+    def label(self, name: str) -> str:
+        """What a table is called."""
+        model = self.model(name)
+        return name if model is None else model.label.of(self.language)
 
     def has(self, name: str) -> bool:
         """Whether rows of a table were asked for, and the archive has such a table."""
@@ -344,6 +349,12 @@ class Reading:
                     return zone
                 found = found or zone
         return found
+
+
+def told_by_label(reading: Reading) -> Iterator[str]:
+    """A line about each kind of what was left out, for people: how many, and of what."""
+    for kind, count, tables in reading.left_out.told():
+        yield f"{KINDS[kind].meaning.of(reading.language)}: {count:,} ({', '.join(map(reading.label, tables))})"
 
 
 _END = "\0"

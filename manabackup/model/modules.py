@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from types import MappingProxyType
@@ -13,8 +14,9 @@ from typing import Any, TypeVar
 
 from ..text import jsontext
 from .registry import formats_folder
-from .tables import App, FieldType, FileField, Junction, Label, MoneyField, TableModel, TagFields, TextField
+from .tables import App, FieldType, FileField, Junction, Label, Language, MoneyField, TableModel, TagFields, TextField
 
+_HUMP = re.compile(r"(?<=[a-z0-9])[A-Z]")
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -32,6 +34,7 @@ class Modules:
         self.visibility: Mapping[str, Label] = MappingProxyType(
             {value: Label(*labels) for value, labels in raw["visibility"]["labels"].items()}
         )
+        self._fields: Mapping[str, Label] = {name: Label(*labels) for name, labels in raw["fields"].items()}
         self.secrets: frozenset[str] = frozenset(raw["secrets"])
         """Secret fields that many tables have (see :attr:`TableModel.secrets`)."""
         self._raw = raw
@@ -41,6 +44,15 @@ class Modules:
     def names(self) -> tuple[str, ...]:
         """Names of all tables, in the registry's order."""
         return tuple(self._raw["tables"])
+
+    def field_label(self, path: str, language: Language) -> str:
+        """What a field is called; a name that nobody has translated is read as words."""
+        name = path.removesuffix("[]").rpartition(".")[2].removesuffix("[]")
+        label = self._fields.get(name)
+        if label is not None:
+            return label.of(language)
+        words = _HUMP.sub(lambda hump: f" {hump[0].lower()}", name).replace("_", " ").strip()
+        return words[:1].upper() + words[1:]
 
     def table(self, name: str) -> TableModel | None:
         """The description of a table; None for one that nobody has described."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,8 @@ from markdown_it.token import Token
 from manabackup.conversion import prose
 from manabackup.conversion.markdown import PAGES
 from manabackup.conversion.options import ConvertOptions
+from manabackup.model import modules
+from manabackup.model.tables import Language
 from manabackup.operations.archives.readable import Converted, convert_to
 
 from .archives import Tables, rows_of, write_archive
@@ -253,3 +256,34 @@ def test_markdown_and_html_of_strangers_bring_no_html(text: str) -> None:
     for written in (prose.from_markdown(text), prose.from_html(text), prose.from_markdown(f"a <{text}> `{text}`")):
         found = [token for token in tokens(written) if token.type in ("html_inline", "html_block")]
         assert not [token for token in found if not token.content.startswith("<!-")]
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("de", "- Getränk: Bier|- Menge (ml): 330|- Uhrzeit: 10:45|**Zutaten**|- 2 kg Kürbis|[p.png]("),
+        ("en", "- Drink: Beer|- Quantity (ml): 330|- Time: 10:45|**Ingredients**|- 2 kg Kürbis|[p.png]("),
+    ],
+)
+def test_fields_have_names_that_people_read_in_their_language(tmp_path: Path, language: Language, told: str) -> None:
+    tables: Tables = {
+        "drinkEntries": [
+            {"id": "d", "drinkType": "beer", "quantityMl": 330, "time": "10:45", "date": "2026-05-01"},
+        ],
+        "recipes": [
+            {"id": "r", "title": "Suppe", "ingredients": [{"name": "Kürbis", "amount": "2", "unit": "kg"}]},
+        ],
+        "articles": [{"id": "a", "title": "A", "htmlContent": "<img src='https://x.example/i/p.png'>"}],
+    }
+    convert(write_archive(tmp_path / "a.mana", tables), tmp_path / "out", language=language)
+    written = "\n".join(path.read_text() for path in sorted((tmp_path / "out").rglob("*.md")))
+    assert [part for part in told.split("|") if part not in written] == []
+
+
+def test_every_name_of_a_field_is_a_field_somewhere_and_others_are_read_as_words() -> None:
+    known = modules.load()
+    raw = json.loads((Path(__file__).parents[2] / "formats" / "modules.json").read_text())
+    everywhere = json.dumps([[table.get("fields"), table.get("shapes"), table] for table in raw["tables"].values()])
+    assert [name for name in raw["fields"] if name not in everywhere] == []
+    assert known.field_label("content.bulletPoints[]", "de") == "Stichpunkte"
+    assert known.field_label("photoMediaId", "de") == "Photo media id"
