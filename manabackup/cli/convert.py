@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC
 from pathlib import Path
 
 import click
@@ -113,7 +114,7 @@ def convert(
         include_technical=include_technical,
         language=language_called(lang, os.environ),
         zone=None if tz is None else zone_called(tz),
-        machine_zone=machine_zone(),
+        machine_zone=machine_zone() if tz is None else UTC,
         excel=excel,
         raw=raw,
         resolve=resolve,
@@ -151,6 +152,8 @@ def _told(run: Run, result: Converted, *, strict: bool) -> Exit:
             run.terminal.warning(line)
         else:
             run.terminal.note(line)
+    if result.reversible is False:
+        run.terminal.note("the archive cannot be made of it again with the same content: something was left out")
     run.terminal.note(f"{result.output} is not encrypted: who holds it can read it")
     return outcome(losses=result.left_out.losses, notices=result.left_out.notices, strict=strict)
 

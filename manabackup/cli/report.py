@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from ..errors import DamagedArchiveError
+from ..errors import DamagedArchiveError, UsageError
 from ..operations.archives.report import report as make_report
 from ..operations.archives.report import write
 from ..operations.progress import Step
@@ -18,7 +18,12 @@ from .run import Run
 
 
 @command("report")
-@click.option("-o", "--output", required=True, metavar="REPORT", help="The report to write; - is the standard output.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="REPORT",
+    help="The report to write; - is the standard output, and what markdown and json go to without this option.",
+)
 @force_option
 @click.option(
     "--format",
@@ -38,7 +43,7 @@ from .run import Run
 def report(
     run: Run,
     file: str,
-    output: str,
+    output: str | None,
     force: bool,
     form: Literal["html", "markdown", "json"],
     language: Literal["de", "en"],
@@ -50,6 +55,10 @@ def report(
     The archive is verified as `verify` does. No word out of its rows stands in the report. Of a damaged archive the
     report is written too, and the exit code tells.
     """
+    if output is None:
+        if form == "html":
+            raise UsageError("a page needs a name: -o REPORT", hint="--format markdown goes to the standard output")
+        output = "-"
     target = archive_target(run, output, force=force)
     with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
         found = make_report(

@@ -22,6 +22,7 @@ import os, resource
 print(code, oct(os.umask(0)), resource.getrlimit(resource.RLIMIT_CORE)[0], file=sys.stderr)
 print(*{name.partition(".")[0] for name in set(sys.modules) - before}, file=sys.stderr)
 """
+_ARCHIVE = str(Path(__file__).parents[2] / "fixtures" / "released" / "0.1.0" / "plain.mana")
 _HEAVY = {
     "httpx2",
     "httpcore2",
@@ -34,6 +35,8 @@ _HEAVY = {
     "uvicorn",
     "starlette",
 }
+_CONVERTERS = {"pyarrow", "numpy", "icalendar", "dateutil", "tzlocal", "yaml", "markdownify", "bs4", "PIL"}
+"""What formats that people read are written with."""
 
 
 def _main(*arguments: str) -> tuple[str, str, set[str]]:
@@ -46,14 +49,25 @@ def _main(*arguments: str) -> tuple[str, str, set[str]]:
 @pytest.mark.parametrize("argument", ["--help", "-h", "--version"])
 def test_help_and_version_import_next_to_nothing(argument: str) -> None:
     _, _, modules = _main(argument)
-    assert not modules & (_HEAVY | {"click", "re", "dataclasses", "pathlib", "tomllib"})
+    assert not modules & (_HEAVY | _CONVERTERS | {"click", "re", "dataclasses", "pathlib", "tomllib"})
 
 
 def test_even_a_mistake_imports_nothing_heavy() -> None:
     _, state, modules = _main("no-such-command")
     assert state.startswith("2 ")
     assert "click" in modules
-    assert not modules & _HEAVY
+    assert not modules & (_HEAVY | _CONVERTERS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["verify", _ARCHIVE], ["info", _ARCHIVE], ["convert", _ARCHIVE, "--to", "json", "--tz", "UTC", "-o", "@"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_some_formats_need_is_not_paid_for_by_others(arguments: list[str], tmp_path: Path) -> None:
+    _, state, modules = _main(*(part.replace("@", str(tmp_path / "out")) for part in arguments))
+    assert state.startswith("0 ")
+    assert not modules & _CONVERTERS
 
 
 def test_the_version_is_told_on_one_line() -> None:

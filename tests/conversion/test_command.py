@@ -46,12 +46,14 @@ def test_a_database_and_back(run: CommandLine, archive: str, tmp_path: Path) -> 
     assert "local times are those of Europe/Zurich (the default calendar's zone)" in done.err
     assert "left out: 1 secrets that let somebody in, which --include-secrets takes in (notes)" in done.err
     assert "is not encrypted" in done.err
+    assert "the archive cannot be made of it again with the same content" in done.err
     back = run("convert", database, "--to", "mana", "-o", again)
     assert (back.code, back.out) == (3, f"{again}: 2 rows, another content\n")
     assert "warning: the database did not hold all of the archive: notes" in back.err
     there = run("--json", "convert", archive, "--to", "sqlite", "--include-secrets", "-o", database, "--force")
     check("convert", there.record)
     assert there.record["leftOut"] == {}
+    assert there.record["reversible"] is True
     back = run("--json", "convert", database, "-o", again, "--force", "-q")
     assert back.code == 0
     check("convert", back.record)

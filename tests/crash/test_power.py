@@ -103,3 +103,17 @@ def test_L1_a_folder_has_its_name_only_when_all_its_files_are_on_the_disk_and_th
         last = max(number for number, step in enumerate(steps) if (step.kind, step.path) == ("write", path))
         assert last < steps.index(Step("fsync", path)) < named
     assert Step("fsync", "out") in steps[named:]
+
+
+@pytest.mark.parametrize("form", ["csv", "sqlite"])
+def test_L6_of_a_sealed_archive_that_is_converted_nothing_is_written_but_the_output(
+    form: str, scene: Studio, run: Runner
+) -> None:
+    computer = scene("tables").begin()
+    archive, output = str(computer.home / "in" / "s.mana"), str(computer.home / "out" / "converted")
+    done = run(computer, "convert", archive, "--to", form, "-o", output, "--tz", "UTC", root=computer.home)
+    assert done.code in (0, 3), done.err
+    written = {step.path for step in done.steps if step.kind in ("write", "map")}
+    assert written
+    # What has no name is a spool, and encrypted.
+    assert all(path.startswith("out/.converted.part") or path.endswith(" (deleted)") for path in written), written

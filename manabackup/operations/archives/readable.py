@@ -58,6 +58,8 @@ class Converted:
     left_out: LeftOut
     set_aside: Path | None = None
     """Where the folder went that was in the output's place."""
+    reversible: bool | None = None
+    """Whether the archive can be made of it again, with the same content; None for formats that are not for that."""
 
     def meaning(self, kind: str) -> str:
         """What a kind of ``left_out`` stands for."""
@@ -79,6 +81,7 @@ class Converted:
             "language": self.language,
             "leftOut": self.left_out.to_json(),
             "losses": self.left_out.losses,
+            "reversible": self.reversible,
             "setAside": None if self.set_aside is None else str(self.set_aside),
         }
 
@@ -187,4 +190,12 @@ def convert_to(
             language=options.language,
             left_out=reading.left_out,
             set_aside=set_aside,
+            reversible=_is_reversible(reading) if wanted.everything else None,
         )
+
+
+def _is_reversible(reading: Reading) -> bool:
+    """Whether a database holds all that the archive holds."""
+    options = reading.options
+    chosen = options.apps or options.tables or options.spaces
+    return not chosen and reading.left_out.counts.keys().isdisjoint(("secret", "oddValue"))
