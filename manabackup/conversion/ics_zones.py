@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard
 
+_FIRST_YEAR: Final = 1900
+"""Before, clocks went by the sun, each town's by its own."""
 _LAST_YEAR: Final = 2100
 """Up to which rules are tried; no zone has other plans for later."""
 _DAY: Final = timedelta(days=1)
@@ -39,7 +41,7 @@ class _Change(NamedTuple):
 
 def definition(zone: ZoneInfo, first: date) -> bytes:
     """The ``VTIMEZONE`` of a zone, right from the day ``first`` on."""
-    start = datetime(max(first.year, 2) - 1, 1, 1, tzinfo=UTC)
+    start = datetime(min(max(first.year - 1, _FIRST_YEAR), _LAST_YEAR - 5 * _FEWEST), 1, 1, tzinfo=UTC)
     found: Any = Timezone()
     found.add("tzid", zone.key)
     begin = start.astimezone(zone)

@@ -28,6 +28,9 @@ from .interrupts import uninterrupted
 from .output import beside, flush, flush_folder, real_path, writing_to
 
 _log = logging.getLogger(__name__)
+_FEW = 300
+"""Files that are flushed one by one. With thousands that takes minutes; with everything that anybody writes meanwhile,
+as long as they make it."""
 _HERE, _EXCHANGE = -100, 2
 """``AT_FDCWD`` and ``RENAME_EXCHANGE`` (renameat2(2))."""
 _NO_EXCHANGE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -65,8 +68,7 @@ class AtomicFolder:
         try:
             if kind is None:
                 with writing_to(self.path):
-                    os.sync()  # one by one, thousands of files would take minutes
-                    _ask_whether_flushed(self.part)
+                    _flush_files(self.part)
                     self._publish()
                 flush_folder(self.path)
         finally:
@@ -171,15 +173,18 @@ def _exchange(one: Path, other: Path) -> None:
         raise OSError(number, os.strerror(number), str(one))
 
 
-def _ask_whether_flushed(folder: Path) -> None:
-    """``sync`` tells of no error of the disk, and ``fsync`` does; there is nothing left to write then."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            descriptor = os.open(Path(place, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                flush(descriptor)
-            finally:
-                os.close(descriptor)
+def _flush_files(folder: Path) -> None:
+    """Has all files written to the disk. Raises :class:`OSError`."""
+    files = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+    if len(files) > _FEW:
+        os.sync()
+    # Besides, sync(2) tells of no error of the disk, and fsync(2) does; after it there is nothing left to write.
+    for file in files:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            flush(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _create_locked(part: Path, target: Path) -> int:

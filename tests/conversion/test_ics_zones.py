@@ -45,3 +45,12 @@ def test_a_zone_is_right_in_the_past() -> None:
         for month in (1, 4, 7, 10):
             local = datetime(year, month, 10, 12)  # noqa: DTZ001 - of the zone
             assert local.replace(tzinfo=read).utcoffset() == local.replace(tzinfo=zone).utcoffset(), local
+
+
+@pytest.mark.parametrize("first", [date.min, date.max])
+@pytest.mark.parametrize("name", ["America/New_York", "Pacific/Auckland"])
+def test_a_series_at_the_end_of_the_calendar_has_a_zone_all_the_same(name: str, first: date) -> None:
+    read = tzical(StringIO(definition(ZoneInfo(name), first).decode())).get()
+    for month in (1, 7):
+        local = datetime(2090, month, 10, 12)  # noqa: DTZ001 - of the zone
+        assert local.replace(tzinfo=read).utcoffset() == local.replace(tzinfo=ZoneInfo(name)).utcoffset()
