@@ -18,8 +18,9 @@ from ..model.tables import TableModel
 from ..model.values import first_text, shortened
 from . import prose
 from .file_names import Names, safe_name
+from .groups import Groups
 from .markdown_text import Writing, left_out
-from .reading import Groups, Reading, ReadRow
+from .reading import Reading, ReadRow
 
 # fmt: off
 PAGES: Final = frozenset(

@@ -27,6 +27,7 @@ from ..text import jsontext
 from ..text.jsontext import JSON
 from ..text.printable import printable
 from ..text.suggestions import did_you_mean
+from .groups import Groups, sortable
 from .left_out import KINDS, LeftOut
 from .options import ConvertOptions
 from .read_rows import MisreadRowError, RawRow, RowReader, is_tombstone, unpacked
@@ -164,7 +165,7 @@ class Reading:
             found = key(row)
             if found is not None:
                 among = (row.created or "") if place is None else place(row)
-                sorter.add([(_sortable(found) + _END + among, row.packed())])
+                sorter.add([(sortable(found, among), row.packed())])
         return Groups(sorter.pairs())
 
     def ordered(self, name: str, key: Callable[[ReadRow], str]) -> Iterator[tuple[str, ReadRow]]:
@@ -355,46 +356,6 @@ def told_by_label(reading: Reading) -> Iterator[str]:
     """A line about each kind of what was left out, for people: how many, and of what."""
     for kind, count, tables in reading.left_out.told():
         yield f"{KINDS[kind].meaning.of(reading.language)}: {count:,} ({', '.join(map(reading.label, tables))})"
-
-
-_END = "\0"
-
-
-def _sortable(key: str) -> str:
-    """The same key without the character that ends it, in an order with others that is the same too."""
-    return key.replace("\1", "\1\2").replace("\0", "\1\1")
-
-
-class Groups:
-    """Rows in groups, asked for with keys ascending by code point.
-
-    Rows of groups that nobody asks for are set aside, packed, for :meth:`unasked`.
-    """
-
-    def __init__(self, pairs: Iterator[tuple[str, bytes]]) -> None:
-        self._pairs = pairs
-        self._next = next(pairs, None)
-        self._passed: list[bytes] = []
-
-    def of(self, key: str) -> Iterator[ReadRow]:
-        """The rows of a group, those made first at the begin. Read it to its end before the next one is asked for."""
-        wanted = _sortable(key)
-        while self._next is not None and (found := self._next[0].partition(_END)[0]) <= wanted:
-            line = self._next[1]
-            self._next = next(self._pairs, None)
-            if found == wanted:
-                yield unpacked(line)
-            else:
-                self._passed.append(line)
-
-    def unasked(self) -> Iterator[ReadRow]:
-        """The rows of groups that nobody asked for; at the end."""
-        while self._passed:
-            yield unpacked(self._passed.pop(0))
-        while self._next is not None:
-            line = self._next[1]
-            self._next = next(self._pairs, None)
-            yield unpacked(line)
 
 
 def zone_called(name: JSON) -> ZoneInfo | None:
