@@ -70,8 +70,9 @@ dist: $(READY) ## wheel, source archive, and the program in one file, into dist/
 release-check: $(READY) ## what make dist makes: listed, made twice, installed in every way that README names, tried
 	@$(BIN)/python -m tests.project.release
 
-docs: $(READY) ## write the reference, and the outputs that README and guide show, anew
+docs: $(READY) ## write reference, manual pages, and outputs that README and guide show, anew
 	@$(BIN)/python docs/make_reference.py
+	@$(BIN)/manabackup man -o man --force --quiet >/dev/null
 	@$(BIN)/python -m tests.docs
 
 # Strict: a link that leads nowhere, or a page that none leads to, ends it.

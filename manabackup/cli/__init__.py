@@ -18,9 +18,9 @@ def main() -> int:
     try:
         _keep_private()
         _fill_closed_streams()
-        if arguments == ["--version"]:
+        if arguments in (["--version"], ["-V"], ["version"]):
             return say_and_end(overview.version_text())
-        if arguments in (["--help"], ["-h"]):
+        if arguments in (["--help"], ["-h"], ["help"]):
             return say_and_end(overview.help_text(columns(sys.stdout)))
         from .endings import end_at_once
 

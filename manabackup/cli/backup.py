@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UsageError
+from ..errors import ManabackupError, UsageError
+from ..operations.account.last_backup import LastBackup, remember_backup
 from ..operations.archives import Seal
-from ..operations.export import Selection, Source
+from ..operations.export import ExportResult, Selection, Source
 from ..operations.export import export as write_export
 from ..operations.progress import Step
 from ..text.timestamps import parse_timestamp
@@ -20,6 +24,9 @@ from .files import archive_target, force_option, note_written, output_option
 from .frame import command, secret_options, strict_option
 from .memory import share_one_heap
 from .run import Exit, Run, outcome
+
+if TYPE_CHECKING:
+    from ..archive.destination import Target
 
 extra_app_option = click.option(
     "--extra-app",
@@ -132,11 +139,23 @@ def export(
             progress=progress,
         )
     note_written(run, target)
+    if selection.is_everything:
+        _remember(run, target, result)
     if view:
         from .view import write_page_beside
 
         write_page_beside(run, target, force=force)
     return report(run, result, strict=strict)
+
+
+def _remember(run: Run, target: Target, result: ExportResult) -> None:
+    """So that a bare ``manabackup`` can say how old the last backup is; the backup is there either way."""
+    archive = target.absolute() if isinstance(target, Path) else None
+    backup = LastBackup(archive, datetime.now(UTC), result.status, sealed=result.sealed)
+    try:
+        remember_backup(run.state, run.settings.account.profile, backup)
+    except ManabackupError as error:
+        run.terminal.warning(f"when this backup was made is not remembered: {error.message}")
 
 
 @contextmanager

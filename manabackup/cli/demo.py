@@ -224,17 +224,15 @@ def _short(value: JSON) -> str:
 
 def _to_try(folder: Path) -> list[str]:
     """Commands for what the tour leaves behind, as far as the programs they need are here."""
-    plain, sealed, rows = (shlex.quote(str(folder / name)) for name in (PLAIN, SEALED, "rows"))
     here = _program()
-    sums = "sha256sum" if shutil.which("sha256sum") else "shasum -a 256"
-    commands = [
-        f"unzip -l {plain}",
-        f"unzip -q {plain} -d {rows} && (cd {rows} && {sums} -c SHA256SUMS)",
-        f"{here} cat {plain} journalEntries",
-        f"{here} unseal {sealed} -o {shlex.quote(str(folder / 'opened.mana'))}",
-    ]
-    if shutil.which("jq"):
-        commands.insert(2, f"unzip -p {plain} data/notes.jsonl | jq -r .title")
+    commands = [f"cd {shlex.quote(str(folder))}"]
+    if shutil.which("unzip"):
+        sums = "sha256sum" if shutil.which("sha256sum") else "shasum -a 256"
+        commands += [f"unzip -l {PLAIN}", f"unzip -q {PLAIN} -d rows && (cd rows && {sums} --quiet -c SHA256SUMS)"]
+        if shutil.which("jq"):
+            # Of these people nothing is odd: jq before 1.7 does not read half a character, which some rows hold.
+            commands.append(f"""unzip -p {PLAIN} data/contacts.jsonl | jq -r '.firstName + ", " + .city'""")
+    commands += [f"{here} cat {PLAIN} contacts", f"{here} unseal {SEALED} -o opened.mana"]
     return [
         f"the archives stay in {folder}; state, session and keys are gone",
         f"  {PLAIN:18}a ZIP of JSON Lines, not encrypted",

@@ -19,7 +19,6 @@ from .frame import program
 from .run import Run
 from .words import abandon_unwritten, say
 
-_COMPLETION = "_MANABACKUP_COMPLETE"
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 _LONGEST_MESSAGE = 2_000
 _WAIT = "--wait"
@@ -53,8 +52,8 @@ def execute(arguments: list[str], whole: click.Group | None = None) -> int:
 
 
 def _invoke(whole: click.Group, arguments: list[str], run: Run) -> int:
-    if _COMPLETION in os.environ:
-        whole.main(arguments, prog_name=overview.PROGRAM, complete_var=_COMPLETION)
+    if overview.COMPLETION in os.environ:
+        whole.main(arguments, prog_name=overview.PROGRAM, complete_var=overview.COMPLETION)
     try:
         with whole.make_context(overview.PROGRAM, list(_with_seconds(arguments)), obj=run) as context:
             return int(whole.invoke(context) or 0)

@@ -16,6 +16,7 @@ file names as plain texts: that a file does not exist is exit 10, and said by wh
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -24,8 +25,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 from click.core import ParameterSource
 
+from ..errors import UsageError
 from ..host.secret_sources import variable
 from ..operations.account.settings import TARGET
+from ..text.printable import printable
 from . import overview
 from .helping import WithHelp, say_help
 from .run import SHOW, Exit, Run
@@ -34,9 +37,25 @@ from .words import columns
 _P = ParamSpec("_P")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_FLAGS = "manabackup.flags"
-_ANY_PROFILE = frozenset({"login", "demo", "serve"})
+_FLAGS = overview.FLAGS
+_ANY_PROFILE = frozenset({"login", "demo", "serve", "help", "version", "completion", "man"})
 """Commands for which a profile need not exist: one may make it, the others have nothing to do with it."""
+_ALSO_CALLED = {
+    "backup": "export",
+    "check": "verify",
+    "completions": "completion",
+    "dump": "export",
+    "import": "restore",
+    "list": "info",
+    "ls": "info",
+    "open": "view",
+    "signin": "login",
+    "signout": "logout",
+    "show": "cat",
+    "sync": "pull",
+    "test": "verify",
+}
+"""What other programs call it."""
 _SECRET_WORDS = {
     "passphrase": "the archive's passphrase",
     "recovery-code": "the account's recovery code",
@@ -139,7 +158,16 @@ class Group(WithHelp, click.Group):
             return super().get_command(ctx, cmd_name)
         module = import_module(f".{self._entries[cmd_name][0]}", __package__)
         found: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        _complete(found)
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but for a name that nothing has: :func:`no_such_command`."""
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise no_such_command(self, ctx, args[0])
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """From the overview: nothing is imported for it."""
@@ -152,6 +180,17 @@ class Group(WithHelp, click.Group):
         self.format_commands(ctx, formatter)
 
 
+def no_such_command(group: click.Group, context: click.Context, name: str) -> UsageError:
+    """The error of a command that does not exist, with those that may have been meant."""
+    import difflib
+
+    names = group.list_commands(context)
+    near = [_ALSO_CALLED[name]] if _ALSO_CALLED.get(name) in names else difflib.get_close_matches(name, names, n=3)
+    see = f"`{context.command_path} --help` lists them"
+    hint = f"did you mean {' or '.join(near)}? {see}" if near else see
+    return UsageError(f"there is no command {printable(name[:64])}", hint=hint)
+
+
 class _Program(Group):
     def get_help(self, ctx: click.Context) -> str:
         return overview.help_text(columns(sys.stdout)).rstrip("\n")
@@ -160,9 +199,34 @@ class _Program(Group):
 def program() -> click.Group:
     """The program as a whole."""
     entries = [entry for _, commands in overview.COMMANDS for entry in commands]
-    whole = _Program(overview.PROGRAM, entries)
-    whole.params.append(click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version))
+    whole = _Program(overview.PROGRAM, entries, invoke_without_command=True, callback=_welcome)
+    whole.params.append(
+        click.Option(["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version)
+    )
+    _complete(whole)
     return whole
+
+
+def _welcome() -> None:
+    """For ``manabackup`` alone."""
+    context = click.get_current_context()
+    if context.invoked_subcommand is not None:
+        return
+    run = context.find_object(Run)
+    assert run is not None
+    run.begin(context.meta.get(_FLAGS, {}))
+    run.check_profiles()
+    from .welcome import welcome
+
+    welcome(run)
+
+
+def _complete(command: click.Command) -> None:
+    """Lets a command's parameters know what may stand there, where a shell asks for it."""
+    if overview.COMPLETION in os.environ:
+        from .completing import with_completions
+
+        with_completions(command.params)
 
 
 def _show_option(function: _Function) -> _Function:

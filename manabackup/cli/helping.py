@@ -11,6 +11,7 @@ import click
 
 from ..operations.account.settings import SECOND, SECRETS, TARGET
 from . import overview
+from .examples import ENDINGS, TOPIC, codes_in_words
 from .run import Run
 from .words import columns
 
@@ -55,7 +56,7 @@ class WithHelp(click.Command):
                 continue
             record = parameter.get_help_record(ctx)
             if record is not None:
-                (secrets if _names_a_secret(parameter) else own).append(record)
+                (secrets if names_a_secret(parameter) else own).append(record)
         for heading, records in (("Options", own), ("Secrets", secrets)):
             if records:
                 with formatter.section(heading):
@@ -63,6 +64,17 @@ class WithHelp(click.Command):
         with formatter.section("Global options"):
             names = " ".join(names[0] for names, _, _ in overview.GLOBAL_OPTIONS)
             formatter.write_text(f"{names} (see `{overview.PROGRAM} --help`)")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Two examples, and the exit codes."""
+        ending = ENDINGS.get(ctx.command_path.removeprefix(f"{overview.PROGRAM} "))
+        if ending is None:  # of a command that is no part of the program
+            return
+        with formatter.section("Examples"):
+            for example in ending.examples:
+                formatter.write(f"  {overview.PROGRAM} {example}\n")  # to be copied: not broken
+        with formatter.section("Exit codes"):
+            formatter.write_text(f"{codes_in_words(ending.codes)} (see `{overview.PROGRAM} help {TOPIC}`)")
 
 
 def say_help(context: click.Context, text: str) -> NoReturn:
@@ -78,7 +90,8 @@ def _show_help(context: click.Context, parameter: click.Parameter, given: bool) 
         say_help(context, f"{context.get_help()}\n")
 
 
-def _names_a_secret(option: click.Option) -> bool:
+def names_a_secret(option: click.Option) -> bool:
+    """Whether an option says where a secret comes from."""
     name, _, kind = option.opts[-1].removeprefix("--").removeprefix(TARGET).removeprefix(SECOND).rpartition("-")
     return name in SECRETS and kind in {"file", "command"}
 

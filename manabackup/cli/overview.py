@@ -6,6 +6,7 @@ imported when the command is called. ``frame`` makes the options of the same tab
 
 from __future__ import annotations
 
+from ..about import DATED as DATED
 from ..about import __version__
 from .words import broken
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from typing import Final
 
 PROGRAM: Final = "manabackup"
+VERSION: Final = __version__
+FLAGS: Final = "manabackup.flags"
+"""Under this name a context's ``meta`` has the options of settings that were given."""
+COMPLETION: Final = "_MANABACKUP_COMPLETE"
+"""The variable in which a shell's script asks for completions."""
 
 COMMANDS: Final = (
     # heading, ((name, module, what it does), …)
@@ -70,6 +76,15 @@ COMMANDS: Final = (
         "Sandbox",
         (("sandbox", "sandbox", "sandbox serve: the embedded server on a port"),),
     ),
+    (
+        "This program",
+        (
+            ("help", "program_itself", "explain a command"),
+            ("version", "program_itself", "which version this is"),
+            ("completion", "completion", "let the shell complete commands, options, apps and tables"),
+            ("man", "man", "write manual pages"),
+        ),
+    ),
 )
 """The commands by heading, in the order in which somebody meets them. A command ``x-y`` is the object ``x_y``."""
 
@@ -88,7 +103,7 @@ GLOBAL_OPTIONS: Final = (
 )
 """The options that stand before or after a command's name."""
 
-_EPILOG: Final = (
+EPILOG: Final = (
     "Settings come from options, then from the environment (MANABACKUP_AUTH_URL, …), then from the profile in "
     "config.toml.",
     "Secrets are never options: they come from files, commands, the environment or a prompt; see a command's own "
@@ -103,8 +118,7 @@ def version_text() -> str:
 
 def help_text(columns: int | None = None) -> str:
     """The help of the program as a whole, in lines that are no longer than ``columns``."""
-    options = [(_syntax(names, value), summary) for names, value, summary in GLOBAL_OPTIONS]
-    options += [("--version", "show the version and end"), ("-h, --help", "show this and end")]
+    options = all_options()
     width = max(len(syntax) for syntax, _ in options)
     lines = [
         f"Usage: {PROGRAM} [OPTIONS] COMMAND [ARGS]...",
@@ -116,8 +130,14 @@ def help_text(columns: int | None = None) -> str:
     lines += ["", "Options, before or after the command:"]
     lines += [f"  {syntax:{width}}  {summary}" for syntax, summary in options]
     broken_lines = [part for line in lines for part in broken(line, columns)]
-    epilog = [part for line in _EPILOG for part in broken(line, columns, 0)]
+    epilog = [part for line in EPILOG for part in broken(line, columns, 0)]
     return "\n".join([*broken_lines, "", *epilog, ""])
+
+
+def all_options() -> list[tuple[str, str]]:
+    """The options of every command, and of the program alone: how they are written, and what they do."""
+    options = [(_syntax(names, value), summary) for names, value, summary in GLOBAL_OPTIONS]
+    return [*options, ("-V, --version", "show the version and end"), ("-h, --help", "show this and end")]
 
 
 def _syntax(names: tuple[str, ...], value: str | None) -> str:

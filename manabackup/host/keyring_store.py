@@ -57,6 +57,16 @@ class Keyring:
             _log.warning("the keyring does not forget the session (%s)", type(error).__name__)
 
 
+def is_wanted_in_vain() -> bool:
+    """Whether the extra ``keyring`` is installed and finds no backend to rely on, though nobody chose to have none."""
+    try:
+        import keyring
+        from keyring.backends import null
+    except ImportError:
+        return False
+    return not isinstance(keyring.get_keyring(), null.Keyring) and platform_keyring() is None
+
+
 def platform_keyring() -> Keyring | None:
     """The platform's keyring, or None when there is none to rely on."""
     try:

@@ -76,6 +76,8 @@ def reading_from(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
+    except NotADirectoryError as error:  # such as below HOME=/dev/null
+        raise FileNotFoundError(error.errno, error.strerror, error.filename) from None
     except OSError as error:
         raise OutputError(f"cannot read {printable(str(path))}: {error.strerror or error}") from error
 
@@ -295,6 +297,8 @@ def check_place(path: Path, *, force: bool) -> None:
     name of it: that goes.
     """
     shown = printable(str(path))
+    if "\0" in str(path):
+        raise _not_a_name(path)
     if _names_a_descriptor(path):
         raise UsageError(f"{shown} is not a file that could be written whole", hint="-o - is the standard output")
     target = real_path(path)

@@ -315,3 +315,23 @@ def test_sandbox_serve_on_a_port_that_is_taken_is_2(manabackup: CommandLine, box
     done = manabackup("sandbox", "serve", "--port", box.url.rpartition(":")[2])
     assert done.code == 2
     assert "--port 0" in done.err
+
+
+def test_a_keyring_that_was_wanted_and_is_not_there_is_told(here: CommandLine, user: User) -> None:
+    here.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+    done = _login(here, user)
+    assert done.code == 0
+    assert "warning: no keyring is usable here: the session is kept in " in done.err
+    assert _session_file(here).exists()
+    here.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"  # somebody chose to have none
+    assert "keyring" not in _login(here, user, "--force").err
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/no/such"])
+def test_a_home_that_takes_nothing_keeps_no_command_from_reading(manabackup: CommandLine, home: str) -> None:
+    manabackup.environ["HOME"] = home
+    archive = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives" / "plain-small.mana"
+    assert manabackup("verify", str(archive)).code == 0
+    done = manabackup("status", "--auth-url", "http://127.0.0.1:9", "--sync-url", "http://127.0.0.1:9")
+    assert done.code == 13, done.err
+    assert "signed in     no" in done.out

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import signal
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -62,8 +64,28 @@ def test_the_tour_shows_each_command_and_leaves_two_archives_and_nothing_else(ma
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     _assert_sums_hold(folder / "demo.mana")
     passphrase = re.findall("passphrase is `(.*)`", done.out)[0]
+    _assert_what_is_proposed_works(done.out, manabackup, passphrase)
     opened = manabackup("verify", str(folder / "demo.sealed.mana"), env={"MANABACKUP_PASSPHRASE": passphrase})
     assert opened.code == 0, opened.err
+
+
+def _assert_what_is_proposed_works(shown: str, home: CommandLine, passphrase: str) -> None:
+    """All that the end of the tour proposes, but to sign in, with the programs that are installed here."""
+    lines = [line.strip() for line in shown.partition("to try next:\n")[2].splitlines()]
+    assert lines[-1].endswith("login  # your own account")
+    assert len(lines) >= 4
+    assert all(len(line) < 79 for line in lines if "manabackup" not in line)
+    typed = ["set -e -o pipefail", *(f"printf '$ %s\\n' {shlex.quote(line)}\n{line}" for line in lines[:-1])]
+    tried = subprocess.run(
+        ["bash", "-c", "\n".join(typed)],
+        env={**home.environ, "MANABACKUP_PASSPHRASE": passphrase},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    assert "enc:1:" not in tried.stdout
+    assert "null" not in tried.stdout.partition("| jq")[2].partition("\n$ ")[0]
 
 
 def _assert_sums_hold(path: Path) -> None:

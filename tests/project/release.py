@@ -76,13 +76,16 @@ def tracked() -> set[str]:
 
 
 def check_wheel(wheel: Path, files: Iterable[str]) -> None:
-    """It holds the package, the formats and the errors' pages inside it, and nothing else."""
+    """It holds the package, the formats and the errors' pages inside it, the manual pages, and nothing else."""
     with zipfile.ZipFile(wheel) as archive:
         found = set(archive.namelist())
     package = {name for name in files if name.startswith("manabackup/")}
     inside = {f"manabackup/{name}" for name in files if name.startswith("formats/")}
     inside |= {f"manabackup/explained/{Path(name).name}" for name in files if name.startswith("docs/errors/")}
-    _same("the wheel", found, package | inside | {f"{NAME}.dist-info/{name}" for name in MADE_BY_THE_BUILD})
+    manual = {
+        f"{NAME}.data/data/share/man/man1/{name.removeprefix('man/')}" for name in files if name.startswith("man/")
+    }
+    _same("the wheel", found, package | inside | manual | {f"{NAME}.dist-info/{name}" for name in MADE_BY_THE_BUILD})
     expected = {line for line in CONTENTS.read_text("utf-8").splitlines() if line and not line.startswith("#")}
     _same(f"the wheel, by {CONTENTS.relative_to(ROOT)}", {_kind(name) for name in found}, expected)
 

@@ -62,7 +62,10 @@ def installed(wheel: Path, tmp_path: Path) -> Installed:
 def test_the_wheel_holds_the_package_and_its_formats_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    assert {name.partition("/")[0] for name in names} == {"manabackup", f"manabackup-{__version__}.dist-info"}
+    others = {f"manabackup-{__version__}.{kind}" for kind in ("data", "dist-info")}
+    assert {name.partition("/")[0] for name in names} == {"manabackup", *others}
+    manual = {f"manabackup-{__version__}.data/data/share/man/man1/{page.name}" for page in (ROOT / "man").iterdir()}
+    assert {name for name in names if name.startswith(f"manabackup-{__version__}.data/")} == manual
     formats = {f"manabackup/{path.relative_to(ROOT)}" for path in (ROOT / "formats").rglob("*") if path.is_file()}
     assert formats <= names
     assert {"manabackup/py.typed", f"manabackup-{__version__}.dist-info/licenses/LICENSE"} <= names

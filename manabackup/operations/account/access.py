@@ -22,7 +22,7 @@ from .account_data import export_source, remember_account
 from .key import AccountKey, KeyOrigin, ask_vault, open_vault, pin, unlock
 from .settings import DEFAULT_PROFILE, AccountSettings
 from .source import Source
-from .state import StateFolder
+from .state import StateFolder, make_room
 
 _KEYLESS = AccountKey(None, KeyOrigin.NONE)
 _TOKEN = "access token"  # noqa: S105 # its name
@@ -215,6 +215,7 @@ class AccountAccess:
     def _mirror(self, sync_url: str, user: str, *, offline: bool = False) -> Iterator[Mirror]:
         with self.state.lock():
             path = self.state.mirror_path(sync_url, user)
+            make_room(path)
             try:
                 mirror = Mirror(path, sync_url=sync_url, user_id=user, create=not offline)
             except NotFoundError:

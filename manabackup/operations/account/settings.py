@@ -204,13 +204,14 @@ def _read_config(path: Path, *, must_exist: bool) -> _Config:
     try:
         text = path.read_bytes().decode("utf-8-sig")  # some editors begin with a byte order mark
         config = tomllib.loads(text)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter below HOME=/dev/null
         if must_exist:
             raise NotFoundError(f"{shown} does not exist") from None
         return _Config()
     except OSError as error:
         kind = OutputError if error.errno == errno.EIO else UsageError
-        raise kind(f"cannot read {shown}: {error.strerror or 'not a file name'}") from None
+        hint = None if must_exist else "--config /dev/null does without"
+        raise kind(f"cannot read {shown}: {error.strerror or 'not a file name'}", hint=hint) from None
     except (ValueError, RecursionError) as error:
         reason = one_line(str(error)) if isinstance(error, tomllib.TOMLDecodeError) else "not UTF-8 text in TOML"
         raise UsageError(f"{shown}: {reason}") from None

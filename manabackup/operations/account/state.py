@@ -4,6 +4,7 @@
 
     lock                              held by the run that changes anything here
     profiles/<profile>/session.json   who is signed in; the session's cookie too, where no keyring keeps it
+    profiles/<profile>/last-backup.json   when the last backup was written, and where
     mirrors/<digest>.sqlite           one for each sync server and user; beside it the sums of its file (….sums), and
                                       one that was found damaged (….damaged)
     restores/<digest>/                the same; what a restore, or `audit --fix-plaintext`, has still to send
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import time
@@ -24,7 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from ...errors import JSONTextError, LockedError, OutputError, SignInError, UsageError
-from ...host.keyring_store import Keyring, platform_keyring
+from ...host.keyring_store import Keyring, is_wanted_in_vain, platform_keyring
 from ...host.output import reading_from, write_whole, writing_to
 from ...remote.session import SIGN_IN_HINT, Session
 from ...text import jsontext
@@ -32,12 +34,13 @@ from ...text.printable import printable
 
 _PROFILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 _SESSION_VERSION = 1
+_log = logging.getLogger(__name__)
 _LOOK_AGAIN = 0.5
 """Seconds until a lock that another run holds is tried again."""
 
 
 class StateFolder:
-    """Names the parts of a state folder; ``root`` is the platform's own place unless given. Creates it when needed.
+    """Names the parts of a state folder; ``root`` is the platform's own place unless given. Asking creates nothing.
 
     ``wait`` is for how many seconds :meth:`lock` waits for another run to end; ``waiting`` is told of that run then.
     """
@@ -53,37 +56,41 @@ class StateFolder:
         self, profile: str = "default", *, keyring: Callable[[], Keyring | None] = platform_keyring
     ) -> SessionStore:
         """Where a profile's session is kept. Raises :class:`UsageError` for a name that makes no file name."""
+        return SessionStore(self.profile_folder(profile) / "session.json", keyring)
+
+    def profile_folder(self, profile: str) -> Path:
+        """Where what a profile has is kept; it may not exist yet. Raises as :meth:`sessions` does."""
         if not _PROFILE.fullmatch(profile):
             raise UsageError(
                 f"not a profile's name: {printable(profile[:64])}", hint="letters, digits, '_', '-' and '.', 64 at most"
             )
-        return SessionStore(self._folder("profiles", profile) / "session.json", keyring)
+        return self.root / "profiles" / profile
 
     def has_session(self, profile: str) -> bool:
         """Whether a profile has a session, even one that has ended. Nothing is created."""
         return _PROFILE.fullmatch(profile) is not None and (self.root / "profiles" / profile / "session.json").exists()
 
     def mirror_path(self, sync_url: str, user_id: str) -> Path:
-        """The file of one user's mirror of one sync server; it may not exist yet. Its folder does."""
+        """The file of one user's mirror of one sync server; it may not exist yet (:func:`make_room`)."""
         name = f"{sync_url.rstrip('/')}\n{user_id}".encode("utf-8", "surrogatepass")
-        return self._folder("mirrors") / f"{hashlib.sha256(name).hexdigest()[:32]}.sqlite"
+        return self.root / "mirrors" / f"{hashlib.sha256(name).hexdigest()[:32]}.sqlite"
 
     def restore_folder(self, sync_url: str, user_id: str) -> Path:
         """Where what is written into one user's account is kept until it is sent; it may not exist yet."""
-        return self._folder("restores") / self.mirror_path(sync_url, user_id).stem
+        return self.root / "restores" / self.mirror_path(sync_url, user_id).stem
 
     def lock(self) -> Lock:
         """The lock of the whole folder, not yet taken."""
-        return Lock(self._folder() / "lock", wait=self._wait, waiting=self._waiting)
+        make_room(self.root / "lock")
+        return Lock(self.root / "lock", wait=self._wait, waiting=self._waiting)
 
-    def _folder(self, *names: str) -> Path:
-        folder = self.root
-        with writing_to(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in names:
-                folder /= name
+
+def make_room(path: Path) -> None:
+    """Makes the folder of a file of the state, and those above it, mode 0700. Raises :class:`OutputError`."""
+    with writing_to(path.parent):
+        for folder in reversed([path.parent, *path.parent.parents]):
+            if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
 
 
 def default_root() -> Path:
@@ -179,6 +186,10 @@ class SessionStore:
         keyring = self._keyring()
         if keyring is None or not keyring.put(self._name, session.cookie):
             kept["cookie"] = session.cookie
+        if keyring is None and is_wanted_in_vain():
+            shown = printable(str(self.path))
+            _log.warning("no keyring is usable here: the session is kept in %s, which only you can read", shown)
+        make_room(self.path)
         write_whole(self.path, jsontext.dumps(kept) + b"\n")
 
     def load(self) -> Session | None:

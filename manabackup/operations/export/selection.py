@@ -42,6 +42,11 @@ class Selection:
         except (ValueError, TypeError):
             raise UsageError("as_of is not a time", hint="an RFC 3339 instant, such as 2026-05-01T12:00:00Z") from None
 
+    @property
+    def is_everything(self) -> bool:
+        """Nothing is left out but what lies in the bin."""
+        return not (self.apps or self.tables or self.spaces) and self.as_of is None
+
     def filter(self) -> dict[str, JSON]:
         """The manifest's ``filter``: what was left out on purpose."""
         stated: dict[str, JSON] = {}

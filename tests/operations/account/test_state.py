@@ -161,6 +161,7 @@ def test_a_profile_is_never_a_path(folder: StateFolder, name: str) -> None:
     ],
 )
 def test_a_damaged_session_file_asks_for_a_new_sign_in_and_quotes_nothing(store: SessionStore, text: bytes) -> None:
+    store.path.parent.mkdir(parents=True)
     store.path.write_bytes(text)
     with pytest.raises(SignInError, match="is damaged") as caught:
         store.load()

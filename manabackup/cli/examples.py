@@ -1,0 +1,88 @@
+"""What stands at the end of each command's help: two examples, and its exit codes.
+
+Examples are tried by a test as far as parsing them goes; the exit codes are those of ``errors`` and of ``run.Exit``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+EXIT_CODES: Final = {
+    0: "done",
+    1: "an error that no other code names",
+    2: "the command line is wrong",
+    3: "done, but something is missing",
+    4: "differences or findings",
+    10: "a file is not there",
+    11: "another run holds the lock",
+    12: "wrong passphrase, recovery code or key",
+    13: "not signed in, or refused",
+    14: "a server cannot be reached",
+    15: "damaged, or no archive",
+    16: "the subscription is inactive",
+    17: "the output cannot be written",
+    130: "interrupted",
+}
+TOPIC: Final = "exit-codes"
+"""What ``help`` shows besides commands: all of them."""
+
+
+class Ending(NamedTuple):
+    """What one command's help ends with."""
+
+    examples: tuple[str, str]
+    """Without the program's name."""
+    codes: tuple[int, ...]
+    """Those that say something about this command; any may end with 1, 2 and 130."""
+
+
+_READING = (0, 10, 12, 15)
+ENDINGS: Final = {
+    "demo": Ending(("demo", "demo --keep tour"), (0, 17)),
+    "login": Ending(("login", "login --email anna@example.org --profile home"), (0, 11, 13, 14)),
+    "logout": Ending(("logout", "logout --profile home"), (0, 11, 14)),
+    "status": Ending(("status", "status --json"), (0, 13, 14)),
+    "pull": Ending(("pull", "pull --full"), (0, 3, 11, 13, 14, 16)),
+    "export": Ending(
+        ("export --seal -o backup.mana", "export --offline --app journal --app notes -o diary.mana"),
+        (0, 3, 11, 12, 13, 14, 16, 17),
+    ),
+    "info": Ending(("info backup.mana", "info backup.mana --json --passphrase-file secret"), _READING),
+    "verify": Ending(("verify backup.mana", "verify january.mana february.mana --passphrase-file secret"), _READING),
+    "cat": Ending(("cat backup.mana notes", "cat backup.mana journalEntries --meta"), _READING),
+    "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
+    "report": Ending(
+        ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 15, 17)
+    ),
+    "seal": Ending(("seal backup.mana -o sealed.mana", "seal backup.mana --private -o sealed.mana"), (0, 10, 15, 17)),
+    "unseal": Ending(
+        ("unseal sealed.mana -o opened.mana", "unseal sealed.mana --passphrase-file secret -o opened.mana"),
+        (0, 10, 12, 15, 17),
+    ),
+    "convert": Ending(
+        ("convert backup.mana --to markdown -o notes", "convert backup.mana --to sqlite -o backup.sqlite"),
+        (0, 3, 10, 12, 15, 17),
+    ),
+    "diff": Ending(("diff january.mana february.mana --values", "diff backup.mana --live"), (0, 4, 10, 12, 15)),
+    "rekey": Ending(
+        ("rekey backup.mana --to-profile new -o for-new.mana", "rekey backup.mana --to-key-file key -o for-new.mana"),
+        (0, 3, 10, 12, 13, 15, 17),
+    ),
+    "restore": Ending(
+        ("restore backup.mana --dry-run", "restore backup.mana --table notes --on-conflict skip"),
+        (0, 3, 10, 11, 12, 13, 14, 15, 16),
+    ),
+    "roundtrip": Ending(("roundtrip backup.mana", "roundtrip backup.mana --junit results.xml"), (0, 4, 10, 12, 15, 17)),
+    "audit": Ending(("audit", "audit --fix-plaintext --dry-run"), (0, 4, 11, 12, 13, 14)),
+    "sandbox": Ending(("sandbox serve", "sandbox serve --help"), (0, 130)),
+    "sandbox serve": Ending(("sandbox serve --port 8080", "sandbox serve --rows 5000 --seed 7"), (0, 130)),
+    "help": Ending(("help export", "help exit-codes"), (0,)),
+    "version": Ending(("version", "version --json"), (0,)),
+    "completion": Ending(("completion bash", "completion fish"), (0,)),
+    "man": Ending(("man -o ~/.local/share/man/man1", "man -o pages --force"), (0, 17)),
+}
+
+
+def codes_in_words(codes: tuple[int, ...]) -> str:
+    """``0 done; 15 damaged, or no archive``."""
+    return "; ".join(f"{code} {EXIT_CODES[code]}" for code in codes)

@@ -1,0 +1,49 @@
+"""``help`` and ``version``: what the program has to say of itself."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..errors import UsageError
+from ..text.printable import printable
+from . import overview
+from .examples import EXIT_CODES, TOPIC
+from .frame import command, no_such_command
+from .run import Run
+from .words import columns
+
+
+@command("help")
+@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+def help(run: Run, names: tuple[str, ...]) -> None:  # noqa: A001 # what the command is called
+    """Explain a command, or list them all.
+
+    `manabackup help exit-codes` tells what the exit codes mean.
+    """
+    if names == (TOPIC,):
+        run.terminal.result(
+            [{"code": code, "meaning": meaning} for code, meaning in EXIT_CODES.items()],
+            (f"{code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()),
+        )
+        return
+    if not names:
+        run.terminal.text(overview.help_text(columns(sys.stdout)))
+        return
+    context = click.get_current_context().find_root()
+    for name in names:
+        group = context.command
+        if not isinstance(group, click.Group):
+            raise UsageError(f"`{context.command_path}` has no command {printable(name[:64])}")
+        found = group.get_command(context, name)
+        if found is None:
+            raise no_such_command(group, context, name)
+        context = click.Context(found, context, info_name=name, **found.context_settings)
+    run.terminal.text(f"{context.get_help()}\n")
+
+
+@command("version")
+def version(run: Run) -> None:
+    """Tell which version this is."""
+    run.terminal.result({"name": overview.PROGRAM, "version": overview.VERSION}, [overview.version_text().strip()])
