@@ -19,8 +19,13 @@ class Interpreter:
     version: tuple[int, ...]
     path: Path
 
+    @property
+    def number(self) -> str:
+        """``3.11.2``."""
+        return ".".join(map(str, self.version))
+
     def __str__(self) -> str:
-        return f"Python {'.'.join(map(str, self.version))}"
+        return f"Python {self.number}"
 
 
 def interpreters() -> list[Interpreter]:

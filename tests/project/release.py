@@ -58,7 +58,7 @@ def distribute(folder: Path) -> None:
     file = single_file.build(wheel, folder)
     with tempfile.TemporaryDirectory() as name:
         for python in interpreters():
-            try_file(file, Path(name) / str(python), python)
+            try_file(file, Path(name) / python.number, python)
     print(f"-- {file}: {file.stat().st_size:,} bytes", flush=True)
 
 
@@ -166,7 +166,7 @@ def check_single_file(wheel: Path, folder: Path, pythons: Iterable[Interpreter])
         raise ReleaseError(f"{file.name}: made twice, it is not the same")
     print(f"-- {file.name}: made twice, the same {file.stat().st_size:,} bytes", flush=True)
     for python in sorted(pythons):
-        try_file(file, folder / str(python), python)
+        try_file(file, folder / python.number, python)
 
 
 def try_file(file: Path, work: Path, python: Interpreter) -> None:
