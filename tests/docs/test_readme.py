@@ -20,7 +20,7 @@ NOT_RUN_HERE = {
     "pipx install .": "tests/project/release.py",
     "pipx install '.[keyring]'": "tests/project/release.py, without the extra",
     "uv tool install .": "tests/project/release.py",
-    "python3 -m venv ~/manabackup && ~/manabackup/bin/pip install .": "tests/project/release.py",
+    "python3 -m venv ~/manabackup-env && ~/manabackup-env/bin/pip install .": "tests/project/release.py",
 }
 
 
