@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from manabackup import __version__
@@ -80,14 +81,19 @@ def check_wheel(wheel: Path, files: Iterable[str]) -> None:
     with zipfile.ZipFile(wheel) as archive:
         found = set(archive.namelist())
     package = {name for name in files if name.startswith("manabackup/")}
-    inside = {f"manabackup/{name}" for name in files if name.startswith("formats/")}
-    inside |= {f"manabackup/explained/{Path(name).name}" for name in files if name.startswith("docs/errors/")}
-    manual = {
-        f"{NAME}.data/data/share/man/man1/{name.removeprefix('man/')}" for name in files if name.startswith("man/")
-    }
-    _same("the wheel", found, package | inside | manual | {f"{NAME}.dist-info/{name}" for name in MADE_BY_THE_BUILD})
+    made = {f"{NAME}.dist-info/{name}" for name in MADE_BY_THE_BUILD}
+    _same("the wheel", found, package | set(_from_other_folders(files)) | made)
     expected = {line for line in CONTENTS.read_text("utf-8").splitlines() if line and not line.startswith("#")}
     _same(f"the wheel, by {CONTENTS.relative_to(ROOT)}", {_kind(name) for name in found}, expected)
+
+
+def _from_other_folders(files: Iterable[str]) -> Iterator[str]:
+    """What ``pyproject.toml`` puts into the wheel from beside the package: formats, the errors' pages, the manual."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    places = dict(wheel.get("force-include", {}))
+    places |= {source: f"{NAME}.data/data/{place}" for source, place in wheel.get("shared-data", {}).items()}
+    for source, place in places.items():
+        yield from (f"{place}{name.removeprefix(source)}" for name in files if name.startswith(f"{source}/"))
 
 
 def check_source(source: Path, files: Iterable[str]) -> None:
