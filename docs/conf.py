@@ -99,11 +99,15 @@ def _list_what_is_below(app: Any, docname: str, source: list[str]) -> None:
         source[0] += f"\n```{{toctree}}\n:hidden:\n:glob:\n\n{pattern}\n```\n"
 
 
-def _leave_builtins_alone(app: Any, doctree: Any) -> None:
-    """``bytes`` in a signature is the type, and not the attribute of that name."""
+def _lead_to_what_is_meant(app: Any, doctree: Any) -> None:
+    """``bytes`` in a signature is the type, and not an attribute of that name; errors are those of ``errors``."""
+    known = {error.__name__: f"manabackup.errors.{error.__name__}" for error in _errors()}
     for reference in list(doctree.findall(addnodes.pending_xref)):
-        if hasattr(builtins, reference.get("reftarget", "")):
-            reference.replace_self(nodes.Text(reference["reftarget"]))
+        target = reference.get("reftarget", "")
+        if hasattr(builtins, target):
+            reference.replace_self(nodes.Text(target))
+        elif reference.get("refdomain") == "py":
+            reference["reftarget"] = known.get(target, target)
 
 
 def _say_the_language(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
@@ -118,5 +122,5 @@ def setup(app: Any) -> None:
     if not LIBRARY.exists() or LIBRARY.read_text("utf-8") != text:
         LIBRARY.write_text(text, "utf-8")
     app.connect("source-read", _list_what_is_below)
-    app.connect("doctree-read", _leave_builtins_alone)
+    app.connect("doctree-read", _lead_to_what_is_meant)
     app.connect("html-page-context", _say_the_language)
