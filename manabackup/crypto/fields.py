@@ -64,13 +64,15 @@ def is_encrypted(value: object) -> TypeGuard[str]:
 class FieldCipher:
     """Opens and encrypts field values under one master key. Safe to share between threads."""
 
-    __slots__ = ("_aead", "fingerprint")
+    __slots__ = ("_aead", "fingerprint", "store_key")
 
     def __init__(self, master_key: bytes) -> None:
         if len(master_key) != keys.KEY_BYTES:
             raise WrongKeyError("a master key has 32 bytes")
         self._aead = AESGCM(master_key)
         self.fingerprint: str = keys.fingerprint(master_key)
+        self.store_key: bytes = keys.store_key(master_key)
+        """Of the store of fetched files on this computer."""
 
     def open(self, value: str) -> OpenedValue:
         """The JSON text inside ``value``.

@@ -11,6 +11,7 @@ from ..errors import WrongKeyError
 
 KEY_BYTES = 32
 _FINGERPRINT_CONTEXT = b"manabackup key fingerprint v1"
+_STORE_CONTEXT = b"manabackup file store v1"
 _BOM = b"\xef\xbb\xbf"
 _TEXT = re.compile(rb"[0-9A-Za-z+/_=-]{30,}[\r\n]*")
 _HEX = re.compile(rb"[0-9A-Fa-f]{64}")
@@ -43,3 +44,8 @@ def parse_master_key(data: bytes) -> bytes:
 def fingerprint(master_key: bytes) -> str:
     """Sixteen hex digits that name a key without telling it (``formats/mana-v2.md``, ``keyFingerprint``)."""
     return hmac.digest(master_key, _FINGERPRINT_CONTEXT, "sha256").hex()[:16]
+
+
+def store_key(master_key: bytes) -> bytes:
+    """The key of the store of fetched files (:mod:`.stored`), which tells nothing of the master key."""
+    return hmac.digest(master_key, _STORE_CONTEXT, "sha256")
