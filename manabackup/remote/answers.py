@@ -15,6 +15,8 @@ from ..text.printable import one_line
 
 _MEMBERS_BYTES = 4 * MIB
 """The longest answer that is parsed for a single member; the services' own have some thousand bytes."""
+_LONGEST_WINDOW = 600.0
+"""Seconds. A reset that lies further ahead is of another clock."""
 _WORDS_BYTES = 2_000
 """How much of an error's body is looked at for words."""
 
@@ -74,7 +76,19 @@ class Answer:
             moment = parsedate_to_datetime(text)
             return max(0.0, moment.timestamp() - time.time())
         except (ValueError, OverflowError):
+            return self._until_reset() if self.status == 429 else None
+
+    def _until_reset(self) -> float | None:
+        """Seconds until the server counts from nothing again, by its own clock, if it says when that is."""
+        reset = self.headers.get("x-ratelimit-reset", "").strip()
+        if not (reset.isascii() and reset.isdigit() and len(reset) < 12):
             return None
+        try:
+            now = parsedate_to_datetime(self.headers.get("date", "")).timestamp()
+        except (ValueError, OverflowError):
+            now = time.time()
+        seconds = int(reset) - now
+        return max(0.0, seconds) + 1.0 if seconds < _LONGEST_WINDOW else None
 
     def check_values(self) -> None:
         """Raises :class:`UnwieldyAnswerError` where the body holds more JSON values than there is memory for."""
@@ -100,3 +114,11 @@ class MalformedAnswerError(UnusableAnswerError):
 
 class BrokenAnswerError(UnusableAnswerError):
     """The connection broke, or none came about, as often as it was tried."""
+
+
+class RedirectedError(ServerError):
+    """The server names another address, to which nothing is sent unasked."""
+
+    def __init__(self, message: str, *, location: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.location = location

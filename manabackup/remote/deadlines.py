@@ -18,8 +18,14 @@ from weakref import WeakSet
 
 import httpcore2
 
+from ..errors import ServerError
+
 _WRITE_BYTES = 64 << 10
 """Written in one go; the library's own loop would give each of its steps the whole time anew."""
+
+
+class ForbiddenAddressError(ServerError):
+    """A host has no address that a connection may lead to."""
 
 
 class Patience:
@@ -50,9 +56,13 @@ class Patience:
 
 
 class PatientBackend(httpcore2.NetworkBackend):
-    """Opens TCP connections whose ``timeout`` parameters are :class:`Patience`. Safe to share between threads."""
+    """Opens TCP connections whose ``timeout`` parameters are :class:`Patience`. Safe to share between threads.
 
-    def __init__(self) -> None:
+    ``addresses`` says of an IP address whether a connection may lead there; without it any may.
+    """
+
+    def __init__(self, addresses: Callable[[str], bool] | None = None) -> None:
+        self._addresses = addresses
         self._backend = httpcore2.SyncBackend()
         self._lock = threading.Lock()
         self._open: WeakSet[_PatientStream] = WeakSet()
@@ -66,7 +76,12 @@ class PatientBackend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        """A connection, or :class:`httpcore2.ConnectTimeout` when the patience ``timeout`` is at its end."""
+        """A connection, or :class:`httpcore2.ConnectTimeout` when the patience ``timeout`` is at its end.
+
+        Raises :class:`ForbiddenAddressError` where none of the host's addresses is one of those that are allowed.
+        """
+        if self._addresses is not None:
+            host = _allowed(host, port, self._addresses)
         with _within(timeout, httpcore2.ConnectTimeout) as seconds:
             stream = self._backend.connect_tcp(host, port, seconds, local_address, socket_options)
         return self.watched(stream)
@@ -90,6 +105,18 @@ class PatientBackend(httpcore2.NetworkBackend):
                 return watched
         stream.close()
         raise httpcore2.ConnectError("interrupted")
+
+
+def _allowed(host: str, port: int, addresses: Callable[[str], bool]) -> str:
+    """The first of a host's addresses that is allowed, to be connected to as it is and not looked up again."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore2.ConnectError(str(error)) from None
+    for *_, place in found:
+        if addresses(str(place[0])):
+            return str(place[0])
+    raise ForbiddenAddressError("its address is not one that may be asked")
 
 
 class _PatientStream(httpcore2.NetworkStream):

@@ -9,6 +9,8 @@ from urllib.parse import quote, urlencode
 _IN_PATH = "/%:@!$&'()*+,;="
 """What may stand in a path as it is (RFC 3986, section 3.3), ``%`` included: names come percent-encoded."""
 
+_IN_QUERY = _IN_PATH + "?~"
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -18,6 +20,8 @@ class Request:
     path: str
     """Begins with ``/``; percent-encoded where it holds names."""
     params: Mapping[str, str] | None = None
+    query: str = ""
+    """In place of ``params``: a query that somebody else wrote and perhaps signed, sent as it is."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
 
@@ -27,5 +31,6 @@ class Request:
 
     def url(self, base_url: str) -> str:
         """Where it is sent."""
-        query = "?" + urlencode(self.params, errors="surrogatepass") if self.params else ""
+        written = urlencode(self.params, errors="surrogatepass") if self.params else quote(self.query, safe=_IN_QUERY)
+        query = f"?{written}" if written else ""
         return base_url + quote(self.path, safe=_IN_PATH) + query

@@ -38,7 +38,7 @@ from ..about import PRODUCT
 from ..errors import ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..text.printable import one_line
-from .answers import Answer, BrokenAnswerError, UnwieldyAnswerError
+from .answers import Answer, BrokenAnswerError, RedirectedError, UnwieldyAnswerError
 from .deadlines import Patience, PatientBackend
 from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, counted, decoded, read_body
 from .pace import Pace
@@ -106,6 +106,9 @@ class Transport:
     ``base_url`` is ``https://host``, perhaps with port and path, and never user name or password. ``http`` is for
     loopback addresses alone, and these are never reached through a proxy; other hosts are reached through the proxy
     that the environment names, if any.
+
+    ``addresses`` says of an IP address whether a connection may lead there. Then names are looked up here, what was
+    said yes to is what is connected to, and no proxy is used, which would look them up itself.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class Transport:
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = _random,
         clock: Callable[[], float] = time.monotonic,
+        addresses: Callable[[str], bool] | None = None,
     ) -> None:
         origin = _Origin.of(base_url)
         self.host = origin.host
@@ -128,9 +132,9 @@ class Transport:
         self._sleep = sleep or self._closed.wait
         self._jitter = jitter
         self._pace = Pace(clock)
-        self._backend = PatientBackend()
+        self._backend = PatientBackend(addresses)
         self._tls = _trusted() if origin.scheme == "https" else None
-        self._proxy = None if origin.loopback else _proxy(self.host)
+        self._proxy = None if origin.loopback or addresses is not None else _proxy(self.host)
         self._lines: list[httpcore2.ConnectionPool] = []
         self._idle: list[httpcore2.ConnectionPool] = []
 
@@ -245,8 +249,9 @@ class Transport:
         ):
             received, cookies = _headers(response.headers)
             if 300 <= response.status < 400:
-                raise ServerError(
+                raise RedirectedError(
                     f"{source}: redirects to {_host_in(received.get('location', ''))}, which is not followed",
+                    location=received.get("location", ""),
                     hint="if the server has moved, give its new address",
                 )
             try:

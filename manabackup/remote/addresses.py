@@ -1,0 +1,144 @@
+"""Files at addresses that somebody wrote down: links to an object store, and pages of strangers.
+
+Such an address may name a host inside of somebody's network. Unless that is allowed, the host's addresses are looked at
+before one of them is connected to, and after every redirect anew. No token, cookie or referrer goes along.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from urllib.parse import urljoin, urlsplit
+
+from ..errors import ServerError, UsageError
+from ..limits import DEFAULT_LIMITS, Limits
+from .answers import Answer, RedirectedError
+from .media import FileUnavailableError
+from .request import Request
+from .transport import Receive, Transport
+
+_MOST_REDIRECTS = 5
+_MOST_HOSTS = 16
+"""Hosts to which connections are kept."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet, whichever way it is wrapped into another."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+        if inner is None and found in _NAT64:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return found.is_global and not found.is_multicast
+
+
+def is_inside(url: str) -> bool:
+    """Whether a server that its owner named is none of the open internet: then what it links to may be beside it."""
+    try:
+        host = urlsplit(url).hostname or ""
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        return False
+    return any(not is_public(str(place[0])) for *_, place in found)
+
+
+class AddressClient:
+    """Gets files from any host. Safe to share between threads.
+
+    ``addresses`` says which IP addresses may be connected to; None allows all. ``seconds`` is how long a file may take,
+    without it one that comes along may take any time.
+    """
+
+    def __init__(
+        self,
+        *,
+        addresses: Callable[[str], bool] | None = is_public,
+        limits: Limits = DEFAULT_LIMITS,
+        seconds: float | None = None,
+    ) -> None:
+        self._addresses = addresses
+        self._limits = limits
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._hosts: OrderedDict[str, Transport] = OrderedDict()
+        self._dropped: list[Transport] = []
+
+    def close(self) -> None:
+        """Closes all connections."""
+        with self._lock:
+            for transport in (*self._hosts.values(), *self._dropped):
+                transport.close()
+            self._hosts.clear()
+            self._dropped.clear()
+
+    def download(self, url: str, receive: Receive, *, redirects: int = _MOST_REDIRECTS) -> Answer:
+        """The file at an address; ``redirects`` are followed, so many.
+
+        Raises :class:`FileUnavailableError`, :class:`ServerError`.
+        """
+        for _ in range(redirects + 1):
+            transport, request = self._at(url)
+            try:
+                answer = transport.request(request, receive=receive, seconds=self._seconds)
+            except RedirectedError as redirected:
+                url = urljoin(url, redirected.location)
+                continue
+            if answer.status != 200:
+                raise FileUnavailableError(f"{answer.source}: {answer.status}", reason=str(answer.status))
+            return answer
+        raise FileUnavailableError("redirected again and again", reason="redirects")
+
+    def _at(self, url: str) -> tuple[Transport, Request]:
+        try:
+            parts = urlsplit(url)
+            host = (parts.hostname or "").encode("idna").decode() if parts.hostname else ""
+            port = parts.port
+        except (ValueError, UnicodeError):
+            host, port, parts = "", None, urlsplit("")
+        if not host or parts.scheme not in ("http", "https") or parts.username or parts.password:
+            raise FileUnavailableError("not an address that can be asked", reason="address")
+        host = f"[{host}]" if ":" in host else host
+        origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+        return self._transport(origin), Request("GET", parts.path or "/", query=parts.query)
+
+    def _transport(self, origin: str) -> Transport:
+        with self._lock:
+            found = self._hosts.pop(origin, None)
+            if found is None:
+                try:
+                    found = Transport(origin, limits=self._limits, addresses=self._addresses)
+                except UsageError as error:  # http:// to another computer
+                    raise FileUnavailableError(error.message, reason="not encrypted") from None
+            self._hosts[origin] = found
+            if len(self._hosts) > _MOST_HOSTS:
+                # Somebody may be reading from it: it is closed with all others.
+                self._dropped.append(self._hosts.popitem(last=False)[1])
+            return found
+
+
+def upgraded(url: str) -> str:
+    """An address with encryption where it had none, as browsers do with pictures in encrypted pages."""
+    if not url.lower().startswith("http://"):
+        return url
+    try:
+        host = urlsplit(url).hostname or ""
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return url if loopback else f"https{url[4:]}"
+
+
+def is_refused_here(error: ServerError) -> bool:
+    """Whether it was here that an address was refused, and no server was asked."""
+    from .deadlines import ForbiddenAddressError
+
+    return isinstance(error, ForbiddenAddressError)
