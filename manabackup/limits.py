@@ -70,6 +70,18 @@ class Limits:
     """How long a pull looks for collections that nobody told of."""
     search_answer_seconds: float = 30.0
     """From sending one question of that search to the last byte of its answer."""
+    file_bytes: int = 16 * GIB
+    """One file of Mana's own services."""
+    foreign_file_bytes: int = 64 * MIB
+    """One file of somebody else's server."""
+    foreign_file_seconds: float = 60.0
+    """How long one such file may take."""
+    file_attempts: int = 3
+    """How often a file is asked for that came and was not whole, or was not there for now."""
+    file_connections: int = 4
+    """Files that are fetched at once."""
+    api_connections: int = 2
+    """The same of those that pass through the API's memory."""
     attempts: int = 5
     """How often a request is made in all, as far as its own failing goes: see :mod:`manabackup.remote.transport`."""
 

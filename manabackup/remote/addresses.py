@@ -10,10 +10,12 @@ import ipaddress
 import socket
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from ..errors import ServerError, UsageError
+from ..errors import UsageError
 from ..limits import DEFAULT_LIMITS, Limits
 from .answers import Answer, RedirectedError
 from .media import FileUnavailableError
@@ -64,21 +66,21 @@ class AddressClient:
         addresses: Callable[[str], bool] | None = is_public,
         limits: Limits = DEFAULT_LIMITS,
         seconds: float | None = None,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._addresses = addresses
         self._limits = limits
         self._seconds = seconds
+        self._sleep = sleep
         self._lock = threading.Lock()
-        self._hosts: OrderedDict[str, Transport] = OrderedDict()
-        self._dropped: list[Transport] = []
+        self._hosts: OrderedDict[str, _Host] = OrderedDict()
 
     def close(self) -> None:
         """Closes all connections."""
         with self._lock:
-            for transport in (*self._hosts.values(), *self._dropped):
-                transport.close()
+            for host in self._hosts.values():
+                host.transport.close()
             self._hosts.clear()
-            self._dropped.clear()
 
     def download(self, url: str, receive: Receive, *, redirects: int = _MOST_REDIRECTS) -> Answer:
         """The file at an address; ``redirects`` are followed, so many.
@@ -86,9 +88,10 @@ class AddressClient:
         Raises :class:`FileUnavailableError`, :class:`ServerError`.
         """
         for _ in range(redirects + 1):
-            transport, request = self._at(url)
+            origin, request = _taken_apart(url)
             try:
-                answer = transport.request(request, receive=receive, seconds=self._seconds)
+                with self._lent(origin) as transport:
+                    answer = transport.request(request, receive=receive, seconds=self._seconds)
             except RedirectedError as redirected:
                 url = urljoin(url, redirected.location)
                 continue
@@ -97,32 +100,48 @@ class AddressClient:
             return answer
         raise FileUnavailableError("redirected again and again", reason="redirects")
 
-    def _at(self, url: str) -> tuple[Transport, Request]:
-        try:
-            parts = urlsplit(url)
-            host = (parts.hostname or "").encode("idna").decode() if parts.hostname else ""
-            port = parts.port
-        except (ValueError, UnicodeError):
-            host, port, parts = "", None, urlsplit("")
-        if not host or parts.scheme not in ("http", "https") or parts.username or parts.password:
-            raise FileUnavailableError("not an address that can be asked", reason="address")
-        host = f"[{host}]" if ":" in host else host
-        origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
-        return self._transport(origin), Request("GET", parts.path or "/", query=parts.query)
-
-    def _transport(self, origin: str) -> Transport:
+    @contextmanager
+    def _lent(self, origin: str) -> Iterator[Transport]:
+        """Connections to a host; those to the host that was asked longest ago are closed, unless they are in use."""
         with self._lock:
-            found = self._hosts.pop(origin, None)
-            if found is None:
-                try:
-                    found = Transport(origin, limits=self._limits, addresses=self._addresses)
-                except UsageError as error:  # http:// to another computer
-                    raise FileUnavailableError(error.message, reason="not encrypted") from None
-            self._hosts[origin] = found
-            if len(self._hosts) > _MOST_HOSTS:
-                # Somebody may be reading from it: it is closed with all others.
-                self._dropped.append(self._hosts.popitem(last=False)[1])
-            return found
+            host = self._hosts.pop(origin, None) or self._host(origin)
+            self._hosts[origin] = host
+            host.users += 1
+            idle = [name for name, other in self._hosts.items() if not other.users]
+            for name in idle[: max(0, len(self._hosts) - _MOST_HOSTS)]:
+                self._hosts.pop(name).transport.close()
+        try:
+            yield host.transport
+        finally:
+            with self._lock:
+                host.users -= 1
+
+    def _host(self, origin: str) -> _Host:
+        try:
+            return _Host(Transport(origin, limits=self._limits, addresses=self._addresses, sleep=self._sleep))
+        except UsageError as error:  # http:// to another computer
+            raise FileUnavailableError(error.message, reason="not encrypted") from None
+
+
+@dataclass(slots=True)
+class _Host:
+    transport: Transport
+    users: int = 0
+
+
+def _taken_apart(url: str) -> tuple[str, Request]:
+    """Where an address leads, and what to ask there."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        port = parts.port
+    except (ValueError, UnicodeError):
+        raise FileUnavailableError("not an address", reason="address") from None
+    if not host or parts.scheme not in ("http", "https") or parts.username or parts.password:
+        raise FileUnavailableError("not an address that can be asked", reason="address")
+    host = f"[{host}]" if ":" in host else host
+    origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+    return origin, Request("GET", parts.path or "/", query=parts.query)
 
 
 def upgraded(url: str) -> str:
@@ -135,10 +154,3 @@ def upgraded(url: str) -> str:
     except ValueError:
         loopback = False
     return url if loopback else f"https{url[4:]}"
-
-
-def is_refused_here(error: ServerError) -> bool:
-    """Whether it was here that an address was refused, and no server was asked."""
-    from .deadlines import ForbiddenAddressError
-
-    return isinstance(error, ForbiddenAddressError)

@@ -34,7 +34,7 @@ TARGET = "to-"
 SECOND = "b-"
 """Prefix of the secrets of the second of two archives that are compared."""
 
-TEXTS = ("auth-url", "sync-url", "credits-url", "state-dir", "email")
+TEXTS = ("auth-url", "sync-url", "credits-url", "media-url", "api-url", "web-url", "state-dir", "email")
 SWITCHES = ("json", "no-progress", "quiet")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -52,6 +52,12 @@ class AccountSettings:
     sync_url: str
     credits_url: str | None
     """None where only the other two servers are known: a token is not sent to a server that nobody named."""
+    media_url: str | None = None
+    """The media service, where it is named."""
+    api_url: str | None = None
+    """Mana's API, which gives out files and songs."""
+    web_url: str | None = None
+    """The web app, whose pages name the other two."""
     prefix: str = ""
     """What the names of this account's secrets begin with: nothing, or :data:`TARGET`."""
 
@@ -173,7 +179,15 @@ def _account(profile: str, layers: _Layers) -> AccountSettings:
     auth_url = layers.text("auth-url") or AUTH_URL
     # The public credits server belongs to the public account service alone.
     credits_url = layers.text("credits-url") or (CREDITS_URL if auth_url.rstrip("/") == AUTH_URL else None)
-    return AccountSettings(profile, auth_url, layers.text("sync-url") or SYNC_URL, credits_url)
+    return AccountSettings(
+        profile,
+        auth_url,
+        layers.text("sync-url") or SYNC_URL,
+        credits_url,
+        layers.text("media-url"),
+        layers.text("api-url"),
+        layers.text("web-url"),
+    )
 
 
 def _target(
@@ -185,7 +199,9 @@ def _target(
         given = flags.get(TARGET + name) or environ.get(variable(TARGET + name))
         return given or (config.profiles.get(profile, {}).get(name) if profile != source.profile else None) or otherwise
 
-    return AccountSettings(profile, url("auth-url", source.auth_url), url("sync-url", source.sync_url), None, TARGET)
+    return AccountSettings(
+        profile, url("auth-url", source.auth_url), url("sync-url", source.sync_url), None, prefix=TARGET
+    )
 
 
 # --- config.toml ------------------------------------------------------------------------------------------------------

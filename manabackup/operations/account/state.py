@@ -7,6 +7,7 @@
     profiles/<profile>/last-backup.json   when the last backup was written, and where
     mirrors/<digest>.sqlite           one for each sync server and user; beside it the sums of its file (….sums), and
                                       one that was found damaged (….damaged)
+    files/<digest>/                   the same; files that were fetched, encrypted
     restores/<digest>/                the same; what a restore, or `audit --fix-plaintext`, has still to send
 
 Folders have mode 0700, files 0600.
@@ -74,6 +75,10 @@ class StateFolder:
         """The file of one user's mirror of one sync server; it may not exist yet (:func:`make_room`)."""
         name = f"{sync_url.rstrip('/')}\n{user_id}".encode("utf-8", "surrogatepass")
         return self.root / "mirrors" / f"{hashlib.sha256(name).hexdigest()[:32]}.sqlite"
+
+    def files_folder(self, sync_url: str, user_id: str) -> Path:
+        """Where one user's fetched files are; it may not exist yet. The folder around it does."""
+        return self._folder("files") / self.mirror_path(sync_url, user_id).stem
 
     def restore_folder(self, sync_url: str, user_id: str) -> Path:
         """Where what is written into one user's account is kept until it is sent; it may not exist yet."""

@@ -149,14 +149,14 @@ class FileStore:
             place.unlink(missing_ok=True)
 
     @contextmanager
-    def incoming(self) -> Iterator[Incoming]:
+    def incoming(self, *, with_md5: bool = False) -> Iterator[Incoming]:
         """A content on its way in; gone at the end of the block unless :meth:`Incoming.keep` was called."""
         with self._lock:
             self._parts += 1
             part = self.folder / f"{self._parts}{_PART}"
         with writing_to(part):
             descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        incoming = Incoming(part, descriptor, self._cipher, self._place)
+        incoming = Incoming(part, descriptor, self._cipher, self._place, with_md5=with_md5)
         try:
             yield incoming
         finally:
@@ -203,7 +203,10 @@ class FileStore:
 class Incoming:
     """A content while it comes."""
 
-    def __init__(self, part: Path, descriptor: int, cipher: StoreCipher, place: Callable[[str], Path]) -> None:
+    def __init__(
+        self, part: Path, descriptor: int, cipher: StoreCipher, place: Callable[[str], Path], *, with_md5: bool
+    ) -> None:
+        self._with_md5 = with_md5
         self._part = part
         self._descriptor = descriptor
         self._cipher = cipher
@@ -215,6 +218,7 @@ class Incoming:
         head = os.urandom(HEAD_BYTES)
         self._encryptor = self._cipher.content(head)
         self._hash = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False) if self._with_md5 else None
         self.size = 0
         with writing_to(self._part):
             os.ftruncate(self._descriptor, 0)
@@ -224,6 +228,8 @@ class Incoming:
     def write(self, data: bytes) -> None:
         """Some more of it."""
         self._hash.update(data)
+        if self._md5 is not None:
+            self._md5.update(data)
         self.size += len(data)
         with writing_to(self._part):
             _write(self._descriptor, self._encryptor.update(data))
@@ -232,6 +238,11 @@ class Incoming:
     def sha256(self) -> str:
         """Of what has come so far."""
         return self._hash.hexdigest()
+
+    @property
+    def md5(self) -> str | None:
+        """The same by the hash that object stores call ETag, if it was asked for."""
+        return None if self._md5 is None else self._md5.hexdigest()
 
     def keep(self) -> None:
         """It is whole: puts it into its place, durable."""

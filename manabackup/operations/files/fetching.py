@@ -1,0 +1,299 @@
+"""Fetching: each file once, several at a time, and nothing kept that was not proved to be whole.
+
+The media service says size and SHA-256 of a file before it is asked for, and what comes is held against them: its
+bodies may end as they should and be cut off all the same. The other routes say no hash. There an announced length, or
+the MD5 that an object store calls ETag, must fit; where neither is said, a file counts when it came twice the same.
+
+What is not got is told by kind (:class:`.records.LossKind`). Of all answers one alone means that a file is gone.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeAlias
+
+from ...errors import ServerError, SignInError, SubscriptionError
+from ...limits import DEFAULT_LIMITS, Limits
+from ...model.files import Leads
+from ...remote.addresses import upgraded
+from ...remote.answers import Answer, UnwieldyAnswerError
+from ...remote.deadlines import ForbiddenAddressError
+from ...remote.media import FileGoneError, FileUnavailableError
+from .records import FileRecord, LossKind, LostFile
+from .services import Services
+from .store import FileStore, Incoming
+
+_MD5 = re.compile('"([0-9a-f]{32})"')
+_AWAY_AFTER = 3
+"""Files in a row that a server gave no answer to, each asked for several times: then it is left alone for this run."""
+_HASTY_AFTER = 8
+"""Files in a row that were not there for now: from then on each is asked for once."""
+_IN_WORK = 4
+"""Files that wait for their turn, for each that is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file to be fetched."""
+
+    leads: Leads
+    """``MEDIA``, ``STORAGE``, ``MUSIC`` or ``FOREIGN``."""
+    name: str
+    """Its id, key or address."""
+    size: int | None = None
+    """Bytes, where a row is known to tell them truly."""
+
+    @property
+    def address(self) -> str:
+        """What it is called in the store."""
+        return f"{self.leads.value}:{self.name}"
+
+
+Outcome: TypeAlias = FileRecord | LostFile
+
+
+class _Proof(Enum):
+    """What says that a body is whole."""
+
+    ETAG = auto()
+    LENGTH = auto()
+
+
+class _TooLongError(Exception):
+    """More came than there is of the file."""
+
+
+class Fetcher:
+    """Gets files from ``services`` into ``store``. Safe to share between threads.
+
+    ``moved`` is told of bytes: how many more there are to come, and how many more have come; one call at a time.
+    """
+
+    def __init__(
+        self,
+        store: FileStore,
+        services: Services,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        moved: Callable[[int, int], object] = lambda expected, came: None,
+    ) -> None:
+        self._store = store
+        self._services = services
+        self._limits = limits
+        self._moved = moved
+        self._lock = threading.Lock()
+        self._api_turn = threading.Semaphore(limits.api_connections)
+        self._unanswered: dict[Leads, int] = {}
+        self._absent = 0
+
+    def fetch_all(self, targets: Iterable[Target]) -> Iterator[tuple[Target, Outcome]]:
+        """What becomes of each target, in their order; some are fetched ahead."""
+        connections = self._limits.file_connections
+        with ThreadPoolExecutor(connections, thread_name_prefix="files") as pool:
+            waiting: deque[tuple[Target, Future[Outcome]]] = deque()
+            try:
+                for target in targets:
+                    waiting.append((target, pool.submit(self.fetch, target)))
+                    if len(waiting) > connections * _IN_WORK:
+                        first, outcome = waiting.popleft()
+                        yield first, outcome.result()
+                while waiting:
+                    first, outcome = waiting.popleft()
+                    yield first, outcome.result()
+            except BaseException:
+                for _, outcome in waiting:
+                    outcome.cancel()
+                self._services.stop()
+                raise
+
+    def fetch(self, target: Target) -> Outcome:
+        """What becomes of one target: what is held already is not asked for again. Raises :class:`OutputError`."""
+        held = self._store.recall(target.address)
+        if held is not None:
+            return held
+        if self._unanswered.get(target.leads, 0) >= _AWAY_AFTER:
+            return LostFile(LossKind.UNAVAILABLE, "no answer")
+        try:
+            outcome = self._fetched(target)
+        except FileGoneError:
+            outcome = LostFile(LossKind.GONE, "Media not found")
+        except FileUnavailableError as error:
+            outcome = LostFile(LossKind.UNAVAILABLE, error.reason)
+        except ForbiddenAddressError:
+            outcome = LostFile(LossKind.FOREIGN, "private address")
+        except (SignInError, SubscriptionError):
+            outcome = LostFile(LossKind.UNAVAILABLE, "not admitted")
+        except UnwieldyAnswerError as error:
+            large = "larger" in error.message
+            outcome = LostFile(LossKind.TOO_LARGE if large else LossKind.UNAVAILABLE, "limit" if large else "no answer")
+        except ServerError:
+            outcome = LostFile(LossKind.UNAVAILABLE, "no answer")
+        self._note(target, outcome)
+        if isinstance(outcome, FileRecord):
+            self._store.remember(target.address, outcome)
+        return outcome
+
+    def _note(self, target: Target, outcome: Outcome) -> None:
+        """How the servers are: of strangers there are many, and one says nothing of the others."""
+        with self._lock:
+            silent = isinstance(outcome, LostFile) and outcome.reason == "no answer"
+            if target.leads is not Leads.FOREIGN:
+                self._unanswered[target.leads] = self._unanswered.get(target.leads, 0) + 1 if silent else 0
+            if target.leads is Leads.MEDIA:
+                absent = isinstance(outcome, LostFile) and outcome.reason == "File not found"
+                self._absent = self._absent + 1 if absent else 0
+
+    def _fetched(self, target: Target) -> Outcome:
+        if target.leads is Leads.MEDIA:
+            return self._medium(target)
+        if target.leads is Leads.FOREIGN:
+            return self._foreign(target)
+        if self._services.storage is None:
+            return LostFile(LossKind.UNAVAILABLE, "not asked")
+        with self._api_turn:
+            return self._stored(target) if target.leads is Leads.STORAGE else self._song(target)
+
+    # --- the media service ---
+
+    def _medium(self, target: Target) -> Outcome:
+        media = self._services.media
+        if media is None:
+            return LostFile(LossKind.UNAVAILABLE, "not asked")
+        medium = media.describe(target.name)
+        record = FileRecord(medium.sha256, medium.size, medium.type, medium.name, medium.told)
+        if medium.size > self._limits.file_bytes:
+            return LostFile(LossKind.TOO_LARGE, "limit")
+        if self._store.has(medium.sha256, medium.size):
+            return record
+        self._tell(medium.size, 0)
+        attempts = 1 if self._absent >= _HASTY_AFTER else self._limits.file_attempts
+        lost = LostFile(LossKind.DAMAGED, "size or SHA-256")
+        for attempt in range(1, attempts + 1):
+            with self._store.incoming() as incoming:
+                lost = LostFile(LossKind.DAMAGED, "size or SHA-256")
+                try:
+                    answer = media.download(target.name, self._receiver(incoming, medium.size))
+                except _TooLongError:
+                    pass
+                except FileUnavailableError as error:
+                    lost = LostFile(LossKind.UNAVAILABLE, error.reason)
+                else:
+                    if (incoming.size, incoming.sha256) == (medium.size, medium.sha256):
+                        incoming.keep()
+                        return record
+                    if _is_page(answer, medium.type):
+                        lost = LostFile(LossKind.UNAVAILABLE, "a page in its place")
+                self._tell(0, -incoming.size)
+            if attempt < attempts:
+                media.pause(attempt)
+        self._tell(-medium.size, 0)
+        return lost
+
+    # --- files and songs ---
+
+    def _stored(self, target: Target) -> Outcome:
+        storage = self._services.storage
+        assert storage is not None
+        return self._proved(target, lambda incoming: storage.download(target.name, self._receiver(incoming)))
+
+    def _song(self, target: Target) -> Outcome:
+        storage, links = self._services.storage, self._services.links
+        assert storage is not None
+        assert links is not None
+
+        def download(incoming: Incoming) -> Answer:
+            # Each attempt with a link of its own: they are good for a while.
+            return links.download(storage.song_link(target.name), self._receiver(incoming), redirects=0)
+
+        return self._proved(target, download)
+
+    def _foreign(self, target: Target) -> Outcome:
+        foreign = self._services.foreign
+        if foreign is None:
+            return LostFile(LossKind.FOREIGN, "not asked")
+        with self._store.incoming() as incoming:
+            answer = foreign.download(upgraded(target.name), self._receiver(incoming))
+            if _is_page(answer, ""):
+                return LostFile(LossKind.UNAVAILABLE, "a page in its place")
+            return self._kept(incoming, answer)
+
+    def _proved(self, target: Target, download: Callable[[Incoming], Answer]) -> Outcome:
+        """What comes, once something says that it is whole."""
+        seen: set[str] = set()
+        failure: LostFile | None = None
+        for _ in range(self._limits.file_attempts):
+            with self._store.incoming(with_md5=True) as incoming:
+                try:
+                    answer = download(incoming)
+                except FileUnavailableError as error:
+                    failure = LostFile(LossKind.UNAVAILABLE, error.reason)
+                    continue
+                if _is_page(answer, ""):
+                    failure = LostFile(LossKind.UNAVAILABLE, "a page in its place")
+                    continue
+                proof = _proof(answer, incoming)
+                if proof is None:
+                    is_whole = incoming.sha256 in seen
+                else:
+                    is_whole = proof is _Proof.ETAG or target.size in (None, incoming.size)
+                if is_whole:
+                    return self._kept(incoming, answer)
+                seen.add(incoming.sha256)
+                failure = LostFile(LossKind.DAMAGED, "size")
+        assert failure is not None
+        return failure
+
+    def _kept(self, incoming: Incoming, answer: Answer) -> FileRecord:
+        record = FileRecord(incoming.sha256, incoming.size, _type(answer))
+        if not self._store.has(record.sha256, record.size):
+            incoming.keep()
+        return record
+
+    # --- below
+
+    def _receiver(self, incoming: Incoming, size: int | None = None) -> Callable[[Iterator[bytes]], bytes]:
+        """Takes a body in, from its beginning each time one comes."""
+
+        def receive(pieces: Iterator[bytes]) -> bytes:
+            self._tell(-incoming.size if size is None else 0, -incoming.size)
+            incoming.begin()
+            for piece in pieces:
+                if size is not None and incoming.size + len(piece) > size:
+                    raise _TooLongError
+                incoming.write(piece)
+                self._tell(0 if size is not None else len(piece), len(piece))
+            return b""
+
+        return receive
+
+    def _tell(self, expected: int, came: int) -> None:
+        if expected or came:
+            with self._lock:
+                self._moved(expected, came)
+
+
+def _proof(answer: Answer, incoming: Incoming) -> _Proof | None:
+    """What an answer's headers say about the body that came; None where they say nothing."""
+    headers = answer.headers
+    match = _MD5.fullmatch(headers.get("etag", "").strip())
+    if match is not None and match[1] == incoming.md5:
+        return _Proof.ETAG
+    # With fewer bytes than announced there would be no answer.
+    announced = headers.get("content-length", "").strip()
+    plain = headers.get("content-encoding", "identity").strip().lower() == "identity"
+    return _Proof.LENGTH if plain and announced == str(incoming.size) else None
+
+
+def _is_page(answer: Answer, kind: str) -> bool:
+    """Whether something between here and the server answered with a page of its own."""
+    return _type(answer) == "text/html" and not kind.startswith("text/html")
+
+
+def _type(answer: Answer) -> str:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
