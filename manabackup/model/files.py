@@ -258,10 +258,15 @@ def _sources(value: JSON) -> Iterator[str]:
             waiting += reversed(here.values())
 
 
+_SIZES = {("songs", "storagePath"): "fileSize", ("files", "storagePath"): "size", ("files", "storageKey"): "size"}
+
+
 def _sized(table: str, field: FileField, found: Reference, values: Mapping[str, JSON]) -> Reference:
-    """Rows of songs tell the size of the object; others tell what was uploaded, which may have been converted."""
-    size = values.get("fileSize") if (table, field.path) == ("songs", "storagePath") else None
-    return found._replace(size=size) if found.leads is Leads.MUSIC and type(size) is int and size > 0 else found
+    """Of objects in buckets the row tells the size; of media it tells that of what was uploaded, before it was
+    converted."""
+    size = values.get(_SIZES.get((table, field.path), ""))
+    is_object = found.leads in (Leads.STORAGE, Leads.MUSIC)
+    return found._replace(size=size) if is_object and type(size) is int and size > 0 else found
 
 
 def _fields(table: str) -> tuple[FileField, ...]:

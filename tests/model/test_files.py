@@ -105,11 +105,11 @@ def test_a_reference_leads_where_the_value_says(
         assert may_refer(table, jsontext.dumps(values))
 
 
-def test_only_a_song_tells_the_size_of_its_object() -> None:
+def test_a_row_tells_the_size_of_an_object_and_not_that_of_a_medium() -> None:
     (song,) = references("songs", {"storagePath": SONG, "fileSize": 3003})
     assert song.size == 3003
-    (file,) = references("files", {"storagePath": KEY, "fileSize": 3003, "size": 3003})
-    assert file.size is None
+    file, medium = references("files", {"storagePath": KEY, "storageKey": ID, "size": 191})
+    assert (file.size, medium.size) == (191, None)
 
 
 def test_an_image_leads_to_its_storage_path_then_to_its_public_url() -> None:

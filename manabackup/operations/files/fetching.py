@@ -1,8 +1,9 @@
 """Fetching: each file once, several at a time, and nothing kept that was not proved to be whole.
 
 The media service says size and SHA-256 of a file before it is asked for, and what comes is held against them: its
-bodies may end as they should and be cut off all the same. The other routes say no hash. There an announced length, or
-the MD5 that an object store calls ETag, must fit; where neither is said, a file counts when it came twice the same.
+bodies may end as they should and be cut off all the same. The other routes say no hash. There the size that the row
+tells must fit, or the MD5 that an object store calls ETag; where nothing is told, a file counts when it came twice the
+same.
 
 What is not got is told by kind (:class:`.records.LossKind`). Of all answers one alone means that a file is gone.
 """
@@ -15,14 +16,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TypeAlias
 
 from ...errors import ServerError, SignInError, SubscriptionError
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model.files import Leads
 from ...remote.addresses import upgraded
-from ...remote.answers import Answer, UnwieldyAnswerError
+from ...remote.answers import Answer, BrokenAnswerError, UnwieldyAnswerError
 from ...remote.deadlines import ForbiddenAddressError
 from ...remote.media import FileGoneError, FileUnavailableError
 from .records import FileRecord, LossKind, LostFile
@@ -56,13 +56,6 @@ class Target:
 
 
 Outcome: TypeAlias = FileRecord | LostFile
-
-
-class _Proof(Enum):
-    """What says that a body is whole."""
-
-    ETAG = auto()
-    LENGTH = auto()
 
 
 class _TooLongError(Exception):
@@ -211,7 +204,7 @@ class Fetcher:
             # Each attempt with a link of its own: they are good for a while.
             return links.download(storage.song_link(target.name), self._receiver(incoming), redirects=0)
 
-        return self._proved(target, download)
+        return self._proved(target, download, told_by_store=True)
 
     def _foreign(self, target: Target) -> Outcome:
         foreign = self._services.foreign
@@ -223,31 +216,36 @@ class Fetcher:
                 return LostFile(LossKind.UNAVAILABLE, "a page in its place")
             return self._kept(incoming, answer)
 
-    def _proved(self, target: Target, download: Callable[[Incoming], Answer]) -> Outcome:
-        """What comes, once something says that it is whole."""
+    def _proved(
+        self, target: Target, download: Callable[[Incoming], Answer], *, told_by_store: bool = False
+    ) -> Outcome:
+        """What comes, once something says that it is whole; ``told_by_store``: the answer's headers may."""
         seen: set[str] = set()
-        failure: LostFile | None = None
+        lost = LostFile(LossKind.DAMAGED, "size")
         for _ in range(self._limits.file_attempts):
-            with self._store.incoming(with_md5=True) as incoming:
+            with self._store.incoming(with_md5=told_by_store) as incoming:
                 try:
                     answer = download(incoming)
                 except FileUnavailableError as error:
-                    failure = LostFile(LossKind.UNAVAILABLE, error.reason)
+                    lost = LostFile(LossKind.UNAVAILABLE, error.reason)
+                    continue
+                except BrokenAnswerError:
+                    lost = LostFile(LossKind.UNAVAILABLE, "no answer")
                     continue
                 if _is_page(answer, ""):
-                    failure = LostFile(LossKind.UNAVAILABLE, "a page in its place")
+                    lost = LostFile(LossKind.UNAVAILABLE, "a page in its place")
                     continue
-                proof = _proof(answer, incoming)
-                if proof is None:
-                    is_whole = incoming.sha256 in seen
+                if told_by_store and _has_tag(answer, incoming):
+                    is_whole = True
+                elif target.size is not None:
+                    is_whole = incoming.size == target.size
                 else:
-                    is_whole = proof is _Proof.ETAG or target.size in (None, incoming.size)
+                    is_whole = (told_by_store and _has_length(answer, incoming)) or incoming.sha256 in seen
                 if is_whole:
                     return self._kept(incoming, answer)
                 seen.add(incoming.sha256)
-                failure = LostFile(LossKind.DAMAGED, "size")
-        assert failure is not None
-        return failure
+                lost = LostFile(LossKind.DAMAGED, "size")
+        return lost
 
     def _kept(self, incoming: Incoming, answer: Answer) -> FileRecord:
         record = FileRecord(incoming.sha256, incoming.size, _type(answer))
@@ -278,16 +276,16 @@ class Fetcher:
                 self._moved(expected, came)
 
 
-def _proof(answer: Answer, incoming: Incoming) -> _Proof | None:
-    """What an answer's headers say about the body that came; None where they say nothing."""
-    headers = answer.headers
-    match = _MD5.fullmatch(headers.get("etag", "").strip())
-    if match is not None and match[1] == incoming.md5:
-        return _Proof.ETAG
-    # With fewer bytes than announced there would be no answer.
-    announced = headers.get("content-length", "").strip()
-    plain = headers.get("content-encoding", "identity").strip().lower() == "identity"
-    return _Proof.LENGTH if plain and announced == str(incoming.size) else None
+def _has_tag(answer: Answer, incoming: Incoming) -> bool:
+    """Whether what came has the MD5 that the object store calls ETag. Not every ETag is one."""
+    match = _MD5.fullmatch(answer.headers.get("etag", "").strip())
+    return match is not None and match[1] == incoming.md5
+
+
+def _has_length(answer: Answer, incoming: Incoming) -> bool:
+    """Whether a length was announced. With fewer bytes there would be no answer."""
+    plain = answer.headers.get("content-encoding", "identity").strip().lower() == "identity"
+    return plain and answer.headers.get("content-length", "").strip() == str(incoming.size)
 
 
 def _is_page(answer: Answer, kind: str) -> bool:
