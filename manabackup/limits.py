@@ -26,7 +26,9 @@ class Limits:
 
     # Archives
     entries: int = 65_000
-    """Entries in one ZIP; without Zip64, which the web app does not read, a ZIP ends at 65,534."""
+    """Entries in one ZIP, but for files; without Zip64, which the web app does not read, a ZIP ends at 65,534."""
+    blobs: int = 250_000
+    """Files in one ZIP. They are listed last, where the web app's reader misses none of what it reads."""
     entry_name: int = 1_024
     """Bytes in an entry's name."""
     entry_bytes: int = 64 * GIB

@@ -157,8 +157,8 @@ class Container:
 
     def _check(self, end: End) -> None:
         limits = self._limits
-        if end.count > limits.entries:
-            raise damaged(f"has more than {limits.entries:,} entries", "limit")
+        if end.count > limits.entries + limits.blobs:
+            raise damaged(f"has more than {limits.entries + limits.blobs:,} entries", "limit")
         if end.directory_size > _LARGEST_DIRECTORY:
             raise damaged("has a central directory beyond all measure", "limit")
         directory = self._source.read_at(end.directory_offset, end.directory_size)
@@ -172,6 +172,9 @@ class Container:
         if at != len(directory):
             raise damaged("the central directory does not end where it should", "container")
         found = self._called(found)
+        blobs = sum(entry.kind == "blob" for entry in found)
+        if blobs > limits.blobs or len(found) - blobs > limits.entries:
+            raise damaged(f"has more than {limits.entries:,} entries, or {limits.blobs:,} files", "limit")
         if sum(entry.size for entry in found) > limits.total_bytes:
             raise damaged(f"would inflate to more than {limits.total_bytes:,} bytes", "limit")
         position = 0

@@ -144,6 +144,8 @@ class EntryReader:
     def check_hash(self, name: str, digest: str) -> None:
         """Take down the SHA-256 of an entry that was read to its end."""
         self.hashes[name] = digest
+        if names.kind(name) == "blob" and names.blob_of(name) != digest:
+            raise DamagedArchiveError("a file that is not the one its name says", code="blobs", where=name)
         if self._sums.get(name, digest) != digest:
             raise DamagedArchiveError("its SHA-256 is not the one in SHA256SUMS", code="sums", where=name)
 

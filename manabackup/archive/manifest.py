@@ -83,6 +83,12 @@ class Manifest:
         return counts if isinstance(counts, dict) else {}
 
     @property
+    def binary_assets(self) -> dict[str, JSON] | None:
+        """What the archive says of its files; None where it does not speak of files, or as another writer does."""
+        assets = self.raw.get("binaryAssets")
+        return assets if isinstance(assets, dict) else None
+
+    @property
     def completeness(self) -> dict[str, JSON] | None:
         """What is known to be missing; only this tool writes it."""
         completeness = self.raw.get("completeness")

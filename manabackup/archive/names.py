@@ -14,7 +14,9 @@ SUMS = "SHA256SUMS"
 NONCE = ".nonce"
 V1_EVENTS = "events.jsonl"
 
-EntryKind = Literal["manifest", "sealed", "readme", "sums", "nonce", "events", "data", "meta", "account", "other"]
+EntryKind = Literal[
+    "manifest", "sealed", "readme", "sums", "nonce", "events", "data", "meta", "account", "blob", "other"
+]
 
 _FIXED: dict[str, EntryKind] = {
     MANIFEST: "manifest",
@@ -26,12 +28,14 @@ _FIXED: dict[str, EntryKind] = {
 }
 _UNSAFE = re.compile(rb"[^A-Za-z0-9_.-]")
 _WRITTEN = re.compile("[A-Za-z0-9_.%-]*")
-_SUBJECTS = ("actors", "spaces", "problems")
+_BLOB = re.compile("[0-9a-f]{64}")
+_SUBJECTS = ("actors", "spaces", "problems", "blobs")
 """What ``meta/`` is about besides tables."""
 _CAPITAL = re.compile("%[0-9A-F]{2}|[A-Z]")
 _LONGEST = 200
 _FOLDERS = ("data", "meta", "account")
-_PLACES: dict[EntryKind, int] = {"manifest": 0, "sealed": 1, "data": 2, "meta": 3, "account": 4, "sums": 5, "readme": 6}
+_ORDER: tuple[EntryKind, ...] = ("manifest", "sealed", "data", "meta", "account", "sums", "readme", "blob")
+_PLACES = {what: place for place, what in enumerate(_ORDER)}
 
 
 def kind(name: str) -> EntryKind | None:
@@ -47,6 +51,8 @@ def kind(name: str) -> EntryKind | None:
         return None
     if folder == "account" and rest and not rest.startswith("."):
         return "account"
+    if folder == "blobs" and _BLOB.fullmatch(rest):
+        return "blob"
     if folder in ("data", "meta") and rest.endswith(".jsonl") and not rest.startswith("."):
         return "data" if folder == "data" else "meta"
     return "other"
@@ -60,6 +66,16 @@ def table_of(name: str) -> str:
 def entry(folder: Literal["data", "meta"], table: str) -> str:
     """The entry of a table's rows or of their meta lines."""
     return f"{folder}/{table}.jsonl"
+
+
+def blob(sha256: str) -> str:
+    """The entry of a file, by the SHA-256 of its content."""
+    return f"blobs/{sha256}"
+
+
+def blob_of(name: str) -> str:
+    """The SHA-256 that the name of a ``blobs/`` entry states."""
+    return name.removeprefix("blobs/")
 
 
 def account_of(name: str) -> str:
@@ -140,7 +156,11 @@ def _encode(text: str) -> str:
 
 
 class EntryOrder:
-    """Sort key of the central directory: manifest, data (registry order, then by name), meta, account, sums, README."""
+    """Sort key of the central directory: manifest, data (registry order, then by name), meta, account, sums, README,
+    files.
+
+    Files come last: the web app's reader sees the first 65,535 entries and needs none of them.
+    """
 
     def __init__(self, tables: Sequence[str]) -> None:
         self._ranks = {table: rank for rank, table in enumerate(tables)}

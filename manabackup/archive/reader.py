@@ -31,6 +31,7 @@ from ..text.passphrases import BOM, oddities
 from ..text.passphrases import told as told_oddities
 from ..text.printable import one_line
 from . import deflate, names
+from .blobs import check_files
 from .container import Container, Entry, printable
 from .entries import EntryReader
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
@@ -69,6 +70,18 @@ class Archive:
     def account(self) -> list[str]:
         """Names of the entries under ``account/``."""
         return [entry.name for entry in self.reader.container.of_kind("account")]
+
+    @property
+    def files(self) -> list[str]:
+        """SHA-256 of each file under ``blobs/``, ascending where this tool wrote the archive."""
+        return [names.blob_of(entry.name) for entry in self.reader.container.of_kind("blob")]
+
+    def file(self, sha256: str) -> Iterator[bytes]:
+        """The content of a file, checked when the iterator ends.
+
+        Raises :class:`DamagedArchiveError`, and :class:`KeyError` for one that is not there.
+        """
+        return self.reader.chunks(names.blob(sha256))
 
     def rows(self, table: str) -> Iterator[Row]:
         """The rows of a table, each checked: one JSON object, a string ``id``, none twice.
@@ -273,6 +286,7 @@ def _archive(outer: OuterArchive, container: Container, manifest: Manifest, limi
                 raise DamagedArchiveError(message, code="missing", where=printable(name))
     if manifest.data_sha256 is not None and (entry is None or data_sha256(sums) != manifest.data_sha256):
         raise DamagedArchiveError("dataSha256 does not fit SHA256SUMS", code="sums", where=names.MANIFEST)
+    check_files(container, manifest, sums)
     notes = []
     if outer.container.renamed or (outer.ours and outer.container.is_packed_again()):
         notes.append("packed again by another program; what was in it is what it was")

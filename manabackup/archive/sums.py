@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ..errors import DamagedArchiveError
 from .names import SUMS
 
-_FOLDERS = ("data/", "meta/", "account/")
+_FOLDERS = ("data/", "meta/", "account/", "blobs/")
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\x00\n]+)")
 
 
@@ -19,7 +19,8 @@ def covered(name: str) -> bool:
 
 
 def write_sums(hashes: Mapping[str, str]) -> bytes:
-    """The entry's text: one line for each ``data/``, ``meta/`` and ``account/`` entry, in that order, then by name."""
+    """The entry's text: a line for each ``data/``, ``meta/``, ``account/`` and ``blobs/`` entry, in this order, then by
+    name."""
     return "".join(_lines(hashes, _FOLDERS)).encode()
 
 

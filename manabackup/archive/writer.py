@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 from ..about import PRODUCT
 from ..crypto.seal import SealingStream, SealParameters, derive_key
 from ..crypto.spools import CipherSpool, SpoolFile
-from ..errors import DamagedArchiveError, UsageError
-from ..limits import DEFAULT_LIMITS, GIB, KIB, Limits
+from ..errors import DamagedArchiveError, OutputError, UsageError
+from ..limits import DEFAULT_LIMITS, GIB, KIB, MIB, Limits
 from ..text import jsontext
 from ..text.jsontext import JSON
-from . import names, readme
+from . import deflate, names, readme
 from .behind import WriteBehind
+from .blobs import INDEX, KEY, BinaryAssets
 from .content import Content, LineEntry, TableWriter, unreadable
 from .entries import EntryReader
 from .manifest import FORMAT_VERSION, seal_block, write_manifest
 from .reader import Archive
 from .sums import covered, data_sha256, write_sums
-from .zipwriter import STORED, ZipWriter
+from .zipwriter import DEFLATED, STORED, ZipWriter
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -42,6 +43,11 @@ ENTRIES_AROUND = 3
 """In one container, besides tables, meta lines and account data: sums, manifest, and the nonce or README."""
 WEB_APP_MAX_BYTES = 4 * GIB - 1
 """The web app's reader knows no Zip64: larger files or entries do not open there."""
+_ROOM_AROUND = 64 * MIB
+"""Left for what is written after the files."""
+_ROOM_BY_FILE = 4 * KIB
+_SAMPLE_BYTES = 64 * KIB
+_WORTH_DEFLATING = 0.95
 
 
 class Output(Protocol):
@@ -60,6 +66,8 @@ class Written:
     row_counts: dict[str, int]
     data_sha256: str
     sealed: bool
+    files: int
+    file_bytes: int
     web_app_reads_it: bool
     """False beyond 4 GiB."""
 
@@ -140,6 +148,7 @@ class ArchiveWriter:
         self._make_spool_file = make_spool_file
         self._hashes: dict[str, str] = {}
         self._places: set[str] = set()
+        self._files = self._file_bytes = 0
         self.row_counts: dict[str, int] = {}
         self._behind = WriteBehind()
         self._outer = ZipWriter(output, seekable=output)
@@ -182,6 +191,36 @@ class ArchiveWriter:
             content.write(chunk)
         content.close()
 
+    def room(self) -> int:
+        """Bytes of files that there is still place for, as far as can be told: what is open counts when it is ended."""
+        limits = self._limits
+        most = limits.total_bytes if self._seal is None else min(limits.total_bytes, limits.sealed_body_bytes)
+        # Beside each file its headers, its line in SHA256SUMS, and the index.
+        return most - self._bytes - _ROOM_AROUND - self._files * _ROOM_BY_FILE if self._files < limits.blobs else 0
+
+    def file(self, sha256: str, size: int, chunks: Iterable[bytes]) -> None:
+        """A whole file; no table may be open. It is compressed where that is worth it.
+
+        What ``chunks`` give must be the content that ``sha256`` names, else :meth:`finish` raises :class:`OutputError`.
+        """
+        name = self._place(names.blob(sha256))
+        waiting = iter(chunks)
+        first = next(waiting, b"")
+        method = DEFLATED if _is_compressible(first) else STORED
+        begin = partial(self._container.open, name, method=method, may_exceed_4_gib=size >= _MAY_NEED_ZIP64)
+        content = Content(self._behind, begin, self._counter(), partial(self._file_ended, sha256))
+        content.write(first)
+        for chunk in waiting:
+            content.write(chunk)
+        content.close()
+        self._files += 1
+        self._file_bytes += size
+
+    def _file_ended(self, sha256: str, digest: str) -> None:
+        if digest != sha256:
+            raise OutputError("a file changed while it was written into the archive", hint="try again")
+        self._hashes[names.blob(sha256)] = digest
+
     def copy(self, archive: Archive, name: str) -> None:
         """An entry as it is in another archive, compressed as it is, checked on the way.
 
@@ -206,6 +245,9 @@ class ArchiveWriter:
             do(len(chunk), whole.update, chunk)
             lines += chunk.count(b"\n")
         do(0, self._end_copy, reader, name, place, whole)
+        if entry.kind == "blob":
+            self._files += 1
+            self._file_bytes += entry.size
         if entry.kind == "data":
             table = names.table_of(name)
             reader.check_count(table, lines)
@@ -216,9 +258,15 @@ class ArchiveWriter:
         reader.check_hash(name, digest)
         self._ended(place)(digest)
 
-    def finish(self, about: About, additions: dict[str, JSON]) -> Written:
-        """Write sums, manifest and directory. ``additions`` are the manifest keys that the web app does not know."""
+    def finish(self, about: About, additions: dict[str, JSON], *, assets: BinaryAssets | None = None) -> Written:
+        """Write sums, manifest and directory. ``additions`` are the manifest keys that the web app does not know.
+
+        ``assets`` is what there is to say of references to files; the files themselves are counted here.
+        """
         self._behind.finish()
+        if assets is not None:
+            stated = assets.with_files(self._files, self._file_bytes, self._hashes.get(INDEX))
+            additions = {**additions, KEY: stated.to_json()}
         counts = dict(sorted(self.row_counts.items(), key=lambda item: self._order(names.entry("data", item[0]))))
         known = about.manifest(counts)
         content = data_sha256(self._hashes)
@@ -247,6 +295,8 @@ class ArchiveWriter:
             row_counts=counts,
             data_sha256=content,
             sealed=self._seal is not None,
+            files=self._files,
+            file_bytes=self._file_bytes,
             web_app_reads_it=self._outer.position <= WEB_APP_MAX_BYTES
             and self._container.position <= WEB_APP_MAX_BYTES,
         )
@@ -284,6 +334,13 @@ class ArchiveWriter:
 
     def _place(self, name: str) -> str:
         """What an entry will be called, and nothing else: two names of another writer may become one."""
+        if name.startswith("blobs/"):
+            if self._files >= self._limits.blobs:
+                raise unreadable(f"more than {self._limits.blobs:,} files")
+            if name in self._places:
+                raise DamagedArchiveError("two files of one name", code="duplicateEntry", where=name)
+            self._places.add(name)
+            return name
         if name.startswith("account/"):
             account = names.account_of(name)
             name = f"account/{self._account.get(account) or names.written(account)}"
@@ -294,7 +351,7 @@ class ArchiveWriter:
             raise DamagedArchiveError("two entries would be written under this name", code="duplicateEntry", where=name)
         if len(name) > self._limits.entry_name:
             raise unreadable(f"an entry with a name of more than {self._limits.entry_name:,} bytes")
-        if len(self._places) + 1 + ENTRIES_AROUND > self._limits.entries:
+        if len(self._places) - self._files + 1 + ENTRIES_AROUND > self._limits.entries:
             raise unreadable(f"more than {self._limits.entries:,} entries")
         self._places.add(name)
         return name
@@ -306,6 +363,12 @@ class ArchiveWriter:
     def _ended(self, name: str) -> Callable[[str], None]:
         """Takes down the hash of a finished entry."""
         return partial(self._hashes.__setitem__, name) if covered(name) else lambda _: None
+
+
+def _is_compressible(content: bytes) -> bool:
+    """Whether deflate makes anything of a file, by its beginning. Of most pictures and recordings it does not."""
+    sample = content[:_SAMPLE_BYTES]
+    return len(deflate.segment(sample)) < len(sample) * _WORTH_DEFLATING
 
 
 def _manifest_text(manifest: dict[str, JSON], limits: Limits) -> bytes:

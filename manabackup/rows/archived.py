@@ -10,7 +10,7 @@ from ..model.projection import Record, Stamp, from_field_meta
 from ..text import jsontext
 from ..text.jsontext import JSON
 
-RESERVED_META = frozenset({"actors", "problems", "spaces"})
+RESERVED_META = frozenset({"actors", "blobs", "problems", "spaces"})
 """What ``meta/`` holds besides the lines of tables; a table of such a name has none."""
 
 

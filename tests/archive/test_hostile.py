@@ -45,7 +45,7 @@ def test_every_kind_of_problem_that_an_archive_can_have_has_a_file() -> None:
     on_the_page = {
         "notAnArchive", "truncated", "container", "entryName", "duplicateEntry", "limit", "size", "crc", "deflate",
         "manifest", "formatVersion", "schemaVersion", "seal", "kdf", "sealedSha256", "plaintextSha256", "tampered",
-        "sums", "missing", "counts", "line", "order", "eventsSha256",
+        "sums", "missing", "counts", "line", "order", "eventsSha256", "blobs",
     }  # fmt: skip
     assert {case["code"] for case in CASES if "code" in case} == on_the_page
     assert {case["threat"] for case in CASES} == {"A1", "A2", "A3", "A4", "A5", "A6", "S11"}

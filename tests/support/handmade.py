@@ -52,7 +52,9 @@ def known_keys(tables: Tables = ROWS, **changes: Any) -> dict[str, Any]:
 
 def sums_of(parts: Sequence[Part], contents: Mapping[str, bytes]) -> bytes:
     """``SHA256SUMS`` over the entries that it covers."""
-    covered = [part.name.decode() for part in parts if part.name.startswith((b"data/", b"meta/", b"account/"))]
+    covered = [
+        part.name.decode() for part in parts if part.name.startswith((b"data/", b"meta/", b"account/", b"blobs/"))
+    ]
     lines = [f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in covered]
     return "".join(lines).encode()
 
@@ -62,12 +64,56 @@ def entries(tables: Tables = ROWS) -> list[Part]:
     return [deflated(f"data/{table}.jsonl", content) for table, content in tables.items()]
 
 
-def ours(tables: Tables = ROWS, *, meta: Tables | None = None, sums: bytes | None = None, **changes: Any) -> list[Part]:
-    """The parts of a plain archive as this tool writes it: manifest, rows, meta lines, sums, README."""
+def file_line(content: bytes, **changes: Any) -> dict[str, Any]:
+    """A line of the index of files. A change to ``...`` takes a key away."""
+    line = {
+        "rows": [{"table": "notes", "id": "n-1", "field": "content"}],
+        "ids": ["7c1d6f0e-3b52-4c1a-9d0e-5a2b8c4f1e90"],
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size": len(content),
+        "type": "image/png",
+    }
+    return {key: value for key, value in (line | changes).items() if value is not ...}
+
+
+def index_of(*lines: Mapping[str, Any]) -> bytes:
+    """The index of files."""
+    return b"".join(text(line, indent=None) for line in lines)
+
+
+def with_files(*contents: bytes, index: bytes | None = None, **changes: Any) -> list[Part]:
+    """The parts of a plain archive of ours with files; ``index`` is another than the true one, ``changes`` are to what
+    the manifest says of them."""
+    if index is None:
+        ascending = sorted(contents, key=lambda content: hashlib.sha256(content).hexdigest())
+        index = index_of(*map(file_line, ascending))
+    stated = {
+        "count": len(contents),
+        "bytes": sum(map(len, contents)),
+        "sha256": hashlib.sha256(index).hexdigest(),
+        "references": len(contents),
+        "leftOut": 0,
+    }
+    assets = {key: value for key, value in (stated | changes).items() if value is not ...}
+    return ours(meta={"blobs": index}, files=contents, binaryAssets=assets)
+
+
+def ours(
+    tables: Tables = ROWS,
+    *,
+    meta: Tables | None = None,
+    files: Sequence[bytes] = (),
+    sums: bytes | None = None,
+    **changes: Any,
+) -> list[Part]:
+    """The parts of a plain archive as this tool writes it: manifest, rows, meta lines, files, sums, README."""
     meta = meta or {}
+    blobs = {f"blobs/{hashlib.sha256(content).hexdigest()}": content for content in files}
     parts = entries(tables) + [deflated(f"meta/{name}.jsonl", content) for name, content in meta.items()]
+    parts += [stored(name, content) for name, content in blobs.items()]
     contents = {f"data/{name}.jsonl": content for name, content in tables.items()}
     contents |= {f"meta/{name}.jsonl": content for name, content in meta.items()}
+    contents |= blobs
     listed = sums_of(parts, contents)
     content_name = hashlib.sha256(listed[: _end_of_data(listed)]).hexdigest()
     keys = known_keys(tables, **({"dataSha256": content_name} | changes))

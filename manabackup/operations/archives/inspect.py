@@ -49,7 +49,15 @@ class Info:
             "tables": len(counts),
             "notes": self.notes,
         }
-        for key in ("keyFingerprint", "rekeyedFor", "dataSha256", "sealedSha256", "registryVersion", "filter"):
+        for key in (
+            "keyFingerprint",
+            "rekeyedFor",
+            "dataSha256",
+            "sealedSha256",
+            "registryVersion",
+            "filter",
+            "binaryAssets",
+        ):
             if key in manifest.raw:
                 described[key] = manifest.raw[key]
         completeness = manifest.completeness

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...archive import names
+from ...archive.blobs import BinaryAssets, carried_assets
 from ...archive.destination import Target, keep_complete, opened, writing
 from ...archive.reader import Archive, open_archive, open_outer
 from ...archive.writer import About, ArchiveWriter, Seal, Written
@@ -23,11 +24,13 @@ from ...model.projection import Numbering, meta_line
 from ...model.spaces import SpaceNumbers
 from ...rows.actors import ActorNumbers
 from ...rows.archived import RESERVED_META, clean_rows, is_ours
+from ...rows.blobs import IndexedFile
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Step, Tell, Watch, teller
 
 OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
+    "binaryAssets",
     "dataSha256",
     "outer",
     "passphrase",
@@ -103,6 +106,7 @@ def rewrite(
             _copy(archive, writer, tell)
         else:
             _clean(archive, writer, make_file, tell)
+        _copy_files(archive, writer)
         for name in archive.account:
             writer.stream(name, archive.reader.chunks(name), bound=archive.reader.container.entries[name].size)
         manifest = archive.manifest
@@ -118,7 +122,8 @@ def rewrite(
         if not is_ours(archive):
             carried.pop("ciphertextMarked", None)  # nobody has marked anything
         keep_complete(output, str((manifest.completeness or {}).get("status")), seal)
-        return writer.finish(about, carried)
+        assets = carried_assets(manifest) or (BinaryAssets(0, 0) if archive.files else None)
+        return writer.finish(about, carried, assets=assets)
 
 
 def _copy(archive: Archive, writer: ArchiveWriter, tell: Tell) -> None:
@@ -128,6 +133,18 @@ def _copy(archive: Archive, writer: ArchiveWriter, tell: Tell) -> None:
         writer.copy(archive, entry.name)
         done += entry.size
         tell(done, total)
+
+
+def _copy_files(archive: Archive, writer: ArchiveWriter) -> None:
+    """The files, and of another writer's archive an index that knows no more than it does."""
+    entries = archive.reader.container.of_kind("blob")
+    for entry in entries:
+        writer.copy(archive, entry.name)
+    if entries and not is_ours(archive):
+        index = writer.spool(names.entry("meta", "blobs"))
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            index.add(IndexedFile((), sha256=names.blob_of(entry.name), size=entry.size).text())
+        index.close()
 
 
 def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], SpoolFile], tell: Tell) -> None:

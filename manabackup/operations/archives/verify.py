@@ -23,6 +23,7 @@ from ...errors import DamagedArchiveError, NewerArchiveError, OlderArchiveError
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model.projection import MetaLineError, check_meta
 from ...rows.archived import RESERVED_META, is_ours
+from ...rows.blobs import indexed_files
 from ...rows.encrypted_fields import EncryptedFields
 from ...rows.marks import Marks, listed_in
 from ...rows.problem import Problem as Problem
@@ -49,6 +50,7 @@ class VerifyReport:
     sealed: bool = False
     rows: int = 0
     tables: int = 0
+    files: int = 0
     data_sha256: str | None = None
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -91,6 +93,7 @@ class VerifyReport:
             "sealed": self.sealed,
             "rows": self.rows,
             "tables": self.tables,
+            "files": self.files,
             "dataSha256": self.data_sha256,
             "problems": [problem.to_json() for problem in self.problems],
             "notes": self.notes,
@@ -179,6 +182,7 @@ class _Verification:
             report.encrypted_fields = self._fields.fields
             report.problems += self._fields.found
         report.tables = len(counts)
+        report.files = len(archive.files)
         report.rows = sum(counts.values())
         read = archive.reader.hashes
         hashes = {entry.name: read.get(entry.name, "") for entry in archive.reader.container.of_kind("data")}
@@ -204,6 +208,10 @@ class _Verification:
 
     def _meta(self, subject: str) -> None:
         """Lines that others will rely on: in an archive of this tool they must say what its format says."""
+        if self._ours and subject == "blobs":
+            for _ in indexed_files(self._archive):
+                pass
+            return
         if not self._ours or subject in RESERVED_META:
             for _ in self._archive.meta(subject):
                 pass

@@ -28,6 +28,7 @@ from ...text.jsontext import JSON
 from ..progress import Step, Watch, teller
 from .blocks import Terms, rekey_block
 from .carried import carried_about, carried_additions, carried_case, carried_completeness
+from .files import carry_files
 from .rows import RowMaker
 from .tables import GROWTH, RekeyedTables
 
@@ -121,12 +122,14 @@ def rekey(
         tables = RekeyedTables(archive, maker, blocks, writer, make_file)
         tables.write(teller(progress, Step.REKEY))
         problem_lines.close()
+        assets = carry_files(archive, writer, maker.ids)
         _write_subjects(writer, maker)
         completeness = carried_completeness(archive.manifest, maker.ids, problems)
         status = problems.status if completeness is None else completeness["status"]
         keep_complete(output, status, seal, strict=strict)
         additions = carried_additions(archive.manifest, maker.spaces, completeness)
-        written = writer.finish(carried_about(archive.manifest), {**additions, **_key(cipher, user_id)})
+        about = carried_about(archive.manifest)
+        written = writer.finish(about, {**additions, **_key(cipher, user_id)}, assets=assets)
     counts = problems.counts()
     return RekeyResult(
         archive=named(target),

@@ -34,6 +34,7 @@ _GROUPS = (
     tampering.fixed_bytes,
     tampering.inside,
     contents.sums,
+    contents.files,
     contents.lines,
     contents.version_1,
 )

@@ -173,8 +173,9 @@ def zip64() -> Iterator[Case]:
 
 def limits() -> Iterator[Case]:
     """More than anybody needs, claimed or real."""
-    count = DEFAULT_LIMITS.entries + 1
-    yield bad("limit-entries", "A1", "limit", f"{count:,} entries", simple(), end={"count": count, "here": count})
+    count = DEFAULT_LIMITS.entries + DEFAULT_LIMITS.blobs + 1
+    many = {"count": count, "here": count}
+    yield bad("limit-entries", "A1", "limit", f"{count:,} entries", simple(), end=dict.fromkeys(many, M16), end_64=many)
     both = {"size": len(NOTES) * 2_000}
     yield bad("limit-ratio", "A1", "limit", "more than deflate can do", lying(local=both, central=both))
     large = {"size": M32, "compressed": M32, "version": 45, "extra": zip64_extra(60 * 2**30, 2**27)}

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.handmade import of_the_web_app, ours, text
+from tests.support.handmade import file_line, index_of, of_the_web_app, ours, text, with_files
 from tests.support.zips import Part, deflated, described, stored
 
 from .cases import NOTES, Case, bad, good
@@ -52,6 +52,72 @@ def sums() -> Iterator[Case]:
     yield bad(
         "meta-no-object", "A6", "line", "a meta line: no object", ours(meta={"notes": b"7\n"}), "meta/notes.jsonl:1"
     )
+
+
+def files() -> Iterator[Case]:
+    """Files, their index, and what the manifest says of both."""
+    one, other = b"one picture", b"two picture"
+    name = f"blobs/{hashlib.sha256(one).hexdigest()}"
+    index, manifest = "meta/blobs.jsonl", "manifest.json"
+    honest = with_files(one, other)
+    yield good("files", "A1", "two files with their index", honest)
+    yield good("files-none", "A1", "references whose files are left out", ours(binaryAssets=left_out(3)))
+    yield good("files-web-app", "A1", "files beside the web app's rows", [*of_the_web_app(), stored(name, one)])
+    yield good("files-named-otherwise", "A1", "what is called no hash is noted", [*honest, stored("blobs/a.png", one)])
+    swapped = [stored(name, other) if part.name.decode() == name else part for part in honest]
+    yield bad("file-of-another-name", "A3", "blobs", "a file under another one's name", swapped, name)
+    alone = [*of_the_web_app(), stored(name, other)]
+    yield bad("file-of-another-name-web-app", "A3", "blobs", "the same beside the web app's rows", alone, name)
+    gone = [part for part in honest if part.name.decode() != name]
+    yield bad("file-gone", "A3", "missing", "a file taken away", gone, name)
+    yield bad("file-added", "A3", "sums", "a file put in", [*ours(), stored(name, one)], name)
+    uncounted = ours(files=[one], meta={"blobs": index_of(file_line(one))})
+    yield bad("files-uncounted", "A3", "blobs", "files that the manifest does not count", uncounted, manifest)
+    without = ours(files=[one], binaryAssets={**left_out(1), "count": 1, "bytes": len(one)})
+    yield bad("files-without-index", "A3", "blobs", "files without an index", without, manifest)
+    changes: list[tuple[str, Any]] = [
+        ("count", 1),
+        ("count", True),
+        ("bytes", 1),
+        ("sha256", "0" * 64),
+        ("sha256", ...),
+    ]
+    for changed, value in changes:
+        shown = "missing" if value is ... else str(value)[:4]
+        parts = with_files(one, other, **{changed: value})
+        yield bad(f"files-{changed}-{shown}", "A3", "blobs", f"the manifest's {changed}: {shown}", parts, manifest)
+    a, b = sorted((one, other), key=lambda content: hashlib.sha256(content).hexdigest())
+    for name, lines_, number in (
+        ("unlisted", [file_line(a)], None),
+        ("listed-twice", [file_line(a), file_line(a), file_line(b)], 2),
+        ("disorder", [file_line(b), file_line(a)], 2),
+        ("size", [file_line(a, size=1), file_line(b)], 1),
+        ("no-size", [file_line(a, size=...), file_line(b)], 1),
+        ("no-file", [file_line(a), file_line(b), {}], 3),
+        ("rows", [file_line(a, rows=[{"table": "notes"}]), file_line(b)], 1),
+        ("ids", [file_line(a, ids=[7]), file_line(b)], 1),
+        ("name", [file_line(a, name=7), file_line(b)], 1),
+        ("told", [file_line(a, told=[]), file_line(b)], 1),
+    ):
+        parts = with_files(a, b, index=index_of(*lines_))
+        where = index if number is None else f"{index}:{number}"
+        yield bad(f"files-index-{name}", "A6", "blobs", f"an index: {name.replace('-', ' ')}", parts, where)
+    path = with_files(a, b, index=index_of(file_line(a, name="../../etc/passwd\0\x1b[2J"), file_line(b)))
+    yield good("files-name-is-a-path", "A1", "a name that looks like a path", path)
+    lost = {"rows": [], "lost": "gone", "reason": "Media not found"}
+    yield good("files-lost", "A1", "a file that is lost", with_files(a, index=index_of(file_line(a), lost)))
+    paths = ("blobs/../x", f"blobs/x/{'0' * 64}", "blobs/..", "/blobs/x", "blobs\\..\\x")
+    for number, bad_name in enumerate(paths, start=1):
+        nested = [*honest, stored(bad_name, one)]
+        yield bad(f"files-path-{number}", "A1", "entryName", "a file with a path", nested, bad_name)
+    twice = [*honest, next(part for part in honest if part.name.startswith(b"blobs/"))]
+    place = twice[-1].name.decode()
+    yield bad("files-twice", "A1", "duplicateEntry", "a file that stands twice", twice, place)
+
+
+def left_out(references: int) -> dict[str, int]:
+    """What a manifest says where no files are in the archive."""
+    return {"count": 0, "bytes": 0, "references": references, "leftOut": references}
 
 
 def lines() -> Iterator[Case]:

@@ -11,7 +11,7 @@ import { crc32 } from "./crc32.js";
 import { checkEvents } from "./events.js";
 import { LIMITS } from "./limits.js";
 import { checkManifest, isOurs, isSealed, own, parseManifest, repeatsOuter, sealParameters } from "./manifest.js";
-import { EVENTS, MANIFEST, README, SEALED, SUMS, entryOf, printable, tableOf } from "./names.js";
+import { EVENTS, FILE_INDEX, MANIFEST, README, SEALED, SUMS, entryOf, printable, tableOf } from "./names.js";
 import { ArchiveProblem } from "./problem.js";
 import { TAG_BYTES, canUnseal, unseal } from "./seal.js";
 import { sha256 } from "./sha256.js";
@@ -208,7 +208,29 @@ async function archive(outer, container, manifest) {
   if (isOurs(manifest) && (entry === undefined || (await dataSha256(sums)) !== own(manifest, "dataSha256"))) {
     throw new ArchiveProblem("dataSha256 does not fit SHA256SUMS", "sums", MANIFEST);
   }
+  checkFiles(container, manifest, sums);
   return new Archive(outer, container, manifest, sums);
+}
+
+/**
+ * Whether the files are those that the manifest counts, where manabackup wrote it. What they hold is checked by verify.
+ * @param {Container} container @param {RawManifest} manifest @param {ReadonlyMap<string, string>} sums
+ */
+function checkFiles(container, manifest, sums) {
+  if (!isOurs(manifest)) return;
+  const entries = container.ofKind("blob");
+  const assets = own(manifest, "binaryAssets");
+  if (typeof assets !== "object" || assets === null || Array.isArray(assets)) {
+    if (entries.length === 0 && !container.entries.has(FILE_INDEX)) return;
+    throw new ArchiveProblem("holds files, and the manifest does not count them", "blobs", MANIFEST);
+  }
+  if (entries.length > 0 && !container.entries.has(FILE_INDEX)) {
+    throw new ArchiveProblem("holds files without an index of them", "blobs", MANIFEST);
+  }
+  const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
+  if (own(assets, "count") !== entries.length || own(assets, "bytes") !== bytes || own(assets, "sha256") !== sums.get(FILE_INDEX)) {
+    throw new ArchiveProblem("the manifest counts other files, or names another index, than there are", "blobs", MANIFEST);
+  }
 }
 
 /** @param {Outer} outer @param {Container} container @returns {string[]} oddities that lose nothing */

@@ -44,11 +44,16 @@ export class Container {
    */
   static async open(source, limits) {
     const end = await readEnd(source);
-    if (end.count > limits.entries) throw new ArchiveProblem(`has more than ${limits.entries} entries`, "limit");
+    const most = limits.entries + limits.blobs;
+    if (end.count > most) throw new ArchiveProblem(`has more than ${most} entries`, "limit");
     if (end.size > limits.directoryBytes) throw new ArchiveProblem("has a central directory beyond all measure", "limit");
     const directory = await source.read(end.offset, end.size);
     if (directory.length !== end.size) throw new ArchiveProblem("is cut off", "truncated");
     const { found, renamed } = called(centralEntries(directory, end.count, limits));
+    const blobs = found.filter((entry) => entry.kind === "blob").length;
+    if (blobs > limits.blobs || found.length - blobs > limits.entries) {
+      throw new ArchiveProblem(`has more than ${limits.entries} entries, or ${limits.blobs} files`, "limit");
+    }
     if (found.reduce((bytes, entry) => bytes + entry.size, 0) > limits.totalBytes) {
       throw new ArchiveProblem(`would inflate to more than ${limits.totalBytes} bytes`, "limit");
     }

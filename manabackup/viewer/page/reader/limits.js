@@ -12,8 +12,10 @@ const GIB = 1024 * MIB;
 export const LIMITS = Object.freeze({
   /** Levels of arrays and objects in a line. */
   nesting: 20_000,
-  /** Entries in one ZIP. */
+  /** Entries in one ZIP, but for files. */
   entries: 65_000,
+  /** Files in one ZIP. */
+  blobs: 250_000,
   /** Bytes in an entry's name. */
   entryName: 1_024,
   /** Uncompressed bytes of one entry. */

@@ -8,7 +8,7 @@
  */
 
 /** What `meta/` holds besides the lines of tables. */
-export const RESERVED = Object.freeze(["actors", "problems", "spaces"]);
+export const RESERVED = Object.freeze(["actors", "blobs", "problems", "spaces"]);
 
 /**
  * @param {unknown} value what a line holds

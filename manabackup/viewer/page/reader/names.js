@@ -1,7 +1,7 @@
 /** Which entries an archive has, and under which names. Source: `formats/mana-v2.md`, "Names" and "Packed again". */
 
 /**
- * @typedef {"manifest" | "sealed" | "readme" | "sums" | "nonce" | "events" | "data" | "meta" | "account" | "other"} Kind
+ * @typedef {"manifest" | "sealed" | "readme" | "sums" | "nonce" | "events" | "data" | "meta" | "account" | "blob" | "other"} Kind
  */
 
 export const MANIFEST = "manifest.json";
@@ -9,6 +9,7 @@ export const SEALED = "data.sealed";
 export const README = "README.md";
 export const SUMS = "SHA256SUMS";
 export const EVENTS = "events.jsonl";
+export const FILE_INDEX = "meta/blobs.jsonl";
 
 /** @type {ReadonlyMap<string, Kind>} */
 const FIXED = new Map([
@@ -36,6 +37,7 @@ export function kindOf(name) {
   if (rest.includes("/") || rest === ".." || ["", ".", ".."].includes(folder)) return null;
   if (rest.startsWith(".")) return "other";
   if (folder === "account" && rest !== "") return "account";
+  if (folder === "blobs" && /^[0-9a-f]{64}$/.test(rest)) return "blob";
   if ((folder === "data" || folder === "meta") && rest.endsWith(".jsonl")) return folder;
   return "other";
 }
@@ -48,6 +50,11 @@ export function tableOf(name) {
 /** @param {"data" | "meta"} folder @param {string} table @returns {string} the entry of its rows, or of its meta lines */
 export function entryOf(folder, table) {
   return `${folder}/${table}.jsonl`;
+}
+
+/** @param {string} name of an entry under `blobs/` @returns {string} the SHA-256 that it states */
+export function sha256Of(name) {
+  return name.slice("blobs/".length);
 }
 
 /** @param {string} name @returns {boolean} whether file managers call so what they add */

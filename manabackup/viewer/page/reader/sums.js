@@ -10,7 +10,7 @@ const LINE = /^([0-9a-f]{64}) {2}([^\0\n]+)$/;
 
 /** @param {string} name @returns {boolean} whether an entry has a line */
 export function isCovered(name) {
-  return /^(?:data|meta|account)\//.test(name);
+  return /^(?:data|meta|account|blobs)\//.test(name);
 }
 
 /** @param {Bytes} content @returns {Map<string, string>} name → hash */

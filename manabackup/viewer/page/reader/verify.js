@@ -8,7 +8,7 @@ import { hasCiphertextForm, isCiphertext, mayBeCiphertext } from "./ciphertext.j
 import { badLine } from "./lines.js";
 import { own } from "./manifest.js";
 import { RESERVED, listedCiphertext, metaFault } from "./meta.js";
-import { MANIFEST, entryOf, printable, tableOf } from "./names.js";
+import { FILE_INDEX, MANIFEST, entryOf, printable, sha256Of, tableOf } from "./names.js";
 import { ArchiveProblem } from "./problem.js";
 import { lines, rowBlocks, rowId } from "./rows.js";
 import { runningSha256 } from "./sha256.js";
@@ -136,6 +136,7 @@ class Verification {
   /** Lines that others will rely on must say what the format says. @param {string} subject */
   async _meta(subject) {
     const name = entryOf("meta", subject);
+    if (this._source.ours && name === FILE_INDEX) return this._files();
     const strict = this._source.ours && !RESERVED.includes(subject);
     let last = null;
     for await (const line of lines(/** @type {any} */ (this._archive), name)) {
@@ -146,6 +147,26 @@ class Verification {
       this._actors ??= await this._countActors();
       const fault = metaFault(line.value, this._actors);
       if (fault !== null) throw badLine(fault, name, line.number);
+    }
+  }
+
+  /** The index of the files: each line a file that is there so, or one that is lost; each file has its line. */
+  async _files() {
+    let last = "";
+    let seen = 0;
+    for await (const line of lines(/** @type {any} */ (this._archive), FILE_INDEX)) {
+      const hash = indexedFile(line.value);
+      if (hash === undefined) throw badLine("not a line of the index of files", FILE_INDEX, line.number, "blobs");
+      if (hash === null) continue;
+      const entry = this._source.container.entries.get(`blobs/${hash}`);
+      if (hash <= last || entry === undefined || entry.kind !== "blob" || entry.size !== own(line.value, "size")) {
+        throw badLine("a file that is not there so, or not in its order", FILE_INDEX, line.number, "blobs");
+      }
+      last = hash;
+      seen += 1;
+    }
+    if (seen !== this._source.container.ofKind("blob").length) {
+      throw new ArchiveProblem("lists other files than there are", "blobs", FILE_INDEX);
     }
   }
 
@@ -181,6 +202,26 @@ class Verification {
   }
 }
 
+/**
+ * @param {Record<string, any>} line of the index of files
+ * @returns {string | null | undefined} the SHA-256 of a file, null for one that is lost, undefined for what is neither
+ */
+function indexedFile(line) {
+  const texts = (/** @type {unknown} */ value) => value === undefined || (Array.isArray(value) && value.every((one) => typeof one === "string"));
+  const rows = own(line, "rows") ?? [];
+  if (!Array.isArray(rows) || !texts(own(line, "ids")) || !texts(own(line, "addresses"))) return undefined;
+  const isPlace = (/** @type {any} */ row) =>
+    typeof row === "object" && row !== null && ["table", "id", "field"].every((key) => typeof own(row, key) === "string");
+  if (!rows.every(isPlace)) return undefined;
+  const { sha256: hash, size, type, name, told, lost, reason } = /** @type {any} */ (line);
+  if (typeof hash === "string" && Number.isInteger(size) && typeof type === "string") {
+    const isNamed = name === undefined || name === null || typeof name === "string";
+    const isTold = told === undefined || (typeof told === "object" && told !== null && !Array.isArray(told));
+    return isNamed && isTold ? hash : undefined;
+  }
+  return typeof lost === "string" && typeof reason === "string" ? null : undefined;
+}
+
 /** An archive whose entries are hashed on their way, and compared with SHA256SUMS at their ends. */
 class Hashed {
   /** @param {Archive} archive @param {(bytes: number) => Promise<void>} told */
@@ -208,6 +249,9 @@ class Hashed {
     }
     const digest = await hash.digest();
     this.hashes.set(name, digest);
+    if (this._archive.container.entries.get(name)?.kind === "blob" && sha256Of(name) !== digest) {
+      throw new ArchiveProblem("a file that is not the one its name says", "blobs", printable(name));
+    }
     if ((this._archive.sums.get(name) ?? digest) !== digest) {
       throw new ArchiveProblem("its SHA-256 is not the one in SHA256SUMS", "sums", printable(name));
     }
