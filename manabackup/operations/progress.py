@@ -20,6 +20,8 @@ class Step(StrEnum):
     """The server is read into the mirror."""
     EXPORT = "export"
     """Rows are made of changes, and written: also where an archive of version 1 is converted."""
+    FILES = "files"
+    """Files that rows refer to are fetched."""
     REKEY = "rekey"
     RESEAL = "reseal"
     """The same rows are written in another coat: sealed, or not any more."""
@@ -48,6 +50,7 @@ class Step(StrEnum):
 _UNITS = {
     Step.PULL: "collections",
     Step.EXPORT: "changes",
+    Step.FILES: "B",
     Step.REKEY: "B",
     Step.RESEAL: "B",
     Step.VERIFY: "B",

@@ -24,6 +24,11 @@ LOSSES = frozenset(
         "unreadableChange",  # a change that is larger than any that the server takes
         "tableSetAside",  # a collection that an archive has no place for
         "rowSetAside",  # a row that cannot be written into the archive
+        "fileGone",  # a file that rows refer to, and that the media service knows no more
+        "fileUnavailable",  # one that could not be had now
+        "fileDamaged",  # one that came, again and again, otherwise than the service says it is
+        "fileTooLarge",  # one beyond the limits, or that an archive has no place for
+        "fileUnresolved",  # a reference that nobody can follow
         "ciphertextLeftOut",  # a field that was not opened, and that another account could not open either
     }
 )

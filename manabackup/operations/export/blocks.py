@@ -14,13 +14,18 @@ from operator import itemgetter
 from typing import Generic, TypeVar
 
 from ...archive import deflate
+from ...model.files import InlineFile, inline_files, may_refer
 from ...model.projection import Numbering
+from ...model.registry import Table
 from ...rows.completeness import Case
 from ...text import jsontext
 from ...text.jsontext import JSON, Fragment
+from ..files.gathering import count_references, gathered
 from .records import FoldedRecords, UsualRecords
-from .terms import ExportTerms, Stream
+from .terms import ExportTerms, FileTerms, Stream
 
+_SEALED = b'"sealed":['
+_NONE_SEALED = _SEALED + b"]"
 _MARK = b"\0"
 """Around what stands for a number in a meta line: no text of JSON holds one."""
 _Key = TypeVar("_Key", bytes, str)
@@ -53,6 +58,12 @@ class Block:
     """What the spaces of the rows that are written may be called in a selection, where there is one."""
     seen: set[str] = field(default_factory=set)
     """The same of all rows."""
+    references: int = 0
+    """Places in the rows that lead to a file of Mana's."""
+    found: list[tuple[str, bytes]] = field(default_factory=list)
+    """The same, and all other references, as :mod:`manabackup.operations.files.gathering` takes them."""
+    inline: list[InlineFile] = field(default_factory=list)
+    """The files that stand in the rows."""
 
 
 def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes:
@@ -93,6 +104,7 @@ def fold_block(terms: ExportTerms, streams: Sequence[Stream], number: int, pairs
             metas.append(lines[1])
     block.opened = usual.opened or folded.opened
     if rows:
+        _refer(terms, stream.table, stream.name, rows, metas, block)
         block.rows = len(rows)
         block.text = _joined(rows)
         block.deflated = deflate.segment(block.text)
@@ -100,6 +112,33 @@ def fold_block(terms: ExportTerms, streams: Sequence[Stream], number: int, pairs
         block.actors = list(actors.keys)
         block.spaces = list(spaces.keys)
     return block
+
+
+def _refer(
+    terms: ExportTerms, table: Table | None, name: str, rows: list[bytes], metas: list[bytes], block: Block
+) -> None:
+    """Takes down which files the rows refer to."""
+    private = table.encrypted if table is not None else frozenset[str]()
+    for line, meta in zip(rows, metas, strict=True):
+        if not may_refer(name, line):
+            continue
+        values = jsontext.parse_inexact(line)
+        if terms.files is FileTerms.COUNT:
+            block.references += count_references(name, values)
+            continue
+        pairs, references = gathered(name, values, lambda field, meta=meta: field in private or _sealed(meta, field))
+        block.found += pairs
+        block.references += references
+        block.inline += inline_files(name, values)
+
+
+def _sealed(meta: bytes, field: str) -> bool:
+    """Whether a meta line says of a field that it was ciphertext without being registered."""
+    if _NONE_SEALED in meta:
+        return False
+    # Numbers are still marks there, which no parser takes.
+    listed = meta.partition(_SEALED)[2].partition(b"]")[0]
+    return jsontext.dumps(field) in listed
 
 
 class _Marks(Generic[_Key]):

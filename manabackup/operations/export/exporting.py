@@ -9,12 +9,13 @@ encrypted once more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ...archive.blobs import BinaryAssets
 from ...archive.content import TableWriter
 from ...archive.destination import Target, keep_complete, named, opened, writing
 from ...archive.writer import ArchiveWriter, Seal
@@ -23,22 +24,28 @@ from ...host.output import AtomicFile
 from ...host.processes import InOrder, cores_for
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
+from ...model.files import media_ids
 from ...model.spaces import SpaceNumbers
 from ...rows.actors import ActorNumbers
+from ...rows.blobs import Referrer
 from ...rows.completeness import Case, Completeness
+from ...text import jsontext
 from ...text.jsontext import JSON
 from ..account.source import Source
+from ..files.packing import FileCounts, FileSource, Packer
 from ..progress import Step, Watch, teller
 from .blocks import Block, fold_block, numbered
 from .foreign import ForeignFields
 from .gathering import Gathering
 from .plan import ExportPlan
 from .selection import Selection
-from .terms import ExportTerms, Stream
+from .terms import ExportTerms, FileTerms, Stream
 
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
+_ACCOUNT = "account"
+"""In place of a table: what refers to a file is no row."""
 _BLOCK_BYTES = 512 * KIB
 """Changes that are folded in one go."""
 
@@ -56,6 +63,8 @@ class ExportResult:
     status: str
     completeness: dict[str, JSON]
     web_app_reads_it: bool
+    files: FileCounts = field(default_factory=FileCounts)
+    """What became of the files that rows refer to."""
     previous: Path | None = None
     """Where a complete archive is kept whose place this one took."""
 
@@ -70,6 +79,7 @@ class ExportResult:
             "sealed": self.sealed,
             "status": self.status,
             "completeness": self.completeness,
+            "files": self.files.to_json(),
             **({"previous": str(self.previous)} if self.previous is not None else {}),
         }
 
@@ -82,6 +92,7 @@ def export(
     seal: Seal | None = None,
     force: bool = False,
     strict: bool = False,
+    files: FileSource | None = None,
     now: datetime | None = None,
     dated: datetime | None = None,
     progress: Watch | None = None,
@@ -90,13 +101,15 @@ def export(
 ) -> ExportResult:
     """Write an archive of what the mirror holds.
 
+    ``files`` says where the files come from that rows refer to; without it they are left out, and counted.
+
     ``force`` replaces a file. An archive that may be complete is kept beside one that is partial; with ``strict`` it is
     not replaced by such a one at all (:class:`IncompleteError`).
 
-    ``progress`` is told of :attr:`Step.EXPORT`. ``now`` is the time of the export; what lies in the future when
-    the server was read is noted. ``dated`` is what the manifest says in its place, which is no measure for anything;
-    the rows depend on neither. ``processes`` is how many take part, this one included; without it, as many as a large
-    account can use.
+    ``progress`` is told of :attr:`Step.EXPORT`, and of :attr:`Step.FILES`. ``now`` is the time of the export; what lies
+    in the future when the server was read is noted. ``dated`` is what the manifest says in its place, which is no
+    measure for anything; the rows depend on neither. ``processes`` is how many take part, this one included; without
+    it, as many as a large account can use.
 
     Raises :class:`UsageError` for tables and spaces that do not exist, :class:`OutputError`, :class:`LockedError`.
     """
@@ -105,21 +118,23 @@ def export(
     if processes is None:
         processes = cores_for(plan.bytes)
     make_file = spool_files(path)
+    packer = Packer(files, make_file, limits=limits, progress=progress) if files is not None else None
+    terms = plan.terms(now, limits, FileTerms.COUNT if packer is None else FileTerms.LIST)
     output = opened(path, force=force)
     with (
         writing(path),
-        InOrder(partial(_fold_task, plan.terms(now, limits), plan.streams), processes) as folding,
+        InOrder(partial(_fold_task, terms, plan.streams), processes) as folding,
         output as file,
         ArchiveWriter(
             file,
             tables=[table.name for table in source.registry.tables],
             seal=seal,
             make_spool_file=make_file,
-            may_exceed_4_gib=int(plan.bytes * _SLACK) + MIB >= 2**32 - MIB,
+            may_exceed_4_gib=packer is not None or int(plan.bytes * _SLACK) + MIB >= 2**32 - MIB,
             limits=limits,
         ) as writer,
     ):
-        run = _Export(plan, writer, folding, make_file)
+        run = _Export(plan, writer, folding, make_file, packer)
         tell = teller(progress, Step.EXPORT)
         done, total = 0, plan.changes
         for count in run.tables():
@@ -128,7 +143,8 @@ def export(
         run.finish()
         stated = run.stated_completeness()
         keep_complete(output, run.completeness.status, seal, strict=strict)
-        written = writer.finish(plan.about(dated or now), {**plan.additions(), "completeness": stated})
+        additions: dict[str, JSON] = {**plan.additions(), "completeness": stated}
+        written = writer.finish(plan.about(dated or now), additions, assets=run.assets)
     counted = {key: value for key, value in stated.items() if key not in ("losses", "notices")}
     return ExportResult(
         archive=named(path),
@@ -140,6 +156,7 @@ def export(
         status=run.completeness.status,
         completeness={**counted, **run.completeness.counts()},
         web_app_reads_it=written.web_app_reads_it,
+        files=packer.counts if packer is not None else FileCounts(run.references),
         previous=output.set_aside if isinstance(output, AtomicFile) else None,
     )
 
@@ -153,8 +170,14 @@ class _Export:
         writer: ArchiveWriter,
         folding: InOrder[_Task, Block],
         make_file: Callable[[], SpoolFile],
+        packer: Packer | None,
     ) -> None:
         self._plan = plan
+        self._packer = packer
+        self.references = 0
+        """Places in rows that lead to a file of Mana's."""
+        self.assets: BinaryAssets | None = None
+        """What the manifest says of files."""
         self._gathered = [Gathering(plan.source.mirror, stream, make_file) for stream in plan.streams]
         self._writer = writer
         self._table: TableWriter | None = None
@@ -204,6 +227,9 @@ class _Export:
         self._spaces_without_rows -= block.named
         self._spaces_seen |= block.seen
         self._foreign.take(block.cases, opened=block.opened)
+        self.references += block.references
+        if self._packer is not None:
+            self._packer.add(block.found, block.inline, block.references)
         if block.rows:
             assert self._table is not None
             actors = [self._actors.number(actor) for actor in block.actors]
@@ -235,6 +261,7 @@ class _Export:
             self.completeness.note(case)
         for space in sorted(self._spaces_without_rows):
             self.completeness.note(Case("spaceWithoutRows", "account", reason=space))
+        self._pack()
         self._problem_lines.close()
         self._actor_lines.close()
         spaces = self._spaces.lines()
@@ -242,6 +269,17 @@ class _Export:
             self._writer.add("meta/spaces.jsonl", b"\n".join([*spaces, b""]))
         for name, content in self._plan.source.account.items():
             self._writer.add(f"account/{name}", content)
+
+    def _pack(self) -> None:
+        """Fetches and writes the files, or says how many references there are to files that are left out."""
+        if self._packer is None:
+            self.assets = BinaryAssets(self.references, self.references) if self.references else None
+            return
+        for name, content in self._plan.source.account.items():
+            for identifier in media_ids(jsontext.parse_inexact(content)):
+                self._packer.add_media(identifier, Referrer(_ACCOUNT, name, "", private=True))
+        self._packer.fetch()
+        self.assets = self._packer.write(self._writer, self.completeness.note)
 
     def stated_completeness(self) -> dict[str, JSON]:
         """The manifest's ``completeness``."""

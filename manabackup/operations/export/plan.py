@@ -21,7 +21,7 @@ from ...text.timestamps import SECOND, format_timestamp, parse_timestamp
 from ..account.source import Source
 from ..account.spaces import spaces_named
 from .selection import Selection, streams_of, with_room
-from .terms import ExportTerms, Stream
+from .terms import ExportTerms, FileTerms, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ExportPlan:
         """How many there are to be read."""
         return sum(stream.changes for stream in self.streams)
 
-    def terms(self, now: datetime, limits: Limits) -> ExportTerms:
+    def terms(self, now: datetime, limits: Limits, files: FileTerms = FileTerms.COUNT) -> ExportTerms:
         """By what rows are chosen and written, at the time of the export."""
         return ExportTerms(
             cipher=self.source.cipher,
@@ -66,6 +66,7 @@ class ExportPlan:
             tomorrow=_tomorrow(self.source.pulled_at, now),
             line_bytes=limits.line_bytes,
             user_id=self.source.user_id,
+            files=files,
         )
 
     def cases(self) -> Iterator[Case]:

@@ -18,8 +18,8 @@ from ...text.timestamps import parse_timestamp
 from .terms import Stream
 
 _ENTRIES_OF_TABLE = 2
-_ENTRIES_OF_META = 3
-"""Actors, spaces, problems."""
+_ENTRIES_OF_META = 4
+"""Actors, spaces, problems, the index of files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from ...crypto.fields import FieldCipher
 from ...model.registry import Table
+
+
+class FileTerms(Enum):
+    """What is wanted of the files that rows refer to."""
+
+    COUNT = auto()
+    """How many references there are."""
+    LIST = auto()
+    """Each reference, and the files that stand in rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class ExportTerms:
     """Times beyond it are noted, as text."""
     line_bytes: int
     """What a reader accepts."""
+    files: FileTerms = FileTerms.COUNT
     user_id: str = ""
     """Whose export it is."""
 
