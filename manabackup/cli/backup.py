@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -20,6 +20,7 @@ from ..text.timestamps import parse_timestamp
 from .access import account_access, pull_into
 from .ages import search_words
 from .exported import date, report, stated_date
+from .file_options import file_settings, foreign_option
 from .files import archive_target, force_option, note_written, output_option
 from .frame import command, secret_options, strict_option
 from .memory import share_one_heap
@@ -27,6 +28,7 @@ from .run import Exit, Run, outcome
 
 if TYPE_CHECKING:
     from ..archive.destination import Target
+    from ..operations.files.packing import FileSource
 
 extra_app_option = click.option(
     "--extra-app",
@@ -89,6 +91,9 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
 @click.option("--seal", is_flag=True, help="Encrypt the archive under a passphrase.")
 @click.option("--private", is_flag=True, help="With --seal: tell nothing outside the seal.")
 @click.option("--view", is_flag=True, help="Also write FILE.html, a page that opens the archive by itself.")
+@click.option("--files", is_flag=True, help="Also fetch the files that rows refer to: pictures, songs, documents.")
+@foreign_option
+@file_settings
 @click.option("--offline", is_flag=True, help="Use the mirror as it is; no server is asked.")
 @click.option("--accept-new-key", is_flag=True, help="Go on though the account's key is another one than before.")
 @strict_option
@@ -105,6 +110,8 @@ def export(
     seal: bool,
     private: bool,
     view: bool,
+    files: bool,
+    foreign_files: bool,
     offline: bool,
     accept_new_key: bool,
     strict: bool,
@@ -116,6 +123,8 @@ def export(
     share_one_heap()
     if private and not seal:
         raise UsageError("--private goes with --seal")
+    if foreign_files and not files:
+        raise UsageError("--foreign-files goes with --files")
     target = archive_target(run, output, force=force)
     if view:
         from .view import check_page_beside  # and the page's templates, which no other export needs
@@ -125,12 +134,13 @@ def export(
     passphrase = run.new_passphrase() if seal else None
     dated = date(run)
     with (
-        account_source(run, offline, accept_new_key, extra_apps) as source,
-        run.terminal.progress({Step.EXPORT: "exporting"}) as progress,
+        _source_and_files(run, offline, accept_new_key, extra_apps, _Wanted(files, foreign_files)) as (source, held),
+        run.terminal.progress({Step.EXPORT: "exporting", Step.FILES: "fetching files"}) as progress,
     ):
         result = write_export(
             source,
             target,
+            files=held,
             selection=selection,
             seal=Seal(passphrase, private=private) if passphrase is not None else None,
             force=force,
@@ -158,15 +168,36 @@ def _remember(run: Run, target: Target, result: ExportResult) -> None:
         run.terminal.warning(f"when this backup was made is not remembered: {error.message}")
 
 
+class _Wanted(NamedTuple):
+    """Whether files are wanted, and those of other people's servers."""
+
+    files: bool = False
+    foreign: bool = False
+
+
 @contextmanager
 def account_source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[str]) -> Iterator[Source]:
     """Where the rows come from: the servers and the mirror, or the mirror alone."""
+    with _source_and_files(run, offline, accept_new_key, extra_apps, _Wanted()) as (source, _):
+        yield source
+
+
+@contextmanager
+def _source_and_files(
+    run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[str], wanted: _Wanted
+) -> Iterator[tuple[Source, FileSource | None]]:
+    """Where rows and files come from: the servers and what this computer holds, or the latter alone."""
     access = account_access(run, never_pulled="the archive may lack what is missing there")
     with access.open(offline=offline, accept_new_key=accept_new_key) as account:
         pull_into(run, account, extra_apps=extra_apps)
         # The service's answer says when it was asked for; two exports of one state are to be equal.
-        with account.source(account_data_at=None if offline else stated_date()) as source:
-            yield source
+        with account.source(account_data_at=None if offline else stated_date()) as source, ExitStack() as stack:
+            if not wanted.files:
+                yield source, None
+                return
+            from ..operations.files.access import file_source  # and the clients of services that are seldom asked
+
+            yield source, stack.enter_context(file_source(access, account, foreign=wanted.foreign))
 
 
 def _instant(text: str | None) -> str | None:

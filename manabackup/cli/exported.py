@@ -13,6 +13,9 @@ from .run import Exit, Run, outcome
 
 EPOCH = "SOURCE_DATE_EPOCH"
 _A_DAY = timedelta(days=1)
+_WEB_APP_MEMORY = {False: 2_000_000_000, True: 400_000_000}
+"""Bytes of an archive, sealed or not, beyond which a browser may have no memory for the web app's import: measured were
+1.1 and 5 times the archive's size, and browsers end a single buffer at some 2 GiB."""
 _MANY = 5
 """Kinds of notices that are worth a line each; more are summed up."""
 
@@ -23,6 +26,8 @@ def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
     rows, tables = counted(result.rows, "row"), counted(result.tables, "table")
     amount = f"{rows} in {tables}, {result.bytes:,} bytes"
     lines = [f"{result.archive}: {result.status}, {amount}, {kind}"]
+    if result.files.files:
+        lines.append(f"{counted(result.files.files, 'file')}, {result.files.bytes:,} bytes, among it")
     run.terminal.result(result.to_json(), lines)
     for kind, count in result.completeness["losses"].items():
         run.terminal.warning(_told(kind, count))
@@ -35,6 +40,11 @@ def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
         run.terminal.note(f"no server was asked: this is what it held at {result.completeness['pulledAt']}")
     if not result.sealed:
         run.terminal.note("the archive is not encrypted: who holds it can read it")
+    if result.files.references and not result.files.files and not result.files.lost:
+        left_out = counted(result.files.references, "reference")
+        run.terminal.note(f"{left_out} to pictures and other files, which are not in the archive; --files fetches them")
+    if result.web_app_reads_it and result.files.files and result.bytes > _WEB_APP_MEMORY[result.sealed]:
+        run.terminal.warning("the web app's import takes all of it into memory at once, and may fail")
     if not result.web_app_reads_it:
         run.terminal.warning("larger than 4 GiB: the web app's import does not read it; export fewer apps at a time")
     return outcome(losses=sum(result.completeness["losses"].values()), notices=sum(notices.values()), strict=strict)

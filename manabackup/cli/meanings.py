@@ -15,7 +15,13 @@ MEANINGS: Final = {
     "tableSetAside": "collections that one archive has no place for",
     "rowSetAside": "rows that cannot be written into an archive",
     "ciphertextLeftOut": "fields that no key at hand opens; they are not in the new archive",
+    "fileGone": "places in rows that lead to files which their service has no more",
+    "fileUnavailable": "places in rows that lead to files which could not be had now; ask again later",
+    "fileDamaged": "places in rows that lead to files which do not come as they should be",
+    "fileTooLarge": "places in rows that lead to files which are too large",
+    "fileUnresolved": "places in rows that lead to files, in a way that nobody can follow",
     # notices
+    "fileForeign": "places in rows that lead to other people's servers, which were not asked",
     "capabilityLeftOut": "secrets and links of the account that the rows come from; they stay there",
     "likeCiphertext": "values that begin like ciphertext and are none; they are in the archive as they stand",
     "identityInData": "fields that still name the old account; see meta/problems.jsonl in the archive",
@@ -50,3 +56,13 @@ MEANINGS: Final = {
     "undatedCounted": "changes without a time; they count at every instant",
     "undatedDeleteLeftOut": "deletions without a time; they count at no instant",
 }
+
+FILE_LOSSES: Final = {
+    "gone": "that the service has no more",
+    "unavailable": "could not be had now; ask again later",
+    "damaged": "did not come as the service says",
+    "tooLarge": "too large",
+    "foreign": "on other people's servers, not asked for; --foreign-files asks",
+    "unresolved": "that rows name in a way that nobody can follow",
+}
+"""What becomes of files, by kind, after their number."""

@@ -40,6 +40,7 @@ COMMANDS: Final = (
         (
             ("pull", "backup", "bring the local mirror up to date"),
             ("export", "backup", "write everything into an archive: pull, decrypt, write"),
+            ("files", "file_group", "files pull, verify: pictures, songs and documents that rows refer to"),
         ),
     ),
     (

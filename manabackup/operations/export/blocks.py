@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from ...archive import deflate
 from ...model.files import InlineFile, inline_files, may_refer
@@ -64,6 +64,15 @@ class Block:
     """The same, and all other references, as :mod:`manabackup.operations.files.gathering` takes them."""
     inline: list[InlineFile] = field(default_factory=list)
     """The files that stand in the rows."""
+
+
+Task: TypeAlias = tuple[int, list[tuple[str, bytes]]]
+"""A stream's number, and all changes of some of its records."""
+
+
+def fold_task(terms: ExportTerms, streams: Sequence[Stream], task: Task) -> Block:
+    """:func:`fold_block` of a task."""
+    return fold_block(terms, streams, *task)
 
 
 def numbered(meta: bytes, actors: Sequence[int], spaces: Sequence[int]) -> bytes:
@@ -126,16 +135,16 @@ def _refer(
         if terms.files is FileTerms.COUNT:
             block.references += count_references(name, values)
             continue
-        pairs, references = gathered(name, values, lambda field, meta=meta: field in private or _sealed(meta, field))
+        pairs, references = gathered(name, values, partial(_is_private, private, meta))
         block.found += pairs
         block.references += references
         block.inline += inline_files(name, values)
 
 
-def _sealed(meta: bytes, field: str) -> bool:
-    """Whether a meta line says of a field that it was ciphertext without being registered."""
-    if _NONE_SEALED in meta:
-        return False
+def _is_private(registered: frozenset[str], meta: bytes, field: str) -> bool:
+    """Whether a field was ciphertext: one that is registered, or of which the meta line says so."""
+    if field in registered or _NONE_SEALED in meta:
+        return field in registered
     # Numbers are still marks there, which no parser takes.
     listed = meta.partition(_SEALED)[2].partition(b"]")[0]
     return jsontext.dumps(field) in listed

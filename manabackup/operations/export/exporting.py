@@ -8,12 +8,12 @@ encrypted once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ...archive.blobs import BinaryAssets
 from ...archive.content import TableWriter
@@ -24,28 +24,23 @@ from ...host.output import AtomicFile
 from ...host.processes import InOrder, cores_for
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from ...model.files import media_ids
 from ...model.spaces import SpaceNumbers
 from ...rows.actors import ActorNumbers
-from ...rows.blobs import Referrer
 from ...rows.completeness import Case, Completeness
-from ...text import jsontext
 from ...text.jsontext import JSON
 from ..account.source import Source
 from ..files.packing import FileCounts, FileSource, Packer
 from ..progress import Step, Watch, teller
-from .blocks import Block, fold_block, numbered
+from .blocks import Block, Task, fold_task, numbered
 from .foreign import ForeignFields
 from .gathering import Gathering
 from .plan import ExportPlan
 from .selection import Selection
-from .terms import ExportTerms, FileTerms, Stream
+from .terms import FileTerms
 
 _SLACK = 1.1
 """A table's text is at most this much larger than its changes' (a short record in a long log is far smaller)."""
 _ROW_SLACK = 1024
-_ACCOUNT = "account"
-"""In place of a table: what refers to a file is no row."""
 _BLOCK_BYTES = 512 * KIB
 """Changes that are folded in one go."""
 
@@ -123,7 +118,7 @@ def export(
     output = opened(path, force=force)
     with (
         writing(path),
-        InOrder(partial(_fold_task, terms, plan.streams), processes) as folding,
+        InOrder(partial(fold_task, terms, plan.streams), processes) as folding,
         output as file,
         ArchiveWriter(
             file,
@@ -168,7 +163,7 @@ class _Export:
         self,
         plan: ExportPlan,
         writer: ArchiveWriter,
-        folding: InOrder[_Task, Block],
+        folding: InOrder[Task, Block],
         make_file: Callable[[], SpoolFile],
         packer: Packer | None,
     ) -> None:
@@ -207,7 +202,7 @@ class _Export:
             self._add(block)
         self._open(len(self._plan.streams))
 
-    def _fold(self, task: _Task, following: Gathering | None) -> Iterator[int]:
+    def _fold(self, task: Task, following: Gathering | None) -> Iterator[int]:
         """Has the task done by whoever has time, and writes what is done."""
         while not self._folding.offer(task):
             # All others have enough to do: time for the next table, else for a hand.
@@ -275,9 +270,7 @@ class _Export:
         if self._packer is None:
             self.assets = BinaryAssets(self.references, self.references) if self.references else None
             return
-        for name, content in self._plan.source.account.items():
-            for identifier in media_ids(jsontext.parse_inexact(content)):
-                self._packer.add_media(identifier, Referrer(_ACCOUNT, name, "", private=True))
+        self._packer.add_account(self._plan.source.account)
         self._packer.fetch()
         self.assets = self._packer.write(self._writer, self.completeness.note)
 
@@ -295,11 +288,3 @@ class _Export:
             **self.completeness.cases(),
             "unknowable": "apps outside the registry that were not named with --extra-app",
         }
-
-
-_Task: TypeAlias = tuple[int, list[tuple[str, bytes]]]
-"""A stream's number, and all changes of some of its records."""
-
-
-def _fold_task(terms: ExportTerms, streams: Sequence[Stream], task: _Task) -> Block:
-    return fold_block(terms, streams, *task)

@@ -72,7 +72,8 @@ class Gatherer:
 
     def add(self, pairs: Iterable[Pair]) -> None:
         """References as :func:`gathered` gives them."""
-        by_id, by_file = [], []
+        by_id: list[Pair] = []
+        by_file: list[Pair] = []
         for pair in pairs:
             (by_id if pair[0].startswith(_ID_PREFIX) else by_file).append(pair)
         self._by_id.add(by_id)

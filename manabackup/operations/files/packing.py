@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...archive import names
@@ -17,7 +17,7 @@ from ...archive.writer import ArchiveWriter
 from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
 from ...limits import DEFAULT_LIMITS, MIB, Limits
-from ...model.files import InlineFile, Leads
+from ...model.files import InlineFile, Leads, media_ids
 from ...rows.blobs import IndexedFile, Referrer
 from ...rows.completeness import Case
 from ...text import jsontext
@@ -29,6 +29,8 @@ from .records import FileRecord, LossKind, LostFile
 from .services import NOBODY, Services
 from .store import FileStore
 
+_ACCOUNT = "account"
+"""In place of a table: what refers to a file is no row."""
 _IN_MEMORY = 8 * MIB
 """A file of this size is checked in memory and written from there; a larger one is read twice."""
 _FETCHED = frozenset({Leads.MEDIA, Leads.STORAGE, Leads.MUSIC, Leads.FOREIGN})
@@ -60,6 +62,11 @@ class FileCounts:
     bytes: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     """Kind of loss → files."""
+
+    @property
+    def losses(self) -> int:
+        """Files of Mana's that are not there. What is foreign was left alone on purpose."""
+        return sum(count for kind, count in self.lost.items() if kind != LossKind.FOREIGN.value)
 
     def to_json(self) -> dict[str, JSON]:
         """As ``export --json`` and ``files pull --json`` print it."""
@@ -102,10 +109,12 @@ class Packer:
                     incoming.keep()
             self._source.store.remember(_address(Leads.INLINE, file.sha256), _inline_record(file))
 
-    def add_media(self, identifier: str, referrer: Referrer) -> None:
-        """A reference that stands in no row."""
-        self.counts.references += 1
-        self._gatherer.add_media(identifier, referrer)
+    def add_account(self, entries: Mapping[str, bytes]) -> None:
+        """What the account's own data refers to: entries under ``account/``, name → content."""
+        for name, content in entries.items():
+            for identifier in dict.fromkeys(media_ids(jsontext.parse_inexact(content))):
+                self.counts.references += 1
+                self._gatherer.add_media(identifier, Referrer(_ACCOUNT, name, "", private=True))
 
     def fetch(self) -> None:
         """Gets everything that is referred to; ``progress`` is told of :attr:`Step.FILES`."""
@@ -123,10 +132,11 @@ class Packer:
         for _, outcome in self._fetcher.fetch_all(targets()):
             self._note(waiting.popleft(), outcome)
 
-    def outcomes(self) -> Iterator[tuple[str, list[IndexedFile]]]:
+    def outcomes(self) -> Iterator[IndexedFile]:
         """What became of each file: those that there are by SHA-256, then the lost ones; ends the packer."""
         for key, lines in self._found.groups():
-            yield key, [IndexedFile.of(jsontext.parse(line)) for line in lines]
+            found = [IndexedFile.of(jsontext.parse(line)) for line in lines]
+            yield from found if key.startswith(_LOST) else [_merged(found)]
 
     def count(self, file: IndexedFile) -> None:
         """Counts a file, or a lost one."""
@@ -141,17 +151,16 @@ class Packer:
         index = writer.spool(names.entry("meta", "blobs"))
         left_out = 0
         lost_here: list[IndexedFile] = []
-        for key, found in self.outcomes():
-            merged = None if key.startswith(_LOST) else _merged(found)
-            for file in found if merged is None else self._packed(writer, merged):
-                if file.lost is None:
-                    self.count(file)
-                    index.add(file.text())
-                elif merged is not None:
-                    lost_here.append(file)  # they come behind all that there are
-                else:
-                    left_out += self._note_lost(file, note)
-                    index.add(file.text())
+        for found in self.outcomes():
+            file = found if found.lost is not None else self._packed(writer, found)
+            if file.lost is None:
+                self.count(file)
+                index.add(file.text())
+            elif found.lost is None:
+                lost_here.append(file)  # they come behind all that there are
+            else:
+                left_out += self._note_lost(file, note)
+                index.add(file.text())
         for file in lost_here:
             left_out += self._note_lost(file, note)
             index.add(file.text())
@@ -177,19 +186,19 @@ class Packer:
         held = self._source.store.recall(_address(Leads.INLINE, referred.target))
         return held or LostFile(LossKind.UNRESOLVED, "not decoded")
 
-    def _packed(self, writer: ArchiveWriter, file: IndexedFile) -> list[IndexedFile]:
+    def _packed(self, writer: ArchiveWriter, file: IndexedFile) -> IndexedFile:
         """Writes a file, fetched once more if the store has not kept it as it was."""
         assert file.sha256 is not None
         if file.size > writer.room():
-            return [_lost(file, LostFile(LossKind.TOO_LARGE, "the archive is full"))]
+            return _lost(file, LostFile(LossKind.TOO_LARGE, "the archive is full"))
         for attempt in range(2):
             if self._written(writer, file.sha256, file.size):
-                return [file]
+                return file
             self._source.store.forget(file.sha256)
             if not attempt:
                 for identifier in file.ids:
                     self._fetcher.fetch(Target(Leads.MEDIA, identifier))
-        return [_lost(file, LostFile(LossKind.DAMAGED, "on this disk"))]
+        return _lost(file, LostFile(LossKind.DAMAGED, "on this disk"))
 
     def _written(self, writer: ArchiveWriter, sha256: str, size: int) -> bool:
         store = self._source.store

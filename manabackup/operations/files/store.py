@@ -37,6 +37,7 @@ from .records import FileRecord
 _KEY_BYTES = 32
 _WITHOUT_VAULT = "without-vault"
 _PART = ".part"
+_DAMAGED = ".damaged"
 _CHUNK = MIB
 _COMMIT_AFTER = 64
 """Notes that may be lost with a run that is killed: their contents are there, and one question each finds them."""
@@ -143,10 +144,10 @@ class FileStore:
                 yield decryptor.update(chunk)
 
     def forget(self, sha256: str) -> None:
-        """Removes a content that is not what it should be."""
+        """Sets a content aside that is not what it should be: part of it may be good, and there may be no other."""
         place = self._place(sha256)
-        with writing_to(place):
-            place.unlink(missing_ok=True)
+        with writing_to(place), suppress(FileNotFoundError):
+            place.replace(place.with_suffix(_DAMAGED))
 
     @contextmanager
     def incoming(self, *, with_md5: bool = False) -> Iterator[Incoming]:
