@@ -104,7 +104,7 @@ LASTING = {
 
 @pytest.mark.parametrize("request_number", [1, 2])
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_fault_that_passes_costs_nothing(
+def test_F1_a_fault_that_passes_costs_nothing(
     box: Sandbox, store: FileStore, fetcher: MakeFetcher, fault: FileFault, request_number: int
 ) -> None:
     made = picture(box)
@@ -116,7 +116,7 @@ def test_a_fault_that_passes_costs_nothing(
 
 @pytest.mark.parametrize("size", [200, LARGE])
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_fault_that_lasts_is_named_and_a_run_after_it_completes(
+def test_F1_a_fault_that_lasts_is_named_and_a_run_after_it_completes(
     box: Sandbox, store: FileStore, fetcher: MakeFetcher, fault: FileFault, size: int
 ) -> None:
     made = picture(box, size) if size == LARGE else box.files.upload(bytes([next(_seeds)]) * size, "small.bin")
@@ -130,7 +130,7 @@ def test_a_fault_that_lasts_is_named_and_a_run_after_it_completes(
     assert store.is_whole(made.sha256, made.size)
 
 
-def test_one_answer_alone_means_that_a_file_is_gone(box: Sandbox, fetcher: MakeFetcher) -> None:
+def test_F1_one_answer_alone_means_that_a_file_is_gone(box: Sandbox, fetcher: MakeFetcher) -> None:
     gone, lost = picture(box), picture(box)
     box.files.delete(gone.id)
     box.files.lose(lost.id)
@@ -220,7 +220,7 @@ API_FAULTS = (
 
 @pytest.mark.parametrize("request_number", [1, 2])
 @pytest.mark.parametrize("fault", API_FAULTS)
-def test_a_fault_of_the_api_that_passes_costs_nothing(
+def test_F1_a_fault_of_the_api_that_passes_costs_nothing(
     box: Sandbox,
     store: FileStore,
     fetcher: MakeFetcher,
@@ -237,7 +237,7 @@ def test_a_fault_of_the_api_that_passes_costs_nothing(
 
 
 @pytest.mark.parametrize("fault", API_FAULTS)
-def test_a_fault_of_the_api_that_lasts_is_never_called_gone(
+def test_F1_a_fault_of_the_api_that_lasts_is_never_called_gone(
     box: Sandbox, store: FileStore, fetcher: MakeFetcher, file: Target, song: Target, fault: FileFault
 ) -> None:
     for target in (file, song):
@@ -262,7 +262,7 @@ def test_what_is_missing_in_a_bucket_cannot_be_told_from_trouble(box: Sandbox, f
 # --- other people's servers -------------------------------------------------------------------------------------------
 
 
-def test_a_foreign_address_is_not_asked_unasked(box: Sandbox, fetcher: MakeFetcher) -> None:
+def test_F2_a_foreign_address_is_not_asked_unasked(box: Sandbox, fetcher: MakeFetcher) -> None:
     foreign = Target(Leads.FOREIGN, f"{box.web_url}/picture.png")
     assert fetcher().fetch(foreign) == LostFile(LossKind.FOREIGN, "not asked")
 
@@ -270,7 +270,7 @@ def test_a_foreign_address_is_not_asked_unasked(box: Sandbox, fetcher: MakeFetch
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"]
 )
-def test_S8_a_private_address_is_never_asked(box: Sandbox, fetcher: MakeFetcher, host: str) -> None:
+def test_F2_a_private_address_is_never_asked(box: Sandbox, fetcher: MakeFetcher, host: str) -> None:
     requests = FileScript(FileFault.SILENT, first=10**9)
     box.faults.files = requests
     port = box.media_url.rpartition(":")[2]
@@ -313,7 +313,7 @@ def test_an_address_that_makes_no_sense_is_no_error(fetcher: MakeFetcher, url: s
     assert lost == LostFile(LossKind.UNAVAILABLE, "address")
 
 
-def test_S8_an_address_is_looked_at_before_it_is_connected_to(box: Sandbox, store: FileStore) -> None:
+def test_F2_an_address_is_looked_at_before_it_is_connected_to(box: Sandbox, store: FileStore) -> None:
     """The links' client is the same one, with an API on this computer: nothing is forbidden to it."""
     client = AddressClient(addresses=lambda address: address != "127.0.0.1")
     try:

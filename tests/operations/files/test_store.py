@@ -49,7 +49,7 @@ def test_what_was_kept_is_there_for_the_next_run(tmp_path: Path, cipher: FieldCi
         assert store.is_whole(SHA256, len(CONTENT))
 
 
-def test_L6_nothing_on_the_disk_tells_what_the_files_are(tmp_path: Path) -> None:
+def test_F3_L6_nothing_on_the_disk_tells_what_the_files_are(tmp_path: Path) -> None:
     with FileStore(tmp_path / "files", CIPHER) as store:
         put(store)
         store.remember(ADDRESS, RECORD)
@@ -81,7 +81,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
 
 
 @given(at=st.integers(0, len(CONTENT) + 15), bit=st.integers(0, 7))
-def test_A4_a_flipped_bit_is_seen(tmp_path_factory: pytest.TempPathFactory, at: int, bit: int) -> None:
+def test_F3_a_flipped_bit_is_seen(tmp_path_factory: pytest.TempPathFactory, at: int, bit: int) -> None:
     root = tmp_path_factory.mktemp("store")
     with FileStore(root, CIPHER) as store:
         put(store)
