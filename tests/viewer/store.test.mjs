@@ -14,6 +14,7 @@ const { crc32 } = await from("reader/crc32.js");
 const { byCodePoint } = await from("reader/sums.js");
 const { NumberText, equalJson, parseExact } = await from("reader/json.js");
 const { hasCiphertextForm } = await from("reader/ciphertext.js");
+const { Postings } = await from("store/postings.js");
 const { marked, wordsOf } = await from("store/words.js");
 
 const modules = JSON.parse(readFileSync(process.env.MODULES, "utf-8"));
@@ -135,6 +136,40 @@ test("rows that memory gave up are read again, and are the same", async () => {
   }
   whole.forget();
   small.forget();
+});
+
+test("rows that were packed away are the same when they are asked for again", async () => {
+  const whole = await open(example);
+  const small = await open(example, { textBudget: 400_000 });
+  for (const table of names(whole)) {
+    const expected = await whole.rows(table, 0, 1_000_000);
+    assert.deepEqual(await small.rows(table, 0, 1_000_000), expected);
+  }
+  whole.forget();
+  small.forget();
+});
+
+test("postings give back the rows that they were given", () => {
+  const given = new Map();
+  const postings = new Postings();
+  let seed = 7;
+  const chance = (below) => (seed = (seed * 48_271) % 0x7fffffff) % below;
+  for (let row = 0; row < 60_000; row++) {
+    // Some words have every row, some many, most of them one or two; a word comes twice in a row.
+    for (const name of [0, 0, 1 + chance(2), 3 + chance(40), 50 + chance(30_000)]) {
+      if (!given.has(name)) given.set(name, { word: postings.word(), rows: new Set() });
+      const { word, rows } = given.get(name);
+      postings.add(word, row);
+      rows.add(row);
+    }
+  }
+  for (const { word, rows } of given.values()) {
+    const marked = new Uint32Array(60_000 / 32);
+    postings.mark(word, marked);
+    const found = [];
+    for (let row = 0; row < 60_000; row++) if ((marked[row >>> 5] >>> (row & 31)) & 1) found.push(row);
+    assert.deepEqual(found, [...rows]);
+  }
 });
 
 test("a row tells what it links to, what links to it, and who wrote it", async () => {

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import sqrt
 
 from .content import Report
 from .words import WORDS, Language, say
 
 _APPS = 12
-_YEARS = 14
+_YEARS = 30
+_PATIENCE = 3
+"""Years without entries that are shown as such; more of them in a row are a gap."""
+_GAP = "…"
 _NAMES, _CELL, _LINE, _TOP = 132, 56, 34, 26
 """Pixels: of names, of a year's width, of a line's height, above the first."""
 
@@ -57,26 +61,35 @@ def figure(report: Report, language: Language) -> Figure | None:
         return None
     years = sorted({month[:4] for month in seen})
     length = 4 if len(years) > 1 else 7
-    columns = _columns(years if length == 4 else seen)[-_YEARS:]
+    found = years if length == 4 else seen
+    first = found[-_YEARS:][0]  # what was before is counted in it
+    columns = _columns(found[-_YEARS:])
     labels = {app.app: say(app.label, language) for app in report.apps}
     rows = [
         (
             labels.get(app, app),
-            [sum(n for month, n in counts.items() if month[:length] == column) for column in columns],
+            [sum(n for month, n in counts.items() if max(month[:length], first) == column) for column in columns],
         )
         for app, counts in months.items()
     ]
     rows = _with_others(sorted(rows, key=lambda row: (-sum(row[1]), row[0])), say(WORDS["others"], language))
+    if len(found) > _YEARS:
+        columns[0] = f"≤ {first}"
     most = max(1, *(count for _, counts in rows for count in counts))
     lines = [_line(label, counts, columns, place, most) for place, (label, counts) in enumerate(rows)]
     return Figure(columns, lines, _NAMES + len(columns) * _CELL + 60, _TOP + len(lines) * _LINE)
 
 
 def _columns(found: list[str]) -> list[str]:
-    """Years without entries belong between those with."""
-    if len(found[0]) == 4 and all(year.isdigit() for year in found) and int(found[-1]) - int(found[0]) < 200:
-        return [f"{year:04}" for year in range(int(found[0]), int(found[-1]) + 1)]
-    return found
+    """Years without entries belong between those with; a goal for a year far ahead does not push the others aside."""
+    if len(found[0]) != 4:
+        return list(found)
+    columns = [found[0]]
+    for before, year in pairwise(found):
+        between = range(int(before) + 1, int(year))
+        columns += [_GAP] if len(between) > _PATIENCE else [f"{empty:04}" for empty in between]
+        columns.append(year)
+    return columns
 
 
 def _with_others(rows: list[tuple[str, list[int]]], label: str) -> list[tuple[str, list[int]]]:

@@ -23,6 +23,7 @@
  * @property {string} clock `HH:mm` on the reader's clock; "" = all day
  * @property {string} clockEnd `HH:mm`, or ""
  */
+import { LOCKED, isLocked } from "./locked.js";
 import { isSeries, ownerOf, spanOf } from "./blocks.js";
 import { addDays, dayNumber, dayOf, dayText, instantOf, isZone, sortKey, wallClock, wallOf } from "./moments.js";
 import { daysOfSeries, parseRule } from "./recurrence.js";
@@ -146,7 +147,8 @@ export class Calendar {
    */
   titleOf(block, owner) {
     const event = owner?.table === "events" ? this.events.get(owner.id) : undefined;
-    return (textOf(event?.title) || textOf(block.title)).trim();
+    const title = textOf(event?.title) || textOf(block.title);
+    return isLocked(title) ? LOCKED : title.trim();
   }
 
   /**

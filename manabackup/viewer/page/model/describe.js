@@ -10,6 +10,7 @@
  */
 import { isSeries, spanOf } from "./blocks.js";
 import { linksOf } from "./links.js";
+import { LOCKED, isLocked, readable } from "./locked.js";
 import { money } from "./money.js";
 import { dayText, moment, wallClock } from "./moments.js";
 import { clip, firstLine } from "./texts.js";
@@ -35,7 +36,7 @@ export function describe(tables, name, row) {
     dateEnd: time.dateEnd,
     dateVia: time.via,
     repeats: name === "timeBlocks" && isSeries(row),
-    tags: [...new Set(table.tagNames.flatMap((path) => texts(at(row, path))))],
+    tags: [...new Set(table.tagNames.flatMap((path) => readable(at(row, path))))],
     tagIds: [...new Set(table.tagIds.flatMap((path) => texts(at(row, path))))],
     archived: isArchived(table, row),
     deleted: textOf(row.deletedAt) !== "",
@@ -53,11 +54,13 @@ export function describe(tables, name, row) {
  * @returns {{text: string, path: string}} never empty: at last what else tells the row apart
  */
 function titleOf(table, row) {
+  if (table.title.some((path) => isLocked(at(row, path)))) return { text: LOCKED, path: "" };
   const parts = table.title.map((path) => textOf(at(row, path)).trim());
   const joined = parts.filter((part) => part !== "").join(" ");
   if (joined !== "")
     return { text: clip(oneLine(joined), 300), path: table.title.length === 1 ? (table.title[0] ?? "") : "" };
   for (const path of otherTitles(table)) {
+    if (texts(at(row, path)).some(isLocked)) return { text: LOCKED, path: "" };
     const text = firstLine(texts(at(row, path))[0] ?? "", table.texts.get(path) ?? "plain");
     if (text !== "") return { text, path };
   }
@@ -78,7 +81,7 @@ function otherTitles(table) {
 function lineOf(table, row, title) {
   const paths = table.known ? table.texts.keys() : ["content", "text", "description", "notes"];
   for (const path of paths) {
-    const line = firstLine(texts(at(row, path)).join("\n"), table.texts.get(path) ?? "plain", title);
+    const line = firstLine(readable(at(row, path)).join("\n"), table.texts.get(path) ?? "plain", title);
     if (line !== "") return line;
   }
   return "";

@@ -29,13 +29,14 @@
  *   | {kind: "lines", lines: Fact[][]}
  *   | {kind: "color", text: string}
  *   | {kind: "duration", text: string, unit: "minutes" | "seconds" | "unknown"}
- *   | {kind: "hidden"}} Meaning
+ *   | {kind: "hidden"} | {kind: "locked"}} Meaning
  *
  * @typedef {object} Reading
  * @property {Text[]} texts in the order in which they are read
  * @property {Fact[]} facts
  * @property {string[]} others keys that stand only in the raw row
  */
+import { LOCKED, isLocked } from "./locked.js";
 import { moment } from "./moments.js";
 import { isHours, moneyOf } from "./money.js";
 import { at, isEmpty, isObject, own, textOf, texts } from "./values.js";
@@ -197,6 +198,7 @@ function isUnfolded(table, key) {
  * @returns {Meaning}
  */
 function meaning(table, path, value, row) {
+  if (isLocked(value)) return { kind: "locked" };
   const labels = table.enums.get(path);
   if (labels) return { kind: "label", labels: texts(value).map((text) => labels.get(text) ?? { de: text, en: text }) };
   const field = table.money.find((candidate) => candidate.field === path) ?? taxOf(table, path);
@@ -275,7 +277,7 @@ function taxOf(table, path) {
 function listMeaning(table, path, value, row) {
   if (isObject(value)) return { kind: "lines", lines: [lineOf(table, path, value, row)] };
   if (!Array.isArray(value)) return null;
-  if (value.every((item) => typeof item !== "object" || item === null)) return { kind: "names", names: texts(value) };
+  if (value.every((item) => typeof item !== "object" || item === null)) return { kind: "names", names: namesOf(value) };
   const objects = value.filter(isObject);
   if (objects.length < value.length) return { kind: "words", text: "…" };
   if (path === "subtasks") return { kind: "steps", steps: stepsOf(objects) };
@@ -306,6 +308,14 @@ function lineOf(table, path, item, row) {
           : meaning(table, `${path}.${name}`, value, row)),
       };
     });
+}
+
+/**
+ * @param {any[]} value
+ * @returns {string[]} each once
+ */
+function namesOf(value) {
+  return [...new Set(texts(value).map((name) => (isLocked(name) ? LOCKED : name)))];
 }
 
 /** @param {Row[]} items */

@@ -5,6 +5,7 @@
  * @typedef {import("./tables.js").Tables} Tables
  * @typedef {import("./types.js").Table} Table
  */
+import { isLocked } from "./locked.js";
 import { plainText } from "./texts.js";
 import { at, textOf } from "./values.js";
 
@@ -29,7 +30,7 @@ const TECHNICAL_NAMES = new Set([
  */
 export function searchText(tables, name, row) {
   const table = tables.table(name);
-  const title = table.title.map((path) => textOf(at(row, path)).trim()).filter((part) => part !== "");
+  const title = table.title.map((path) => textOf(at(row, path)).trim()).filter((part) => part !== "" && !isLocked(part));
   const first = new Set([...table.title, ...[...table.texts.keys()].map((path) => path.split(/[.[]/)[0] ?? "")]);
   /** @type {string[]} */
   const texts = [];
@@ -65,7 +66,7 @@ function gather(table, path, value, pieces) {
   for (let next = open.pop(); next; next = open.pop()) {
     const [place, found] = next;
     if (typeof found === "string") {
-      if (found !== "") pieces.push(plainText(found, table.texts.get(place) ?? "plain"));
+      if (found !== "" && !isLocked(found)) pieces.push(plainText(found, table.texts.get(place) ?? "plain"));
     } else if (Array.isArray(found)) {
       for (let index = found.length - 1; index >= 0; index -= 1) open.push([place, found[index]]);
     } else if (typeof found === "object" && found !== null) {

@@ -13,7 +13,10 @@ import { el, svg } from "./dom.js";
 import { appLabel } from "./screen.js";
 
 const APPS = 12;
-const YEARS = 14;
+const YEARS = 30;
+/** Years without entries that are shown as such; more of them in a row are a gap. */
+const PATIENCE = 3;
+const GAP = "…";
 
 /**
  * @param {App} app
@@ -48,21 +51,23 @@ export function activityFigure(app, activity) {
 function figures(app, activity) {
   const years = [...new Set(activity.months.map(({ month }) => month.slice(0, 4)))].sort();
   const length = years.length > 1 ? 4 : 7;
-  const columns = span([...new Set(activity.months.map(({ month }) => month.slice(0, length)))].sort(), length).slice(
-    -YEARS,
-  );
+  const found = [...new Set(activity.months.map(({ month }) => month.slice(0, length)))].sort();
+  // What was before the first column is counted in it.
+  const first = found.at(-YEARS) ?? "";
+  const columns = span(found.slice(-YEARS), length);
   /** @type {Map<string, number[]>} */
   const counts = new Map();
   for (const { app: id, month, rows } of activity.months) {
-    const place = columns.indexOf(month.slice(0, length));
-    if (place === -1) continue;
+    const time = month.slice(0, length);
+    const place = columns.indexOf(time < first ? first : time);
     const line = counts.get(id) ?? columns.map(() => 0);
     line[place] = (line[place] ?? 0) + rows;
     counts.set(id, line);
   }
   const lines = [...counts].map(([id, line]) => ({ label: appLabel(app, id), counts: line, sum: sumOf(line) }));
   lines.sort((a, b) => b.sum - a.sum);
-  return { columns, rows: withOthers(app, lines) };
+  const earlier = found.length > YEARS && { 0: `≤ ${first}` };
+  return { columns: Object.assign(columns, earlier), rows: withOthers(app, lines) };
 }
 
 /**
@@ -77,16 +82,19 @@ function withOthers(app, lines) {
 }
 
 /**
- * Years without entries belong between those with.
+ * Years without entries belong between those with; a goal for a year far ahead does not push the others aside.
  *
  * @param {string[]} found
  * @param {number} length
  */
 function span(found, length) {
-  const first = Number(found[0]);
-  const last = Number(found.at(-1));
-  if (length !== 4 || !(last - first < 200)) return found;
-  return Array.from({ length: last - first + 1 }, (_, place) => String(first + place));
+  if (length !== 4) return found;
+  return found.flatMap((year, place) => {
+    const before = Number(found[place - 1] ?? Number(year) - 1);
+    const between = Number(year) - before - 1;
+    if (between > PATIENCE) return [GAP, year];
+    return [...Array.from({ length: between }, (_, step) => String(before + 1 + step).padStart(4, "0")), year];
+  });
 }
 
 /** @param {number[]} numbers */

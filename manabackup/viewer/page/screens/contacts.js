@@ -7,9 +7,11 @@
  * @typedef {import("../store/types.js").Item} Item
  */
 import { parseExact } from "../reader/json.js";
+import { isLocked } from "../model/locked.js";
 import { textOf } from "../model/values.js";
 import { button, el, own } from "./dom.js";
 import { viewTabs } from "./homes.js";
+import { titleOf } from "./items.js";
 import { outward } from "./outward.js";
 import { appLabel, heading, link } from "./screen.js";
 
@@ -57,16 +59,17 @@ export async function contactsScreen(app, _route, signal) {
  */
 function card(app, item, row, around) {
   const { words } = app;
-  const place = [row.postalCode, row.city].map(textOf).filter(Boolean).join(" ");
-  const address = [textOf(row.street), place, textOf(row.country)].filter(Boolean).join(", ") || textOf(row.address);
+  const said = (/** @type {string} */ name) => (isLocked(row[name]) ? "" : textOf(row[name]));
+  const place = ["postalCode", "city"].map(said).filter(Boolean).join(" ");
+  const address = [said("street"), place, said("country")].filter(Boolean).join(", ") || said("address");
   const lines = [
-    textOf(row.jobTitle),
-    textOf(row.company) === item.title ? "" : textOf(row.company),
-    contactLink(words, "mailto", textOf(row.email)),
-    contactLink(words, "tel", textOf(row.phone)),
-    contactLink(words, "tel", textOf(row.mobile)),
+    said("jobTitle"),
+    said("company") === item.title ? "" : said("company"),
+    contactLink(words, "mailto", said("email")),
+    contactLink(words, "tel", said("phone")),
+    contactLink(words, "tel", said("mobile")),
     address,
-    textOf(row.birthday) === "" ? "" : `${words.field("birthday")}: ${words.date(textOf(row.birthday), "long")}`,
+    said("birthday") === "" ? "" : `${words.field("birthday")}: ${words.date(said("birthday"), "long")}`,
   ];
   return el(
     "article",
@@ -78,7 +81,7 @@ function card(app, item, row, around) {
       el(
         "div",
         {},
-        link(app, { screen: "row", table: "contacts", row: item.index, around }, { class: "who" }, own(item.title)),
+        link(app, { screen: "row", table: "contacts", row: item.index, around }, { class: "who" }, own(titleOf(app, item))),
         el(
           "div",
           {},

@@ -11,7 +11,7 @@ import { readRow } from "../model/fields.js";
 import { dayText, wallClock } from "../model/moments.js";
 import { button, el, own, picker } from "./dom.js";
 import { DIARIES, viewTabs } from "./homes.js";
-import { flagsOf, itemLink } from "./items.js";
+import { flagsOf, itemLink, titleOf } from "./items.js";
 import { textNode } from "./richtext.js";
 import { appLabel, heading, link } from "./screen.js";
 
@@ -128,7 +128,7 @@ function article(app, item, text, around) {
         app,
         { screen: "row", table: item.table, row: item.index, around },
         {},
-        titled ? own(item.title) : el("span", { class: "quiet" }, words.say("untitled")),
+        titled ? own(titleOf(app, item)) : el("span", { class: "quiet" }, words.say("untitled")),
       ),
     ),
     tags.length > 0

@@ -41,7 +41,7 @@ function valueNode({ words }, fact) {
   if (fact.kind === "lines") return linesNode(words, fact.lines);
   if (fact.kind === "color") return [swatch(fact.text), own(fact.text)];
   if (fact.kind === "names") return [...fact.names.map((name) => el("span", { class: "tag" }, own(name)))];
-  return own(factText(words, fact), fact.kind === "hidden" ? { class: "quiet" } : {});
+  return own(factText(words, fact), fact.kind === "hidden" || fact.kind === "locked" ? { class: "quiet" } : {});
 }
 
 /**

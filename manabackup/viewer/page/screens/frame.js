@@ -6,7 +6,7 @@
  */
 import { button, el } from "./dom.js";
 import { homeOf } from "./homes.js";
-import { appLabel, link, tablesOf } from "./screen.js";
+import { appLabel, groupsOf, link } from "./screen.js";
 
 const TYPING = 150;
 
@@ -66,7 +66,7 @@ export class Frame {
   /** @param {Route} route where the reader is */
   fillSide(route) {
     const { app } = this;
-    const { words, tables } = app;
+    const { words } = app;
     const entry = (/** @type {Route} */ to, /** @type {string} */ label, /** @type {number | null} */ rows) =>
       el(
         "li",
@@ -79,23 +79,14 @@ export class Frame {
           rows === null ? null : el("span", { class: "count number" }, words.number(rows)),
         ),
       );
-    const ids = [...new Set(app.store.summary.tables.map((table) => table.app))].filter(
-      (id) => tablesOf(app, id).length > 0,
-    );
-    const rows = (/** @type {string} */ id) =>
-      app.store.summary.tables.filter((table) => table.app === id).reduce((sum, table) => sum + table.rows, 0);
-    const groups = tables.groups.flatMap((group) => {
-      const inside = ids.filter((id) => tables.app(id).group === group.id);
-      if (inside.length === 0) return [];
-      return [
-        el("h2", {}, words.label(group.label)),
-        el(
-          "ul",
-          {},
-          inside.map((id) => entry(homeOf(app, id), appLabel(app, id), rows(id))),
-        ),
-      ];
-    });
+    const groups = groupsOf(app).flatMap(({ label, apps }) => [
+      el("h2", {}, words.label(label)),
+      el(
+        "ul",
+        {},
+        apps.map(({ id, rows }) => entry(homeOf(app, id), appLabel(app, id), rows)),
+      ),
+    ]);
     this.side.replaceChildren(
       button(words.say("close"), () => this.open(false), { class: "button close" }),
       el("ul", {}, entry({ screen: "start" }, words.say("start"), null)),

@@ -5,6 +5,7 @@
  * @typedef {import("./screen.js").Route} Route
  * @typedef {import("../store/types.js").Item} Item
  */
+import { LOCKED } from "../model/locked.js";
 import { moment } from "../model/moments.js";
 import { clockText } from "../model/describe.js";
 import { el, own } from "./dom.js";
@@ -51,6 +52,7 @@ export function swatch(color) {
  * @param {Item} item
  */
 export function titleOf(app, item) {
+  if (item.title === LOCKED) return app.words.say("locked");
   const path = item.extra?.titleEnum;
   const label = typeof path === "string" ? app.tables.table(item.table).enums.get(path)?.get(item.title) : undefined;
   return label ? app.words.label(label) : item.title;

@@ -6,6 +6,7 @@
  * @typedef {import("../model/types.js").TextFormat} TextFormat
  * @typedef {import("../words/words.js").Words} Words
  */
+import { isLocked } from "../model/locked.js";
 import { parseMarkdown } from "../model/markdown.js";
 import { parseTiptap } from "../model/tiptap.js";
 import { textOf, texts } from "../model/values.js";
@@ -25,6 +26,7 @@ export const LONGEST = 100_000;
  * @returns {HTMLElement}
  */
 export function textNode(words, value, format, base) {
+  if (isLocked(value)) return el("p", { class: "notice" }, words.say("rowCiphertext"));
   const page = { words, outline: new Outline(base) };
   if (format === "tiptap") return el("div", { class: "text", dir: "auto" }, blocks(page, parseTiptap(value)));
   if (Array.isArray(value))

@@ -106,8 +106,9 @@ function sections(app, { item, row, history }) {
     const several = texts.length > 1;
     const read = texts.map((text) => [
       several ? el("h2", {}, own(words.field(text.path))) : null,
-      locked.has(text.path) ? el("p", { class: "notice" }, words.say("rowCiphertext")) : null,
-      textNode(words, text.value, text.format, several ? 2 : 1),
+      locked.has(text.path)
+        ? el("p", { class: "notice" }, words.say("rowCiphertext"))
+        : textNode(words, text.value, text.format, several ? 2 : 1),
     ]);
     parts.push(el("section", { class: "sheet reading", "aria-label": words.say("rowTexts") }, read.flat()));
   }

@@ -76,7 +76,10 @@ export function heading(title, ...beside) {
  * @param {string} table
  */
 export function tableLabel(app, table) {
-  return app.words.label(app.tables.table(table).label);
+  const { known, label, app: id } = app.tables.table(table);
+  // Of a collection that nobody described: the app that has it, and its own name.
+  if (!known && id !== "") return `${appLabel(app, id)}: ${table.slice(id.length + 1)}`;
+  return app.words.label(label);
 }
 
 /**
@@ -104,6 +107,25 @@ export function rowsOf(app, table) {
  */
 export function tablesOf(app, id) {
   return app.store.summary.tables.filter((table) => table.app === id && table.rows > 0).map((table) => table.table);
+}
+
+/**
+ * The apps that hold something, in the groups that Mana has them in: those with the most rows first, and what Mana keeps
+ * for itself last.
+ *
+ * @param {App} app
+ * @returns {{label: import("../model/types.js").Label, apps: {id: string, rows: number}[]}[]}
+ */
+export function groupsOf(app) {
+  const { summary } = app.store;
+  const rows = (/** @type {string} */ id) =>
+    summary.tables.filter((table) => table.app === id).reduce((sum, table) => sum + table.rows, 0);
+  const apps = [...new Set(summary.tables.map((table) => table.app))].map((id) => ({ id, rows: rows(id) }));
+  const groups = app.tables.groups.map(({ id, label }) => {
+    const inside = apps.filter((each) => each.rows > 0 && app.tables.app(each.id).group === id);
+    return { label, apps: inside, own: id === "system" || id === "unknown", rows: inside.reduce((sum, each) => sum + each.rows, 0) };
+  });
+  return groups.filter((group) => group.rows > 0).sort((a, b) => Number(a.own) - Number(b.own) || b.rows - a.rows);
 }
 
 /**

@@ -37,6 +37,7 @@ export function factText(words, fact) {
   if (fact.kind === "steps") return fact.steps.map((step) => `${step.done ? "☑" : "☐"} ${step.text}`).join("; ");
   if (fact.kind === "lines") return fact.lines.map((line) => lineText(words, line)).join("; ");
   if (fact.kind === "duration") return durationText(words, fact.text, fact.unit);
+  if (fact.kind === "locked") return words.say("locked");
   return fact.kind === "hidden" ? words.say("hidden") : fact.text;
 }
 

@@ -9,7 +9,7 @@ import { clockText } from "../model/describe.js";
 import { moment } from "../model/moments.js";
 import { isObject, textOf } from "../model/values.js";
 import { activityFigure } from "./activity.js";
-import { appLabel, heading, link, tablesOf } from "./screen.js";
+import { appLabel, groupsOf, heading, link } from "./screen.js";
 import { el } from "./dom.js";
 import { homeOf } from "./homes.js";
 import { verificationNode } from "./verification.js";
@@ -100,38 +100,30 @@ function factList(facts) {
 
 /** @param {App} app */
 function groupsNode(app) {
-  const { words, tables } = app;
-  const ids = [...new Set(app.store.summary.tables.map((table) => table.app))].filter(
-    (id) => tablesOf(app, id).length > 0,
-  );
   return el(
     "div",
     { class: "groups" },
-    tables.groups.flatMap((group) => {
-      const inside = ids.filter((id) => tables.app(id).group === group.id);
-      if (inside.length === 0) return [];
-      return [
+    groupsOf(app).map(({ label, apps }) =>
+      el(
+        "section",
+        {},
+        el("h3", {}, app.words.label(label)),
         el(
-          "section",
+          "ul",
           {},
-          el("h3", {}, words.label(group.label)),
-          el(
-            "ul",
-            {},
-            inside.map((id) => el("li", {}, appLink(app, id))),
-          ),
+          apps.map(({ id, rows }) => el("li", {}, appLink(app, id, rows))),
         ),
-      ];
-    }),
+      ),
+    ),
   );
 }
 
 /**
  * @param {App} app
  * @param {string} id
+ * @param {number} rows
  */
-function appLink(app, id) {
-  const rows = app.store.summary.tables.filter((table) => table.app === id).reduce((sum, table) => sum + table.rows, 0);
+function appLink(app, id, rows) {
   return link(
     app,
     homeOf(app, id),

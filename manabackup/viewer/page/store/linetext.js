@@ -1,11 +1,12 @@
 /**
  * The text of an entry's lines, any of them at once.
  *
- * What fits is kept in memory; beyond that the entry is inflated again up to the line that is asked for. So memory does
- * not grow with the archive, and what is looked at most stays at hand.
+ * What is looked at most stays at hand, and the rest is kept deflated as far as it fits; beyond that the entry is inflated
+ * again up to the line that is asked for. So memory does not grow with the archive's text.
  */
 
 import { joined, utf8 } from "../reader/bytes.js";
+import { packed, unpacked } from "./packing.js";
 
 /** @typedef {import("../reader/bytes.js").Bytes} Bytes */
 
@@ -16,44 +17,77 @@ const AHEAD = 16;
  * @typedef {object} Stretch
  * @property {number} start in the entry
  * @property {number} bytes how many
- * @property {Bytes | null} text null: not in memory
- * @property {number} used when it was last asked for
+ * @property {Bytes | null} text null: not at hand
+ * @property {Bytes | null} packed the text deflated; null: not in memory
  * @property {number} first the first of its lines
  */
 
-/** How much text all tables together may keep in memory. */
-export class TextBudget {
-  /** @param {number} bytes */
-  constructor(bytes) {
+/** Stretches, the one that was asked for last at the end, and how many bytes they may have together. */
+class Kept {
+  /** @param {number} bytes @param {number} least how many stay, however large they are */
+  constructor(bytes, least) {
     this._left = bytes;
-    this._clock = 0;
-    /** @type {Set<Stretch>} */
-    this._kept = new Set();
+    this._least = least;
+    /** @type {Map<Stretch, number>} */
+    this._sizes = new Map();
   }
 
-  /** @param {Stretch} stretch @param {Bytes} text */
-  keep(stretch, text) {
-    if (stretch.text !== null) return;
-    stretch.text = text;
-    stretch.used = ++this._clock;
-    this._kept.add(stretch);
-    this._left -= stretch.bytes;
-    while (this._left < 0 && this._kept.size > 1) this._drop();
+  /** @param {Stretch} stretch @param {number} bytes */
+  add(stretch, bytes) {
+    this._left -= bytes - (this._sizes.get(stretch) ?? 0);
+    this._sizes.delete(stretch);
+    this._sizes.set(stretch, bytes);
   }
 
   /** @param {Stretch} stretch */
   touch(stretch) {
-    stretch.used = ++this._clock;
+    const bytes = this._sizes.get(stretch);
+    if (bytes !== undefined) this.add(stretch, bytes);
   }
 
-  _drop() {
-    /** @type {Stretch | null} */
-    let oldest = null;
-    for (const stretch of this._kept) if (oldest === null || stretch.used < oldest.used) oldest = stretch;
-    if (oldest === null) return;
-    oldest.text = null;
-    this._kept.delete(oldest);
-    this._left += oldest.bytes;
+  /** @returns {Stretch | null} one that has to go */
+  drop() {
+    if (this._left >= 0 || this._sizes.size <= this._least) return null;
+    const [[stretch, bytes]] = this._sizes;
+    this._sizes.delete(stretch);
+    this._left += bytes;
+    return stretch;
+  }
+}
+
+/** How much text all tables together may keep in memory: some as it is, the rest deflated. */
+export class TextBudget {
+  /** @param {number} bytes */
+  constructor(bytes) {
+    this._plain = new Kept(bytes / 5, 1);
+    this._packed = new Kept((bytes * 4) / 5, 0);
+  }
+
+  /**
+   * @param {Stretch} stretch
+   * @param {Bytes} text
+   * @returns {Promise<void>} when there is room for the next
+   */
+  async keep(stretch, text) {
+    stretch.text = text;
+    this._plain.add(stretch, stretch.bytes);
+    for (let old = this._plain.drop(); old !== null; old = this._plain.drop()) await this._pack(old);
+  }
+
+  /** @param {Stretch} stretch that was asked for */
+  touch(stretch) {
+    this._plain.touch(stretch);
+    this._packed.touch(stretch);
+  }
+
+  /** @param {Stretch} stretch */
+  async _pack(stretch) {
+    const { text } = stretch;
+    stretch.text = null;
+    if (text === null || stretch.packed !== null) return;
+    stretch.packed = await packed(text);
+    this._packed.add(stretch, stretch.packed.length);
+    for (let old = this._packed.drop(); old !== null; old = this._packed.drop()) old.packed = null;
   }
 }
 
@@ -71,8 +105,8 @@ export class LineText {
   }
 
   /** @param {import("../reader/lines.js").Block} block the next lines */
-  add(block) {
-    const stretch = { start: block.offset, bytes: block.bytes.length, text: null, used: 0, first: this.count };
+  async add(block) {
+    const stretch = { start: block.offset, bytes: block.bytes.length, text: null, packed: null, first: this.count };
     this._stretches.push(stretch);
     for (const line of block.lines) {
       if (this.count === this._starts.length) this._grow();
@@ -80,14 +114,14 @@ export class LineText {
       this._ends[this.count] = line.end;
       this.count += 1;
     }
-    this._budget.keep(stretch, block.bytes);
+    await this._budget.keep(stretch, block.bytes);
   }
 
   /** @param {number} index @returns {Promise<string>} */
   async text(index) {
     const at = this._find(index);
     const stretch = this._stretches[at];
-    const text = stretch.text ?? (await this._again(at));
+    const text = stretch.text ?? (await this._unpacked(stretch)) ?? (await this._again(at));
     this._budget.touch(stretch);
     return utf8(text.subarray(this._starts[index], this._ends[index])) ?? "";
   }
@@ -102,6 +136,14 @@ export class LineText {
       else high = middle;
     }
     return low;
+  }
+
+  /** @param {Stretch} stretch @returns {Promise<Bytes | null>} null: it was dropped */
+  async _unpacked(stretch) {
+    if (stretch.packed === null) return null;
+    const text = await unpacked(stretch.packed);
+    await this._budget.keep(stretch, text);
+    return text;
   }
 
   /** @param {number} wanted @returns {Promise<Bytes>} a stretch that was dropped, and some behind it for the next calls */
@@ -124,7 +166,7 @@ export class LineText {
         if (end > chunk.length) break;
         const text = joined(parts);
         found ??= text;
-        this._budget.keep(this._stretches[at], text);
+        await this._budget.keep(this._stretches[at], text);
         parts = [];
         at += 1;
         from = end;

@@ -1,52 +1,51 @@
 /**
- * An index of words: which words each row has, as numbers.
+ * An index of words: which rows have each.
  *
- * A search first finds the words that hold what is searched for, anywhere in them, then passes once over the numbers of
- * all rows. 100,000 rows of 3 kB are some twenty million numbers: eighty megabytes, and some hundredths of a second.
+ * A search finds the words that hold what is searched for, anywhere in them, and puts together the rows of these. 100,000
+ * rows of 3 kB have some twenty million words: as many bytes, and some hundredths of a second.
  */
 
 import { owned } from "./owned.js";
+import { Postings } from "./postings.js";
 import { wordsOf } from "./words.js";
 
-const PAGE = 1 << 20;
 const MOST_WORDS = 30;
+/** What a word costs beside its letters: a string and its place in a map. */
+const WORD_BYTES = 64;
 
 export class SearchIndex {
   constructor() {
+    this.rows = 0;
     /** @type {Map<string, number>} */
     this._numbers = new Map();
-    /** @type {Uint32Array<ArrayBuffer>} of each word, the last row that has it, plus 1 */
-    this._lastRow = new Uint32Array(PAGE);
-    /** @type {Uint32Array<ArrayBuffer>[]} numbers of words, row by row */
-    this._pages = [];
-    this._used = 0;
-    /** @type {number[]} where the words of each row begin */
-    this._starts = [];
+    this._postings = new Postings();
+    this._letters = 0;
     /** @type {string | null} all words, each between line ends */
     this._vocabulary = null;
     /** @type {number[]} where each begins in it */
     this._offsets = [];
+    /** @type {{key: string, found: Uint32Array} | null} of the last search: it is asked for table by table */
+    this._answer = null;
   }
 
-  get rows() {
-    return this._starts.length;
+  /** Memory that it takes, in bytes, about. */
+  get bytes() {
+    return this._postings.bytes + this._letters + this._numbers.size * WORD_BYTES;
   }
 
   /** @param {string} folded the text of the next row */
   add(folded) {
-    this._starts.push(this._used);
+    const row = this.rows++;
     this._vocabulary = null;
-    const row = this._starts.length;
+    this._answer = null;
     for (const word of wordsOf(folded)) {
       let number = this._numbers.get(word);
       if (number === undefined) {
-        number = this._numbers.size;
+        number = this._postings.word();
         this._numbers.set(owned(word), number);
-        if (number === this._lastRow.length) this._lastRow = doubled(this._lastRow);
+        this._letters += word.length;
       }
-      if (this._lastRow[number] === row) continue;
-      this._lastRow[number] = row;
-      this._push(number);
+      this._postings.add(number, row);
     }
   }
 
@@ -57,35 +56,35 @@ export class SearchIndex {
    * @returns {number[]} the rows that have all of them, each within a word
    */
   find(wanted, from, to) {
-    const words = [...new Set(wanted)].slice(0, MOST_WORDS);
-    const every = 2 ** words.length - 1;
-    const masks = this._masks(words);
+    const rows = this._rowsWith([...new Set(wanted)].slice(0, MOST_WORDS));
     /** @type {number[]} */
     const found = [];
-    for (let row = from; row < to; row++) {
-      const end = row + 1 < this._starts.length ? this._starts[row + 1] : this._used;
-      let has = 0;
-      for (let at = this._starts[row]; at < end && has !== every; at++) {
-        has |= masks[this._pages[at >>> 20][at & (PAGE - 1)]];
-      }
-      if (has === every) found.push(row);
-    }
+    for (let row = from; row < to; row++) if ((rows[row >>> 5] >>> (row & 31)) & 1) found.push(row);
     return found;
   }
 
-  /** @param {readonly string[]} words @returns {Uint32Array} of each word of the index, a bit for each that it holds */
-  _masks(words) {
-    const masks = new Uint32Array(this._numbers.size);
+  /** @param {string[]} words @returns {Uint32Array} a bit for each row */
+  _rowsWith(words) {
+    const key = words.join("\n");
+    if (this._answer?.key === key) return this._answer.found;
+    const found = new Uint32Array(Math.ceil(this.rows / 32)).fill(0xffffffff);
+    for (const word of words) {
+      const rows = new Uint32Array(found.length);
+      for (const number of this._holding(word)) this._postings.mark(number, rows);
+      for (let at = 0; at < found.length; at++) found[at] &= rows[at];
+    }
+    this._answer = { key, found };
+    return found;
+  }
+
+  /** @param {string} part @returns {Generator<number, void, void>} the words of the index that hold it */
+  *_holding(part) {
     const text = this._text();
-    words.forEach((word, bit) => {
-      for (let at = text.indexOf(word); at >= 0; ) {
-        const number = this._wordAt(at);
-        masks[number] |= 1 << bit;
-        const next = number + 1 < this._offsets.length ? this._offsets[number + 1] : text.length;
-        at = text.indexOf(word, next);
-      }
-    });
-    return masks;
+    for (let at = text.indexOf(part); at >= 0; ) {
+      const number = this._wordAt(at);
+      yield number;
+      at = text.indexOf(part, number + 1 < this._offsets.length ? this._offsets[number + 1] : text.length);
+    }
   }
 
   /** @returns {string} */
@@ -114,19 +113,4 @@ export class SearchIndex {
     }
     return low;
   }
-
-  /** @param {number} number */
-  _push(number) {
-    const page = this._used >>> 20;
-    if (page === this._pages.length) this._pages.push(new Uint32Array(PAGE));
-    this._pages[page][this._used & (PAGE - 1)] = number;
-    this._used += 1;
-  }
-}
-
-/** @param {Uint32Array<ArrayBuffer>} old @returns {Uint32Array<ArrayBuffer>} */
-function doubled(old) {
-  const larger = new Uint32Array(old.length * 2);
-  larger.set(old);
-  return larger;
 }

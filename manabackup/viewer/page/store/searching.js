@@ -100,10 +100,11 @@ export class Searching {
     const row = JSON.parse(await table.rows.text(index));
     const text = searchText(table.name, row);
     const behindTitle = text.startsWith(item.title) ? text.slice(item.title.length) : text;
+    const found = excerpt(behindTitle, words, fold, EXCERPT);
     return {
       item,
       title: marked(item.title, words, fold),
-      excerpt: excerpt(behindTitle, words, fold, EXCERPT),
+      excerpt: found.length > 0 || item.line === "" ? found : [{ text: item.line, hit: false }],
     };
   }
 

@@ -4,7 +4,7 @@ import { entryOf } from "../reader/names.js";
 import { lineBlocks } from "../reader/lines.js";
 import { rowBlocks } from "../reader/rows.js";
 import { LineText } from "./linetext.js";
-import { owned } from "./owned.js";
+import { owned, same } from "./owned.js";
 
 /** @typedef {import("../reader/archive.js").Archive} Archive */
 /** @typedef {import("./types.js").Description} Description */
@@ -26,7 +26,7 @@ export class Table {
     this.written = [];
     /** @type {Map<string, number>} */
     this._places = new Map();
-    /** @type {Map<string, number>} */
+    /** @type {Map<string, number>} of rows whose meta line is not at their own place */
     this._metaPlaces = new Map();
   }
 
@@ -52,7 +52,7 @@ export class Table {
    */
   async fill(archive, model, read = () => {}) {
     for await (const block of rowBlocks(archive, this.name)) {
-      this.rows.add(block);
+      await this.rows.add(block);
       for (const { value } of block.lines) {
         this._places.set(value.id, this.ids.length);
         this.descriptions.push(compact(model.describe(this.name, value)));
@@ -75,19 +75,21 @@ export class Table {
 
   /** @param {number} index @returns {Promise<string | null>} the text of the row's meta line */
   async metaText(index) {
-    const at = this._metas === null ? undefined : this._metaPlaces.get(this.ids[index]);
-    return at === undefined || this._metas === null ? null : this._metas.text(at);
+    const at = this._metaPlaces.get(this.ids[index]) ?? index;
+    if (this._metas === null || at >= this._metas.count) return null;
+    const text = await this._metas.text(at);
+    return JSON.parse(text).id === this.ids[index] ? text : null;
   }
 
   /** @param {Archive} archive @param {string} entry @param {LineText} metas @param {(bytes: number) => void} read */
   async _readMetas(archive, entry, metas, read) {
     for await (const block of lineBlocks(archive.chunks(entry), entry, archive.limits)) {
       let at = metas.count;
-      metas.add(block);
+      await metas.add(block);
       for (const { value } of block.lines) {
         const row = typeof value.id === "string" ? this.place(value.id) : -1;
         if (row >= 0) {
-          this._metaPlaces.set(value.id, at);
+          if (row !== at) this._metaPlaces.set(value.id, at);
           this.written[row] = earliest([value, ...objects(value.fields)]);
         }
         at += 1;
@@ -105,6 +107,8 @@ Object.freeze(NONE);
 function compact(description) {
   description.title = owned(description.title);
   description.line = owned(description.line);
+  if (description.spaceId !== null) description.spaceId = same(description.spaceId);
+  for (const link of description.links) link.id = same(link.id);
   for (const name of /** @type {const} */ (["tags", "tagIds", "flags", "links"])) {
     if (description[name].length === 0) description[name] = NONE;
   }

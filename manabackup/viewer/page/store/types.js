@@ -157,7 +157,7 @@
  * @typedef {object} Hit
  * @property {Item} item
  * @property {Mark[]} title the title in pieces
- * @property {Mark[]} excerpt some words around the first hit outside the title; may be empty
+ * @property {Mark[]} excerpt some words around the first hit outside the title, else the row's first line; may be empty
  */
 
 /**

@@ -22,6 +22,7 @@ export const DE = Object.freeze({
   nothing: "Hier ist nichts.",
   yes: "ja",
   no: "nein",
+  locked: "nicht entschlüsselt",
   hidden: "nicht gezeigt, weil es ein Geheimnis ist",
   untitled: "ohne Titel",
   showAll: "Alles zeigen",

@@ -22,6 +22,7 @@ export const EN = Object.freeze({
   nothing: "Nothing here.",
   yes: "yes",
   no: "no",
+  locked: "not decrypted",
   hidden: "not shown, because it is a secret",
   untitled: "without a title",
   showAll: "Show all",
