@@ -1,7 +1,8 @@
-"""Real browsers: Chromium, driven by Playwright, and Firefox, over WebDriver BiDi.
+"""Real browsers: Chromium, and Firefox over WebDriver BiDi; both driven by Playwright.
 
-Both give the same few things: a page from the disk, a function called in it, a file chosen, what was asked of the
-network, and what went wrong. Where neither is installed the tests are skipped with the reason; ``MANABACKUP_BROWSERS``
+Playwright drives the Firefox that a system has by a channel of its own, and does not tell what a page from the disk asks
+of the network there. So there is a second way to Firefox, without Playwright; and :class:`Tab`, which all ways give:
+a page from the disk, a function called in it, a file chosen, what was asked of the network, and what went wrong. Where neither is installed the tests are skipped with the reason; ``MANABACKUP_BROWSERS``
 set to ``required`` lets them fail instead.
 """
 
@@ -81,24 +82,43 @@ def _has(package: str) -> bool:
     return find_spec(package) is not None
 
 
-# --- Chromium ---------------------------------------------------------------------------------------------------------
+# --- by Playwright ----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def chromium(**options: Any) -> Iterator[Any]:
-    """Playwright's ``Browser``, headless, with a profile of its own."""
+def driver() -> Iterator[Any]:
+    """Playwright itself; there may be one at a time."""
     require(CHROMIUM, "chromium", "playwright")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS), **options)
-        try:
-            yield browser
-        finally:
-            browser.close()
+        yield playwright
 
 
-class ChromiumTab:
+@contextmanager
+def launched(playwright: Any, name: str) -> Iterator[Any]:
+    """Playwright's ``Browser``, headless, with a profile of its own: ``chromium`` or ``firefox``."""
+    if name == "chromium":
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
+    else:
+        require(FIREFOX, "firefox-esr", "playwright")
+        browser = playwright.firefox.launch(
+            channel="moz-firefox", executable_path=FIREFOX, firefox_user_prefs=_PREFERENCES
+        )
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Chromium alone."""
+    with driver() as playwright, launched(playwright, "chromium") as browser:
+        yield browser
+
+
+class PlaywrightTab:
     """A tab of Playwright's, in the terms of :class:`Tab`. ``page`` is Playwright's own."""
 
     def __init__(self, browser: Any, **options: Any) -> None:
@@ -123,7 +143,7 @@ class ChromiumTab:
         self.page.close()
 
 
-# --- Firefox ----------------------------------------------------------------------------------------------------------
+# --- Firefox, without Playwright --------------------------------------------------------------------------------------------------
 
 
 @contextmanager

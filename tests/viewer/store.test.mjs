@@ -149,6 +149,17 @@ test("rows that were packed away are the same when they are asked for again", as
   small.forget();
 });
 
+test("what the index has no room for is counted, not passed over in silence", async () => {
+  const store = await open(example, { indexBudget: 1 });
+  await store.index();
+  const rows = (await store.list(names(store), { sort: "table" })).total;
+  const { total, left, ready } = await store.search("garten");
+  assert.deepEqual([total, ready], [0, true]);
+  assert.ok(left >= rows, "deleted rows are counted, too");
+  assert.ok((await store.list(names(store), { words: "garten" })).left >= rows);
+  store.forget();
+});
+
 test("postings give back the rows that they were given", () => {
   const given = new Map();
   const postings = new Postings();

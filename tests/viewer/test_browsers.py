@@ -10,7 +10,7 @@ import pytest
 
 from manabackup.archive.reader import open_archive
 from tests.viewer import example
-from tests.viewer.browsers import ChromiumTab, Tab, chromium, firefox
+from tests.viewer.browsers import PlaywrightTab, Tab, chromium, firefox
 from tests.viewer.reading import HOSTILE, VECTORS, differing, hostile_cases
 from tests.viewer.trial import READ, asked, write_trial
 
@@ -45,7 +45,7 @@ def tab(request: pytest.FixtureRequest) -> Iterator[Tab]:
             yield driven
     else:
         with chromium() as browser:
-            yield ChromiumTab(browser)
+            yield PlaywrightTab(browser)
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,7 @@ export async function listScreen(app, route, signal) {
         ? takeNode(app, list, { name: id, word: "takeList" })
         : el("progress", { "aria-label": words.say("progressReading") }),
     ),
+    list.left > 0 ? el("p", { class: "notice" }, words.say("searchLeft", { count: list.left })) : null,
     list.total > 0 ? made.node : el("p", { class: "sheet quiet" }, words.say(emptyWord(facets))),
   );
   return { title: appLabel(app, id), node, shown: made.shown };

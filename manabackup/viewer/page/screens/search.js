@@ -57,6 +57,7 @@ async function resultsOf(app, route) {
       : words.say("searchHits", { count: result.total });
   /** @type {HTMLElement[]} */
   const nodes = [el("p", { role: "status" }, state, result.ready ? "" : ` ${words.say("searchIndexing")}`)];
+  if (result.left > 0) nodes.push(el("p", { class: "notice" }, words.say("searchLeft", { count: result.left })));
   if (result.tables.length > 1 || route.table) nodes.push(tableTabs(app, route, result.tables));
   if (result.total > 0) {
     nodes.push(

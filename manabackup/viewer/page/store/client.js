@@ -28,6 +28,7 @@ import { serve } from "./server.js";
  * @property {OnProgress} [onProgress]
  * @property {AbortSignal} [signal] ends everything, and forgets
  * @property {number} [textBudget] bytes of rows' text that are kept in memory
+ * @property {number} [indexBudget] bytes that the index of words may take, about
  */
 
 /**
@@ -63,7 +64,11 @@ export class Store {
     options.signal?.addEventListener("abort", forget, { once: true });
     try {
       options.signal?.throwIfAborted();
-      await caller.call("start", { modules: options.modules, textBudget: options.textBudget });
+      await caller.call("start", {
+        modules: options.modules,
+        textBudget: options.textBudget,
+        indexBudget: options.indexBudget,
+      });
       const opened = await caller.call("open", { blob }, options.onProgress);
       const summary = opened.sealed ? await unlock(caller, opened.outer, options) : opened.summary;
       return new Store(caller, forget, summary);
@@ -158,16 +163,18 @@ export class Store {
 export class List {
   /**
    * @param {Caller} caller
-   * @param {{list: number, total: number, complete: boolean}} made
+   * @param {{list: number, total: number, complete: boolean, left: number}} made
    * @param {() => Promise<number>} again
    */
-  constructor(caller, { list, total, complete }, again) {
+  constructor(caller, { list, total, complete, left }, again) {
     this._caller = caller;
     this._list = list;
     this._again = again;
     this.total = total;
     /** false: tables are still being read, and there will be more rows, perhaps in another order */
     this.complete = complete;
+    /** Rows that were not searched for the list's words: the index has no room for them. */
+    this.left = left;
   }
 
   /** @param {number} from @param {number} count @returns {Promise<Item[]>} */

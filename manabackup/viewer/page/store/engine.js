@@ -23,10 +23,15 @@ const MOST_LINKS_IN = 1_000;
 const MOST_LISTS = 32;
 
 export class Engine {
-  /** @param {Model} model @param {number} [textBudget] bytes of rows' text that are kept in memory */
-  constructor(model, textBudget = TEXT_BUDGET) {
+  /**
+   * @param {Model} model
+   * @param {number} [textBudget] bytes of rows' text that are kept in memory
+   * @param {number} [indexBudget] bytes that the index of words may take
+   */
+  constructor(model, textBudget = TEXT_BUDGET, indexBudget = undefined) {
     this._model = model;
     this._textBudget = textBudget;
+    this._indexBudget = indexBudget;
     /** @type {SealedBody | null} */
     this._body = null;
     /** @type {Archive | null} */
@@ -77,7 +82,7 @@ export class Engine {
   /**
    * @param {{tables: string[], options: ListOptions}} asked
    * @param {OnProgress} onProgress
-   * @returns {Promise<{list: number, total: number, complete: boolean}>}
+   * @returns {Promise<{list: number, total: number, complete: boolean, left: number}>}
    */
   async list({ tables, options }, onProgress) {
     const shelf = this._open;
@@ -89,16 +94,16 @@ export class Engine {
     const query = this._search.query(options.words ?? "");
     if (query.words.length === 0) return this._listed(everyRow(found), options, true);
     for (const table of found) await this._search.add(table.name);
-    return this._listed(await this._search.find(query, found), options, true);
+    return { ...this._listed(await this._search.find(query, found), options, true), left: this._search.left };
   }
 
-  /** @param {Place[]} places @param {ListOptions} options @param {boolean} complete */
+  /** @param {Place[]} places @param {ListOptions} options @param {boolean} complete @returns {{list: number, total: number, complete: boolean, left: number}} */
   _listed(places, options, complete) {
     const list = this._nextList++;
     const kept = listed(this._open, places, options);
     this._lists.set(list, kept);
     if (this._lists.size > MOST_LISTS) this._lists.delete(/** @type {number} */ (this._lists.keys().next().value));
-    return { list, total: kept.length, complete };
+    return { list, total: kept.length, complete, left: 0 };
   }
 
   /** @param {{list: number, from: number, count: number}} asked @returns {Promise<Item[] | null>} null: the list was given up */
@@ -202,7 +207,7 @@ export class Engine {
     const query = this._search.query(text);
     const { words } = query;
     const ready = this._search.has(names);
-    if (words.length === 0) return { total: 0, tables: [], hits: [], ready };
+    if (words.length === 0) return { total: 0, tables: [], hits: [], ready, left: this._search.left };
     const found = await shelf.tables(names.filter((name) => this._search.has([name])));
     const every = await this._search.find(query, found);
     const places = every.filter(({ table, index }) => !table.descriptions[index].deleted);
@@ -213,7 +218,7 @@ export class Engine {
     const hits = [];
     for (const place of ordered.slice(from, from + count)) hits.push(await this._search.hit(place, words));
     const perTable = [...counts].map(([table, rows]) => ({ table, rows })).sort((a, b) => b.rows - a.rows);
-    return { total: places.length, tables: perTable, hits, ready };
+    return { total: places.length, tables: perTable, hits, ready, left: this._search.left };
   }
 
   /** Build the index of words, once. @param {object} _ @param {OnProgress} onProgress @returns {Promise<void>} */
@@ -266,7 +271,7 @@ export class Engine {
   _opened(archive) {
     this._archive = archive;
     this._shelf = new Shelf(archive, this._model, new TextBudget(this._textBudget));
-    this._searching = new Searching(this._shelf);
+    this._searching = new Searching(this._shelf, this._indexBudget);
     const { manifest, sealed, size, notes } = archive;
     const tables = archive.tables.map((table) => {
       const stated = archive.statedCount(table);

@@ -10,7 +10,9 @@ import { packed, unpacked } from "./packing.js";
 
 /** @typedef {import("../reader/bytes.js").Bytes} Bytes */
 
-const AHEAD = 16;
+/** Bytes that lines are kept together in: what is inflated for one of them. */
+const STRETCH = 32 * 1024;
+const AHEAD = 128;
 
 /**
  * A stretch of an entry with whole lines in it.
@@ -106,15 +108,21 @@ export class LineText {
 
   /** @param {import("../reader/lines.js").Block} block the next lines */
   async add(block) {
-    const stretch = { start: block.offset, bytes: block.bytes.length, text: null, packed: null, first: this.count };
-    this._stretches.push(stretch);
-    for (const line of block.lines) {
-      if (this.count === this._starts.length) this._grow();
-      this._starts[this.count] = line.start;
-      this._ends[this.count] = line.end;
-      this.count += 1;
+    for (let at = 0; at < block.lines.length; ) {
+      const { start } = block.lines[at];
+      const first = this.count;
+      let end = start;
+      for (; at < block.lines.length && (end === start || block.lines[at].end - start <= STRETCH); at++) {
+        end = block.lines[at].end;
+        if (this.count === this._starts.length) this._grow();
+        this._starts[this.count] = block.lines[at].start - start;
+        this._ends[this.count] = end - start;
+        this.count += 1;
+      }
+      const stretch = { start: block.offset + start, bytes: end - start, text: null, packed: null, first };
+      this._stretches.push(stretch);
+      await this._budget.keep(stretch, block.bytes.slice(start, end));
     }
-    await this._budget.keep(stretch, block.bytes);
   }
 
   /** @param {number} index @returns {Promise<string>} */

@@ -10,12 +10,16 @@ import { excerpt, holdsPhrases, marked, queryOf } from "./words.js";
 
 const EXCERPT = 220;
 const SLICE = 64;
+const BUDGET = 384 * 1024 * 1024;
 const MOST_TITLES = 20_000;
 
 export class Searching {
-  /** @param {Shelf} shelf */
-  constructor(shelf) {
+  /** @param {Shelf} shelf @param {number} [budget] bytes that the index may take, about */
+  constructor(shelf, budget = BUDGET) {
     this._shelf = shelf;
+    this._budget = budget;
+    /** Rows that the index has no room for. */
+    this.left = 0;
     this._index = new SearchIndex();
     /** @type {Map<string, {from: number, to: number}>} table → its rows in the index */
     this._ranges = new Map();
@@ -115,6 +119,10 @@ export class Searching {
     const from = this._index.rows;
     let bytes = 0;
     for (let index = 0; index < table.count; index++) {
+      if (this._index.bytes > this._budget) {
+        this.left += table.count - index;
+        break;
+      }
       const text = await table.rows.text(index);
       this._index.add(fold(searchText(name, JSON.parse(text))));
       bytes += text.length;

@@ -15,8 +15,8 @@ export function serve(port) {
   let engine = null;
   /** @type {Record<string, (asked: any, onProgress: import("./types.js").OnProgress) => Promise<any>>} */
   const methods = {
-    start: async ({ modules, textBudget }) => {
-      engine = new Engine(createModel(modules), textBudget);
+    start: async ({ modules, textBudget, indexBudget }) => {
+      engine = new Engine(createModel(modules), textBudget, indexBudget);
     },
   };
   for (const method of METHODS) {

@@ -166,6 +166,7 @@
  * @property {{table: string, rows: number}[]} tables how many hits each table has, most first
  * @property {Hit[]} hits
  * @property {boolean} ready false: not all tables are in the index yet; ask again
+ * @property {number} left rows that are not searched: the index has no room for them
  */
 
 /**

@@ -266,6 +266,10 @@ export const DE = Object.freeze({
   searchIndexing: "Die Suche wird noch vorbereitet; vielleicht gibt es mehr.",
   searchHint:
     "Alle Wörter müssen vorkommen. Wörter in „Anführungszeichen“ bleiben zusammen. Groß und klein und Akzente sind gleich.",
+  searchLeft: [
+    "{count} Eintrag wurde nicht durchsucht: Das Verzeichnis der Wörter nähme zu viel Speicher. `manabackup cat` druckt sie alle.",
+    "{count} Einträge wurden nicht durchsucht: Das Verzeichnis der Wörter nähme zu viel Speicher. `manabackup cat` druckt sie alle.",
+  ],
   searchFirst: "Gezeigt werden die ersten {count}.",
 
   take: "Mitnehmen",

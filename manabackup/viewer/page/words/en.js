@@ -248,6 +248,10 @@ export const EN = Object.freeze({
   searchNone: "Nothing found for “{words}”.",
   searchIndexing: "The search is still being prepared; there may be more.",
   searchHint: "All words must occur. Words in “quotation marks” stay together. Case and accents do not matter.",
+  searchLeft: [
+    "{count} entry was not searched: the index of words would take too much memory. `manabackup cat` prints them all.",
+    "{count} entries were not searched: the index of words would take too much memory. `manabackup cat` prints them all.",
+  ],
   searchFirst: "The first {count} are shown.",
 
   take: "Take along",
