@@ -1,9 +1,11 @@
 """Real browsers: Chromium, and Firefox over WebDriver BiDi; both driven by Playwright.
 
-Playwright drives the Firefox that a system has by a channel of its own, and does not tell what a page from the disk asks
-of the network there. So there is a second way to Firefox, without Playwright; and :class:`Tab`, which all ways give:
-a page from the disk, a function called in it, a file chosen, what was asked of the network, and what went wrong. Where neither is installed the tests are skipped with the reason; ``MANABACKUP_BROWSERS``
-set to ``required`` lets them fail instead.
+Playwright drives the Firefox that a system has by a channel of its own, and does not tell what a page from the disk
+asks of the network there. So there is a second way to Firefox, without Playwright; and :class:`Tab`, which all ways
+give: a page from the disk, a function called in it, a file chosen, what was asked of the network, and what went wrong.
+
+Where a browser is not installed the tests are skipped with the reason; ``MANABACKUP_BROWSERS`` set to ``required``
+lets them fail instead.
 """
 
 from __future__ import annotations
@@ -143,7 +145,7 @@ class PlaywrightTab:
         self.page.close()
 
 
-# --- Firefox, without Playwright --------------------------------------------------------------------------------------------------
+# --- Firefox, without Playwright --------------------------------------------------------------------------------------
 
 
 @contextmanager
