@@ -22,7 +22,9 @@ import { calendarScreen } from "./screens/calendar.js";
 import { contactsScreen } from "./screens/contacts.js";
 import { daysScreen } from "./screens/days.js";
 import { el } from "./screens/dom.js";
+import { fileScreen } from "./screens/file.js";
 import { Frame } from "./screens/frame.js";
+import { galleryScreen } from "./screens/gallery.js";
 import { Idle } from "./screens/idle.js";
 import { listScreen } from "./screens/list.js";
 import { OpeningProgress, openingNode, problemNode } from "./screens/opening.js";
@@ -43,6 +45,8 @@ const SCREENS = new Map([
   ["contacts", contactsScreen],
   ["tasks", tasksScreen],
   ["search", searchScreen],
+  ["gallery", galleryScreen],
+  ["file", fileScreen],
 ]);
 
 /** @param {Start} options */

@@ -3,8 +3,9 @@
  *
  * @typedef {import("../store/types.js").Model} Model
  */
-import { describe } from "./describe.js";
+import { clockText, describe } from "./describe.js";
 import { fold } from "./folding.js";
+import { moment } from "./moments.js";
 import { searchText } from "./search-text.js";
 import { Tables } from "./tables.js";
 
@@ -21,6 +22,7 @@ export function createModel(modules) {
     privateFields: (table) => encryptedFields(modules, table),
     searchText: (table, row) => searchText(tables, table, row),
     fold,
+    clock: (text) => clockText(moment(text)),
   };
 }
 

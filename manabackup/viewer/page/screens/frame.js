@@ -79,6 +79,7 @@ export class Frame {
           rows === null ? null : el("span", { class: "count number" }, words.number(rows)),
         ),
       );
+    const { summary } = app.store;
     const groups = groupsOf(app).flatMap(({ label, apps }) => [
       el("h2", {}, words.label(label)),
       el(
@@ -89,7 +90,12 @@ export class Frame {
     ]);
     this.side.replaceChildren(
       button(words.say("close"), () => this.open(false), { class: "button close" }),
-      el("ul", {}, entry({ screen: "start" }, words.say("start"), null)),
+      el(
+        "ul",
+        {},
+        entry({ screen: "start" }, words.say("start"), null),
+        summary.filesTold ? entry({ screen: "gallery" }, words.say("gallery"), summary.blobs) : null,
+      ),
       ...groups,
     );
   }
@@ -151,5 +157,6 @@ export class Frame {
  * @param {Route} route
  */
 function isHere(to, route) {
+  if (to.screen === "gallery") return route.screen === "gallery" || route.screen === "file";
   return to.screen === "start" ? route.screen === "start" : to.app === route.app && route.app !== undefined;
 }

@@ -11,6 +11,7 @@ import { without } from "../model/members.js";
 import { button, el, own } from "./dom.js";
 import { threadNode, threadOf } from "./conversation.js";
 import { factsNode } from "./facts.js";
+import { filesNode } from "./file.js";
 import { historyNode } from "./history.js";
 import { flagsOf, titleOf, whenOf } from "./items.js";
 import { LONGEST, textNode } from "./richtext.js";
@@ -22,9 +23,10 @@ import { tiesNode } from "./ties.js";
 /**
  * @param {App} app
  * @param {Route} route
+ * @param {AbortSignal} signal
  * @returns {Promise<Screen>}
  */
-export async function rowScreen(app, route) {
+export async function rowScreen(app, route, signal) {
   const { words } = app;
   const view = await app.store.row(route.table ?? "", route.row ?? 0);
   const title = tableLabel(app, route.table ?? "");
@@ -37,6 +39,7 @@ export async function rowScreen(app, route) {
     heading(titleOf(app, view.item), neighbours(app, route)),
     subtitle(app, view),
     ...sections(app, view),
+    filesNode(app, view.files, signal),
     thread ? threadNode(app, thread) : null,
     ...behind(app, view, await tiesNode(app, view)),
   );

@@ -15,6 +15,7 @@
  * @property {{list: List, place: number}} [around] the list that a row was opened from
  * @property {string} [month] `YYYY-MM`
  * @property {string} [words] of the search
+ * @property {string} [file] SHA-256
  * @property {Record<string, string>} [chosen] filters and sorting
  *
  * @typedef {object} App what all screens share

@@ -76,6 +76,7 @@ function aboutNode({ store, words, tables }) {
       words.say("content"),
       `${words.say("rows", { count: rows })}, ${words.say("tablesCount", { count: store.summary.tables.filter((table) => table.rows > 0).length })}`,
     ],
+    [words.say("gallery"), store.summary.blobs > 0 ? words.number(store.summary.blobs) : ""],
     [words.say("size"), words.bytes(size)],
     [words.say("sealed"), words.say(sealed ? "sealedYes" : "sealedNo")],
   ];

@@ -75,7 +75,7 @@ async function allOf(rows, onPart) {
  * @param {Blob} blob
  * @param {string} name
  */
-function save(blob, name) {
+export function save(blob, name) {
   const address = URL.createObjectURL(blob);
   const anchor = el("a", { href: address, download: name, hidden: true });
   document.body.append(anchor);

@@ -153,6 +153,26 @@ export class Store {
     return this._caller.call("onThisDay", { tables: [...tables], monthDay });
   }
 
+  /**
+   * @param {boolean} pictures or other files
+   * @param {number} from
+   * @param {number} count
+   * @returns {Promise<import("./types.js").Gallery>}
+   */
+  gallery(pictures, from, count) {
+    return this._caller.call("gallery", { pictures, from, count });
+  }
+
+  /** @param {string} sha256 @returns {Promise<import("./types.js").ShownFile | null>} null: no such file */
+  fileTold(sha256) {
+    return this._caller.call("fileTold", { sha256 });
+  }
+
+  /** @param {string} sha256 @returns {Promise<Blob>} the file's content, checked; of a picture with its type, else bytes */
+  file(sha256) {
+    return this._caller.call("file", { sha256 });
+  }
+
   /** Let go of key and rows: the worker ends, and its memory with it. Whoever still waits gets an `AbortError`. */
   forget() {
     this._end();

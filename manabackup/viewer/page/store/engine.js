@@ -5,6 +5,8 @@ import { isSealed } from "../reader/manifest.js";
 import { ArchiveProblem } from "../reader/problem.js";
 import { BlobSource } from "../reader/source.js";
 import { verify } from "../reader/verify.js";
+import { FILE_INDEX } from "../reader/names.js";
+import { Files, PICTURES } from "./files.js";
 import { Pointed, historyOf } from "./history.js";
 import { TextBudget } from "./linetext.js";
 import { activityOf, byMoment, everyRow, facetsOf, listed } from "./lists.js";
@@ -21,6 +23,7 @@ import { Turns } from "./turns.js";
 const TEXT_BUDGET = 320 * 1024 * 1024;
 const MOST_LINKS_IN = 1_000;
 const MOST_LISTS = 32;
+const MOST_ROWS_OF_FILE = 20;
 
 export class Engine {
   /**
@@ -42,6 +45,10 @@ export class Engine {
     this._searching = null;
     /** @type {Promise<Pointed> | null} */
     this._pointed = null;
+    /** @type {Promise<Files> | null} */
+    this._files = null;
+    /** @type {Promise<Map<boolean, import("./types.js").ShownFile[]>> | null} pictures (true) and other files */
+    this._shown = null;
     /** @type {Map<number, Place[]>} */
     this._lists = new Map();
     this._nextList = 1;
@@ -151,7 +158,73 @@ export class Engine {
     const metaText = await table.metaText(index);
     this._pointed ??= Pointed.read(shelf.archive);
     const history = historyOf(metaText === null ? null : JSON.parse(metaText), JSON.parse(text), await this._pointed);
-    return { item: shelf.item(table, index), text, history, ...(await this._links(table, index)) };
+    const files = (await this._fileIndex()).ofRow(name, table.ids[index]);
+    return { item: shelf.item(table, index), text, history, files, ...(await this._links(table, index)) };
+  }
+
+  /**
+   * Pictures, or other files, by when they were made.
+   * @param {{pictures: boolean, from: number, count: number}} asked
+   * @returns {Promise<import("./types.js").Gallery>}
+   */
+  async gallery({ pictures, from, count }) {
+    const { lost } = await this._fileIndex();
+    this._shown ??= this._datedFiles();
+    const shown = await this._shown;
+    const reasons = [...new Set(lost.map((file) => file.lost ?? ""))].sort();
+    return {
+      pictures: shown.get(true)?.length ?? 0,
+      others: shown.get(false)?.length ?? 0,
+      lost: reasons.map((reason) => ({ reason, files: lost.filter((file) => file.lost === reason).length })),
+      files: shown.get(pictures)?.slice(from, from + count) ?? [],
+    };
+  }
+
+  /** @param {{sha256: string}} asked @returns {Promise<import("./types.js").ShownFile | null>} null: there is no such file */
+  async fileTold({ sha256 }) {
+    const file = (await this._fileIndex()).found.find((each) => each.sha256 === sha256);
+    return file === undefined ? null : this._dated(file, await this._fileTables());
+  }
+
+  /** @param {{sha256: string}} asked @returns {Promise<Blob>} the content of a file, checked */
+  async file({ sha256 }) {
+    return this._turns.foreground((await this._fileIndex()).content(sha256));
+  }
+
+  /** @returns {Promise<Files>} */
+  _fileIndex() {
+    this._files ??= Files.read(this._open.archive);
+    return this._files;
+  }
+
+  /** @returns {Promise<Map<string, import("./table.js").Table>>} whose rows refer to files */
+  async _fileTables() {
+    const tables = await this._turns.foreground(this._open.tables((await this._fileIndex()).tables));
+    return new Map(tables.map((table) => [table.name, table]));
+  }
+
+  async _datedFiles() {
+    const tables = await this._fileTables();
+    const files = (await this._fileIndex()).found.map((file) => this._dated(file, tables));
+    files.sort((a, b) => (a.date === b.date ? 0 : a.date < b.date ? 1 : -1));
+    return new Map([true, false].map((pictures) => [pictures, files.filter(({ type }) => PICTURES.has(type) === pictures)]));
+  }
+
+  /**
+   * By the camera's clock; else when its row is from; else when the service took it.
+   * @param {import("./types.js").FileTold} file @param {Map<string, import("./table.js").Table>} tables
+   * @returns {import("./types.js").ShownFile}
+   */
+  _dated(file, tables) {
+    const items = [];
+    for (const { table: name, id } of file.rows.slice(0, MOST_ROWS_OF_FILE)) {
+      const table = tables.get(name);
+      const index = table?.place(id) ?? -1;
+      if (table !== undefined && index >= 0) items.push(this._open.item(table, index));
+    }
+    const { clock } = this._model;
+    const own = items.find(({ date }) => date !== null)?.date ?? items.find(({ written }) => written !== null)?.written ?? null;
+    return { ...file, items, date: clock(file.taken) ?? clock(own) ?? clock(file.kept) ?? "" };
   }
 
   /** @param {{tables: string[]}} asked @param {OnProgress} onProgress */
@@ -279,7 +352,8 @@ export class Engine {
       return { app: this._model.appOf(table), table, rows, bytes: this._open.bytes(table) };
     });
     const files = archive.container.ofKind("account").map(({ name }) => name);
-    return { manifest, sealed, size, tables, files, notes };
+    const blobs = archive.container.ofKind("blob").length;
+    return { manifest, sealed, size, tables, files, notes, blobs, filesTold: archive.container.entries.has(FILE_INDEX) };
   }
 
   get _open() {

@@ -41,6 +41,7 @@
  * @property {(text: string) => string} fold what is left of a text when case, accents and forms of a letter do not count
  * @property {(table: string) => {entity: string, tag: string, tagTable: string} | null} junction of a table whose rows
  *   tie tags to rows: the fields that name both, and the table of tags
+ * @property {(text: string | null) => string | null} clock a time as it was written, by the reader's clock as in `Description`
  * @property {(table: string) => readonly string[]} privateFields the table's encrypted fields, by the registry
  */
 
@@ -59,6 +60,8 @@
  * @property {number} size of the archive in bytes
  * @property {TableSummary[]} tables in the archive's order
  * @property {string[]} files names of entries under `account/`
+ * @property {number} blobs how many pictures and other files it holds
+ * @property {boolean} filesTold whether it says anything of files
  * @property {string[]} notes oddities that lose nothing, in plain English
  */
 
@@ -145,6 +148,7 @@
  * @property {{field: string, item: Item}[]} linksOut
  * @property {{field: string, id: string, table: string | null}[]} linksMissing to rows that the archive does not have
  * @property {{field: string, item: Item}[]} linksIn at most 1,000
+ * @property {FileTold[]} files that it refers to, lost ones as well
  */
 
 /**
@@ -183,6 +187,41 @@
  * @typedef {object} Activity rows with a date, by month; deleted ones left out
  * @property {{app: string, month: string, rows: number}[]} months `month` is `YYYY-MM`
  * @property {number} undated
+ */
+
+/**
+ * A place in a row that leads to a file.
+ * @typedef {object} Referrer
+ * @property {string} table
+ * @property {string} id
+ * @property {string} field
+ */
+
+/**
+ * What an archive says of a file.
+ * @typedef {object} FileTold
+ * @property {string} sha256 of its content, which is its name in the archive; "" of a lost one
+ * @property {number} size in bytes
+ * @property {string} type a media type; "" where none is known
+ * @property {string} name that somebody gave it; "" where none is known
+ * @property {string | null} taken by the camera's clock
+ * @property {string | null} kept when the service took it
+ * @property {Referrer[]} rows
+ * @property {string | null} lost why it could not be had; null: it is in the archive
+ */
+
+/**
+ * A file as the gallery shows it.
+ * @typedef {FileTold & {date: string, items: Item[]}} ShownFile `date` as in `Description`; "": none is known. `items`:
+ *   some of its rows
+ */
+
+/**
+ * @typedef {object} Gallery
+ * @property {number} pictures
+ * @property {number} others
+ * @property {{reason: string, files: number}[]} lost
+ * @property {ShownFile[]} files newest first, of the kind that was asked for
  */
 
 /** @typedef {{done: number, total: number, what: "checking" | "unlocking" | "opening" | "reading" | "verifying" | "indexing"}} Progress */
