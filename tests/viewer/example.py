@@ -6,16 +6,20 @@ English. Everything is made from fixed words and a fixed day: the same rows ever
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from manabackup.archive.blobs import BinaryAssets
 from manabackup.archive.writer import About, ArchiveWriter, Seal, Written
+from manabackup.sandbox.pictures import Recipe
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -607,10 +611,66 @@ def example() -> Tables:
     }
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A file of the invented account."""
+
+    content: bytes
+    line: dict[str, Any]
+    """Of the index of files, without ``sha256`` and ``size``."""
+
+    @property
+    def sha256(self) -> str:
+        """Its name in the archive."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def index_line(self) -> bytes:
+        """As ``meta/blobs.jsonl`` has it."""
+        return _text({**self.line, "sha256": self.sha256, "size": len(self.content)})
+
+
+def files() -> list[Kept]:
+    """Pictures of some days, a document, and one that calls itself a picture and is none."""
+    note, event = ("notes", uuid(3, 0)), ("events", uuid(8, 2))
+
+    def kept(content: bytes, kind: str, row: tuple[str, str], **more: Any) -> Kept:
+        rows = [{"table": row[0], "id": row[1], "field": "content"}]
+        return Kept(content, {"rows": rows, "type": kind, **more})
+
+    def taken(day: int) -> dict[str, Any]:
+        return {"told": {"exif": {"dateTaken": f"2025-07-{day:02}T10:20:30.000Z"}}}
+
+    kinds = (("jpeg", "image/jpeg"), ("png", "image/png"), ("webp", "image/webp"))
+    pictures = [
+        kept(Recipe(kind, seed, 480, 360).make(), name, note, name=f"IMG_{seed}.{kind}", **taken(1 + seed // 4))
+        for seed in range(12)
+        for kind, name in [kinds[seed % 3]]
+    ]
+    svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>globalThis.ran = true</script></svg>"
+    return [
+        *pictures,
+        kept(Recipe("pdf", 1, size=9_000).make(), "application/pdf", event, name="Buchung.pdf"),
+        kept(svg, "image/svg+xml", note, name="drawing.svg"),
+        kept(b"<script>globalThis.ran = true</script>", "text/html", note, name="page.html"),
+        kept(b"no picture at all", "image/jpeg", event, name="broken.jpg"),
+    ]
+
+
+LOST: Final = (
+    b'{"addresses":["storage:x"],"lost":"gone","reason":"404","rows":[{"field":"content","id":"n","table":"notes"}]}'
+)
+
+
 def write(
-    path: Path, tables: Tables, *, passphrase: str | None = None, partial: bool = False, private: bool = False
+    path: Path,
+    tables: Tables,
+    *,
+    passphrase: str | None = None,
+    partial: bool = False,
+    private: bool = False,
+    kept: Sequence[Kept] = (),
 ) -> Written:
-    """An archive of these rows, with meta lines as an export has them."""
+    """An archive of these rows and files, with meta lines as an export has them."""
     losses = {
         "status": "partial",
         "losses": {
@@ -631,6 +691,11 @@ def write(
                 for row, meta in lines(rows):
                     table.add(row, meta)
                 table.close()
+            ordered = sorted(kept, key=lambda each: each.sha256)
+            for each in ordered:
+                writer.file(each.sha256, len(each.content), [each.content])
+            if ordered:
+                writer.add("meta/blobs.jsonl", b"".join(each.index_line() + b"\n" for each in ordered) + LOST + b"\n")
             writer.add(
                 "meta/actors.jsonl",
                 b'{"displayName":"Anna Beispiel","kind":"user","principalId":"u-anna"}\n'
@@ -638,7 +703,9 @@ def write(
             )
             writer.add("meta/spaces.jsonl", b'{"id":"s-1","type":"personal"}\n')
             about = About("u-anna", "2026-04-28T18:30:00.000Z", {"type": "full"}, fields_plaintext=True)
-            return writer.finish(about, {"completeness": losses if partial else {"status": "complete"}})
+            assets = BinaryAssets(len(kept) + 1, 1) if kept else None
+            additions: dict[str, Any] = {"completeness": losses if partial else {"status": "complete"}}
+            return writer.finish(about, additions, assets=assets)
 
 
 def lines(rows: list[Row]) -> Iterator[tuple[bytes, bytes]]:

@@ -18,6 +18,15 @@ from manabackup.viewer.page import Page
 from tests.viewer import example
 from tests.viewer.browsers import PlaywrightTab, driver, launched, require
 
+PRINT = """window.print = () => {
+  const days = [...document.querySelectorAll(".day h2")].map((title) => title.textContent);
+  window.printed = [document.querySelectorAll(".day article").length, days[0], days.at(-1)];
+}"""
+WIDTHS = """(images) => Promise.all(images.map(async (image) => {
+  if (!image.complete || image.naturalWidth === 0) await new Promise((done) => image.addEventListener("load", done));
+  return image.naturalWidth;
+}))"""
+WEEKDAYS = ("Donnerstag, 3.", "Mittwoch, 2.", "Dienstag, 1.")
 NOW = "2026-04-28T20:00:00+02:00"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
@@ -50,6 +59,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     rows = example.example()
     example.write(folder / "plain.mana", rows)
     example.write(folder / "sealed.mana", rows, passphrase=example.PASSPHRASE)
+    few = {table: rows[table] for table in ("notes", "events", "timeBlocks")}
+    example.write(folder / "pictures.mana", few, passphrase=example.PASSPHRASE, kept=example.files())
     example.write(folder / "partial.mana", rows, partial=True)
     return {path.stem: write_page(path) for path in folder.glob("*.mana")} | {"empty": write_page(folder / "empty")}
 
@@ -148,6 +159,14 @@ def test_axe_finds_nothing_on_any_screen(
         look(page, "search")
         page.get_by_role("button", name="Sperren").click()
         look(page, "forgotten")
+    with shown(chromium, pages["pictures"], color_scheme=scheme, viewport=viewport) as page:
+        page.get_by_label("Passphrase", exact=True).fill(example.PASSPHRASE)
+        page.keyboard.press("Enter")
+        go(page, "Bilder und Dateien")
+        look(page, "gallery")
+        page.locator("a.picture").first.click()
+        page.locator(".picture.large").wait_for()
+        look(page, "file")
     for name, ready in (("sealed", "#passphrase"), ("empty", "#file")):
         with shown(chromium, pages[name], color_scheme=scheme, viewport=viewport) as page:
             page.locator(ready).wait_for(state="attached")
@@ -351,13 +370,17 @@ def test_the_diary_remembers_this_day_and_prints_every_entry(browser: Any, pages
         go(page, "Tagebuch")
         assert page.get_by_text("vor 1 Jahr").is_visible()
         assert page.get_by_text("vor 3 Jahren").is_visible()
-        page.evaluate("window.print = () => { window.printed = document.querySelectorAll('.day article').length; }")
+        page.evaluate(PRINT)
         page.get_by_role("button", name="Als Tagebuch drucken").click()
         total = len(example.journal())
         page.locator(".day article").nth(total - 1).wait_for(state="attached")
         assert page.locator(".day article").count() == total
         page.get_by_role("button", name="Als Tagebuch drucken").click()
-        assert page.evaluate("window.printed") == total
+        entries, first, last = page.evaluate("window.printed")
+        assert entries == total
+        assert first.endswith("2023"), "a book begins with its first day"
+        assert last == "Dienstag, 28. April 2026"
+        assert page.locator(".day h2").first.inner_text() == last, "on the screen the newest stays first"
         if browser.browser_type.name == "chromium":  # no driver shows Firefox's print style
             page.emulate_media(media="print")
             assert not page.locator(".bar").is_visible()
@@ -430,6 +453,37 @@ def test_a_list_can_be_taken_along(chromium: Any, pages: dict[str, Path], kind: 
         text = Path(download.value.path()).read_bytes().decode()
         assert len(KINDS[kind](text)) == len(example.money()["transactions"])
         assert "Wochenmarkt" in text
+
+
+def test_pictures_are_shown_by_day_and_in_their_rows_and_other_files_are_only_taken_along(
+    browser: Any, pages: dict[str, Path]
+) -> None:
+    kept = {each.line["name"]: each for each in example.files()}
+    with shown(browser, pages["pictures"]) as page:
+        page.get_by_label("Passphrase", exact=True).fill(example.PASSPHRASE)
+        page.keyboard.press("Enter")
+        page.get_by_text("Sein Siegel beweist").wait_for()
+        go(page, "Bilder und Dateien")
+        page.get_by_text("Dieser Browser kann das Bild nicht zeigen").wait_for()
+        days = page.locator(".gallery-day")
+        assert days.locator("h2").all_inner_texts()[1:] == [f"{day} Juli 2025" for day in WEEKDAYS]
+        assert page.locator(".gallery img").evaluate_all(WIDTHS) == [480] * 12
+        assert page.locator(".gallery-day").nth(1).locator("img").count() == 4
+        assert page.get_by_text("1 Datei war nicht zu bekommen").is_visible()
+        page.locator('a.picture[title="IMG_3.jpeg"]').click()
+        page.get_by_role("heading", level=1, name="IMG_3.jpeg").wait_for()
+        assert page.get_by_text(kept["IMG_3.jpeg"].sha256).is_visible()
+        page.get_by_role("link", name=re.compile("Packliste")).click()
+        page.get_by_role("heading", level=2, name="Dateien").wait_for()
+        assert page.locator("main .gallery img").count() == 12
+        page.get_by_role("link", name="page.html").click()
+        page.get_by_role("heading", level=1, name="page.html").wait_for()
+        assert page.locator("main img, main iframe, main object, main embed").count() == 0
+        assert page.evaluate("globalThis.ran") is None
+        if browser.browser_type.name == "chromium":
+            with page.expect_download() as download:
+                page.get_by_role("button", name="Diese Datei mitnehmen").click()
+            assert Path(download.value.path()).read_bytes() == kept["page.html"].content
 
 
 def test_all_of_it_speaks_english_too(browser: Any, pages: dict[str, Path]) -> None:

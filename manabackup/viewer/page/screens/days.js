@@ -85,6 +85,14 @@ class Days {
     while (this.shown < this.list.total) await this.more(500);
   }
 
+  /** The other way round: a book begins with its first day. */
+  turn() {
+    for (const part of [this.entries, ...this.entries.children]) {
+      const [title, ...others] = part === this.entries ? [null, ...part.children] : part.children;
+      part.replaceChildren(...[title, ...others.reverse()].filter((child) => child !== null && child !== undefined));
+    }
+  }
+
   /**
    * @private
    * @param {Item} item
@@ -123,7 +131,7 @@ function article(app, item, text, around) {
     {},
     el(
       "h3",
-      {},
+      { class: titled ? false : "untitled" },
       link(
         app,
         { screen: "row", table: item.table, row: item.index, around },
@@ -165,7 +173,10 @@ function toolbar(app, route, facets, days) {
     state.replaceChildren(words.say("printPreparing"));
     await days.all();
     state.replaceChildren();
+    const turned = route.chosen?.sort !== "dateUp";
+    if (turned) days.turn();
     print();
+    if (turned) days.turn();
   };
   return el(
     "div",
