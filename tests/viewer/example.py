@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from manabackup.archive.blobs import BinaryAssets
 from manabackup.archive.writer import About, ArchiveWriter, Seal, Written
-from manabackup.sandbox.pictures import Recipe
+from manabackup.sandbox.pictures import TYPES, Kind, Recipe
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -640,11 +640,11 @@ def files() -> list[Kept]:
     def taken(day: int) -> dict[str, Any]:
         return {"told": {"exif": {"dateTaken": f"2025-07-{day:02}T10:20:30.000Z"}}}
 
-    kinds = (("jpeg", "image/jpeg"), ("png", "image/png"), ("webp", "image/webp"))
+    kinds: tuple[Kind, ...] = ("jpeg", "png", "webp")
     pictures = [
-        kept(Recipe(kind, seed, 480, 360).make(), name, note, name=f"IMG_{seed}.{kind}", **taken(1 + seed // 4))
+        kept(Recipe(kind, seed, 480, 360).make(), TYPES[kind], note, name=f"IMG_{seed}.{kind}", **taken(1 + seed // 4))
         for seed in range(12)
-        for kind, name in [kinds[seed % 3]]
+        for kind in [kinds[seed % 3]]
     ]
     svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>globalThis.ran = true</script></svg>"
     return [

@@ -14,12 +14,16 @@ const { crc32 } = await from("reader/crc32.js");
 const { byCodePoint } = await from("reader/sums.js");
 const { NumberText, equalJson, parseExact } = await from("reader/json.js");
 const { hasCiphertextForm } = await from("reader/ciphertext.js");
+const { SealedBody, openOuter } = await from("reader/archive.js");
+const { BlobSource } = await from("reader/source.js");
+const { LIMITS } = await from("reader/limits.js");
 const { Postings } = await from("store/postings.js");
 const { marked, wordsOf } = await from("store/words.js");
 
 const modules = JSON.parse(readFileSync(process.env.MODULES, "utf-8"));
 const model = createModel(modules);
 const example = new Blob([readFileSync(process.env.EXAMPLE)]);
+const sealed = new Blob([readFileSync(process.env.SEALED)]);
 const odd = new Blob([readFileSync(process.env.ODD)]);
 const open = (blob, options = {}) => Store.open(blob, { modules, ...options });
 
@@ -158,6 +162,11 @@ test("what the index has no room for is counted, not passed over in silence", as
   assert.ok(left >= rows, "deleted rows are counted, too");
   assert.ok((await store.list(names(store), { words: "garten" })).left >= rows);
   store.forget();
+});
+
+test("a sealed body beyond the limit is refused before anybody is asked for its passphrase", async () => {
+  const outer = await openOuter(new BlobSource(sealed), { ...LIMITS, sealedBytes: 1_000 });
+  await assert.rejects(SealedBody.check(outer), (error) => error.code === "limit");
 });
 
 test("postings give back the rows that they were given", () => {

@@ -108,6 +108,23 @@ def test_every_row_is_the_one_that_the_archive_has(
     assert (report["whole"], report["problems"]) == (True, [])
 
 
+def test_a_list_of_what_lies_in_memory_shows_what_was_read_by_now(page: Tab, tmp_path: Path) -> None:
+    rows: list[example.Row] = [
+        {"id": f"{n:05}", "title": f"Notiz {n}", "content": "Wort " * 200} for n in range(20_000)
+    ]
+    example.write(tmp_path / "large.mana", {"notes": rows}, passphrase=example.PASSPHRASE)
+    page.choose("#choose", tmp_path / "large.mana")
+    page.call(OPEN, [example.PASSPHRASE])
+    first, whole = page.call("""async () => {
+      const first = await trial.store.list(["notes"], { patience: 0 });
+      const whole = await trial.store.list(["notes"]);
+      return [[first.complete, first.total], [whole.complete, whole.total]];
+    }""")
+    assert first[0] is False, "a worker that never waits hears no timer"
+    assert first[1] < whole[1] == len(rows)
+    assert whole[0] is True
+
+
 @pytest.mark.parametrize(
     ("kind", "passphrases", "verdict", "times_asked"),
     [

@@ -54,10 +54,19 @@ def test_the_store(tmp_path: Path) -> None:
     whole, odd, forms = tmp_path / "example.mana", tmp_path / "odd.mana", tmp_path / "forms.json"
     example.write(whole, example.example())
     write_odd(odd)
+    sealed = tmp_path / "sealed.mana"
+    example.write(sealed, {"notes": example.notes()}, passphrase=example.PASSPHRASE)
     found = _FORMS.search((formats_folder() / "mana-v2.md").read_text())
     assert found is not None
     forms.write_text(json.dumps(json.loads(found[1])))
-    given = {"EXAMPLE": whole, "ODD": odd, "FORMS": forms, "MODULES": formats_folder() / "modules.json"}
+    given = {
+        "EXAMPLE": whole,
+        "ODD": odd,
+        "FORMS": forms,
+        "SEALED": sealed,
+        "PASSPHRASE": example.PASSPHRASE,
+        "MODULES": formats_folder() / "modules.json",
+    }
     assert NODE is not None
     done = subprocess.run(
         [NODE, "--test", "--test-force-exit", str(Path(__file__).with_name("store.test.mjs"))],

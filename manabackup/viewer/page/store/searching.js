@@ -1,6 +1,7 @@
 /** Search over the rows of an archive: the index is built table by table, in the background or where it is waited for. */
 
 import { SearchIndex } from "./searchindex.js";
+import { pause } from "./turns.js";
 import { excerpt, holdsPhrases, marked, queryOf } from "./words.js";
 
 /** @typedef {import("./lists.js").Place} Place */
@@ -38,10 +39,10 @@ export class Searching {
    * Take a table into the index; one after the other.
    * @param {string} name
    * @param {(bytes: number) => void} [read] is told how many more bytes were read
-   * @param {() => Promise<void> | void} [turn] is waited for now and then: more urgent work may come first
+   * @param {() => Promise<void>} [turn] is waited for now and then: more urgent work may come first
    * @returns {Promise<void>}
    */
-  add(name, read = () => {}, turn = () => {}) {
+  add(name, read = () => {}, turn = pause) {
     let adding = this._adding.get(name);
     if (adding === undefined) {
       adding = this._last.then(() => this._add(name, read, turn));
@@ -112,7 +113,7 @@ export class Searching {
     };
   }
 
-  /** @param {string} name @param {(bytes: number) => void} read @param {() => Promise<void> | void} turn */
+  /** @param {string} name @param {(bytes: number) => void} read @param {() => Promise<void>} turn */
   async _add(name, read, turn) {
     const { fold, searchText } = this._shelf.model;
     const table = await this._shelf.table(name);
@@ -129,23 +130,10 @@ export class Searching {
       if (index % SLICE === SLICE - 1) {
         read(bytes);
         bytes = 0;
-        await pause();
         await turn();
       }
     }
     read(bytes);
     this._ranges.set(name, { from, to: this._index.rows });
   }
-}
-
-/** Let messages in. Timers would wait longer and longer. */
-function pause() {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve(undefined);
-    };
-    port2.postMessage(null);
-  });
 }

@@ -5,6 +5,7 @@ import { lineBlocks } from "../reader/lines.js";
 import { rowBlocks } from "../reader/rows.js";
 import { LineText } from "./linetext.js";
 import { owned, same } from "./owned.js";
+import { pause } from "./turns.js";
 
 /** @typedef {import("../reader/archive.js").Archive} Archive */
 /** @typedef {import("./types.js").Description} Description */
@@ -60,6 +61,7 @@ export class Table {
         this.ids.push(value.id);
       }
       read(block.bytes.length);
+      await pause();
     }
     if (this._metas !== null) await this._readMetas(archive, entryOf("meta", this.name), this._metas, read);
   }
@@ -95,6 +97,7 @@ export class Table {
         at += 1;
       }
       read(block.bytes.length);
+      await pause();
     }
   }
 }

@@ -22,8 +22,25 @@ export class Turns {
     }
   }
 
-  /** @returns {Promise<void> | void} when nobody waits for anything else */
-  background() {
-    if (this._waited > 0) return new Promise((resolve) => this._behind.push(resolve));
+  /** @returns {Promise<void>} when nobody waits for anything else */
+  async background() {
+    await pause();
+    if (this._waited > 0) await new Promise((resolve) => this._behind.push(() => resolve(undefined)));
   }
+}
+
+/**
+ * Let messages in and timers ring. What is in memory already is read without a wait, and a worker that never waits hears
+ * nobody. Timers themselves would wait longer and longer.
+ * @returns {Promise<void>}
+ */
+export function pause() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }
