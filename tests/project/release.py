@@ -6,10 +6,14 @@ Then they are installed in the ways that the README names, with the oldest and t
 from the checkout, and take the tour; so does the single file.
 
 ``python -m tests.project.release FOLDER``, by ``make dist``, puts them into a folder, and tries the single file.
+
+``python -m tests.project.release page`` notes the page that the version to be released writes, so that every later one
+knows it; without that no release passes.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -21,12 +25,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from manabackup import __version__
+from manabackup.viewer import page
 
 from . import single_file
 from .interpreters import Interpreter, interpreters
 
 ROOT = Path(__file__).parents[2]
+UNRELEASED = "Not released yet"
 CONTENTS = Path(__file__).with_name("contents.txt")
+PAGES = ROOT / "manabackup" / "viewer" / "released.json"
 NAME = f"manabackup-{__version__}"
 MADE_BY_THE_BUILD = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 
@@ -37,6 +44,7 @@ class ReleaseError(Exception):
 
 def main() -> None:
     """Raises :class:`ReleaseError`, or :class:`subprocess.CalledProcessError` of a command that failed."""
+    check_page((ROOT / "CHANGELOG.md").read_text("utf-8"), PAGES.read_text("utf-8"), page.code().digest(), __version__)
     found = interpreters()
     oldest, newest = found[0], found[-1]
     print(f"-- of the Pythons here the oldest is {oldest}, the newest {newest}", flush=True)
@@ -51,6 +59,32 @@ def main() -> None:
             try_out(folder / package.suffix, package, python)
         try_tools(folder / "tools", oldest)
         check_single_file(wheel, folder / "file", {oldest, newest})
+
+
+def check_page(changelog: str, released: str, digest: str, version: str) -> None:
+    """A version that is released knows its own page. Whether it is, the changelog says: nothing is unreleased then."""
+    newest = next(line.removeprefix("## ") for line in changelog.splitlines() if line.startswith("## "))
+    if newest == UNRELEASED:
+        return
+    if newest.split()[0].rstrip(",") != version:
+        raise ReleaseError(f"CHANGELOG.md begins with {newest}, and the version is {version}")
+    if digest not in json.loads(released)["pages"]:
+        raise ReleaseError(
+            f"{PAGES.relative_to(ROOT)} does not know the page of {version}: `python -m tests.project.release page`"
+        )
+
+
+def note_page() -> None:
+    """Writes down the page of the version to be released."""
+    PAGES.write_text(with_page(PAGES.read_text("utf-8"), page.code().digest(), __version__), "utf-8")
+
+
+def with_page(released: str, digest: str, version: str) -> str:
+    """``released.json`` with a page's digest added; what stands there stays."""
+    known = json.loads(released)
+    if digest in known["pages"]:
+        return released  # an earlier version wrote the very same
+    return json.dumps({**known, "pages": {**known["pages"], digest: version}}, indent=2) + "\n"
 
 
 def distribute(folder: Path) -> None:
@@ -216,6 +250,12 @@ def _same(what: str, found: set[str], expected: set[str]) -> None:
 
 if __name__ == "__main__":
     try:
-        distribute(Path(sys.argv[1])) if sys.argv[1:] else main()
+        match sys.argv[1:]:
+            case []:
+                main()
+            case ["page"]:
+                note_page()
+            case [folder]:
+                distribute(Path(folder))
     except ReleaseError as error:
         sys.exit(f"error: {error}")

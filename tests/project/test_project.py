@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from manabackup import __version__
 from manabackup.cli import overview
 from manabackup.cli.frame import program
+from tests.project import release
 from tests.support.processes import CommandLine
 
 ROOT = Path(__file__).parents[2]
@@ -133,3 +135,19 @@ def test_the_changelog_s_latest_release_is_this_version() -> None:
     first = re.search(r"^## ([0-9]\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert first is not None
     assert first[1] == __version__
+
+
+NEXT, THEN = "## Not released yet\n\n## 0.1.0, 1 May 2026\n", "## 0.2.0, 1 June 2026\n\n## 0.1.0, 1 May 2026\n"
+
+
+def test_no_version_is_released_that_does_not_know_its_own_page() -> None:
+    none = '{"about": "kept", "pages": {"aa": "0.1.0"}}'
+    release.check_page(NEXT, none, "bb", "0.1.0")
+    with pytest.raises(release.ReleaseError, match=r"does not know the page of 0\.2\.0"):
+        release.check_page(THEN, none, "bb", "0.2.0")
+    with pytest.raises(release.ReleaseError, match=r"begins with 0\.2\.0"):
+        release.check_page(THEN, none, "aa", "0.1.0")
+    noted = release.with_page(none, "bb", "0.2.0")
+    release.check_page(THEN, noted, "bb", "0.2.0")
+    assert json.loads(noted) == {"about": "kept", "pages": {"aa": "0.1.0", "bb": "0.2.0"}}
+    assert release.with_page(noted, "aa", "0.2.0") == noted, "what was released first stays"
