@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import OutputError, UsageError
-from ..host.output import AtomicFile, begins_with
+from ..host.output import AtomicFile as AtomicFile
+from ..host.output import begins_with
 from ..host.output import check_place as check_place
 from ..host.output import working_folder_is_gone as working_folder_is_gone
 from ..host.output import writing_to as writing_to

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .files import check_place, force_option, write_report, writing_to
+from .files import AtomicFile, check_place, force_option, writing_to
 from .frame import command
 from .manpages import pages
 from .run import Run
@@ -34,7 +34,8 @@ def man(run: Run, output: str, force: bool) -> None:
     for name in written:
         check_place(folder / name, force=force)
     for name, text in written.items():
-        write_report(str(folder / name), text.encode(), force=force)
+        with AtomicFile(folder / name, force=force) as page:
+            page.write(text.encode())
         with writing_to(folder / name):
             (folder / name).chmod(_FILE)
     run.terminal.result({"folder": output, "pages": sorted(written)}, [f"{output}: {len(written)} pages"])

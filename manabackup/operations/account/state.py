@@ -77,8 +77,8 @@ class StateFolder:
         return self.root / "mirrors" / f"{hashlib.sha256(name).hexdigest()[:32]}.sqlite"
 
     def files_folder(self, sync_url: str, user_id: str) -> Path:
-        """Where one user's fetched files are; it may not exist yet. The folder around it does."""
-        return self._folder("files") / self.mirror_path(sync_url, user_id).stem
+        """Where one user's fetched files are; it may not exist yet (:func:`make_room`)."""
+        return self.root / "files" / self.mirror_path(sync_url, user_id).stem
 
     def restore_folder(self, sync_url: str, user_id: str) -> Path:
         """Where what is written into one user's account is kept until it is sent; it may not exist yet."""

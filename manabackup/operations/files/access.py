@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..account.access import AccountAccess, OpenAccount
+from ..account.state import make_room
 from .packing import FileSource
 from .services import addresses, services
 from .store import FileStore
@@ -30,4 +31,5 @@ def file_source(access: AccountAccess, account: OpenAccount, *, foreign: bool = 
 def account_store(access: AccountAccess, account: OpenAccount) -> FileStore:
     """The store of an open account."""
     folder = access.state.files_folder(account.mirror.sync_url, account.mirror.user_id)
+    make_room(folder)
     return FileStore(folder, account.key.cipher)

@@ -123,7 +123,7 @@ def test_a_usual_record_goes_the_short_way() -> None:
 def test_a_field_that_does_not_open_is_lost_where_it_can_only_be_the_users_own(
     space: str | None, author: str | None, actor: dict[str, str] | None, kind: str
 ) -> None:
-    terms = ExportTerms(CIPHER, {"t": "team", "p": "personal"}, (), False, None, "2026-05-02", 1 << 20, "anna")
+    terms = ExportTerms(CIPHER, {"t": "team", "p": "personal"}, (), False, None, "2026-05-02", 1 << 20, user_id="anna")
     data = {"title": OTHER.encrypt(b'"theirs"'), "spaceId": space, "authorId": author, "updatedAt": AT}
     change = {"id": "a", "op": "insert", "table": "notes", "data": data, **({"actor": actor} if actor else {})}
     stream = Stream("notes", registry.load().by_name["notes"], "notes", ("notes",), 0, 0)
