@@ -28,7 +28,7 @@ from ..text.printable import counted
 from .access import account_access
 from .archives import weak_kdf_option
 from .exported import date, report
-from .files import STDOUT, archive_argument, archive_target, force_option, note_written
+from .files import STDOUT, archive_argument, archive_target, check_file, force_option, note_written
 from .frame import command, secret_options, strict_option
 from .run import Exit, Run, outcome
 
@@ -122,6 +122,8 @@ def convert(
         vcard="3" if vcard == "3" else "4",
         index=not no_index,
     )
+    if wanted.shape_under(options) == "file":
+        check_file(output, force=force)
     check_output(Path(output), wanted, options, force=force)
     with run.terminal.progress({Step.CONVERT: "converting"}) as progress:
         result = convert_to(

@@ -17,7 +17,9 @@ from ..host.output import check_place as check_place
 from ..host.output import working_folder_is_gone as working_folder_is_gone
 from ..host.output import writing_to as writing_to
 from ..host.standard_output import StandardOutput
+from ..text.printable import printable
 from .run import Run
+from .words import CLOSED
 
 if TYPE_CHECKING:
     from ..archive.destination import Target
@@ -36,20 +38,27 @@ def archive_argument(name: str, **attributes: Any) -> Callable[[_Function], _Fun
     return click.argument(name, callback=_refuse_stdin, **attributes)
 
 
-def archive_target(run: Run, output: str, *, force: bool) -> Target:
+def archive_target(run: Run, output: str, *, force: bool, text: bool = False) -> Target:
     """Where ``-o`` wants an archive, looked at before anything is asked for or written.
 
     To the standard output goes the archive and nothing else: results then go where the words for people go. Raises what
-    :func:`check_place` raises, and :class:`UsageError` for a terminal.
+    :func:`check_file` raises, and :class:`UsageError` for a terminal, unless what is written is ``text``.
     """
     if output != STDOUT:
-        check_place(Path(output), force=force)
+        check_file(output, force=force)
         return Path(output)
     if sys.stdout is None:
-        raise OutputError("the standard output is closed")
-    target = StandardOutput(sys.stdout.buffer)
+        raise OutputError(CLOSED)
+    target = StandardOutput(sys.stdout.buffer, text=text)
     run.terminal.give_stdout_away()
     return target
+
+
+def check_file(name: str, *, force: bool) -> None:
+    """:func:`check_place` of a file as the command line names it: with a slash at its end it would be a folder."""
+    if name.endswith("/"):
+        raise UsageError(f"{printable(name)} names a folder, and a file is written", hint="name the file in it, too")
+    check_place(Path(name), force=force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ def report_file(option: str, name: str, *, force: bool, mark: bytes) -> ReportFi
     if name == STDOUT:
         raise UsageError(f"{option} writes a file: the standard output has the results", hint="a file called - is ./-")
     force = force or begins_with(Path(name), mark)
-    check_place(Path(name), force=force)
+    check_file(name, force=force)
     return ReportFile(Path(name), force)
 
 

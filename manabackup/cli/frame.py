@@ -186,7 +186,7 @@ def no_such_command(group: click.Group, context: click.Context, name: str) -> Us
 
     names = group.list_commands(context)
     near = [_ALSO_CALLED[name]] if _ALSO_CALLED.get(name) in names else difflib.get_close_matches(name, names, n=3)
-    see = f"`{context.command_path} --help` lists them"
+    see = f"see `{context.command_path} --help`"
     hint = f"did you mean {' or '.join(near)}? {see}" if near else see
     return UsageError(f"there is no command {printable(name[:64])}", hint=hint)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .files import AtomicFile, check_place, force_option, writing_to
+from ..errors import UsageError
+from .files import STDOUT, AtomicFile, check_place, force_option, writing_to
 from .frame import command
 from .manpages import pages
 from .run import Run
@@ -25,6 +26,8 @@ def man(run: Run, output: str, force: bool) -> None:
 
     Where `man` looks for them: ~/.local/share/man/man1. What is installed from a package has them already.
     """
+    if output == STDOUT:
+        raise UsageError("manual pages are several files, and - is the standard output", hint="-o names a folder")
     folder = Path(output)
     with writing_to(folder):
         if not folder.exists():

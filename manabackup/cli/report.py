@@ -59,7 +59,7 @@ def report(
         if form == "html":
             raise UsageError("a page needs a name: -o REPORT", hint="--format markdown goes to the standard output")
         output = "-"
-    target = archive_target(run, output, force=force)
+    target = archive_target(run, output, force=force, text=form != "html")
     with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
         found = make_report(
             Path(file),

@@ -44,9 +44,9 @@ def _lines(signed_in: bool, backup: LastBackup | None) -> Iterator[str]:
     yield ""
     yield _state(signed_in, backup)
     yield ""
-    commands = _next(signed_in, backup)
-    width = max(len(command) for command, _ in commands)
-    yield from (f"  {command:{width}}  {why}" for command, why in commands)
+    for command, why in _next(signed_in, backup):
+        yield f"  {command}"
+        yield f"      {why}"
     yield ""
     yield f"`{overview.PROGRAM} --help` lists all commands, `{overview.PROGRAM} help COMMAND` explains one."
 

@@ -19,11 +19,12 @@ from ..errors import OutputError, UsageError
 class StandardOutput:
     """Takes an archive, and writes it to ``stream`` when the ``with`` block has ended well.
 
-    Raises :class:`UsageError` when ``stream`` is a terminal, :class:`OutputError` when it cannot be written.
+    Raises :class:`UsageError` when ``stream`` is a terminal, unless it is given ``text`` that somebody can read;
+    :class:`OutputError` when it cannot be written.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        if stream.isatty():
+    def __init__(self, stream: BinaryIO, *, text: bool = False) -> None:
+        if not text and stream.isatty():
             raise UsageError(
                 "the standard output is a terminal, and an archive is no text",
                 hint="lead it into a file or a program; a file called - is ./-",

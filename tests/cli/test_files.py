@@ -18,6 +18,7 @@ from manabackup.errors import UsageError
 from manabackup.host.standard_output import StandardOutput
 from manabackup.operations.archives.verify import verify
 from tests.support.exports import write_export
+from tests.support.homes import on_a_screen
 from tests.support.processes import CommandLine
 from tests.support.v1_exports import FOLDER as V1
 from tests.support.v1_exports import KEY
@@ -262,3 +263,41 @@ def test_a_library_gets_the_same_answer_for_a_terminal() -> None:
     ours, theirs = os.openpty()
     with os.fdopen(ours, "rb"), os.fdopen(theirs, "wb") as terminal, pytest.raises(UsageError):
         StandardOutput(terminal)
+
+
+SMALL = str(Path(__file__).parents[2] / "fixtures" / "vectors" / "archives" / "plain-small.mana")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "--offline", "-o"],
+        ["seal", SMALL, "-o"],
+        ["unseal", SMALL, "-o"],
+        ["rekey", SMALL, "--to-key-file", "key", "-o"],
+        ["view", SMALL, "-o"],
+        ["report", SMALL, "-o"],
+        ["convert", SMALL, "--to", "vcf", "-o"],
+        ["audit", "--offline", "--sarif"],
+        ["roundtrip", SMALL, "--junit"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_name_with_a_slash_at_its_end_is_a_folder_and_no_file(
+    manabackup: CommandLine, tmp_path: Path, arguments: list[str]
+) -> None:
+    done = manabackup(*arguments, f"{tmp_path}/new/")
+    assert (done.code, f"error: {tmp_path}/new/ names a folder" in done.err) == (2, True), done.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_report_that_is_text_may_be_shown_at_a_terminal_and_a_page_may_not(manabackup: CommandLine) -> None:
+    page = on_a_screen(manabackup, "report", SMALL, "-o", "-")
+    assert page[0] == 2
+    text = on_a_screen(manabackup, "report", SMALL, "-o", "-", "--format", "markdown")
+    assert (text[0], "# " in text[1]) == (0, True), text
+
+
+def test_manual_pages_do_not_go_to_the_standard_output(manabackup: CommandLine) -> None:
+    done = manabackup("man", "-o", "-")
+    assert (done.code, done.out) == (2, "")

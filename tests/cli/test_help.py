@@ -93,7 +93,7 @@ def test_what_nobody_means_gets_none(manabackup: CommandLine) -> None:
     done = manabackup("\x1b[2Jxyzzy")
     assert (done.code, done.err) == (
         2,
-        "error: there is no command \\x1b[2Jxyzzy\nhint: `manabackup --help` lists them\n",
+        "error: there is no command \\x1b[2Jxyzzy\nhint: see `manabackup --help`\n",
     )
 
 

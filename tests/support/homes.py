@@ -190,7 +190,7 @@ def manifest_of(path: Path) -> dict[str, JSON]:
     return manifest
 
 
-def on_a_screen(computer: Computer, *arguments: str) -> tuple[int, str]:
+def on_a_screen(computer: CommandLine, *arguments: str) -> tuple[int, str]:
     """The exit code, and all that a terminal gets to see of a command's two outputs."""
     ours, theirs = screen.open_terminal()
     process = subprocess.Popen(
