@@ -57,8 +57,9 @@ The classes of `manabackup.errors`, with the exit code that the command line end
 _PAGES = """\
 # Errors
 
-A page for each kind of error: what it means, what it comes from, what to do. Single messages are explained under
-[troubleshooting](../troubleshooting.md). `docs/make_reference.py` writes this table.
+A page for each kind of error: what it means, what it comes from, what to do. `manabackup help errors/NAME` shows
+one, without a network; `-v` says which. Single messages are explained under [troubleshooting](../troubleshooting.md).
+`docs/make_reference.py` writes this table.
 
 | page | exit code | meaning |
 | --- | --- | --- |

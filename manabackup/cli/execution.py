@@ -43,7 +43,9 @@ def execute(arguments: list[str], whole: click.Group | None = None) -> int:
         if run.terminal.verbosity >= 2:
             _show_trace(error)
         code, message, hint = _told(error)
-        run.terminal.error(one_line(message, _LONGEST_MESSAGE), hint)
+        run.terminal.error(
+            one_line(message, _LONGEST_MESSAGE), hint, error.page if isinstance(error, ManabackupError) else None
+        )
     finally:
         run.end()
     abandon_unwritten()

@@ -12,7 +12,9 @@ from . import overview
 from .examples import EXIT_CODES, TOPIC
 from .frame import command, no_such_command
 from .run import Run
-from .words import columns
+from .words import broken, columns
+
+_ERRORS = "errors"
 
 
 @command("help")
@@ -20,8 +22,12 @@ from .words import columns
 def help(run: Run, names: tuple[str, ...]) -> None:  # noqa: A001 # what the command is called
     """Explain a command, or list them all.
 
-    `manabackup help exit-codes` tells what the exit codes mean.
+    `manabackup help exit-codes` tells what the exit codes mean, `manabackup help errors` which pages on errors there
+    are, and `manabackup help errors/NAME` what one comes from and what to do.
     """
+    if names and names[0].split("/")[0] == _ERRORS:
+        _explain(run, "/".join(names).partition("/")[2])
+        return
     if names == (TOPIC,):
         run.terminal.result(
             [{"code": code, "meaning": meaning} for code, meaning in EXIT_CODES.items()],
@@ -41,6 +47,18 @@ def help(run: Run, names: tuple[str, ...]) -> None:  # noqa: A001 # what the com
             raise no_such_command(group, context, name)
         context = click.Context(found, context, info_name=name, **found.context_settings)
     run.terminal.text(f"{context.get_help()}\n")
+
+
+def _explain(run: Run, page: str) -> None:
+    from ..operations.explained import explanation, pages
+
+    if not page:
+        run.terminal.result(pages(), (f"{_ERRORS}/{name}" for name in pages()))
+        return
+    width = columns(sys.stdout)
+    told = explanation(page).splitlines()
+    lines = (part for line in told for part in broken(line, width, 2 if line.startswith("* ") else 0))
+    run.terminal.text("".join(f"{line}\n" for line in lines))
 
 
 @command("version")

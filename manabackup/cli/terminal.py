@@ -119,11 +119,13 @@ class Terminal:
         """Something to do about; also with ``-q``."""
         self._say(text, "warning: ", _YELLOW)
 
-    def error(self, message: str, hint: str | None = None) -> None:
-        """What ended the command."""
+    def error(self, message: str, hint: str | None = None, page: str | None = None) -> None:
+        """What ended the command, and where more is told of it, for those who ask for more."""
         self._say(message, "error: ", _RED)
         if hint is not None:
             self._say(hint, "hint: ")
+        if page is not None and self.verbosity >= 1:
+            self._say(f"`manabackup help errors/{page}`", "more: ")
 
     def _say(self, text: str, label: str = "", color: str = "") -> None:
         lines = list(broken(f"{label}{printable(text)}", columns(sys.stderr)))

@@ -12,6 +12,8 @@ from pathlib import Path
 from ..errors import NotFoundError
 from ..text.printable import one_line
 
+_BREAK = re.compile(r"(?<=[^\n])\n *(?=[^\n *#])")
+"""Inside a paragraph or an item."""
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
@@ -21,10 +23,13 @@ def pages() -> list[str]:
 
 
 def explanation(page: str) -> str:
-    """A page as text for a terminal: Markdown whose links are their own words. Raises :class:`NotFoundError`."""
+    """A page as text for a terminal: Markdown whose links are their own words, each paragraph and item in one line.
+
+    Raises :class:`NotFoundError`.
+    """
     if page not in pages():
         raise NotFoundError(f"there is no page {one_line(page, 80)}", hint=f"one of {', '.join(pages())}")
-    return _LINK.sub(r"\1", (_folder() / f"{page}.md").read_text("utf-8"))
+    return _LINK.sub(r"\1", _BREAK.sub(" ", (_folder() / f"{page}.md").read_text("utf-8")))
 
 
 def _folder() -> Path:

@@ -154,3 +154,18 @@ def test_each_profile_has_its_own_last_backup(manabackup: CommandLine, state: St
     assert manabackup("--profile", "nobody").code == 2
     (state.profile_folder("home") / "last-backup.json").write_bytes(b"\xff")
     assert manabackup("--profile", "home").code == 0
+
+
+def test_help_explains_an_error_in_lines_for_the_terminal(manabackup: CommandLine) -> None:
+    explained = manabackup("help", "errors/wrong-passphrase")
+    assert explained.code == 0
+    assert explained.out.startswith("# wrong-passphrase\n")
+    assert "## What to do\n" in explained.out
+    pages = manabackup("help", "errors").out.splitlines()
+    assert "errors/wrong-passphrase" in pages
+    assert manabackup("help", "errors/nope").code == 10
+
+
+def test_who_asks_for_more_is_told_where_an_error_is_explained(manabackup: CommandLine) -> None:
+    assert manabackup("-v", "verify", "nowhere.mana").err.endswith("\nmore: `manabackup help errors/not-found`\n")
+    assert "more: " not in manabackup("verify", "nowhere.mana").err
