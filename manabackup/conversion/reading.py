@@ -138,10 +138,10 @@ class Reading:
     def thrown_away(self, name: str) -> Iterator[ReadRow]:
         """The rows of a table that lie in the bin, whether they were asked for or not."""
         model = self.model(name)
-        if name in self._chosen and model is not None:
-            rows = self._row_reader(name, include_deleted=True)
-            for raw_rows in self._raw_blocks(name):
-                yield from (row for row in rows.rows(raw_rows, LeftOut()) if model.in_bin(row.values))
+        if name not in self._chosen or model is None:
+            return iter(())
+        rows = self._read(name, self._row_reader(name, include_deleted=True), LeftOut())
+        return (row for row in rows if model.in_bin(row.values))
 
     def by_id(self, name: str) -> Iterator[ReadRow]:
         """The same with ids ascending by code point, in constant memory."""
@@ -214,7 +214,9 @@ class Reading:
 
     def _selected(self, name: str) -> Iterator[ReadRow]:
         left_out = self.left_out if self._is_first(name) else LeftOut()
-        rows = self._row_reader(name)
+        return self._read(name, self._row_reader(name), left_out)
+
+    def _read(self, name: str, rows: RowReader, left_out: LeftOut) -> Iterator[ReadRow]:
         try:
             for raw_rows in self._raw_blocks(name):
                 yield from rows.rows(raw_rows, left_out)

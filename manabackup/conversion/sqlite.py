@@ -24,7 +24,7 @@ from ..host.database import storage_error
 from ..rows.archived import RESERVED_META, row_line
 from ..text import jsontext
 from . import sqlite_views as views
-from .columns import Cell, Columns, columns_of
+from .columns import SQL_TYPES, Cell, Columns, columns_of
 from .reading import Reading, ReadRow
 from .sqlite_views import quoted
 
@@ -133,7 +133,8 @@ class _Database:
 
     def _fill(self, name: str, columns: Columns) -> tuple[int, bool]:
         """The rows; tells how many, and whether all of each is there. A table without rows is not made."""
-        places = ",".join("?" * (len(columns.fields) + 3))
+        kinds = ["text", *(kind for _, kind in columns.fields), "number", "json"]
+        places = ",".join("CAST(? AS TEXT)" if SQL_TYPES[kind] == "TEXT" else "?" for kind in kinds)
         insert = f"INSERT INTO {quoted(name)} VALUES ({places})"
         count, whole = 0, True
         for data, metas, texts, odd, unaltered in self._reading.blocks(name, partial(_cells, name, columns)):
@@ -141,7 +142,7 @@ class _Database:
                 self._there[name] = columns
                 self._db.execute(views.create_table(name, columns))
             self._db.executemany(insert, data)
-            self._db.executemany("INSERT INTO _meta VALUES (?,?,?,?,?,?)", metas)
+            self._db.executemany("INSERT INTO _meta VALUES (?,?,?,?,?,CAST(? AS TEXT))", metas)
             self._db.executemany("INSERT INTO _texts VALUES (?,?,?)", texts)
             self._reading.left_out.note("oddValue", name, odd)
             count += len(data)
@@ -217,7 +218,7 @@ class _Cells(NamedTuple):
     """What becomes of some rows."""
 
     data: list[list[Cell]]
-    """For the table's own columns."""
+    """For the table's own columns; texts in UTF-8, which is how they go from one process to another."""
     metas: list[tuple[Cell, ...]]
     texts: list[tuple[Cell, ...]]
     odd: int
@@ -238,11 +239,10 @@ def _cells(name: str, columns: Columns, rows: Iterator[ReadRow]) -> _Cells:
         line, whole = _line(row)
         unaltered = unaltered and whole
         cells, written = columns.cells({**row.values, **row.closed} if row.closed else row.values)
-        data.append(cells)
+        data.append([cell.encode() if type(cell) is str else cell for cell in cells])
         if written != line:
             texts.append((name, row.id, line))
-        meta = None if row.meta is None else row.meta.decode()
-        metas.append((name, row.id, row.created, row.modified, digest(written), meta))
+        metas.append((name, row.id, _told(row.created), _told(row.modified), digest(written), row.meta))
     return _Cells(data, metas, texts, odd, unaltered)
 
 
@@ -251,6 +251,11 @@ def _line(row: ReadRow) -> tuple[bytes, bool]:
     if not row.secrets:
         return row.line, True
     return row_line({**row.values, **row.closed}), False
+
+
+def _told(time: str | None) -> str | None:
+    """A time as text in UTF-8, whatever a row calls one."""
+    return time if time is None or time.isascii() else time.encode("utf-8", "replace").decode()
 
 
 def _is_utf8(text: str) -> bool:

@@ -308,3 +308,14 @@ def test_hostile_rows_survive_the_way_there_and_back(tmp_path: Path) -> None:
     convert(source, path)
     assert made_again(path, tmp_path / "b.mana").same
     assert query(path, "SELECT count(*) FROM notes") == [(5,)]
+
+
+def test_a_row_that_was_made_at_no_time_that_is_text_is_there_all_the_same(tmp_path: Path) -> None:
+    rows: Tables = {"notes": [{"id": "a", "title": "x\0y", "createdAt": "\ud83d"}]}
+    source = write_archive(tmp_path / "a.mana", rows)
+    convert(source, tmp_path / "a.sqlite")
+    assert query(tmp_path / "a.sqlite", "SELECT title, typeof(title), _more FROM notes") == [
+        ("x\0y", "text", '{"createdAt":"\\ud83d"}')
+    ]
+    assert query(tmp_path / "a.sqlite", "SELECT created, typeof(line) FROM _meta") == [("?", "text")]
+    assert from_database(tmp_path / "a.sqlite", tmp_path / "b.mana").same
