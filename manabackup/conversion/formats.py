@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import Any, Final, Literal
 
 from ..errors import UsageError
+from ..rows.blobs import IndexedFile
+from .card_pictures import holds as _in_cards
 from .options import ConvertOptions
 
 Shape = Literal["file", "folder", "database"]
@@ -39,6 +41,10 @@ class Format:
     def what(self) -> str:
         """What it makes."""
         return "folder" if self.shape == "folder" else "file"
+
+    def holds(self, file: IndexedFile) -> bool:
+        """Whether it has a place for a file of the archive."""
+        return self.name in ("vcf", "folder") and _in_cards(file)
 
     def converter(self) -> Callable[..., None]:
         """Its function. Raises :class:`UsageError` where what it needs is not installed."""

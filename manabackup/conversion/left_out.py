@@ -36,6 +36,7 @@ KINDS: Final = {
     "undescribed": _on_purpose("Zeilen von Tabellen, die niemand kennt", "rows of tables that nobody has described"),
     "copy": _on_purpose("Kopien, die eine Serie von selbst ergibt", "copies that a series gives by itself"),
     "sameCard": _on_purpose("Leute, die schon eine Karte haben", "people who have a card already"),
+    "file": _on_purpose("Dateien, die im Archiv liegen", "files that the archive holds"),
     "notEmbedded": _on_purpose("Bilder, die nicht im Archiv sind", "pictures that the archive does not hold"),
     "ciphertext": _on_purpose("Felder, die noch verschlüsselt sind", "fields that are still encrypted"),
     "dangling": _on_purpose("Verweise auf etwas, das nicht da ist", "references to what is not there"),

@@ -6,15 +6,20 @@ gatherings and clients have cards, too, unless they are contacts already; a cate
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import BinaryIO, Final
 
 from ..model.tables import TableModel
 from ..model.values import first_text, moment
+from ..rows.archived import is_ours
+from ..rows.blobs import IndexedFile, indexed_files
 from ..text.jsontext import JSON
 from . import prose
+from .card_pictures import holds
 from .joined import Joined
 from .reading import Reading, ReadRow
 
@@ -84,7 +89,7 @@ class _Cards:
         yield from self._address(values)
         yield from self._day(values)
         yield from self._links(values)
-        yield from self._picture(values)
+        yield from self._picture(row.id, values)
         if tags := self._joined.tags(self._model, row.id, values):
             yield "CATEGORIES:" + ",".join(map(escaped, tags))
         for name, flag in (("X-MANA-FAVORITE", "isFavorite"), ("X-MANA-ARCHIVED", "isArchived")):
@@ -171,8 +176,8 @@ class _Cards:
             elif text:
                 yield f"X-SOCIALPROFILE;TYPE={field}:{escaped(text)}"
 
-    def _picture(self, values: Mapping[str, JSON]) -> Iterator[str]:
-        address = first_text(values, "photoUrl")
+    def _picture(self, identifier: str, values: Mapping[str, JSON]) -> Iterator[str]:
+        address = self._kept(identifier) or first_text(values, "photoUrl")
         picture = _PICTURE.fullmatch(address)
         if picture:
             kind = picture[1].upper()
@@ -181,6 +186,20 @@ class _Cards:
             self._reading.left_out.note("notEmbedded", "contacts")
             if prose.is_safe(address):
                 yield f"PHOTO:{uri(address)}" if self._new else f"PHOTO;VALUE=uri:{uri(address)}"
+
+    def _kept(self, identifier: str) -> str | None:
+        """A contact's picture that lies in the archive, as an address that is the picture itself."""
+        found = self._pictures.get(identifier)
+        if found is None:
+            return None
+        content = b"".join(self._reading.archive.file(found.sha256 or ""))
+        return f"data:{found.type};base64,{base64.b64encode(content).decode()}"
+
+    @cached_property
+    def _pictures(self) -> dict[str, IndexedFile]:
+        archive = self._reading.archive
+        files = indexed_files(archive) if is_ours(archive) else ()
+        return {row.id: file for file in files if holds(file) for row in file.rows}
 
 
 def escaped(text: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...archive.blobs import INDEX, KEY
 from ...archive.destination import Target, keep_complete, opened, writing
 from ...archive.writer import About, ArchiveWriter, Seal
 from ...archive.writer import Written as WrittenArchive
@@ -84,11 +85,14 @@ def from_database(
                 tell(number + 1, len(database.tables))
             for name, content in database.entries:
                 folder, _, rest = name.partition("/")
+                if name == INDEX:
+                    continue  # of files, which no database has
                 if folder == "account" or (folder == "meta" and rest.removesuffix(".jsonl") in RESERVED_META):
                     writer.add(name, content)
             manifest = database.manifest
             carried = {key: value for key, value in manifest.items() if key not in OWN_KEYS}
-            if database.not_whole:
+            not_whole = [*database.not_whole, *(["files"] if _has_files(manifest) else [])]
+            if not_whole:
                 carried["completeness"] = {**_object(manifest, "completeness"), "status": "partial"}
             keep_complete(output, str(_object(carried, "completeness").get("status")), seal)
             written = writer.finish(_about(manifest, source), carried)
@@ -96,9 +100,14 @@ def from_database(
             archive=written,
             written=database.written,
             left_out=database.left_out,
-            not_whole=database.not_whole,
+            not_whole=not_whole,
             same=written.data_sha256 == manifest.get("dataSha256"),
         )
+
+
+def _has_files(manifest: dict[str, JSON]) -> bool:
+    """Whether the archive that the database was made from held files."""
+    return bool(_object(manifest, KEY).get("count"))
 
 
 def _copy(database: Database, name: str, writer: ArchiveWriter) -> None:

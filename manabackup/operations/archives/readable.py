@@ -25,6 +25,8 @@ from ...host.output_folder import AtomicFolder, check_folder_place
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model.tables import Language
+from ...rows.archived import is_ours
+from ...rows.blobs import indexed_files
 from ...text.printable import printable
 from ..progress import Step, Watch, teller
 
@@ -167,6 +169,7 @@ def convert_to(
             )
         tell = teller(progress, Step.CONVERT)
         reading = Reading(archive, options, make_file=spool_files(target), progress=tell, processes=processes)
+        _leave_out_files(reading, wanted)
         set_aside = None
         if wanted.shape_under(options) == "folder":
             folder = AtomicFolder(target, force=force)
@@ -194,8 +197,18 @@ def convert_to(
         )
 
 
+def _leave_out_files(reading: Reading, wanted: Format) -> None:
+    """Take down the archive's files that the format has no place for, by the tables of the rows that refer to them."""
+    if not is_ours(reading.archive):
+        reading.left_out.note("file", "blobs", len(reading.archive.files))
+        return
+    for file in indexed_files(reading.archive):
+        if file.sha256 is not None and not wanted.holds(file):
+            reading.left_out.note("file", file.rows[0].table if file.rows else "blobs")
+
+
 def _is_reversible(reading: Reading) -> bool:
     """Whether a database holds all that the archive holds."""
     options = reading.options
     chosen = options.apps or options.tables or options.spaces
-    return not chosen and reading.left_out.counts.keys().isdisjoint(("secret", "oddValue"))
+    return not chosen and reading.left_out.counts.keys().isdisjoint(("secret", "oddValue", "file"))
