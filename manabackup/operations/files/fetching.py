@@ -34,6 +34,8 @@ _AWAY_AFTER = 3
 """Files in a row that a server gave no answer to, each asked for several times: then it is left alone for this run."""
 _HASTY_AFTER = 8
 """Files in a row that were not there for now: from then on each is asked for once."""
+_WORKERS = 2
+"""For each file that is fetched: one waits for the server, one for the disk."""
 _IN_WORK = 4
 """Files that wait for their turn, for each that is fetched."""
 
@@ -81,19 +83,21 @@ class Fetcher:
         self._limits = limits
         self._moved = moved
         self._lock = threading.Lock()
+        self._turn = threading.Semaphore(limits.file_connections)
+        """To be taken while a server is asked, and not while the disk is waited for."""
         self._api_turn = threading.Semaphore(limits.api_connections)
         self._unanswered: dict[Leads, int] = {}
         self._absent = 0
 
     def fetch_all(self, targets: Iterable[Target]) -> Iterator[tuple[Target, Outcome]]:
         """What becomes of each target, in their order; some are fetched ahead."""
-        connections = self._limits.file_connections
-        with ThreadPoolExecutor(connections, thread_name_prefix="files") as pool:
+        workers = self._limits.file_connections * _WORKERS
+        with ThreadPoolExecutor(workers, thread_name_prefix="files") as pool:
             waiting: deque[tuple[Target, Future[Outcome]]] = deque()
             try:
                 for target in targets:
                     waiting.append((target, pool.submit(self.fetch, target)))
-                    if len(waiting) > connections * _IN_WORK:
+                    if len(waiting) > workers * _IN_WORK:
                         first, outcome = waiting.popleft()
                         yield first, outcome.result()
                 while waiting:
@@ -158,7 +162,8 @@ class Fetcher:
         media = self._services.media
         if media is None:
             return LostFile(LossKind.UNAVAILABLE, "not asked")
-        medium = media.describe(target.name)
+        with self._turn:
+            medium = media.describe(target.name)
         record = FileRecord(medium.sha256, medium.size, medium.type, medium.name, medium.told)
         if medium.size > self._limits.file_bytes:
             return LostFile(LossKind.TOO_LARGE, "limit")
@@ -171,7 +176,8 @@ class Fetcher:
             with self._store.incoming() as incoming:
                 lost = LostFile(LossKind.DAMAGED, "size or SHA-256")
                 try:
-                    answer = media.download(target.name, self._receiver(incoming, medium.size))
+                    with self._turn:
+                        answer = media.download(target.name, self._receiver(incoming, medium.size))
                 except _TooLongError:
                     pass
                 except FileUnavailableError as error:
@@ -211,7 +217,8 @@ class Fetcher:
         if foreign is None:
             return LostFile(LossKind.FOREIGN, "not asked")
         with self._store.incoming() as incoming:
-            answer = foreign.download(upgraded(target.name), self._receiver(incoming))
+            with self._turn:
+                answer = foreign.download(upgraded(target.name), self._receiver(incoming))
             if _is_page(answer, ""):
                 return LostFile(LossKind.UNAVAILABLE, "a page in its place")
             return self._kept(incoming, answer)

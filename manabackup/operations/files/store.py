@@ -60,6 +60,8 @@ class FileStore:
         self._lock = threading.Lock()
         self._parts = 0
         self._uncommitted = 0
+        self._unflushed: dict[Path, Path] = {}
+        """Folder → a file in it that is new."""
         self._index = self._opened()
         self._remove_parts()
 
@@ -71,6 +73,8 @@ class FileStore:
 
     def close(self) -> None:
         """Makes everything durable."""
+        for place in self._unflushed.values():
+            flush_folder(place)
         with self._lock, self._errors():
             self._index.commit()
             self._index.close()
@@ -157,7 +161,7 @@ class FileStore:
             part = self.folder / f"{self._parts}{_PART}"
         with writing_to(part):
             descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        incoming = Incoming(part, descriptor, self._cipher, self._place, with_md5=with_md5)
+        incoming = Incoming(part, descriptor, self._cipher, self._place, self._note_kept, with_md5=with_md5)
         try:
             yield incoming
         finally:
@@ -166,6 +170,10 @@ class FileStore:
                 part.unlink()
 
     # --- below
+
+    def _note_kept(self, place: Path) -> None:
+        with self._lock:
+            self._unflushed[place.parent] = place
 
     def _place(self, sha256: str) -> Path:
         name = self._cipher.name(f"content {sha256}").hex()
@@ -205,9 +213,17 @@ class Incoming:
     """A content while it comes."""
 
     def __init__(
-        self, part: Path, descriptor: int, cipher: StoreCipher, place: Callable[[str], Path], *, with_md5: bool
+        self,
+        part: Path,
+        descriptor: int,
+        cipher: StoreCipher,
+        place: Callable[[str], Path],
+        kept: Callable[[Path], object],
+        *,
+        with_md5: bool,
     ) -> None:
         self._with_md5 = with_md5
+        self._kept = kept
         self._part = part
         self._descriptor = descriptor
         self._cipher = cipher
@@ -246,13 +262,13 @@ class Incoming:
         return None if self._md5 is None else self._md5.hexdigest()
 
     def keep(self) -> None:
-        """It is whole: puts it into its place, durable."""
+        """It is whole: puts it into its place. A name may be lost with the power; then it is fetched again."""
         place = self._place(self.sha256)
         with writing_to(place):
             os.fsync(self._descriptor)
             place.parent.mkdir(mode=0o700, exist_ok=True)
             self._part.replace(place)
-        flush_folder(place)
+        self._kept(place)
 
 
 def _open_index(path: Path) -> sqlite3.Connection:
