@@ -218,7 +218,7 @@ def test_every_kind_of_loss_and_notice_is_on_the_page_and_no_other() -> None:
                 if isinstance(pair, ast.Tuple):
                     noted.update(constants(*pair.elts[:1]))
     kinds = noted | LOSSES | set(get_args(OddityKind)) | {kind.value for kind in LossKind}
-    kinds |= {"foreignCiphertext", "foreignOrUndecryptable"}
+    kinds |= {"foreignCiphertext", "foreignOrUndecryptable", "fileForeign"}
     before, losses, notices = re.split(r"^A \*(?:loss|notice)\*", section("Completeness"), flags=re.MULTILINE)
     assert first_column(losses) == LOSSES
     assert first_column(notices) == kinds - LOSSES
@@ -233,7 +233,16 @@ def test_the_limits_on_the_page_are_the_ones_that_hold() -> None:
     assert {name: int(value.replace(",", "")) for name, value in stated.items()} == {
         name: value for name, value in asdict(DEFAULT_LIMITS).items() if name in stated
     }
-    archive_limits = {"entries", "entry_name", "entry_bytes", "total_bytes", "ratio", "manifest_bytes", "line_bytes"}
+    archive_limits = {
+        "entries",
+        "blobs",
+        "entry_name",
+        "entry_bytes",
+        "total_bytes",
+        "ratio",
+        "manifest_bytes",
+        "line_bytes",
+    }
     assert archive_limits | {"nesting", "kdf_iterations_min", "kdf_iterations_max", "sealed_body_bytes"} == set(stated)
 
 
