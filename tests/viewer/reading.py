@@ -20,6 +20,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 HOSTILE = FIXTURES / "vectors" / "hostile"
 VECTORS = FIXTURES / "vectors"
 RELEASED = FIXTURES / "released"
+V1 = FIXTURES / "v1"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from manabackup.text import jsontext
 from tests.archive.test_vectors import CASES, STRICTER
 from tests.support.exports import PASSPHRASE, write_export
 from tests.viewer import example
-from tests.viewer.reading import HOSTILE, RELEASED, VECTORS, Given, differing, hostile_cases, needs_node, read
+from tests.viewer.reading import HOSTILE, RELEASED, V1, VECTORS, Given, differing, hostile_cases, needs_node, read
 
 pytestmark = needs_node
 
@@ -58,6 +58,16 @@ def test_archives_of_every_release_open_with_the_same_rows() -> None:
     for path, result in zip(paths, read([Given(path, PASSPHRASE) for path in paths]), strict=True):
         assert result["exit"] == 0, (path, result)
         assert result["rows"] == rows_of(path, PASSPHRASE), path
+
+
+def test_archives_of_version_1_get_the_word_that_verify_has_for_them() -> None:
+    """They hold ciphertext of the account's key, which no passphrase opens: the page says whether they are whole."""
+    paths = sorted(V1.glob("*.mana"))
+    for path, result in zip(paths, read([Given(path) for path in paths]), strict=True):
+        report = verify(path)
+        expected = {"code": report.problems[0].code} if report.problems else {"older": True}
+        assert {key: result.get(key) for key in expected} == expected, path.name
+    assert len(paths) >= 5
 
 
 def test_what_this_version_writes_opens_with_the_same_rows(tmp_path: Path) -> None:

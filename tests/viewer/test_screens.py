@@ -17,6 +17,7 @@ from manabackup.operations.archives.report import report, write
 from manabackup.viewer.page import Page
 from tests.viewer import example
 from tests.viewer.browsers import PlaywrightTab, driver, launched, require
+from tests.viewer.test_store import write_odd
 
 PRINT = """window.print = () => {
   const days = [...document.querySelectorAll(".day h2")].map((title) => title.textContent);
@@ -27,6 +28,7 @@ WIDTHS = """(images) => Promise.all(images.map(async (image) => {
   return image.naturalWidth;
 }))"""
 WEEKDAYS = ("Donnerstag, 3.", "Mittwoch, 2.", "Dienstag, 1.")
+V1 = Path(__file__).parents[2] / "fixtures" / "v1" / "life.mana"
 NOW = "2026-04-28T20:00:00+02:00"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
@@ -171,6 +173,13 @@ def test_axe_finds_nothing_on_any_screen(
         with shown(chromium, pages[name], color_scheme=scheme, viewport=viewport) as page:
             page.locator(ready).wait_for(state="attached")
             look(page, name)
+            if name == "sealed":
+                page.get_by_label("Passphrase", exact=True).fill("falsch")
+                page.keyboard.press("Enter")
+            else:
+                page.set_input_files("#file", str(V1))
+            page.get_by_role("alert").wait_for()
+            look(page, f"{name}, and what went wrong")
     assert found == []
 
 
@@ -306,6 +315,20 @@ def test_hostile_content_is_shown_and_neither_runs_nor_leaves(browser: Any, host
         assert [address for address in addresses if not re.match("https?:|mailto:|tel:|#", address)] == []
         assert page.evaluate("globalThis.ran") is None
         assert page.evaluate("Object.prototype.title") is None
+
+
+def test_rows_that_nest_ten_thousand_deep_and_names_of_prototypes_are_shown(browser: Any, tmp_path: Path) -> None:
+    write_odd(tmp_path / "odd.mana")
+    with opened(browser, write_page(tmp_path / "odd.mana")) as page:
+        read(page, "Notizen", "tief")
+        page.get_by_text("Wie gespeichert").click()
+        assert page.locator("pre.raw").inner_text().count("[") == 9_990
+        read(page, "Notizen", "Prototyp")
+        for table in ("__proto__", "constructor"):
+            go(page, "Weitere")
+            page.locator("main").get_by_role("link", name=table).first.click()
+            page.locator("main .item").first.wait_for()
+        assert page.evaluate("Object.prototype.polluted") is None
 
 
 # --- screens ----------------------------------------------------------------------------------------------------------

@@ -81,7 +81,8 @@ export const DE = Object.freeze({
   problemTampered: "Jemand hat das Archiv verändert: Seine Teile widersprechen sich. Vertraue ihm nicht.",
   problemWeakSeal: "Das Siegel dieses Archivs ist zu schwach, um ihm zu trauen.",
   problemNewer: "Das Archiv hat ein neueres Format als diese Seite. Eine neuere Seite kann es öffnen.",
-  problemOlder: "Das Archiv hat das alte Format 1. Der Befehl „manabackup convert“ macht ein heutiges daraus.",
+  problemOlder:
+    "Das Archiv ist unversehrt, aber im alten Format 1: Es hält fest, was wann geändert wurde, verschlüsselt mit dem Schlüssel des Kontos. Lesbar macht es der Befehl „manabackup convert“.",
   problemLimit: "Das Archiv ist größer oder tiefer, als diese Seite es liest. Die Kommandozeile kann es lesen.",
   problemNotAnArchive: "Diese Datei ist kein Archiv von Mana.",
   problemUnreadable: "Der Browser kann die Datei nicht lesen.",

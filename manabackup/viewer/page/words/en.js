@@ -78,7 +78,8 @@ export const EN = Object.freeze({
   problemTampered: "The archive was changed by somebody: its parts contradict each other. Do not trust it.",
   problemWeakSeal: "The seal of this archive is too weak to be trusted.",
   problemNewer: "The archive is of a newer format than this page. A newer page can open it.",
-  problemOlder: "The archive is of the old format 1. The command “manabackup convert” makes a present one of it.",
+  problemOlder:
+    "The archive is whole, and of the old format 1: it records what was changed when, encrypted with the account’s key. The command “manabackup convert” makes it readable.",
   problemLimit: "The archive is larger or deeper than this page takes. The command line can read it.",
   problemNotAnArchive: "This file is no Mana archive.",
   problemUnreadable: "The browser cannot read the file.",
