@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,11 @@ def prose(rows: int, *, copies: int = 1) -> Wanted:
 def everyday(rows: int) -> Wanted:
     """All tables, as people use them; about 1.8 changes a row."""
     return Wanted(f"everyday-{rows}", rows)
+
+
+def in_a_mirror(wanted: Wanted) -> Wanted:
+    """The same, pulled."""
+    return replace(wanted, name=f"{wanted.name}-pulled", copies=1)
 
 
 def prepared(cache: Path, wanted: Wanted) -> Dataset:

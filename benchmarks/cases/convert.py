@@ -12,7 +12,7 @@ from manabackup.conversion.options import ConvertOptions
 from manabackup.operations.archives.from_database import from_database
 from manabackup.operations.archives.readable import convert_to
 
-from ..data import everyday, prose
+from ..data import everyday, in_a_mirror, prose
 from ..measure import BrokenOutputError, Measurement, Meter, interleaved, run
 from ..report import Line, memory, rate, speed_ratio
 from ..setting import Setting
@@ -28,7 +28,7 @@ _PROSE = ("sqlite", "csv", "json", "parquet", "markdown")
 def measure(setting: Setting) -> list[Line]:
     """The formats that hold everything over rows of 3 kB, then all formats over all tables; the way back."""
     lines = _measure(setting, setting.data(prose(setting.rows)).folder, setting.rows, "", _PROSE)
-    everything = everyday(setting.rows // 10)
+    everything = in_a_mirror(everyday(setting.rows // 10))
     lines += _measure(setting, setting.data(everything).folder, everything.rows, ", all tables", tuple(FORMATS))
     return lines
 
