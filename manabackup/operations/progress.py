@@ -40,10 +40,14 @@ class Step(StrEnum):
     ROUNDTRIP = "roundtrip"
     CONVERT = "convert"
     """Rows are written in another format."""
+    PRUNE = "prune"
+    """Archives that are kept are read to their last byte."""
+    SEARCH = "search"
+    """Rows are searched for words."""
 
     @property
     def unit(self) -> str:
-        """``B``, ``changes``, ``collections``, ``rows``, ``steps`` or ``tables``."""
+        """``archives``, ``B``, ``changes``, ``collections``, ``rows``, ``steps`` or ``tables``."""
         return _UNITS[self]
 
 
@@ -62,6 +66,8 @@ _UNITS = {
     Step.READ_AGAIN: "collections",
     Step.ROUNDTRIP: "steps",
     Step.CONVERT: "rows",
+    Step.PRUNE: "archives",
+    Step.SEARCH: "rows",
 }
 
 

@@ -29,6 +29,8 @@ def write_archive(
     seal: Seal | None = None,
     ciphertext: Mapping[str, Sequence[str]] = {},
     marked: bool = False,
+    about: About = ABOUT,
+    completeness: Mapping[str, Any] = {},
 ) -> Path:
     """An archive with just these rows.
 
@@ -48,7 +50,7 @@ def write_archive(
                     meta["ciphertext"] = ciphertext[row["id"]]
                 table.add_meta(json.dumps({**meta, "fields": {"title": stamp}}, sort_keys=True).encode())
             table.close()
-        writer.finish(ABOUT, {"ciphertextMarked": True} if marked else {})
+        writer.finish(about, {**({"ciphertextMarked": True} if marked else {}), **completeness})
     path.write_bytes(output.getvalue())
     return path
 

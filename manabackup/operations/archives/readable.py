@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ...errors import UsageError
 from ...host.output import AtomicFile, check_place
 from ...host.output_folder import AtomicFolder, check_folder_place
 from ...host.spooling import spool_files
+from ...host.zone import machine_zone
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model.tables import Language
 from ...rows.archived import is_ours
@@ -115,16 +116,6 @@ def zone_called(name: str) -> tzinfo:
     if found is None:
         raise UsageError(f"{printable(name[:64])} is no time zone", hint="a name such as Europe/Berlin")
     return found
-
-
-def machine_zone() -> tzinfo:
-    """The zone of this machine; UTC where it does not say."""
-    from tzlocal import get_localzone
-
-    try:
-        return get_localzone()
-    except (LookupError, ValueError, OSError):
-        return UTC
 
 
 def check_output(target: Path, wanted: Format, options: ConvertOptions, *, force: bool) -> None:

@@ -1,0 +1,156 @@
+"""``prune``: old archives go by rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import DamagedArchiveError, OutputError, UsageError
+from ..operations.progress import Step
+from ..operations.prune import (
+    UNLIMITED,
+    Decision,
+    Duration,
+    Judged,
+    Policy,
+    Pruned,
+    PrunePlan,
+    plan_prune,
+)
+from ..operations.prune import prune as carry_out
+from ..text.printable import counted, one_line, printable
+from .frame import command, secret_options
+from .prompts import ask
+from .run import Run
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_RULES = {
+    "last": "Keep the N newest.",
+    "hourly": "Keep the newest of each of the last N hours in which there is one.",
+    "daily": "The same by days.",
+    "weekly": "By weeks, Monday to Sunday.",
+    "monthly": "By months.",
+    "yearly": "By years.",
+}
+_UNLIMITED = "unlimited"
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: str) -> int:
+    if value == _UNLIMITED:
+        return UNLIMITED
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise click.BadParameter(f"{printable(value[:64])} is neither a number nor `{_UNLIMITED}`", context, parameter)
+    return int(value)
+
+
+def keep_options(function: _Function) -> _Function:
+    """The options ``--keep-…``."""
+    function = click.option("--keep-within", metavar="SPAN", help="Keep all that are so much older, such as 30d.")(
+        function
+    )
+    for name, summary in reversed(_RULES.items()):
+        add = click.option(f"--keep-{name}", default="0", metavar="N", help=summary, callback=_number)
+        function = add(function)
+    return function
+
+
+@command("prune")
+@keep_options
+@click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Remove without a question.")
+@secret_options("passphrase")
+@click.argument("folder", metavar="DIR")
+def prune(
+    run: Run,
+    folder: str,
+    dry_run: bool,
+    yes: bool,
+    keep_last: int,
+    keep_hourly: int,
+    keep_daily: int,
+    keep_weekly: int,
+    keep_monthly: int,
+    keep_yearly: int,
+    keep_within: str | None,
+) -> None:
+    """Remove old archives of a folder by rules.
+
+    The rules are those of restic's `forget`: an archive stays when one of them keeps it; N may be `unlimited`, and a
+    SPAN is written like 1y5m7d2h. Compared are archives of one account, of the same part of it; days are those of this
+    computer's clock.
+
+    What would go is shown first, and goes after a yes at the terminal or with --yes. What stays is read to its end
+    before: a damaged archive is not counted, and not removed either. A file that is no archive of this program's is
+    left alone, and so is one that was sealed with --private, unless its passphrase comes from one of the sources below.
+    """
+    within = None if keep_within is None else Duration.parse(keep_within)
+    policy = Policy(keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, within)
+    passphrase = (lambda: run.secret("passphrase")) if run.source("passphrase") is not None else None
+    with run.terminal.progress({Step.PRUNE: "checking"}) as progress:
+        found = plan_prune(Path(folder), policy, passphrase=passphrase, progress=progress)
+    going = found.of(Decision.REMOVE)
+    done = Pruned()
+    if not run.terminal.json:
+        run.terminal.result(None, _lines(found))
+    if dry_run:
+        run.terminal.note("nothing was removed (--dry-run)")
+    elif going and _confirmed(run, going, yes=yes):
+        done = carry_out(found)
+    if run.terminal.json:
+        run.terminal.result(found.to_json() | done.to_json())
+    elif done.removed:
+        run.terminal.result(None, [f"removed: {counted(len(done.removed), 'archive')}, {done.bytes:,} bytes"])
+    _tell_failures(run, found, done)
+
+
+def _confirmed(run: Run, going: list[Judged], *, yes: bool) -> bool:
+    if yes:
+        return True
+    size = sum(file.bytes for file in going)
+    answer = None
+    if not run.terminal.json:
+        answer = ask(f"remove {counted(len(going), 'archive')}, {size:,} bytes? Type yes to go on")
+    if answer is None:
+        run.terminal.note("nothing was removed; --yes removes what is marked so")
+        return False
+    if answer.lower() not in ("y", "yes"):
+        raise UsageError("not confirmed; nothing was removed")
+    return True
+
+
+def _lines(found: PrunePlan) -> Iterator[str]:
+    width = max((len(printable(file.path.name)) for file in found.files), default=0)
+    if not found.files:
+        yield f"no archives in {found.folder}"
+    for whose, files in groupby(found.files, key=_kind):
+        yield whose
+        for file in files:
+            made = f"{file.at.astimezone():%Y-%m-%d %H:%M}" if file.at is not None else ""
+            name = f"{printable(file.path.name):<{width}}"
+            line = f"  {file.decision.value:6}  {name}  {made:16}  {', '.join(file.reasons)}"
+            yield line.rstrip()
+
+
+def _kind(file: Judged) -> str:
+    if file.decision is Decision.LEAVE:
+        return "left alone:"
+    partial = "" if file.complete is not False else ", archives that lack something"
+    return f"account {one_line(str(file.user_id))}, {one_line(str(file.scope))}{partial}:"
+
+
+def _tell_failures(run: Run, found: PrunePlan, done: Pruned) -> None:
+    for path, why in done.failed:
+        run.terminal.warning(f"{path} was not removed: {why}")
+    if done.failed:
+        raise OutputError(f"{counted(len(done.failed), 'archive')} could not be removed")
+    if found.damaged:
+        names = ", ".join(printable(file.path.name) for file in found.damaged[:3])
+        more = f" and {len(found.damaged) - 3} more" if len(found.damaged) > 3 else ""
+        raise DamagedArchiveError(
+            f"damaged, or no archives: {names}{more}",
+            hint="they were not counted and not removed; `manabackup verify` says what is wrong",
+        )
