@@ -6,6 +6,7 @@ projection's business.
 
 from ..model.rawchange import RawChange, UnreadableChange, event_key, prepare
 from .changes import MirrorPage
+from .look import Look, look
 from .losses import UNREADABLE, Loss, LossKind
 from .reading import HeldCollection, Snapshot
 from .repair import Repair
@@ -17,6 +18,7 @@ __all__ = [
     "UNREADABLE",
     "Batch",
     "HeldCollection",
+    "Look",
     "Loss",
     "LossKind",
     "Mirror",
@@ -28,5 +30,6 @@ __all__ = [
     "Stored",
     "UnreadableChange",
     "event_key",
+    "look",
     "prepare",
 ]

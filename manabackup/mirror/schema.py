@@ -169,7 +169,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection = connect(path, read_only=True)
         try:
             connection.execute("BEGIN")
-            _require_version(connection, path)
+            require_version(connection, path)
             Ledger(connection).check()
         except BaseException:
             connection.close()
@@ -208,7 +208,8 @@ def newer_version(path: Path) -> MirrorError:
     )
 
 
-def _require_version(connection: sqlite3.Connection, path: Path) -> None:
+def require_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises :class:`MirrorError` for what is no mirror of this version, :class:`OlderMirrorError` for an older one."""
     application, version = versions(connection)
     if application == APPLICATION and version > VERSION:
         raise newer_version(path)
@@ -224,7 +225,7 @@ def _require_version(connection: sqlite3.Connection, path: Path) -> None:
 def _prepare_file(connection: sqlite3.Connection, path: Path) -> None:
     (objects,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if objects or versions(connection) != (0, 0):
-        _require_version(connection, path)
+        require_version(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
