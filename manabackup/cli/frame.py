@@ -38,8 +38,10 @@ _P = ParamSpec("_P")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _FLAGS = overview.FLAGS
-_ANY_PROFILE = frozenset({"login", "demo", "serve", "help", "version", "completion", "man"})
+_ANY_PROFILE = frozenset({"login", "demo", "serve", "help", "version", "completion", "man", "doctor"})
 """Commands for which a profile need not exist: one may make it, the others have nothing to do with it."""
+_ANY_SETTINGS = frozenset({"doctor"})
+"""Commands that work whatever is wrong with the settings, and tell of it."""
 _ALSO_CALLED = {
     "backup": "export",
     "check": "verify",
@@ -82,7 +84,7 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[Concatenate[Run,
             context = click.get_current_context()
             run = context.find_object(Run)
             assert run is not None
-            run.begin(context.meta.get(_FLAGS, {}))
+            run.begin(context.meta.get(_FLAGS, {}), whatever=name in _ANY_SETTINGS)
             if name not in _ANY_PROFILE:
                 run.check_profiles()
             return function(run, *args, **kwargs)

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError, WrongSecretError
+from ..errors import ManabackupError, UsageError, WrongSecretError
 from ..host.secret_sources import SecretFile, SecretReader, SecretSource, ways_to_give
-from ..operations.account.settings import TARGET, Settings, resolve
+from ..operations.account.settings import TARGET, Settings, resolve, resolve_whatever
 from ..text.passphrases import oddities, told
 from ..text.printable import printable
 from .prompts import MOST_TRIES, ask_secret
@@ -68,13 +68,20 @@ class Run:
         self._secrets = SecretReader()
         self._wrong_entries = 0
         self._shown = False
+        self.trouble: ManabackupError | None = None
         self.terminal = Terminal()
 
-    def begin(self, flags: Mapping[str, Any]) -> None:
-        """Resolves the settings from the options given. Raises :class:`UsageError`, :class:`NotFoundError`."""
+    def begin(self, flags: Mapping[str, Any], *, whatever: bool = False) -> None:
+        """Resolves the settings from the options given. Raises :class:`UsageError`, :class:`NotFoundError`.
+
+        ``whatever`` is wrong with them, the usual ones then take their place: :attr:`trouble` says what it was.
+        """
         # Errors in the settings are told as the command line alone wants it.
         self.terminal = Terminal(verbosity=flags.get("verbose", 0))
-        self.settings = resolve(flags, self._environ)
+        if whatever:
+            self.settings, self.trouble = resolve_whatever(flags, self._environ)
+        else:
+            self.settings = resolve(flags, self._environ)
         self._shown = bool(flags.get(SHOW))
         self.terminal = Terminal(
             json=self.settings.json, verbosity=self.settings.verbosity, progress=self.settings.progress

@@ -398,7 +398,7 @@ class _Origin(NamedTuple):
             raise UsageError("the server's address holds a user name or password")
         if not name or parts.query or parts.fragment or parts.scheme not in _PORTS or not url.isascii():
             raise UsageError(f"not the address of a server: {one_line(url)}", hint="expected https://host")
-        loopback = _is_loopback(name)
+        loopback = is_loopback(name)
         if parts.scheme == "http" and not loopback:
             raise UsageError(f"refusing to speak to {one_line(name)} without encryption", hint="use https://")
         host = f"[{name}]" if ":" in name else name
@@ -407,7 +407,8 @@ class _Origin(NamedTuple):
         return cls(parts.scheme, host, parts.path.rstrip("/"), loopback)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this computer, by its name or address alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -14,12 +14,13 @@ A profile's name also names the session that ``login`` keeps. Paths in the file 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import NotFoundError, OutputError, UsageError
+from ...errors import ManabackupError, NotFoundError, OutputError, UsageError
 from ...host.secret_sources import SecretSources, variable
 from ...text.printable import one_line, printable
 
@@ -125,6 +126,22 @@ def resolve(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         known_profiles=tuple(config.profiles),
         config_path=path,
     )
+
+
+def resolve_whatever(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Settings, ManabackupError | None]:
+    """:func:`resolve` where something has to go on whatever is wrong, and what was.
+
+    Then options and environment count alone; where they make no sense either, only how to print.
+    """
+    try:
+        return resolve(flags, environ), None
+    except ManabackupError as error:
+        trouble = error
+    printing = {name: flags[name] for name in ("json", "verbose", "quiet", "no-progress") if name in flags}
+    try:
+        return resolve({**flags, "config": os.devnull}, environ), trouble
+    except ManabackupError:
+        return resolve({**printing, "config": os.devnull}, {}), trouble
 
 
 class _Layers:
