@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,9 +13,11 @@ import click
 
 from ..errors import DamagedArchiveError, ManabackupError, NewerArchiveError, OlderArchiveError
 from ..operations.archives import Written, open_archive
+from ..operations.archives.contents import grouped
 from ..operations.archives.inspect import Info, OlderInfo
 from ..operations.archives.inspect import info as describe
-from ..operations.archives.listing import meta_lines, row_lines
+from ..operations.archives.listing import lines_of
+from ..operations.archives.readable import language_called
 from ..operations.archives.reseal import seal as seal_archive
 from ..operations.archives.reseal import unseal as unseal_archive
 from ..operations.archives.verify import PACKED_AGAIN, VerifyReport
@@ -39,15 +42,16 @@ weak_kdf_option = click.option(
 @command("info")
 @secret_options("passphrase")
 @weak_kdf_option
+@click.option("--all", "everything", is_flag=True, help="Also tables without rows, and those that only serve others.")
 @archive_argument("file")
-def info(run: Run, file: str, allow_weak_kdf: bool) -> None:
-    """Tell what an archive holds.
+def info(run: Run, file: str, everything: bool, allow_weak_kdf: bool) -> None:
+    """Tell what an archive holds: what it is, and the tables with rows, by where people would look for them.
 
     A sealed archive tells what stands outside the seal, unless its passphrase comes from one of the sources below.
     """
     passphrase = (lambda: run.secret("passphrase")) if run.source("passphrase") is not None else None
     found = describe(Path(file), passphrase, allow_weak_kdf=allow_weak_kdf)
-    run.terminal.result(found.to_json(), _description(found))
+    run.terminal.result(found.to_json(), _description(found, everything=everything))
     if isinstance(found, OlderInfo):
         run.terminal.note(f"version 1 holds events in place of rows: {OlderArchiveError.default_hint}")
     elif found.sealed and not found.opened:
@@ -98,18 +102,19 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
 @secret_options("passphrase")
 @weak_kdf_option
 @click.option("--meta", is_flag=True, help="Show who changed which field when, in place of the rows.")
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Only the row of this id. May be given several times.")
+@click.option("--pretty", is_flag=True, help="One member a line, for eyes.")
 @archive_argument("file")
 @click.argument("table")
-def cat(run: Run, file: str, table: str, meta: bool, allow_weak_kdf: bool) -> None:
+def cat(run: Run, file: str, table: str, meta: bool, ids: tuple[str, ...], pretty: bool, allow_weak_kdf: bool) -> None:
     """Print the rows of a table, one JSON object a line.
 
     What a terminal would obey is escaped when the output is one; anywhere else the rows are written as they are.
     """
     with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
         archive.rows(table)  # or there is no such table
-        lines = meta_lines(archive, table) if meta else row_lines(archive, table)
         raw = not is_terminal(sys.stdout)
-        for line in lines:
+        for line in lines_of(archive, table, meta=meta, ids=ids, pretty=pretty):
             run.terminal.write((line if raw else for_terminal(line)) + b"\n")
 
 
@@ -230,7 +235,7 @@ def _page_verdict(report: PageReport) -> Iterator[str]:
         yield f"  {problem.message} [{problem.code}]"
 
 
-def _description(found: Info | OlderInfo) -> Iterator[str]:
+def _description(found: Info | OlderInfo, *, everything: bool) -> Iterator[str]:
     described = found.to_json()
     labels = {
         "archive": "archive",
@@ -258,9 +263,22 @@ def _description(found: Info | OlderInfo) -> Iterator[str]:
         kinds = completeness.get(group)
         for kind, count in kinds.items() if isinstance(kinds, dict) else ():
             yield f"{label:>26}  {kind}: {_shown(count)}"
-    for table, count in described.get("rowCounts", {}).items():
-        if count:
-            yield f"{one_line(table, 120):>26}  {_shown(count)}"
+    if isinstance(found, Info):
+        yield from _tables(found, everything=everything)
+
+
+def _tables(found: Info, *, everything: bool) -> Iterator[str]:
+    """The tables with their rows, in groups."""
+    language = language_called(None, os.environ)
+    groups, left_out = grouped(found.manifest.row_counts, language, everything=everything)
+    for group in groups:
+        yield f"{group.label}:"
+        for table in group.tables:
+            label = "" if table.label == table.name else f"  {one_line(table.label)}"
+            yield f"{one_line(table.name, 120):>26}  {_shown(table.rows):>7}{label}"
+    if left_out:
+        rows = sum(table.rows for table in left_out if type(table.rows) is int)
+        yield f"and {counted(rows, 'row')} in {counted(len(left_out), 'table')} that serve these (--all shows them)"
 
 
 def _shown(value: Any) -> str:

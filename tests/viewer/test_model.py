@@ -15,8 +15,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from manabackup.archive.reader import open_archive
+from manabackup.conversion.search_text import SearchText
 from manabackup.model import modules
 from manabackup.model.tables import TableModel
+from manabackup.sandbox.plan import Plan
+from manabackup.text import jsontext
+from manabackup.text.folding import fold, words_of
+from tests.conversion.archives import write_account
 
 from . import example
 from .reading import NODE, needs_node
@@ -191,3 +197,29 @@ def test_amounts_are_those_that_the_package_finds() -> None:
                 assert page is not None, (name, path, row)
                 assert float(page["amount"]) == float(sum_.amount), (name, path, row)
                 assert page["currency"] == (sum_.currency or ""), (name, path, row)
+
+
+# --- what is searched for ---------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=3, deadline=None, phases=[Phase.generate])  # a process each: shrinking would take minutes
+@given(
+    st.lists(st.text(st.characters(max_codepoint=0x2FFF, exclude_categories=["Cs", "Cn"]), max_size=30), min_size=200)
+)
+def test_the_command_line_folds_as_the_page_does(texts: list[str]) -> None:
+    texts += ["Straße ÆØÅ Łódź ıİ ẞ ﬁ Ａ e\u0301", "Σίσυφος"]
+    assert answers(*({"what": "folded", "text": text} for text in texts)) == [fold(text) for text in texts]
+
+
+def test_the_command_line_searches_what_the_page_searches(tmp_path: Path) -> None:
+    """Every row of an account that has some in every table."""
+    path = write_account(tmp_path / "life.mana", Plan(seed=5, rows=300, lifelike=True, oddities=True))
+    with open_archive(path) as archive:
+        rows = [(table, row.line.decode()) for table in archive.tables for row in archive.rows(table)]
+    found = answers(*({"what": "searched", "table": table, "text": line} for table, line in rows))
+    described = modules.load()
+    for (table, line), theirs in zip(rows, found, strict=True):
+        ours = SearchText(described, table)
+        values = jsontext.parse(line)
+        words = set(words_of(fold("\n".join([ours.title(values), *ours.pieces(values)]))))
+        assert words == set(words_of(fold(theirs))), (table, values["id"])
