@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .operations.account.settings import AUTH_URL, SYNC_URL
     from .operations.account.source import Source
     from .operations.archives.convert import convert
+    from .operations.archives.find import Hit, Question, SearchOptions, find
     from .operations.archives.from_database import Returned, from_database
     from .operations.archives.inspect import Info, info
     from .operations.archives.readable import Converted, convert_to
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from .operations.compare.diff import Diff, Side, diff
     from .operations.compare.live import diff_live
     from .operations.compare.roundtrip import RoundtripResult, roundtrip
+    from .operations.doctor import Check, Examined, Level, doctor
     from .operations.export import ExportResult, Selection, export
     from .operations.progress import Progress, Step
+    from .operations.prune import Duration, Policy, Pruned, PrunePlan, plan_prune, prune
     from .operations.pull import PullResult
     from .operations.pull.account import pull
     from .operations.rekey import RekeyResult, rekey
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from .operations.restore.restoring import restore
     from .operations.restore.result import RestoreResult
     from .operations.restore.target_account import TargetAccount, target_account
+    from .operations.schedule import RunRecord, Schedule, ScheduleStatus, schedules
     from .remote.connection import Connection, connect
     from .remote.session import CommandToken, Session, SessionToken, StaticToken, TokenSource, sign_in, sign_out
     from .remote.sync import Page, SyncClient
@@ -71,6 +75,7 @@ _HOMES = {
     ".operations.account.settings": ("AUTH_URL", "SYNC_URL"),
     ".operations.account.source": ("Source",),
     ".operations.archives.convert": ("convert",),
+    ".operations.archives.find": ("Hit", "Question", "SearchOptions", "find"),
     ".operations.archives.inspect": ("Info", "info"),
     ".operations.archives.reseal": ("seal", "unseal"),
     ".operations.archives.verify": ("Problem", "VerifyReport", "verify"),
@@ -82,10 +87,12 @@ _HOMES = {
     ".operations.compare.diff": ("Diff", "Side", "diff"),
     ".operations.compare.live": ("diff_live",),
     ".operations.compare.roundtrip": ("RoundtripResult", "roundtrip"),
+    ".operations.doctor": ("Check", "Examined", "Level", "doctor"),
     ".operations.export": ("ExportResult", "Selection", "export"),
     ".operations.archives.from_database": ("Returned", "from_database"),
     ".operations.archives.readable": ("Converted", "convert_to"),
     ".operations.progress": ("Progress", "Step"),
+    ".operations.prune": ("Duration", "Policy", "Pruned", "PrunePlan", "plan_prune", "prune"),
     ".operations.pull": ("PullResult",),
     ".operations.pull.account": ("pull",),
     ".operations.rekey": ("RekeyResult", "rekey"),
@@ -95,6 +102,7 @@ _HOMES = {
     ".operations.restore.restoring": ("restore",),
     ".operations.restore.result": ("RestoreResult",),
     ".operations.restore.target_account": ("TargetAccount", "target_account"),
+    ".operations.schedule": ("RunRecord", "Schedule", "ScheduleStatus", "schedules"),
     ".remote.connection": ("Connection", "connect"),
     ".remote.session": ("CommandToken", "Session", "SessionToken", "StaticToken", "TokenSource", "sign_in", "sign_out"),
     ".remote.sync": ("Page", "SyncClient"),
@@ -113,25 +121,34 @@ __all__ = [
     "AccountKey",
     "Archive",
     "Audit",
+    "Check",
     "CommandToken",
     "Connection",
     "ConvertOptions",
     "Converted",
     "Diff",
+    "Duration",
+    "Examined",
     "ExportResult",
     "FieldCipher",
     "Finding",
+    "Hit",
     "Info",
     "KeyOrigin",
+    "Level",
     "Limits",
     "Manifest",
     "Mirror",
     "OnConflict",
     "Page",
     "Plan",
+    "Policy",
     "Problem",
     "Progress",
+    "PrunePlan",
+    "Pruned",
     "PullResult",
+    "Question",
     "RekeyResult",
     "RestoreOrder",
     "RestorePlan",
@@ -140,8 +157,12 @@ __all__ = [
     "RoundtripResult",
     "Row",
     "RowAction",
+    "RunRecord",
     "Sandbox",
+    "Schedule",
+    "ScheduleStatus",
     "Seal",
+    "SearchOptions",
     "Selection",
     "Session",
     "SessionToken",
@@ -167,20 +188,25 @@ __all__ = [
     "convert_to",
     "diff",
     "diff_live",
+    "doctor",
     "encrypt_in_place",
     "errors",
     "export",
     "export_source",
+    "find",
     "from_database",
     "info",
     "open_archive",
     "parse_master_key",
+    "plan_prune",
     "populate",
+    "prune",
     "pull",
     "rekey",
     "restore",
     "roundtrip",
     "sarif",
+    "schedules",
     "seal",
     "sign_in",
     "sign_out",

@@ -50,6 +50,23 @@ ENDINGS: Final = {
     "info": Ending(("info backup.mana", "info backup.mana --json --passphrase-file secret"), _READING),
     "verify": Ending(("verify backup.mana", "verify january.mana february.mana --passphrase-file secret"), _READING),
     "cat": Ending(("cat backup.mana notes", "cat backup.mana journalEntries --meta"), _READING),
+    "find": Ending(("find backup.mana strasse", "find sealed.mana 'green tea' --app notes --json"), _READING),
+    "schedule": Ending(("schedule status", "schedule install --help"), (0,)),
+    "schedule install": Ending(
+        (
+            "schedule install -- export --seal -o mana-{date}.mana",
+            "schedule install --at 4:30 --every week --dry-run -- pull",
+        ),
+        (0, 10, 17),
+    ),
+    "schedule status": Ending(("schedule status", "schedule status --json"), (0, 4)),
+    "schedule run": Ending(("schedule run", "schedule run work --if-due"), (0, 3, 10, 11, 12, 13, 14, 15, 16, 17)),
+    "schedule remove": Ending(("schedule remove", "schedule remove work"), (0, 10, 17)),
+    "prune": Ending(
+        ("prune backups --keep-daily 7 --keep-weekly 4 --keep-monthly 12", "prune backups --keep-within 30d --yes"),
+        (0, 10, 15, 17),
+    ),
+    "doctor": Ending(("doctor", "doctor --offline --thorough --json"), (0, 4)),
     "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
     "report": Ending(
         ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 15, 17)

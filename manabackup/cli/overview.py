@@ -49,6 +49,7 @@ COMMANDS: Final = (
             ("info", "archives", "what an archive holds"),
             ("verify", "archives", "check archives from the first byte to the last"),
             ("cat", "archives", "print the rows of a table"),
+            ("find", "find", "search the rows of an archive for words"),
             ("view", "view", "make a page that opens an archive by itself, in a browser"),
             ("report", "report", "report whether an archive is whole and how much is in it, without its content"),
             ("seal", "archives", "put an archive under a passphrase"),
@@ -59,6 +60,14 @@ COMMANDS: Final = (
                 "make tables, notes, a calendar, … of an archive, or of an older one a new one",
             ),
             ("diff", "compare", "what differs between two archives, or an archive and the account"),
+        ),
+    ),
+    (
+        "Every night",
+        (
+            ("schedule", "schedule", "let this computer make a backup every night, and see whether it did"),
+            ("prune", "prune", "remove old archives by rules, such as one a day for a week"),
+            ("doctor", "doctor", "look at everything that a backup needs, and say what to do"),
         ),
     ),
     (

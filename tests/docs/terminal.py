@@ -138,6 +138,7 @@ def person(box: Sandbox, home: Path, *, environ: Mapping[str, str] = {}) -> Pers
             "recovery code: ": account.recovery_code,
             "passphrase: ": PASSPHRASE,
             "passphrase, once more: ": PASSPHRASE,
+            "passphrase of some.sealed.mana: ": PASSPHRASE,
         },
         {auth_url: "https://auth.mana.how", box.url: "https://sync.mana.how"},
     )

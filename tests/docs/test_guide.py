@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from .terminal import Person, find_differences, person
 TEXT = GUIDE.read_text("utf-8")
 NIGHTLY, IN_CI = blocks(GUIDE, "sh")
 (CONFIG,) = blocks(GUIDE, "toml")
+PROGRAM = "/home/anna/.local/bin/manabackup"
+LIKE_CRON = "env PATH=/usr/bin:/bin"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,8 @@ def test_every_command_does_what_the_guide_shows(anna: Person) -> None:
 def backups(anna: Person) -> Path:
     """The folder of the nightly script, which is set up and has its secrets."""
     script, backups, secrets = (anna.home / name for name in ("backup-mana", "backups", ".secrets"))
-    script.write_text(NIGHTLY, "utf-8")
+    assert PROGRAM in NIGHTLY
+    script.write_text(NIGHTLY.replace(PROGRAM, str(Path(sys.executable).with_name("manabackup"))), "utf-8")
     script.chmod(0o700)
     for folder in (backups, secrets):
         shutil.rmtree(folder, ignore_errors=True)
@@ -54,22 +58,23 @@ def backups(anna: Person) -> Path:
 
 
 def test_the_nightly_script_makes_one_sealed_archive_a_day_and_is_silent(anna: Person, backups: Path) -> None:
-    old = [backups / f"mana-2026-01-{day:02}.mana" for day in range(1, 32)]
-    for file in old:
-        file.touch()
-    assert anna.types("./backup-mana; echo $?") == "0\n"
-    assert anna.types("./backup-mana; echo $?") == "0\n"
-    archives = list(backups.glob("mana-*.mana"))
-    assert len(archives) == 30
-    (new,) = set(archives) - set(old)
-    assert stat.S_IMODE(new.stat().st_mode) == 0o600
-    assert "sealed  yes" in anna.types(f"manabackup info {new}")
+    export = "manabackup export --seal -q --recovery-code-file recovery-code --passphrase-file passphrase"
+    for name, hour in (("noon", 43_200), ("tea", 57_600), ("evening", 72_000)):
+        anna.types(f"SOURCE_DATE_EPOCH={1_767_225_600 + hour} {export} -o backups/mana-{name}.mana 2>/dev/null >&2")
+    assert anna.types(f"{LIKE_CRON} ./backup-mana; echo $?") == "0\n"
+    assert anna.types(f"{LIKE_CRON} ./backup-mana; echo $?") == "0\n"
+    archives = {path.name for path in backups.iterdir()}
+    kept = {"mana-noon.mana", "mana-evening.mana"}  # the oldest of all, and the newest of its day
+    assert kept <= archives
+    (new,) = archives - kept
+    assert stat.S_IMODE((backups / new).stat().st_mode) == 0o600
+    assert "sealed  yes" in anna.types(f"manabackup info backups/{new}")
 
 
 @pytest.mark.usefixtures("backups")
 def test_the_nightly_script_ends_as_the_program_does(anna: Person) -> None:
     (anna.home / ".secrets" / "recovery-code").unlink()
-    assert anna.types("./backup-mana; echo $?").endswith("does not exist\n10\n")
+    assert anna.types(f"{LIKE_CRON} ./backup-mana; echo $?").endswith("does not exist\n10\n")
 
 
 def test_the_script_for_ci_needs_nothing_but_variables(anna: Person) -> None:

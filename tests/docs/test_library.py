@@ -22,7 +22,9 @@ DOCUMENT = ROOT / "docs" / "library.md"
 TEXT = DOCUMENT.read_text("utf-8")
 NEW = "neu@example.org"
 CODE = "--recovery-code-file recovery-code"
-WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, RESTORE, AUDIT, CANCELLATION, SANDBOX = blocks(DOCUMENT, "python")
+WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, SEARCH, RESTORE, AUDIT, COMPUTER, CANCELLATION, SANDBOX = blocks(
+    DOCUMENT, "python"
+)
 
 
 def _for_the_sandbox(script: str, anna: Person) -> str:
@@ -46,6 +48,8 @@ def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
         (home / "export.py").write_text(_for_the_sandbox(WHOLE_ACCOUNT, anna), "utf-8")
         (home / "archives.py").write_text(ARCHIVES, "utf-8")
         (home / "compare.py").write_text(TWO_ARCHIVES, "utf-8")
+        (home / "search.py").write_text(SEARCH, "utf-8")
+        (home / "computer.py").write_text(COMPUTER, "utf-8")
         (home / "restore.py").write_text(_for_the_sandbox(RESTORE, anna), "utf-8")
         (home / "audit.py").write_text(_for_the_sandbox(AUDIT, anna), "utf-8")
         (home / "cancellation.py").write_text(CANCELLATION, "utf-8")
@@ -69,6 +73,12 @@ def test_the_script_for_two_archives_tells_what_differs(anna: Person) -> None:
     for name, options in (("before", "--app todo"), ("after", "--app todo --app notes --offline")):
         anna.types(f"manabackup export {options} -o {name}.mana {CODE}")
     assert re.fullmatch(r"notes [1-9]\d* 0 0\n(?:noteTags \d+ 0 0\n)?", anna.types("python3 compare.py"))
+    assert re.fullmatch(r"(?:tasks [0-9a-f-]{36} .*\n)*", anna.types("python3 search.py"))
+
+
+def test_the_script_for_a_computer_tells_of_old_archives_and_of_what_is_to_be_done(anna: Person) -> None:
+    shown = anna.types("mkdir old && cd old && python3 ../computer.py")
+    assert shown.startswith("0 removed\n"), shown
 
 
 def test_the_script_for_a_restore_asks_and_sends_nothing_before_a_yes(anna: Person) -> None:

@@ -111,7 +111,9 @@ def test_commands_and_options_that_a_document_names_exist(document: Path) -> Non
         found: click.Command = program()
         options = set(everywhere)
         for word in words:
-            if word.startswith("-") and word != "-":  # which stands for the standard output
+            if word == "--":  # another command, which this one is to run
+                found, options = program(), set(everywhere)
+            elif word.startswith("-") and word != "-":  # which stands for the standard output
                 assert word.partition("=")[0] in options, shlex.join(words)
             elif isinstance(found, click.Group) and (named := found.get_command(click.Context(found), word)):
                 found = named
