@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 from functools import lru_cache
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from manabackup.crypto import seal
 
 # A busy machine is no failure: speed is measured in benchmarks/.
-settings.register_profile("manabackup", deadline=None)
+settings.register_profile("manabackup", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("manabackup")
 
 # What a script starts in the background ignores interrupts, and so would all that is started from here.

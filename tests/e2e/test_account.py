@@ -50,7 +50,7 @@ def test_a_token_stands_in_for_a_login(newcomer: Newcomer, theirs: Computer, way
     arguments, env = given[way]
     assert theirs.export(*arguments, env=env).code == 0
     assert rows_of(theirs.archive)["notes"]["n1"]["title"] == "x"
-    assert not (theirs.state / "profiles").exists()
+    assert not list(theirs.state.rglob("session.json"))
 
 
 def test_a_token_goes_before_a_session_and_mirrors_are_kept_apart(
