@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from ..errors import UsageError
 from ..host.secret_sources import SecretCommand, SecretFile, variable
-from ..operations.account.settings import AUTH_URL, SECRETS, SYNC_URL
+from ..operations.account.settings import AUTH_URL, SECRETS, SYNC_URL, TEXTS
 from ..operations.prune import Duration, Policy
 from ..operations.schedule import (
     COMMANDS,
@@ -47,7 +47,8 @@ from .prune import keep_options
 from .run import Exit, Run
 
 _PATHS = frozenset({"output", "config", "state-dir"})
-_SETTINGS = ("auth-url", "sync-url", "credits-url", "config", "profile", "email")
+_SETTINGS = tuple(name for name in TEXTS if name != "state-dir")
+"""What a run would miss if only this shell's environment says it."""
 _NEEDED = {"passphrase": "--seal"}
 _name_option = click.option(
     "--name", default=DEFAULT_NAME, metavar="NAME", show_default=True, help="What the schedule is called."

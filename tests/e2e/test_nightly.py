@@ -46,6 +46,7 @@ def test_a_schedule_is_installed_runs_and_goes_again(stocked: Computer, backups:
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in kept.values())
     schedule = kept["schedule.json"].read_text()
     assert str(code) in schedule
+    assert '"MANABACKUP_CREDITS_URL":' in schedule, "a timer has none of this shell's settings"
     assert passphrase not in schedule + done.out
     assert code.read_text() not in schedule + done.out
     # Without this shell's variables, as a timer starts it.
