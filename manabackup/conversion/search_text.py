@@ -1,4 +1,4 @@
-"""What of a row somebody may look for: its texts, names and labels; no ids, stamps, colours, secrets.
+"""What of a row somebody may look for: its texts, names and labels; no ids, stamps, colours, secrets, ciphertext.
 
 It is what the viewer's search looks at (``manabackup/viewer/page/model/search-text.js``).
 """
@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 
+from ..crypto.fields import is_encrypted
 from ..model.modules import Modules
 from ..model.tables import TextFormat
 from ..model.values import decimal, first_text
@@ -45,6 +46,7 @@ class SearchText:
 
     def title(self, values: Mapping[str, JSON]) -> str:
         """What a row is called; empty where it has no title."""
+        values = {name: value for name, value in values.items() if not (type(value) is str and is_encrypted(value))}
         if self._model is None:
             return next((text for name in ("title", "name") if (text := first_text(values, name))), "")
         return self._model.title(values) or ""
@@ -76,7 +78,7 @@ class SearchText:
         while waiting:
             place, found = waiting.pop()
             if isinstance(found, str):
-                if found:
+                if found and not is_encrypted(found):
                     yield _html_text(found) if self._formats.get(place) == "html" else found
             elif isinstance(found, list):
                 waiting += [(place, each) for each in reversed(found)]

@@ -14,6 +14,7 @@ _LETTERS = str.maketrans(
 _QUOTED = re.compile('"([^"]*)"|„([^“”"]*)[“”"]|“([^”]*)”|«([^»]*)»|»([^«]*)«')
 _NO_WORD = frozenset("PZC")
 """Of Unicode's general categories: punctuation, separators, controls."""
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _WORD = re.compile(r"\S+")
 
 
@@ -21,8 +22,9 @@ def fold(text: str) -> str:
     """Text without case, accents and compatibility forms: Unicode NFKD, marks taken out, a few letters spelled out."""
     if text.isascii():
         return text.lower()
-    text = _without_marks(unicodedata.normalize("NFKD", text)).lower()
-    return _without_marks(text).translate(_LETTERS)
+    # What is ASCII stays as it is but for its case, which is quick for all of a text; the rest stands in short runs.
+    text = _NOT_ASCII.sub(_decomposed, text).lower()
+    return _NOT_ASCII.sub(_spelled_out, text)
 
 
 def words_of(text: str) -> list[str]:
@@ -34,6 +36,14 @@ def phrases_of(question: str) -> list[list[str]]:
     """The folded words of what stands in quotation marks, of several languages; of single words nothing."""
     found = (words_of(fold(next(filter(None, match.groups()), ""))) for match in _QUOTED.finditer(question))
     return [words for words in found if len(words) > 1]
+
+
+def _decomposed(run: re.Match[str]) -> str:
+    return _without_marks(unicodedata.normalize("NFKD", run[0]))
+
+
+def _spelled_out(run: re.Match[str]) -> str:
+    return _without_marks(run[0]).translate(_LETTERS)
 
 
 def _without_marks(text: str) -> str:
