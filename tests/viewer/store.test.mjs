@@ -17,6 +17,7 @@ const { hasCiphertextForm } = await from("reader/ciphertext.js");
 const { SealedBody, openOuter } = await from("reader/archive.js");
 const { BlobSource } = await from("reader/source.js");
 const { LIMITS } = await from("reader/limits.js");
+const { ShortTexts } = await from("store/shorttexts.js");
 const { Postings } = await from("store/postings.js");
 const { marked, wordsOf } = await from("store/words.js");
 
@@ -167,6 +168,13 @@ test("what the index has no room for is counted, not passed over in silence", as
 test("a sealed body beyond the limit is refused before anybody is asked for its passphrase", async () => {
   const outer = await openOuter(new BlobSource(sealed), { ...LIMITS, sealedBytes: 1_000 });
   await assert.rejects(SealedBody.check(outer), (error) => error.code === "limit");
+});
+
+test("short texts give back what they were given", () => {
+  const texts = new ShortTexts();
+  const given = Array.from({ length: 20_000 }, (_, n) => ["", "a", "Straße", "„so“ 🔑", "x".repeat(600), String(n)][n % 6]);
+  for (const text of given) texts.add(text);
+  given.forEach((text, index) => assert.equal(texts.at(index), text));
 });
 
 test("postings give back the rows that they were given", () => {

@@ -65,7 +65,7 @@ export class Shelf {
 
   /** @param {Table} table @param {number} index @returns {Item} */
   item(table, index) {
-    const { title, line, repeats, archived, deleted, done, spaceId, flags, extra } = table.descriptions[index];
+    const { title, repeats, archived, deleted, done, spaceId, flags, extra } = table.descriptions[index];
     const when = this.dates(table, index);
     return {
       table: table.name,
@@ -73,7 +73,7 @@ export class Shelf {
       index,
       id: table.ids[index],
       title,
-      line,
+      line: table.lines.at(index),
       ...when,
       written: table.written[index],
       repeats: repeats || when.repeats,

@@ -5,6 +5,7 @@ import { lineBlocks } from "../reader/lines.js";
 import { rowBlocks } from "../reader/rows.js";
 import { LineText } from "./linetext.js";
 import { owned, same } from "./owned.js";
+import { ShortTexts } from "./shorttexts.js";
 import { pause } from "./turns.js";
 
 /** @typedef {import("../reader/archive.js").Archive} Archive */
@@ -21,8 +22,9 @@ export class Table {
     this._metas = metas;
     /** @type {string[]} */
     this.ids = [];
-    /** @type {Description[]} */
+    /** @type {Description[]} without their lines */
     this.descriptions = [];
+    this.lines = new ShortTexts();
     /** @type {(string | null)[]} the earliest time in each row's meta line */
     this.written = [];
     /** @type {Map<string, number>} */
@@ -56,7 +58,9 @@ export class Table {
       await this.rows.add(block);
       for (const { value } of block.lines) {
         this._places.set(value.id, this.ids.length);
-        this.descriptions.push(compact(model.describe(this.name, value)));
+        const description = model.describe(this.name, value);
+        this.lines.add(description.line);
+        this.descriptions.push(compact(description));
         this.written.push(earliest(fieldMeta(value)));
         this.ids.push(value.id);
       }
@@ -109,7 +113,7 @@ Object.freeze(NONE);
 /** @param {Description} description @returns {Description} the same in less memory: there may be a million of them */
 function compact(description) {
   description.title = owned(description.title);
-  description.line = owned(description.line);
+  description.line = "";
   if (description.spaceId !== null) description.spaceId = same(description.spaceId);
   for (const link of description.links) link.id = same(link.id);
   for (const name of /** @type {const} */ (["tags", "tagIds", "flags", "links"])) {
