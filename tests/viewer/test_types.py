@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from manabackup.model.registry import formats_folder
 from manabackup.viewer import page
 from manabackup.viewer.scripts import ScriptError, bundle
 
+FORMAT = formats_folder() / "mana-v2.md"
 TOOLS = Path(__file__).with_name("tools")
 TSC = TOOLS / "node_modules" / ".bin" / "tsc"
 
@@ -78,3 +81,13 @@ def test_modules_that_were_put_together_do_what_they_did_apart() -> None:
     script = bundle("main.js", modules.__getitem__)
     done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
     assert done.stdout == "41\n"
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_the_page_has_words_for_every_loss_that_the_format_has(language: str) -> None:
+    said = page.sources()[f"words/{language}.js"]
+    table = FORMAT.read_text().partition("A *loss* is")[2].partition("A *notice* loses")[0]
+    kinds = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert len(kinds) > 10
+    keys = [f"loss{kind[0].upper()}{kind[1:]}" for kind in kinds]
+    assert [key for key in keys if not re.search(rf"^  {key}:", said, re.MULTILINE)] == []

@@ -59,10 +59,13 @@ export function problemText(words, problem) {
 
 /** @param {App} app */
 function completenessNode({ store, words }) {
-  const { completeness } = store.summary.manifest;
+  const { completeness, binaryAssets } = store.summary.manifest;
   if (!isObject(completeness)) return el("p", {}, words.say("completeUnknown"));
   const losses = kindsOf(words, completeness.losses, "loss");
   const notices = kindsOf(words, completeness.notices, "notice");
+  const leftOut = isObject(binaryAssets) ? Number(textOf(binaryAssets.leftOut)) || 0 : 0;
+  const isTold = isObject(completeness.losses) && Object.keys(completeness.losses).some((kind) => kind.startsWith("file"));
+  if (leftOut > 0 && !isTold) notices.push(words.say("filesLeftOut", { count: leftOut }));
   return el(
     "div",
     {},

@@ -151,7 +151,41 @@ export const DE = Object.freeze({
     "{count} Eintrag war zu groß, um geschrieben zu werden",
     "{count} Einträge waren zu groß, um geschrieben zu werden",
   ],
-  lossFile: ["{count} Datei fehlt", "{count} Dateien fehlen"],
+  lossFileGone: [
+    "{count} Verweis auf eine Datei, die ihr Dienst nicht mehr hat",
+    "{count} Verweise auf Dateien, die ihr Dienst nicht mehr hat",
+  ],
+  lossFileUnavailable: [
+    "{count} Verweis auf eine Datei, die nicht zu bekommen war",
+    "{count} Verweise auf Dateien, die nicht zu bekommen waren",
+  ],
+  lossFileDamaged: [
+    "{count} Verweis auf eine Datei, die beschädigt ankam",
+    "{count} Verweise auf Dateien, die beschädigt ankamen",
+  ],
+  lossFileTooLarge: [
+    "{count} Verweis auf eine Datei, die zu groß ist",
+    "{count} Verweise auf Dateien, die zu groß sind",
+  ],
+  lossFileUnresolved: [
+    "{count} Verweis auf eine Datei, dem niemand folgen kann",
+    "{count} Verweise auf Dateien, denen niemand folgen kann",
+  ],
+  noticeFileForeign: [
+    "{count} Verweis auf fremde Server, die nicht gefragt wurden",
+    "{count} Verweise auf fremde Server, die nicht gefragt wurden",
+  ],
+  filesLeftOut: [
+    "{count} Verweis auf ein Bild oder eine Datei, die nicht im Archiv ist",
+    "{count} Verweise auf Bilder und Dateien, die nicht im Archiv sind",
+  ],
+  noticePullUnfinished: "Das letzte Abholen war unterbrochen worden: Ein Teil davon kann fehlen",
+  noticeUnsearchedApp: [
+    "{count} App, die nicht nach unbekannten Sammlungen durchsucht werden konnte",
+    "{count} Apps, die nicht nach unbekannten Sammlungen durchsucht werden konnten",
+  ],
+  noticeAccountDataMissing: "Was der Kontodienst selbst hat, war nicht zu bekommen",
+  noticeAccountSettingsMissing: "Die Einstellungen der Web-App waren nicht zu bekommen",
   noticeUnknownCollection: [
     "{count} Sammlung, die diese Fassung nicht kennt; sie ist im Archiv",
     "{count} Sammlungen, die diese Fassung nicht kennt; sie sind im Archiv",

@@ -138,7 +138,41 @@ export const EN = Object.freeze({
   ],
   lossTableSetAside: ["{count} unknown collection was set aside", "{count} unknown collections were set aside"],
   lossRowSetAside: ["{count} entry was too large to be written", "{count} entries were too large to be written"],
-  lossFile: ["{count} file is missing", "{count} files are missing"],
+  lossFileGone: [
+    "{count} reference to a file that its service has no more",
+    "{count} references to files that their service has no more",
+  ],
+  lossFileUnavailable: [
+    "{count} reference to a file that could not be had",
+    "{count} references to files that could not be had",
+  ],
+  lossFileDamaged: [
+    "{count} reference to a file that came damaged",
+    "{count} references to files that came damaged",
+  ],
+  lossFileTooLarge: [
+    "{count} reference to a file that is too large",
+    "{count} references to files that are too large",
+  ],
+  lossFileUnresolved: [
+    "{count} reference to a file that nobody can follow",
+    "{count} references to files that nobody can follow",
+  ],
+  noticeFileForeign: [
+    "{count} reference to other people’s servers, which were not asked",
+    "{count} references to other people’s servers, which were not asked",
+  ],
+  filesLeftOut: [
+    "{count} reference to a picture or file that is not in the archive",
+    "{count} references to pictures and files that are not in the archive",
+  ],
+  noticePullUnfinished: "The last pull had been cut off: a part of it may be missing",
+  noticeUnsearchedApp: [
+    "{count} app that could not be searched for unknown collections",
+    "{count} apps that could not be searched for unknown collections",
+  ],
+  noticeAccountDataMissing: "What the account service itself has could not be had",
+  noticeAccountSettingsMissing: "The web app’s settings could not be had",
   noticeUnknownCollection: [
     "{count} collection that this version does not know; it is in the archive",
     "{count} collections that this version does not know; they are in the archive",
