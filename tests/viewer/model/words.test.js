@@ -30,7 +30,7 @@ test("what the screens say is there, and what is there is said", () => {
   );
   const code = [...files, new URL("words/words.js", PAGE)].map((file) => readFileSync(file, "utf8")).join("\n");
   for (const [, key] of code.matchAll(/\bsay\("(\w+)"/g)) assert.ok(Object.hasOwn(EN, key), key);
-  const made = /^(?:progress|problem|loss|notice|sort|flag)[A-Z]/;
+  const made = /^(?:progress|problem|loss|notice|sort|flag|fileLost)[A-Z]/;
   for (const key of Object.keys(EN)) assert.ok(made.test(key) || code.includes(`"${key}"`), `nobody says ${key}`);
 });
 
