@@ -14,7 +14,7 @@ from typing import Any
 
 from manabackup.mirror import Batch, Mirror, prepare
 from manabackup.model.registry import load
-from manabackup.sandbox import ChangeLog, Sandbox
+from manabackup.sandbox import Asked, ChangeLog, Sandbox
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import Account, populate
 from manabackup.text import jsontext
@@ -155,7 +155,7 @@ def _store(mirror: Mirror, app: str, collection: str, changes: Iterator[jsontext
 
 def _changes(log: ChangeLog, account: Account, app: str, collection: str) -> Iterator[jsontext.JSON]:
     since = 0
-    while rows := log.pull(account.user_id, [account.personal_space], app, collection, "", since, _PAGE):
+    while rows := log.pull(app, collection, Asked(account.user_id, [account.personal_space], "", since, _PAGE)):
         yield from (jsontext.parse(row.wire()) for row in rows)
         since = rows[-1].created_at_us
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..archive.reader import open_archive
 from ..crypto.fields import FieldCipher, is_encrypted
 from ..rows.archived import clean_rows
-from ..sandbox import Sandbox
+from ..sandbox import Asked, Sandbox
 from ..sandbox.illustrated import FilePlan, illustrate
 from ..sandbox.plan import Plan
 from ..sandbox.population import Account, populate
@@ -48,7 +48,7 @@ class InventedAccount:
 
     def encrypted_note(self, archive: Path) -> BothEyes:
         """A note that was never edited, and whose title the server has encrypted."""
-        held = self.box.log.pull(self.secrets.user_id, [], NOTES, NOTES, "", 0, _MOST)
+        held = self.box.log.pull(NOTES, NOTES, Asked(self.secrets.user_id, [], "", 0, _MOST))
         changes = [jsontext.parse(row.wire()) for row in held]
         times = Counter(change["id"] for change in changes)
         never_edited = {change["id"]: change["data"] for change in changes if times[change["id"]] == 1}

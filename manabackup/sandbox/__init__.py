@@ -18,7 +18,7 @@ from .accounts import BOOTSTRAP_CLIENT, Accounts, Activity
 from .answers import ASGIApp, Receive, Scope, Send
 from .api import APIService
 from .auth import auth_app
-from .changelog import ChangeLog, StoredChange
+from .changelog import Asked, ChangeLog, StoredChange
 from .faults import Faults, FileFault, FileScript
 from .files_edge import Answering, Edge
 from .filestore import FileStore
@@ -31,6 +31,7 @@ from .webpage import WebPage
 
 __all__ = [
     "Accounts",
+    "Asked",
     "ChangeLog",
     "Faults",
     "FileFault",

@@ -363,11 +363,13 @@ class Accounts:
         data: dict[str, jsontext.JSON] = {"id": "singleton", "userId": user_id, "freeform": ""}
         data |= {name: {} for name in ("about", "social", "leisure", "routine", "nutrition")}
         data |= {"goals": [], "interests": [], "interview": {"skippedIds": [], "answeredIds": []}}
-        return self._bootstrap(f"user {user_id}", user_id, "profile", "userContext", data, None, write=write)
+        return self._bootstrap(f"user {user_id}", user_id, "profile", "userContext", data, write=write)
 
     def _bootstrap_space(self, user_id: str, space_id: str, *, write: bool) -> bool:
         data: dict[str, jsontext.JSON] = {"id": str(uuid4()), "content": ""}
-        return self._bootstrap(f"space {space_id}", user_id, "kontext", "kontextDoc", data, space_id, write=write)
+        return self._bootstrap(
+            f"space {space_id}", user_id, "kontext", "kontextDoc", data, space_id=space_id, write=write
+        )
 
     def _bootstrap(
         self,
@@ -376,8 +378,8 @@ class Accounts:
         app: str,
         table: str,
         data: dict[str, jsontext.JSON],
-        space_id: str | None,
         *,
+        space_id: str | None = None,
         write: bool,
     ) -> bool:
         if not self._db.write("INSERT OR IGNORE INTO singletons VALUES (?)", owner):

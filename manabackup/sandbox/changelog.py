@@ -100,6 +100,21 @@ class Row(NamedTuple):
         return b"{%b%b}" % (self.body, self.tail)
 
 
+class Asked(NamedTuple):
+    """Who asks the log for changes, and for which of them."""
+
+    user_id: str
+    """Theirs, wherever they lie."""
+    spaces: Collection[str]
+    """And anybody's that lie in these."""
+    client_id: str
+    """Who asks: not for what it sent itself."""
+    since_us: int
+    """Those after this instant, in microseconds."""
+    limit: int
+    """So many at most."""
+
+
 class ChangeLog:
     """The log. May be used from several threads.
 
@@ -171,34 +186,21 @@ class ChangeLog:
         check_text(user_id)
         event_id = _event_id()
         with self._lock:
-            row = self._columns(event_id, user_id, client_id, app, record, self._stamp() - lag_us, poisoned=False)
+            row = self._columns(event_id, user_id, client_id, app, record, created_at_us=self._stamp() - lag_us)
             self._database.execute(_INSERT, row)
             self._rows += 1
         return event_id
 
-    def pull(
-        self,
-        user_id: str,
-        spaces: Collection[str],
-        app: str,
-        collection: str,
-        client_id: str,
-        since_us: int,
-        limit: int,
-    ) -> list[Row]:
-        """Changes of one collection after ``since_us``, oldest first, that ``user_id`` wrote or that lie in ``spaces``,
-        without those of ``client_id``.
-        """
-        rows = self._read(_PULL, (app, collection), user_id, spaces, client_id, since_us, limit)
+    def pull(self, app: str, collection: str, asked: Asked) -> list[Row]:
+        """Changes of one collection, oldest first."""
+        rows = self._read(_PULL, (app, collection), asked)
         self.rows_read += len(rows)
         return rows
 
-    def read_app(
-        self, user_id: str, spaces: Collection[str], app: str, client_id: str, since_us: int, limit: int
-    ) -> list[Row]:
+    def read_app(self, app: str, asked: Asked) -> list[Row]:
         """As :meth:`pull`, over all collections of the app, for which the real server reads its whole table."""
         self.rows_read += self.table_rows
-        return self._read(_READ_APP, (app,), user_id, spaces, client_id, since_us, limit)
+        return self._read(_READ_APP, (app,), asked)
 
     @property
     def table_rows(self) -> int:
@@ -242,20 +244,11 @@ class ChangeLog:
             self._rows -= erased
             return erased
 
-    def _read(
-        self,
-        query: str,
-        names: tuple[str, ...],
-        user_id: str,
-        spaces: Collection[str],
-        client_id: str,
-        since_us: int,
-        limit: int,
-    ) -> list[Row]:
-        check_text(*names, client_id)
-        space_list = _json_list(spaces)
+    def _read(self, query: str, names: tuple[str, ...], asked: Asked) -> list[Row]:
+        check_text(*names, asked.client_id)
+        parameters = (*names, asked.since_us, asked.client_id, asked.user_id, _json_list(asked.spaces), asked.limit)
         with self._lock:
-            found = self._database.execute(query, (*names, since_us, client_id, user_id, space_list, limit))
+            found = self._database.execute(query, parameters)
             return [Row._make(columns) for columns in found]
 
     def _row(self, change: StoredChange) -> tuple[Any, ...]:
@@ -267,12 +260,25 @@ class ChangeLog:
                 created_at_us = self._stamp()
         event_id = change.event_id or _event_id()
         return self._columns(
-            event_id, change.user_id, change.client_id, change.app, record, created_at_us, poisoned=change.poisoned
+            event_id,
+            change.user_id,
+            change.client_id,
+            change.app,
+            record,
+            created_at_us=created_at_us,
+            poisoned=change.poisoned,
         )
 
     @staticmethod
     def _columns(
-        event_id: str, user_id: str, client_id: str, app: str, record: Record, created_at_us: int, *, poisoned: bool
+        event_id: str,
+        user_id: str,
+        client_id: str,
+        app: str,
+        record: Record,
+        *,
+        created_at_us: int,
+        poisoned: bool = False,
     ) -> tuple[Any, ...]:
         return (
             event_id,

@@ -26,7 +26,7 @@ from .answers import (
     send_answer,
     vanish,
 )
-from .changelog import SECONDS_A_ROW, ChangeLog, Row
+from .changelog import SECONDS_A_ROW, Asked, ChangeLog, Row
 from .changeset import OPERATIONS, Changeset, decode
 from .faults import Faults
 from .gojson import GoJSONError, quote
@@ -146,13 +146,7 @@ class SyncApp:
         spaces = self._spaces_of(caller.user_id)
         try:
             rows = self._log.pull(
-                caller.user_id,
-                spaces,
-                app,
-                collection,
-                caller.client_id,
-                _microseconds(since),
-                PAGE_CHANGES + 1,
+                app, collection, Asked(caller.user_id, spaces, caller.client_id, _microseconds(since), PAGE_CHANGES + 1)
             )
         except StorageError:
             return error(500, "internal error")
@@ -184,12 +178,7 @@ class SyncApp:
         time.sleep(self._log.table_rows * SECONDS_A_ROW)  # the database is busy, and so is the server
         try:
             rows = self._log.read_app(
-                user_id,
-                self._spaces_of(user_id),
-                app,
-                client_id,
-                _microseconds(changeset.since),
-                ANSWER_CHANGES,
+                app, Asked(user_id, self._spaces_of(user_id), client_id, _microseconds(changeset.since), ANSWER_CHANGES)
             )
         except StorageError:
             return error(500, "internal error")
@@ -202,7 +191,9 @@ class SyncApp:
 
         def read(collection: str, since_us: int) -> list[Row]:
             spaces = self._spaces_of(caller.user_id)
-            rows = self._log.pull(caller.user_id, spaces, app, collection, caller.client_id, since_us, PAGE_CHANGES + 1)
+            rows = self._log.pull(
+                app, collection, Asked(caller.user_id, spaces, caller.client_id, since_us, PAGE_CHANGES + 1)
+            )
             return [] if any(row.poisoned for row in rows) else rows
 
         since_us = _microseconds(request.query("since"))

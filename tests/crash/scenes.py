@@ -17,7 +17,7 @@ from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.mirror import Snapshot
 from manabackup.operations.archives.verify import verify
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from manabackup.text import jsontext
 from tests.support.homes import PASSPHRASE, Computer, fill
 
@@ -283,7 +283,7 @@ class Restoring(Scene):
         done: dict[str, list[str]] = {}
         shown = {}
         spaces = self.box.accounts.spaces_of(self.user)
-        for row in self.box.log.pull(self.user, spaces, "todo", "tasks", "?", -1, 10**6):
+        for row in self.box.log.pull("todo", "tasks", Asked(self.user, spaces, "?", -1, 10**6)):
             change = jsontext.parse(row.wire())
             done.setdefault(change["id"], []).append(change["op"])
             if change["op"] == "insert":

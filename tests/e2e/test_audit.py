@@ -14,7 +14,7 @@ import pytest
 from manabackup.crypto.fields import FieldCipher
 from manabackup.model import registry
 from manabackup.model.projection import fold
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from manabackup.text import jsontext
 from tests.formats.sarif import check_sarif
 from tests.support.homes import Computer, Newcomer, Owner, assert_refused, entry, move_in, on_a_screen, rows_of
@@ -473,7 +473,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(
     for number in range(30):
         changes = [
             change
-            for row in box.log.pull(newcomer.id, frozenset(), "notes", "notes", "?", -1, 10**6)
+            for row in box.log.pull("notes", "notes", Asked(newcomer.id, frozenset(), "?", -1, 10**6))
             if (change := jsontext.parse(row.wire()))["id"] == f"n{number:02}"
         ]
         wanted = "insert update" if number % 2 else "insert insert"

@@ -18,7 +18,7 @@ import pytest
 from manabackup.crypto.fields import FieldCipher
 from manabackup.model import registry
 from manabackup.rows.identity import CHANGED_BY, TOKEN
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from manabackup.text import jsontext
 from tests.support.homes import Computer, Newcomer, Owner, Rows, assert_refused, fill, rows_of
 from tests.support.line import Line, Spoiled
@@ -189,7 +189,7 @@ def test_every_client_of_the_target_shows_what_was_restored(
         stored = REGISTRY.by_name[table]
         changes = [
             jsontext.parse(row.wire())
-            for row in box.log.pull(other.id, frozenset(), stored.app, stored.collection, "?", -1, 10**6)
+            for row in box.log.pull(stored.app, stored.collection, Asked(other.id, frozenset(), "?", -1, 10**6))
         ]
         for clock in ("2026-11-30T00:00:00.000Z", "2027-02-28T00:00:00.000Z"):
             client = Client()
@@ -377,7 +377,7 @@ def test_R6_rows_go_into_a_shared_space_only_in_clear_and_only_when_that_is_said
     )
     assert record["planned"] > 0
     assert record["leftOut"] > 0  # other members' ciphertext
-    for row in box.log.read_app(other.id, frozenset(), "notes", "?", -1, 10**6):
+    for row in box.log.read_app("notes", Asked(other.id, frozenset(), "?", -1, 10**6)):
         assert b"enc:1:" not in row.wire()
     inserts = [change for change in line.sent if change["op"] == "insert"]
     assert {(change["spaceId"], change["data"]["spaceId"]) for change in inserts} == {(club, club)}
@@ -430,7 +430,7 @@ def crowded(box: Sandbox, other: Newcomer, there: Computer) -> Computer:
 def operations(box: Sandbox, user: str) -> Counter[str]:
     """What was done to rows → rows."""
     done: dict[str, list[str]] = {}
-    for row in box.log.pull(user, frozenset(), "todo", "tasks", "?", -1, 10**6):
+    for row in box.log.pull("todo", "tasks", Asked(user, frozenset(), "?", -1, 10**6)):
         change = jsontext.parse(row.wire())
         done.setdefault(change["id"], []).append(change["op"])
     return Counter(" ".join(found) for found in done.values())

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from manabackup.crypto.recovery import parse_recovery_code
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from manabackup.sandbox.credentials import totp
 from manabackup.sandbox.plan import Plan
 from manabackup.text import jsontext
@@ -176,7 +176,7 @@ def _private_phrases(owner: Owner, box: Sandbox) -> list[bytes]:
                 if isinstance(row.values[name], str):
                     texts.update(re.findall(r"[\w ,]{24,60}", row.values[name])[:1])
     account = owner.account
-    seen = box.log.read_app(account.user_id, account.shared_spaces, "notes", "", 0, 10**6)
+    seen = box.log.read_app("notes", Asked(account.user_id, account.shared_spaces, "", 0, 10**6))
     stored = b"".join(row.wire() for row in seen)
     some = [text.encode() for text in sorted(texts)[:: max(1, len(texts) // 20)]]
     return [text for text in some if text not in stored]

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from tests.support.homes import Computer, Newcomer, assert_refused, rows_of
 from tests.support.line import Line, Script
 
@@ -139,5 +139,5 @@ def test_R2_S9_a_restore_that_fails_goes_on_when_the_command_is_given_again(
     assert (done.code, done.out) == (code, "")
     assert [text.startswith("error: ") for text in done.err.splitlines()].count(True) == 1
     assert here(*command).record["verified"] is True
-    rows = box.log.pull(other.id, [], "notes", "notes", "?", -1, 100)
+    rows = box.log.pull("notes", "notes", Asked(other.id, [], "?", -1, 100))
     assert len(rows) == 2

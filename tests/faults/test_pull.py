@@ -16,7 +16,7 @@ from manabackup.operations import pull
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
-from manabackup.sandbox import Sandbox, StoredChange
+from manabackup.sandbox import Asked, Sandbox, StoredChange
 from manabackup.text import jsontext
 from tests.support.box import REGISTRY, USER
 from tests.support.clock import Clock
@@ -81,7 +81,7 @@ class Desk:
 
     def stored(self, app: str, collection: str) -> list[str]:
         """Event ids in the server's order."""
-        rows = self.box.log.pull(USER, frozenset(), app, collection, "reader", -1, 10**9)
+        rows = self.box.log.pull(app, collection, Asked(USER, frozenset(), "reader", -1, 10**9))
         return [row.event_id for row in rows]
 
     def assert_whole(self, *, in_order: bool = True) -> None:

@@ -22,7 +22,7 @@ from manabackup.operations.restore.target_account import TargetAccount
 from manabackup.remote.connection import Connection
 from manabackup.remote.session import StaticToken
 from manabackup.remote.transport import Transport
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from manabackup.text import jsontext
 from manabackup.text.timestamps import SECOND, format_timestamp
 from tests.support.archives import meta_of, ours
@@ -83,7 +83,7 @@ class Desk:
     def changes(self) -> dict[str, list[JSON]]:
         """What the log has of each row."""
         found: dict[str, list[JSON]] = {}
-        for row in self.box.log.pull(self.user, [], TABLE.app, TABLE.collection, "?", -1, 10**6):
+        for row in self.box.log.pull(TABLE.app, TABLE.collection, Asked(self.user, [], "?", -1, 10**6)):
             change = jsontext.parse(row.wire())
             found.setdefault(change["id"], []).append(change)
         return found

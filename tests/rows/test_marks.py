@@ -30,7 +30,7 @@ from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.rows.marks import Marks
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from manabackup.text import jsontext
 from tests.support.archives import LIKE_CIPHERTEXT, lines, manifest, meta_of, opened, ours, rows, web
 
@@ -147,7 +147,7 @@ def test_any_text_survives_export_rekey_restore_and_export(people: People, texts
         path = target
     result = people.restored(path, other, THEIRS)
     assert result["leftOut"] == (0 if by_rekey else 2)
-    for change in people.box.log.pull(other[0], [other[1]], "notes", "notes", "", 0, 10_000):
+    for change in people.box.log.pull("notes", "notes", Asked(other[0], [other[1]], "", 0, 10_000)):
         data = jsontext.parse(change.wire()).get("data", {})
         assert all(is_encrypted(data[name]) for name in ("title", "content") if data.get(name) is not None)
     copy, again = people.exported(other, THEIRS)

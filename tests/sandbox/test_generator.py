@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from manabackup.crypto.fields import PREFIX, FieldCipher, is_encrypted
 from manabackup.errors import FieldDecryptionError
 from manabackup.model import projection, registry
-from manabackup.sandbox.changelog import ChangeLog, StoredChange
+from manabackup.sandbox.changelog import Asked, ChangeLog, StoredChange
 from manabackup.sandbox.draft import microseconds
 from manabackup.sandbox.generator import generate
 from manabackup.sandbox.plan import Generated, Plan, Truth
@@ -184,7 +184,7 @@ def seen_through_the_server(
     oddities: dict[str, Counter[str]] = defaultdict(Counter)
     for app in REGISTRY.apps:
         streams: dict[tuple[str, str], list[JSON]] = defaultdict(list)
-        for stored in log.read_app(USER, [HOME, TEAM], app, "reader", -1, 10**6):
+        for stored in log.read_app(app, Asked(USER, [HOME, TEAM], "reader", -1, 10**6)):
             change = jsontext.parse(stored.wire())
             known = REGISTRY.by_collection.get((app, change["table"]))
             streams[known.name if known else f"{app}.{change['table']}", change["id"]].append(change)

@@ -14,7 +14,7 @@ import pytest
 from manabackup.crypto.fields import FieldCipher, is_encrypted
 from manabackup.model.registry import load
 from manabackup.sandbox.accounts import Accounts
-from manabackup.sandbox.changelog import ChangeLog
+from manabackup.sandbox.changelog import Asked, ChangeLog
 from manabackup.sandbox.filestore import FileStore
 from manabackup.sandbox.illustrated import FilePlan, Illustrations, Reference, illustrate
 from manabackup.sandbox.plan import Plan
@@ -49,7 +49,7 @@ class Services:
         """Id → values as the account's user sees them, of rows that came with the files."""
         known, cipher = load().by_name[table], FieldCipher(self.account.master_key)
         found = {}
-        for stored in self.log.pull(self.account.user_id, (), known.app, known.collection, "", -1, 10**6):
+        for stored in self.log.pull(known.app, known.collection, Asked(self.account.user_id, (), "", -1, 10**6)):
             change = jsontext.parse(stored.wire())
             opened = {
                 name: jsontext.parse(cipher.decrypt(value)) if is_encrypted(value) else value
@@ -107,7 +107,7 @@ def test_rows_hold_what_is_told_of_them(usual: tuple[Services, Illustrations]) -
 def test_private_fields_are_encrypted_on_the_server(usual: tuple[Services, Illustrations]) -> None:
     services, _ = usual
     known = load().by_name["broadcastCampaigns"]
-    stored = services.log.pull(services.account.user_id, (), known.app, known.collection, "", -1, 10)
+    stored = services.log.pull(known.app, known.collection, Asked(services.account.user_id, (), "", -1, 10))
     assert [is_encrypted(jsontext.parse(row.wire())["data"]["content"]) for row in stored] == [True]
 
 

@@ -10,7 +10,7 @@ from manabackup.crypto.fields import FieldCipher
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
 from manabackup.errors import FieldDecryptionError
 from manabackup.sandbox.accounts import Accounts
-from manabackup.sandbox.changelog import ChangeLog
+from manabackup.sandbox.changelog import Asked, ChangeLog
 from manabackup.sandbox.plan import Plan, Truth
 from manabackup.sandbox.population import populate
 
@@ -58,7 +58,7 @@ def test_the_log_holds_every_change_and_the_user_sees_all_of_them(log: ChangeLog
     assert log.count() == truth.changes
     spaces = accounts.spaces_of(account.user_id)
     apps = {row.table.app for row in truth.all_rows}
-    seen = sum(len(log.read_app(account.user_id, spaces, app, "", 0, 10**6)) for app in apps)
+    seen = sum(len(log.read_app(app, Asked(account.user_id, spaces, "", 0, 10**6))) for app in apps)
     assert seen == truth.changes
 
 
@@ -66,7 +66,7 @@ def test_the_same_plan_makes_the_same_log(accounts: Accounts) -> None:
     def notes() -> list[tuple[bytes, int]]:
         service, changes = Accounts(), ChangeLog()
         account = populate(changes, service, Plan(rows=300))
-        rows = changes.pull(account.user_id, account.shared_spaces, "notes", "notes", "", 0, 10**6)
+        rows = changes.pull("notes", "notes", Asked(account.user_id, account.shared_spaces, "", 0, 10**6))
         service.close()
         changes.close()
         return [(row.wire(), row.created_at_us) for row in rows]
@@ -80,7 +80,7 @@ def test_two_accounts_live_side_by_side_under_keys_of_their_own(log: ChangeLog, 
     assert first.master_key != second.master_key
     assert first.user_id != second.user_id
     spaces = accounts.spaces_of(second.user_id)
-    wire = b"".join(row.wire() for row in log.pull(second.user_id, spaces, "notes", "notes", "", 0, 10**6))
+    wire = b"".join(row.wire() for row in log.pull("notes", "notes", Asked(second.user_id, spaces, "", 0, 10**6)))
     assert first.user_id.encode() not in wire
     sealed = wire[wire.index(b"enc:1:") :].split(b'"')[0].decode()
     with pytest.raises(FieldDecryptionError):

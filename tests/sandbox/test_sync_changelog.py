@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from manabackup.sandbox.changelog import ChangeLog, StoredChange
+from manabackup.sandbox.changelog import Asked, ChangeLog, StoredChange
 from manabackup.sandbox.changeset import decode
 from manabackup.sandbox.postgres import StorageError
 from manabackup.sandbox.record import record_of, record_of_mapping
@@ -44,7 +44,7 @@ def insert(record_id: str, **members: Any) -> dict[str, Any]:
 
 
 def ids(log: ChangeLog, user: str = "u", spaces: frozenset[str] = frozenset(), since_us: int = 0) -> list[str]:
-    rows = log.pull(user, spaces, "app", "t", "reader", since_us, 1_000)
+    rows = log.pull("app", "t", Asked(user, spaces, "reader", since_us, 1_000))
     return [json.loads(row.wire())["id"] for row in rows]
 
 
@@ -91,7 +91,7 @@ def test_times_given_by_the_log_rise_even_when_the_clock_stands_or_goes_back() -
     times = iter((5_000_000, 5_000_000, 3_000_000, *[3_000_000] * 20))
     log = ChangeLog(clock=lambda: next(times))
     log.append_many(StoredChange("u", "c", "app", insert(str(number))) for number in range(3))
-    rows = log.pull("u", frozenset(), "app", "t", "reader", 0, 10)
+    rows = log.pull("app", "t", Asked("u", frozenset(), "reader", 0, 10))
     assert [row.created_at_us for row in rows] == [5_000, 5_001, 5_002]
     assert log.now_ns() > 5_002_000
     log.close()

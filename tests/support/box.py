@@ -18,7 +18,7 @@ from manabackup.operations import pull
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import SyncClient
 from manabackup.remote.transport import Transport
-from manabackup.sandbox import Accounts, ChangeLog, Faults, Sandbox, StoredChange
+from manabackup.sandbox import Accounts, Asked, ChangeLog, Faults, Sandbox, StoredChange
 from manabackup.text import jsontext
 from manabackup.text.timestamps import format_timestamp
 
@@ -116,7 +116,7 @@ class Box:
 
     def stored(self, app: str = "todo", collection: str = "tasks", user: str = USER) -> list[str]:
         """Event ids in the server's order."""
-        rows = self.log.pull(user, self.accounts.spaces_of(user), app, collection, "reader", -1, 10**9)
+        rows = self.log.pull(app, collection, Asked(user, self.accounts.spaces_of(user), "reader", -1, 10**9))
         return [row.event_id for row in rows]
 
 

@@ -6,7 +6,7 @@ It reads an archive twice in constant memory: once to verify it, once for the da
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -68,9 +68,9 @@ def report(
         with open_archive(path, ask_once, allow_weak_kdf=allow_weak_kdf) as archive:
             apps = _apps(archive)
             activity = _activity(archive) if verified.ok else None
-            return _report(path, verified, archive.manifest, apps, activity, summary)
+            return _report(path, verified, archive.manifest, apps=apps, activity=activity, audit=summary)
     except DamagedArchiveError:
-        return _report(path, verified, None, [], None, summary)
+        return _report(path, verified, None, audit=summary)
 
 
 def write(report: Report, target: Target, form: Format, language: Language, *, force: bool = False) -> None:
@@ -111,8 +111,9 @@ def _report(
     path: Path,
     verified: VerifyReport,
     manifest: Manifest | None,
-    apps: list[AppCount],
-    activity: Activity | None,
+    *,
+    apps: Sequence[AppCount] = (),
+    activity: Activity | None = None,
     audit: AuditSummary | None,
 ) -> Report:
     completeness = {} if manifest is None else (manifest.completeness or {})
@@ -133,7 +134,7 @@ def _report(
         status=verified.status,
         losses=_cases(completeness.get("losses")),
         notices=_cases(completeness.get("notices")),
-        apps=apps,
+        apps=list(apps),
         activity=activity,
         audit=audit,
         version=__version__,

@@ -31,7 +31,7 @@ from ...model.spaces import PERSONAL
 from ...remote.connection import Connection, connect
 from ...remote.session import sign_in
 from ...remote.transport import Transport
-from ...sandbox import Sandbox
+from ...sandbox import Asked, Sandbox
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.printable import one_line, printable
@@ -242,7 +242,7 @@ def _bootstrapped(box: Sandbox, user_id: str) -> set[tuple[str, str]]:
     return {
         (by_collection[app, collection].name, jsontext.parse(row.wire())["id"])
         for app, collection in _BOOTSTRAPPED
-        for row in box.log.pull(user_id, [], app, collection, "", 0, _ANSWER_ROWS)
+        for row in box.log.pull(app, collection, Asked(user_id, [], "", 0, _ANSWER_ROWS))
     }
 
 

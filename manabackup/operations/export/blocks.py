@@ -16,7 +16,6 @@ from typing import Generic, TypeAlias, TypeVar
 from ...archive import deflate
 from ...model.files import InlineFile, inline_files, may_refer
 from ...model.projection import Numbering
-from ...model.registry import Table
 from ...rows.completeness import Case
 from ...text import jsontext
 from ...text.jsontext import JSON, Fragment
@@ -113,7 +112,7 @@ def fold_block(terms: ExportTerms, streams: Sequence[Stream], number: int, pairs
             metas.append(lines[1])
     block.opened = usual.opened or folded.opened
     if rows:
-        _refer(terms, stream.table, stream.name, rows, metas, block)
+        _refer(terms, stream, rows, metas, block)
         block.rows = len(rows)
         block.text = _joined(rows)
         block.deflated = deflate.segment(block.text)
@@ -123,10 +122,9 @@ def fold_block(terms: ExportTerms, streams: Sequence[Stream], number: int, pairs
     return block
 
 
-def _refer(
-    terms: ExportTerms, table: Table | None, name: str, rows: list[bytes], metas: list[bytes], block: Block
-) -> None:
+def _refer(terms: ExportTerms, stream: Stream, rows: list[bytes], metas: list[bytes], block: Block) -> None:
     """Takes down which files the rows refer to."""
+    table, name = stream.table, stream.name
     private = table.encrypted if table is not None else frozenset[str]()
     for line, meta in zip(rows, metas, strict=True):
         if not may_refer(name, line):

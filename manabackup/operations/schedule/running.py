@@ -86,7 +86,7 @@ def run(
         telling = Telling(schedule)
         telling.begun()
         before = store.last_run()
-        run = _Run(schedule, store, zone, say, sleep, os.environ if environ is None else environ)
+        run = _Run(schedule, store, zone=zone, say=say, sleep=sleep, environ=os.environ if environ is None else environ)
         record = store.note_run(run.run())
         telling.ended(record, worth_telling=_is_news(record, before))
         for words in telling.untold:
@@ -113,6 +113,7 @@ class _Run:
         self,
         schedule: Schedule,
         store: ScheduleStore,
+        *,
         zone: tzinfo,
         say: Callable[[str], object],
         sleep: Callable[[float], object],

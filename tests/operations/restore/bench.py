@@ -20,7 +20,7 @@ from manabackup.operations.restore.result import RestoreResult
 from manabackup.operations.restore.target_account import TargetAccount
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from manabackup.text import jsontext
 from tests.support.line import Line
 
@@ -62,7 +62,7 @@ class Bench:
         """What the log has of a table, or of one row."""
         stored = REGISTRY.by_name[table]
         spaces = self.box.accounts.spaces_of(self.user)
-        rows = self.box.log.pull(self.user, spaces, stored.app, stored.collection, "?", -1, 10**6)
+        rows = self.box.log.pull(stored.app, stored.collection, Asked(self.user, spaces, "?", -1, 10**6))
         changes = [jsontext.parse(row.wire()) for row in rows]
         return [change for change in changes if record is None or change["id"] == record]
 

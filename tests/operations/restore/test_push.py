@@ -20,7 +20,7 @@ from manabackup.operations.restore.push import CLOCK, Push, PushLine
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import PushClient, SyncClient
 from manabackup.remote.transport import Transport
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Asked, Sandbox
 from manabackup.text import jsontext
 from tests.support.line import Line, Spoiled
 
@@ -83,7 +83,7 @@ class Bench:
 
     def stored(self, app: str = "todo", collection: str = "tasks") -> list[JSON]:
         """What the log holds, in its order."""
-        rows = self.box.log.pull(self.user, frozenset(), app, collection, "?", -1, 10**6)
+        rows = self.box.log.pull(app, collection, Asked(self.user, frozenset(), "?", -1, 10**6))
         return [jsontext.parse(row.wire()) for row in rows]
 
     def operations(self, record: str) -> str:
