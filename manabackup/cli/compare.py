@@ -142,6 +142,15 @@ def _tell(run: Run, found: Diff, a: str, b: str | None) -> None:
 def _lines(found: Diff, named: tuple[str, str], shown: int) -> Iterator[str]:
     for name, table in found.tables.items():
         yield from table_lines(name, table, shown)
+    if found.files is not None and found.files.differs:
+        yield f"files: {found.files.added:,} added, {found.files.removed:,} removed"
+        for sign, count, hashes in (
+            ("+", found.files.added, found.files.added_hashes),
+            ("-", found.files.removed, found.files.removed_hashes),
+        ):
+            for sha256 in hashes[:shown]:
+                yield f"  {sign} {sha256}"
+            yield from _rest(sign, count, len(hashes[:shown]))
     verdict = "equal" if found.equal else "different"
     yield f"{verdict}: {found.rows[0]:,} rows of {named[0]}, {found.rows[1]:,} of {named[1]}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ..host.output_folder import AtomicFolder
-from . import bookmarks, csv, geojson, gpx, ics, json, markdown, opml, sqlite, vcf
+from . import bookmarks, csv, files, geojson, gpx, ics, json, markdown, opml, sqlite, vcf
 from .places import has_places
 from .reading import Reading, told_by_label
 
@@ -26,6 +26,7 @@ _WORDS: Final = {
         "tracks": ("Wege.gpx", "Orte und Wege (Karten-Apps)"),
         "bookmarks": ("Lesezeichen.html", "gespeicherte Artikel und Links (Browser)"),
         "feeds": ("Feeds.opml", "abonnierte Quellen (Feed-Leser)"),
+        "files": ("Bilder und Dateien", "Bilder, Lieder und Dokumente, nach Tagen"),
         "database": ("Mana.sqlite", "alles in einer Datenbank; daraus lässt sich das Archiv wieder machen"),
         "json": ("Mana.json", "alles in einer Datei, für Programme"),
         "missing": "Nicht enthalten",
@@ -43,6 +44,7 @@ _WORDS: Final = {
         "tracks": ("Tracks.gpx", "places and tracks (map apps)"),
         "bookmarks": ("Bookmarks.html", "saved articles and links (browsers)"),
         "feeds": ("Feeds.opml", "feeds (feed readers)"),
+        "files": ("Pictures and files", "pictures, songs and documents, by day"),
         "database": ("Mana.sqlite", "everything in a database, from which the archive can be made again"),
         "json": ("Mana.json", "everything in one file, for programs"),
         "missing": "Left out",
@@ -51,7 +53,19 @@ _WORDS: Final = {
         "zone": "Local times are those of",
     },
 }
-_PARTS: Final = ("text", "calendar", "contacts", "tables", "places", "tracks", "bookmarks", "feeds", "database", "json")
+_PARTS: Final = (
+    "text",
+    "calendar",
+    "contacts",
+    "tables",
+    "places",
+    "tracks",
+    "bookmarks",
+    "feeds",
+    "files",
+    "database",
+    "json",
+)
 _NOT_MISSING: Final = frozenset(
     {"otherTable", "undescribed", "copy", "noPlace", "noField", "noDay", "switchedOff", "sameCard"}
 )
@@ -71,6 +85,8 @@ def convert(reading: Reading, folder: AtomicFolder) -> None:
     }
     made = []
     for name in _PARTS:
+        if name == "files" and not files.can_be_chosen(reading):
+            continue
         if name in needs and not any(reading.size(table) for table in needs[name] if reading.has(table)):
             continue
         place = str(words[name][0])
@@ -84,9 +100,8 @@ def convert(reading: Reading, folder: AtomicFolder) -> None:
 def _write(name: str, reading: Reading, folder: AtomicFolder, place: str) -> None:
     """One format. What it leaves out counts once, however many leave out the same."""
     whole = reading.count_anew()
-    if name in ("text", "calendar", "tables"):
-        inner = _Inner(folder, place)
-        {"text": markdown.convert, "calendar": ics.convert, "tables": csv.convert}[name](reading, inner)
+    if name in _FOLDERS:
+        _FOLDERS[name](reading, _Inner(folder, place))
     elif name == "database":
         path = folder.place(place)
         with folder.file(place):
@@ -109,6 +124,14 @@ _FILES: Final = {
     "bookmarks": bookmarks.convert,
     "feeds": opml.convert,
     "json": json.convert,
+}
+
+
+_FOLDERS: Final = {
+    "text": markdown.convert,
+    "calendar": ics.convert,
+    "tables": csv.convert,
+    "files": files.write_files,
 }
 
 

@@ -74,6 +74,7 @@ FORMATS: Final = {
         Format("gpx", "gpx", "file", "places as waypoints, the log of locations as tracks"),
         Format("bookmarks", "bookmarks", "file", "saved articles, news and links, for browsers"),
         Format("opml", "opml", "file", "feeds, for readers of feeds"),
+        Format("files", "files", "folder", "pictures, songs and documents, by day"),
         Format("json", "json", "file", "one file for those who read with their eyes, or with jq"),
         Format("folder", "folder", "folder", "all of these that apply, arranged", extra="convert"),
     )

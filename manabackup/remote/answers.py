@@ -15,8 +15,9 @@ from ..text.printable import one_line
 
 _MEMBERS_BYTES = 4 * MIB
 """The longest answer that is parsed for a single member; the services' own have some thousand bytes."""
-_LONGEST_WINDOW = 600.0
+_LONGEST_WINDOW = 120.0
 """Seconds. A reset that lies further ahead is of another clock."""
+_MINUTE = 60.0
 _WORDS_BYTES = 2_000
 """How much of an error's body is looked at for words."""
 
@@ -88,7 +89,8 @@ class Answer:
         except (ValueError, OverflowError):
             now = time.time()
         seconds = int(reset) - now
-        return max(0.0, seconds) + 1.0 if seconds < _LONGEST_WINDOW else None
+        # Who waits for a minute and is too early is told so again.
+        return min(max(0.0, seconds) + 1.0, _MINUTE) if seconds < _LONGEST_WINDOW else None
 
     def check_values(self) -> None:
         """Raises :class:`UnwieldyAnswerError` where the body holds more JSON values than there is memory for."""

@@ -224,3 +224,19 @@ def test_F2_foreign_files_are_asked_for_only_when_told(house: House, tmp_path: P
     refused = computer.export("--foreign-files")
     assert refused.code == 2
     assert "goes with --files" in refused.err
+
+
+def test_diff_tells_which_files_one_archive_alone_has(house: House, tmp_path: Path) -> None:
+    computer = house.computer(tmp_path)
+    less, without = tmp_path / "less.mana", tmp_path / "without.mana"
+    house.box.faults.files = FileScript(FileFault.STORE_AWAY, part="/file", times=None)
+    ok(computer.export("--files", output=less), 3)
+    house.box.faults.files = lambda method, target: None
+    ok(computer.export("--files"), 3)
+    ok(computer.export(output=without))
+    done = ok(computer("diff", str(less), str(computer.archive), "--json"), 4)
+    schemas.check("diff", done.record)
+    missing = blobs(computer.archive).keys() - blobs(less).keys()
+    assert done.record["tables"] == {}
+    assert set(done.record["files"]["cases"]["added"]) == missing
+    assert ok(computer("diff", str(without), str(computer.archive), "--json")).record["files"] is None

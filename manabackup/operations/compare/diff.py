@@ -12,6 +12,7 @@ from enum import Enum
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from ...archive.blobs import INDEX
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher, may_be_encrypted
 from ...crypto.spools import SpoolFile
@@ -142,6 +143,41 @@ class TableDiff:
 
 
 @dataclass(slots=True)
+class FileDiff:
+    """Which files one side alone has. The counts are exact; of the files the first are named."""
+
+    added: int = 0
+    """Files that the second side alone has."""
+    removed: int = 0
+    """Files that the first side alone has."""
+    added_hashes: list[str] = field(default_factory=list)
+    removed_hashes: list[str] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.added or self.removed)
+
+    def to_json(self) -> dict[str, JSON]:
+        """As ``diff --json`` prints it."""
+        cases: dict[str, JSON] = {"added": list(self.added_hashes), "removed": list(self.removed_hashes)}
+        return {"added": self.added, "removed": self.removed, "cases": cases}
+
+
+def _differing_files(one: Archive, other: Archive) -> FileDiff | None:
+    """Which files one of two archives alone has; None where one was made without files, which is no difference."""
+    if not (_has_files(one) and _has_files(other)):
+        return None
+    ours, theirs = set(one.files), set(other.files)
+    removed, added = sorted(ours - theirs), sorted(theirs - ours)
+    return FileDiff(len(added), len(removed), added[:MOST_CASES], removed[:MOST_CASES])
+
+
+def _has_files(archive: Archive) -> bool:
+    return INDEX in archive.reader.container.entries
+
+
+@dataclass(slots=True)
 class Diff:
     """What differs between two archives."""
 
@@ -152,10 +188,13 @@ class Diff:
     unopened: tuple[int, int] = (0, 0)
     """Rows of each side that were compared with a field still encrypted."""
 
+    files: FileDiff | None = None
+    """Files by their SHA-256; None where they were not compared, because one of the archives was made without."""
+
     @property
     def equal(self) -> bool:
         """Nothing differs."""
-        return not self.tables
+        return not self.tables and (self.files is None or not self.files.differs)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``diff --json`` prints (``formats/schemas/diff.schema.json``)."""
@@ -164,6 +203,7 @@ class Diff:
             "tables": {name: table.to_json() for name, table in self.tables.items()},
             "rows": list(self.rows),
             "comparedWithoutKey": list(self.unopened),
+            "files": None if self.files is None else self.files.to_json(),
         }
 
 
@@ -191,6 +231,8 @@ def diff(
     terms = _Terms(frozenset(ignored_fields), with_identity, with_values, expected, _Budget(_BUDGET))
     one.archive.reader.hashes_behind = other.archive.reader.hashes_behind = True
     done = 0
+    if not tables:
+        found.files = _differing_files(one.archive, other.archive)
     if progress is not None:
         progress(Progress(Step.COMPARE, 0))
     for name in _tables(one.archive, other.archive, tables):
