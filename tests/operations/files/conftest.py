@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -42,7 +43,7 @@ MakeFetcher = Callable[..., Fetcher]
 @pytest.fixture
 def fetcher(box: Sandbox, store: FileStore) -> Iterator[MakeFetcher]:
     """Makes a fetcher that waits for nobody."""
-    user = box.accounts.create_user(f"u{id(store)}@example.org", "Straße-nach-Süden-7", "u")
+    user = box.accounts.create_user(f"{uuid4().hex}@example.org", "Straße-nach-Süden-7", "u")
     with ExitStack() as stack:
 
         def make(*, foreign: bool = False, **options: object) -> Fetcher:
