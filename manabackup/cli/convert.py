@@ -90,7 +90,7 @@ def convert(
     """Make something that other programs and people read out of an archive.
 
     The formats: mana, sqlite, csv, parquet, markdown, ics, vcf, geojson, gpx, bookmarks,
-    opml, json, folder.
+    opml, files, json, folder.
 
     --to mana takes an archive of version 1, or a database that --to sqlite made, and makes an archive of the present
     version. Version 1 holds the server's events, private fields encrypted: they are decrypted here under the account's
