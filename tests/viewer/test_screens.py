@@ -164,6 +164,7 @@ def test_axe_finds_nothing_on_any_screen(
     with shown(chromium, pages["pictures"], color_scheme=scheme, viewport=viewport) as page:
         page.get_by_label("Passphrase", exact=True).fill(example.PASSPHRASE)
         page.keyboard.press("Enter")
+        page.get_by_text("Sein Siegel beweist").wait_for()
         go(page, "Bilder und Dateien")
         look(page, "gallery")
         page.locator("a.picture").first.click()

@@ -176,8 +176,12 @@ export class OpeningProgress {
  */
 export function problemNode(words, error, onBack) {
   const problem = error instanceof ArchiveProblem ? error.toData() : null;
+  // An archive of an older format is whole, as far as this page can tell.
+  const isWhole = problem?.verdict === "older";
   const said = problem
-    ? problemText(words, problem)
+    ? isWhole
+      ? words.say("problemOlder")
+      : problemText(words, problem)
     : [
         words.say("problemUnknown"),
         " ",
@@ -187,7 +191,7 @@ export function problemNode(words, error, onBack) {
     "main",
     { class: "opening", tabindex: -1 },
     el("h1", {}, words.say("openTitle")),
-    el("p", { class: "notice bad", role: "alert", "data-verdict": problem?.verdict, "data-code": problem?.code }, said),
+    el("p", { class: isWhole ? "notice" : "notice bad", role: "alert", "data-verdict": problem?.verdict, "data-code": problem?.code }, said),
     button(words.say("openAnother"), onBack, { class: "button first" }),
   );
 }
