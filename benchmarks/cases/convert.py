@@ -23,13 +23,15 @@ _WANTED = {"sqlite": "≥ 0.5", "csv": "≥ 0.5", "json": "≥ 0.5"}
 _MOST_MEMORY = "≤ 200 MB"
 _PROSE = ("sqlite", "csv", "json", "parquet", "markdown")
 """Formats that hold notes; of the others the usual account is measured."""
+_FORMATS = tuple(name for name in FORMATS if name != "files")
+"""All but the one that copies files, which the account has none of."""
 
 
 def measure(setting: Setting) -> list[Line]:
     """The formats that hold everything over rows of 3 kB, then all formats over all tables; the way back."""
     lines = _measure(setting, setting.data(prose(setting.rows)).folder, setting.rows, "", _PROSE)
     everything = in_a_mirror(everyday(setting.rows // 10))
-    lines += _measure(setting, setting.data(everything).folder, everything.rows, ", all tables", tuple(FORMATS))
+    lines += _measure(setting, setting.data(everything).folder, everything.rows, ", all tables", _FORMATS)
     return lines
 
 
