@@ -58,8 +58,8 @@ _PAGES = """\
 # Errors
 
 A page for each kind of error: what it means, what it comes from, what to do. `manabackup help errors/NAME` shows
-one, without a network; `-v` says which. Single messages are explained under [troubleshooting](../troubleshooting.md).
-`docs/make_reference.py` writes this table.
+one, without a network; the hint says which, or `-v`. Single messages are explained under
+[troubleshooting](../troubleshooting.md). `docs/make_reference.py` writes this table.
 
 | page | exit code | meaning |
 | --- | --- | --- |

@@ -42,10 +42,9 @@ def execute(arguments: list[str], whole: click.Group | None = None) -> int:
     except Exception as error:  # noqa: BLE001 # told here, whatever it is
         if run.terminal.verbosity >= 2:
             _show_trace(error)
-        code, message, hint = _told(error)
-        run.terminal.error(
-            one_line(message, _LONGEST_MESSAGE), hint, error.page if isinstance(error, ManabackupError) else None
-        )
+        told = _as_ours(error)
+        run.terminal.error(one_line(told.message, _LONGEST_MESSAGE), told.hint, told.page)
+        code = told.exit_code
     finally:
         run.end()
     abandon_unwritten()
@@ -72,29 +71,30 @@ def _with_seconds(arguments: list[str]) -> Iterator[str]:
         yield f"{_WAIT}={_AN_HOUR}" if options and alone else argument
 
 
-def _told(error: Exception) -> tuple[int, str, str | None]:
-    """Exit code, message and hint."""
+def _as_ours(error: Exception) -> ManabackupError:
+    """An error as one of this program's, which has words, an exit code and a page."""
     match error:
         case ManabackupError():
-            return error.exit_code, error.message, error.hint
+            return error
         case click.UsageError():
-            return UsageError.exit_code, *_usage(error)
+            return _usage(error)
         case FileNotFoundError() if error.filename is None and _nowhere():
             from .files import working_folder_is_gone  # at the end of few commands, and not at the beginning of all
 
-            return _told(working_folder_is_gone())
+            return working_folder_is_gone()
         case FileNotFoundError():
-            return NotFoundError.exit_code, f"{error.filename or 'a file'} does not exist", None
+            return NotFoundError(f"{error.filename or 'a file'} does not exist")
         case OSError():
-            code = OutputError.exit_code if error.errno in _DISK else 1
+            kind = OutputError if error.errno in _DISK else ManabackupError
             where = f"{error.filename}: " if error.filename else ""
-            return code, f"{where}{error.strerror or type(error).__name__}", None
+            return kind(f"{where}{error.strerror or type(error).__name__}")
         case RecursionError():
-            return 1, "the data nests too deeply", None
+            return ManabackupError("the data nests too deeply")
         case MemoryError():
-            return 1, "the memory does not suffice", None
+            return ManabackupError("the memory does not suffice")
     # The words of any other error may quote data.
-    return 1, f"an error in this program ({type(error).__name__})", "-vv shows where; a report of it is welcome"
+    words = f"an error in this program ({type(error).__name__})"
+    return ManabackupError(words, hint="-vv shows where; a report of it is welcome")
 
 
 def _nowhere() -> bool:
@@ -106,14 +106,14 @@ def _nowhere() -> bool:
     return False
 
 
-def _usage(error: click.UsageError) -> tuple[str, str]:
+def _usage(error: click.UsageError) -> UsageError:
     message = error.format_message().strip().removesuffix(".")
     hint = f"see `{error.ctx.command_path if error.ctx else overview.PROGRAM} --help`"
     if isinstance(error, click.NoSuchOption):
         name = error.option_name.lstrip("-")
         if name.removeprefix(TARGET) in SECRETS:
             hint = f"secrets never stand on the command line: --{name}-file, --{name}-command, or {variable(name)}"
-    return message[:1].lower() + message[1:], hint
+    return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 
 def _show_trace(error: Exception) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ManabackupError, OutputError
+from ..errors import ManabackupError, OutputError, UsageError
 from ..text.printable import printable
-from .words import CLOSED, broken, cannot_write, columns, encoded, is_terminal, say, write_out
+from .words import CLOSED, broken, cannot_write, columns, encoded, explained, is_terminal, say, write_out
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..operations.progress import Progress, Step
     from ..text.jsontext import JSON
 
+_GENERAL = frozenset({ManabackupError.page, UsageError.page})
+"""Pages of many errors: the words of each say more than they do."""
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 # What JSON lets stand raw and a terminal would obey: C1 controls, line separators, marks of direction.
 _OBEYED = re.compile(
@@ -120,10 +122,13 @@ class Terminal:
         self._say(text, "warning: ", _YELLOW)
 
     def error(self, message: str, hint: str | None = None, page: str | None = None) -> None:
-        """What ended the command, and where more is told of it, for those who ask for more."""
+        """What ended the command, and what to do, else which page tells; beside a hint the page is told with ``-v``."""
         self._say(message, "error: ", _RED)
         if hint is not None:
             self._say(hint, "hint: ")
+        elif page is not None and page not in _GENERAL:
+            self._say(explained(page), "hint: ")
+            return
         if page is not None and self.verbosity >= 1:
             self._say(f"`manabackup help errors/{page}`", "more: ")
 

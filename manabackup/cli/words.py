@@ -45,7 +45,7 @@ def say_and_end(text: str) -> int:
     except BrokenPipeError:
         code = NOBODY_READS
     except OSError as error:
-        say(f"error: {cannot_write(error)}\n")
+        say(f"error: {cannot_write(error)}\nhint: {explained('output')}\n")
         code = NOT_WRITTEN
     else:
         return 0
@@ -64,6 +64,11 @@ def write_out(text: str) -> None:
 def cannot_write(error: OSError) -> str:
     """What is wrong with the standard output, in words."""
     return f"cannot write to the standard output: {error.strerror}" if error.strerror else str(error)
+
+
+def explained(page: str) -> str:
+    """The hint of an error that has none of its own, by the name of its page."""
+    return f"`manabackup help errors/{page}` explains it"
 
 
 def say(text: str) -> None:

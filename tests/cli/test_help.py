@@ -166,6 +166,15 @@ def test_help_explains_an_error_in_lines_for_the_terminal(manabackup: CommandLin
     assert manabackup("help", "errors/nope").code == 10
 
 
-def test_who_asks_for_more_is_told_where_an_error_is_explained(manabackup: CommandLine) -> None:
-    assert manabackup("-v", "verify", "nowhere.mana").err.endswith("\nmore: `manabackup help errors/not-found`\n")
-    assert "more: " not in manabackup("verify", "nowhere.mana").err
+@pytest.mark.parametrize("more", [[], ["-v"]], ids=["plain", "more"])
+def test_an_error_without_a_hint_of_its_own_names_the_page_that_explains_it(
+    manabackup: CommandLine, more: list[str]
+) -> None:
+    hint = "hint: `manabackup help errors/not-found` explains it"
+    assert manabackup(*more, "verify", "nowhere.mana").err.splitlines()[1:] == [hint]
+
+
+def test_beside_a_hint_the_page_is_told_to_those_who_ask_for_more(manabackup: CommandLine) -> None:
+    _, hint, page = manabackup("-v", "schedule", "remove").err.splitlines()
+    assert (hint, page) == ("hint: `manabackup schedule install` makes one", "more: `manabackup help errors/not-found`")
+    assert manabackup("schedule", "remove").err.splitlines()[1:] == [hint]

@@ -61,6 +61,17 @@ def test_errors_are_one_line_with_a_hint(trial: CommandLine) -> None:
     assert done.err == "error: line one line two \\x1b[2J\nhint: try \\x07 again\n"
 
 
+@pytest.mark.parametrize(
+    ("kind", "pages"),
+    [("28", ["output"]), ("open", ["not-found"]), ("13", []), ("nesting", []), ("memory", [])],
+)
+def test_without_a_hint_of_its_own_an_error_names_its_page_unless_that_is_one_of_many_errors(
+    trial: CommandLine, kind: str, pages: list[str]
+) -> None:
+    _, *hints = trial("fail", kind).err.splitlines()
+    assert hints == [f"hint: `manabackup help errors/{page}` explains it" for page in pages]
+
+
 def test_a_traceback_stands_only_with_vv(trial: CommandLine) -> None:
     assert "Traceback" not in trial("fail", "ServerError", "-v").err
     assert "Traceback" in trial("fail", "ServerError", "-vv").err

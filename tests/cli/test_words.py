@@ -46,13 +46,14 @@ def test_help_is_said_in_any_encoding(manabackup: CommandLine, arguments: list[s
     ("redirection", "told"),
     [(">&-", "the standard output is closed"), (">/dev/full", "cannot write to the standard output: No space left")],
 )
-def test_what_cannot_be_said_is_told_in_one_line_and_17(
+def test_what_cannot_be_said_is_told_in_one_line_and_a_hint_and_17(
     tmp_path: Path, arguments: list[str], redirection: str, told: str
 ) -> None:
     done = _redirected(tmp_path, redirection, *arguments)
     assert (done.code, done.out) == (17, "")
-    assert done.err.startswith(f"error: {told}")
-    assert len(done.err.splitlines()) == 1
+    error, hint = done.err.splitlines()
+    assert error.startswith(f"error: {told}")
+    assert hint == "hint: `manabackup help errors/output` explains it"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"]], ids=" ".join)

@@ -16,17 +16,18 @@ from manabackup.sandbox.population import Account, populate
 from tests.support import screen
 from tests.support.patience import PATIENCE
 
-from .documents import ROOT, TUTORIALS, Shown, blocks
+from .documents import ROOT, Shown
 
 PASSPHRASE = "vier Dutzend blaue Gießkannen"
 _VARYING = (
     # What differs from run to run or between libraries that deflate, written as zeros and alike.
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d(\.\d+)?(Z|\+00:00)?| UTC)"), "0000-00-00 00:00"),
+    (re.compile(r"(?:\b[A-Z][a-z]{2} )?\b\d{4}-\d\d-\d\d \d\d:\d\d\b"), "0000-00-00 00:00"),
     (re.compile(r"[\d,]+ bytes\b"), "0 bytes"),
     (re.compile(r"(?<=  bytes  )[\d,]+"), "0"),
     (re.compile(r"\b\d+\.\d MiB\b"), "0 MiB"),
     (re.compile(r'"bytes": ?\d+'), '"bytes": 0'),
-    (re.compile(r"(?<=[ /])backup-\d{4}-\d\d-\d\d\b"), "backup-0000-00-00"),
+    (re.compile(r"(?<=[ /])(backup|mana)-\d{4}-\d\d-\d\d\b"), r"\1-0000-00-00"),
     (re.compile(r"\b[0-9a-f]{32}(?=\.sqlite)"), "0"),
 )
 
@@ -159,15 +160,14 @@ def new_account(box: Sandbox, anna: Person) -> None:
 
 
 def learner(box: Sandbox, home: Path) -> Person:
-    """Anna, as she goes through the tutorials: with a second account, the script of every night, and its secrets."""
+    """Anna, as she goes through the tutorials: with a second account, and at her home the program and her secrets."""
     anna = person(box, home)
     new_account(box, anna)
-    places = {name: home / name for name in ("bin", ".secrets", ".local/bin")}
-    for place in places.values():
+    programs, secrets = home / ".local" / "bin", home / ".secrets"
+    for place in (programs, secrets):
         place.mkdir(parents=True, mode=0o700)
-    (script,) = (text for page in TUTORIALS for text in blocks(page, "sh"))
-    (places["bin"] / "backup-mana").write_text(script, "utf-8")
-    (places[".local/bin"] / "manabackup").symlink_to(Path(sys.executable).with_name("manabackup"))
+    (programs / "manabackup").symlink_to(Path(sys.executable).with_name("manabackup"))
+    anna.environ["PATH"] = os.pathsep.join([str(programs), anna.environ["PATH"]])
     for name in ("passphrase", "recovery-code"):
-        shutil.copy(home / name, places[".secrets"])
+        shutil.copy(home / name, secrets)
     return anna

@@ -74,7 +74,7 @@ def test_the_nightly_script_makes_one_sealed_archive_a_day_and_is_silent(anna: P
 @pytest.mark.usefixtures("backups")
 def test_the_nightly_script_ends_as_the_program_does(anna: Person) -> None:
     (anna.home / ".secrets" / "recovery-code").unlink()
-    assert anna.types(f"{LIKE_CRON} ./backup-mana; echo $?").endswith("does not exist\n10\n")
+    assert anna.types(f"{LIKE_CRON} ./backup-mana; echo $?").endswith("explains it\n10\n")
 
 
 def test_the_script_for_ci_needs_nothing_but_variables(anna: Person) -> None:

@@ -16,7 +16,7 @@ from .documents import IN_GERMAN, TUTORIALS, blocks, shown_commands
 from .terminal import Person, find_differences, learner
 
 NIGHTLY = next(page for page in TUTORIALS if page.stem == "every-night")
-KINDS = ("sh", "text", "ini")
+KINDS = ("text", "ini")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,14 @@ def test_the_german_tutorial_shows_the_same_commands_outputs_and_files(page: Pat
     )
 
 
+def test_what_is_to_be_started_by_the_clock_can_be_installed(anna: Person) -> None:
+    told = [text.replace("\\\n", "") for text in blocks(NIGHTLY, "text") if "schedule install" in text]
+    assert len(told) == 2
+    for command in told:
+        rehearsed = command.replace("schedule install", "schedule install --dry-run --with none")
+        assert "nothing was done (--dry-run)" in anna.types(f"mkdir -p ~/backups; {rehearsed}")
+
+
 def _without_comments(block: str) -> str:
     return re.sub(r"^# .*\n", "", block, flags=re.MULTILINE)
 
@@ -50,8 +58,8 @@ def _without_comments(block: str) -> str:
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here")
-    laptop, timer, server = blocks(NIGHTLY, "ini")
-    for name, text in (("laptop.service", laptop), ("laptop.timer", timer), ("server.service", server)):
+    service, timer = blocks(NIGHTLY, "ini")
+    for name, text in (("nightly.service", service), ("nightly.timer", timer)):
         able = re.sub(r"(?m)^ExecStart=.*$", "ExecStart=/bin/true", text)  # the script is not installed here
         (tmp_path / name).write_text(re.sub(r"(?m)^User=.*$", "User=root", able), "utf-8")
     done = subprocess.run(
@@ -60,4 +68,4 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert not [line for line in done.stderr.splitlines() if str(tmp_path) in line or "laptop" in line], done.stderr
+    assert not [line for line in done.stderr.splitlines() if str(tmp_path) in line or "nightly" in line], done.stderr

@@ -88,7 +88,8 @@ def test_a_run_that_fails_ends_as_its_command_did_and_is_told(stocked: Computer,
     code.unlink()
     done = stocked("schedule", "run")
     assert done.code == 10
-    assert done.err.splitlines()[-1] == f"error: export: {code} does not exist"
+    hint = "hint: `manabackup help errors/not-found` explains it"
+    assert done.err.splitlines() == [f"error: export: {code} does not exist", hint]
     assert "FAILED at export" in done.out
     assert told.read_text() == f"the backup `backup` failed at export, exit code 10: {code} does not exist\n"
     assert list(backups.iterdir()) == []

@@ -178,7 +178,10 @@ def test_every_file_is_tried_and_the_worst_tells_in_the_exit_code(
         (False, 10),
     ]
     assert files[1]["differences"]["notes"]["cases"]["changed"] == [{"id": "n", "fields": ["__odd\x1b[31m"]}]
-    assert done.err.splitlines()[-1] == "error: 2 of 4 files could not be tried"
+    assert done.err.splitlines()[-2:] == [
+        "error: 2 of 4 files could not be tried",
+        "hint: `manabackup help errors/damaged-archive` explains it",
+    ]
 
 
 def test_a_damaged_file_alone_ends_as_everywhere(ci: Computer, damaged: Path) -> None:

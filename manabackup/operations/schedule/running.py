@@ -47,8 +47,12 @@ class Finished:
     @property
     def error(self) -> str:
         """Its last error in words."""
-        errors = [line.removeprefix("error: ") for line in self.err.splitlines() if line.startswith("error: ")]
-        return one_line(errors[-1], 500) if errors else ""
+        return self._last("error: ")
+
+    @property
+    def hint(self) -> str:
+        """What to do about that."""
+        return self._last("hint: ")
 
     @property
     def report(self) -> dict[str, Any]:
@@ -58,6 +62,10 @@ class Finished:
         except JSONTextError:
             return {}
         return found if isinstance(found, dict) else {}
+
+    def _last(self, label: str) -> str:
+        lines = [line.removeprefix(label) for line in self.err.splitlines() if line.startswith(label)]
+        return one_line(lines[-1], 500) if lines else ""
 
 
 def is_due(schedule: Schedule, store: ScheduleStore, *, now: datetime, zone: tzinfo) -> bool:
@@ -98,7 +106,7 @@ def error_of(record: RunRecord) -> ManabackupError:
     """The error of a run that was not good, with the exit code that it had."""
     kinds = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ManabackupError))
     kind = next((kind for kind in kinds if kind.exit_code == record.exit_code), ManabackupError)
-    return kind(f"{record.step}: {record.message or f'exit code {record.exit_code}'}")
+    return kind(f"{record.step}: {record.message or f'exit code {record.exit_code}'}", hint=record.hint or None)
 
 
 def _is_news(record: RunRecord, before: RunRecord | None) -> bool:
@@ -137,24 +145,23 @@ class _Run:
         self._archive = free_name(Path(output), self._started.astimezone(self._zone)) if output is not None else None
         lacking = self._lacking_space()
         if lacking is not None:
-            return self._record("space", _DISK_FULL, lacking)
+            return self._record("space", Finished(_DISK_FULL, "", f"error: {lacking}"))
         done = self._command()
         self._report = done.report
-        code = done.code
-        if code not in (0, 3):
-            return self._record(self._schedule.command, code, done.error)
+        if done.code not in (0, 3):
+            return self._record(self._schedule.command, done)
         if self._archive is not None:
             verified = self._start(["verify", str(self._archive)], ["passphrase"] if self._seals else [])
             self._verified = verified.code == 0
             if not self._verified:
-                return self._record("verify", verified.code, verified.error)
+                return self._record("verify", verified)
         if self._archive is not None and self._schedule.keep:
             words = ["prune", str(self._archive.parent), *self._schedule.keep, "--yes"]
             pruned = self._start(words, ["passphrase"] if self._seals else [])
             self._removed = len(pruned.report.get("removed", []))
             if pruned.code != 0:
-                return self._record("prune", pruned.code, pruned.error)
-        return self._record(self._schedule.command, code, done.error)
+                return self._record("prune", pruned)
+        return self._record(self._schedule.command, done)
 
     @property
     def _seals(self) -> bool:
@@ -187,7 +194,7 @@ class _Run:
             return Finished(1, "", f"error: {command[0]}: {error.strerror}")
         out, err = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
         for line in err.splitlines():
-            if not line.startswith("error: "):  # which is in the record
+            if not line.startswith(("error: ", "hint: ")):  # which are in the record
                 self._say(line)
         return Finished(done.returncode if done.returncode >= 0 else 128 - done.returncode, out, err)
 
@@ -209,7 +216,7 @@ class _Run:
         if self._archive is not None:
             yield self._archive.parent, SPARE + 2 * (last.bytes if last is not None else 0)
 
-    def _record(self, step: str, code: int, message: str) -> RunRecord:
+    def _record(self, step: str, done: Finished) -> RunRecord:
         completeness = self._report.get("completeness")
         losses = completeness.get("losses") if isinstance(completeness, dict) else None
         written = self._archive if self._report and self._archive is not None else None
@@ -217,9 +224,10 @@ class _Run:
         return RunRecord(
             started_at=self._started,
             ended_at=_now(),
-            exit_code=code,
+            exit_code=done.code,
             step=step,
-            message=message,
+            message=done.error,
+            hint=done.hint,
             archive=None if written is None else str(written),
             bytes=size if isinstance(size, int) else 0,
             status=status if isinstance(status, str) else None,

@@ -38,6 +38,8 @@ class RunRecord:
     """What was done last: ``space``, the command's name, ``verify``, ``prune``."""
     message: str = ""
     """The error in words; empty where there was none."""
+    hint: str = ""
+    """What to do about it, as the command says; told at once, and not kept."""
     archive: str | None = None
     bytes: int = 0
     status: str | None = None

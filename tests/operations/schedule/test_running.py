@@ -48,7 +48,7 @@ class Place:
             'echo "$@" >> called\n'
             "first=$(head -n 1 endings); sed -i 1d endings\n"
             'code=${first%% *}; echo "${first#* }"\n'
-            'test "$code" = 0 || echo "error: the words of $code" >&2\n'
+            'test "$code" = 0 || printf "error: the words of %s\\nhint: what mends %s\\n" $code $code >&2\n'
             "exit $code",
         )
 
@@ -153,7 +153,9 @@ def test_what_fails_ends_the_run_and_is_told(place: Place, endings: list[int], s
     assert record.last_good_at == before.started_at
     words = f"the backup `backup` failed at {step}, exit code {endings[-1]}: the words of {endings[-1]}\n"
     assert place.told == words
-    assert error_of(record).exit_code == endings[-1]
+    error = error_of(record)
+    assert (error.exit_code, error.hint) == (endings[-1], f"what mends {endings[-1]}")
+    assert not [words for words in place.said if words.startswith(("error: ", "hint: "))], "the error tells them, once"
 
 
 def test_a_server_that_does_not_answer_is_asked_again_for_an_hour(place: Place) -> None:
