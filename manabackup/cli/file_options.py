@@ -11,6 +11,11 @@ file_settings = setting_options(
     ("--api-url", "URL", "Mana's API, which has documents and songs, where it is not Mana's own."),
     ("--web-url", "URL", "The web app, whose page names the other two."),
 )
+target_file_settings = setting_options(
+    ("--to-media-url", "URL", "Media service of the target account, with --files."),
+    ("--to-api-url", "URL", "Mana's API that it has its documents and songs from."),
+    ("--to-web-url", "URL", "The web app, whose page names the other two."),
+)
 foreign_option = click.option(
     "--foreign-files",
     is_flag=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 
 from ..operations.archives import Archive, open_archive
 from ..operations.restore.decision import Fault, OnConflict, Reason, RowAction
+from ..operations.restore.files import FileTarget, file_target
 from ..operations.restore.from_archive import RestoreOrder
 from ..operations.restore.plan import RestorePlan
 from ..operations.restore.restoring import restore as restore_archive
@@ -18,19 +20,32 @@ from ..operations.restore.target_account import TargetAccount, target_account
 from ..text.printable import counted, one_line, printable
 from .access import target_access
 from .archives import weak_kdf_option
+from .file_options import target_file_settings
 from .files import archive_argument
 from .frame import command, secret_options, strict_option, target_options
 from .memory import share_one_heap
-from .restoring import FAULTS, MEANINGS, STEPS, ask_for_yes, plan_table, tell_refused, warn_of_devices, words_for
+from .restoring import (
+    FAULTS,
+    MEANINGS,
+    STEPS,
+    ask_for_yes,
+    file_lines,
+    lost_files,
+    plan_table,
+    tell_refused,
+    warn_of_devices,
+    words_for,
+)
 from .run import Exit, Run, outcome
 
 if TYPE_CHECKING:
-    pass
+    from ..remote.connection import Connection
 
 
 @command("restore")
 @secret_options("passphrase", "key", "recovery-code", "token")
 @target_options()
+@target_file_settings
 @click.option(
     "--on-conflict",
     type=click.Choice([mode.value for mode in OnConflict]),
@@ -71,6 +86,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also write equal rows of which a device that signs in afresh shows something else.",
 )
+@click.option(
+    "--files",
+    "with_files",
+    is_flag=True,
+    help="Also send pictures and other files that the target's media service does not have.",
+)
 @click.option("--keep-visibility", is_flag=True, help="Leave rows public or unlisted, with their links.")
 @click.option("--in-clear", is_flag=True, help="Store private fields in clear in an account that has no key.")
 @click.option("--accept-new-key", is_flag=True, help="Go on though the target's key is another one than before.")
@@ -94,6 +115,7 @@ def restore(
     dry_run: bool,
     yes: bool,
     resume: bool,
+    with_files: bool,
     allow_weak_kdf: bool,
     strict: bool,
     **asked: Any,
@@ -113,9 +135,10 @@ def restore(
     with (
         open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
         access.connect() as connection,
+        _files(run, connection, asked=with_files) as files,
     ):
-        # For an encrypted archive nobody is asked for a key.
-        needed = archive.manifest.fields_plaintext
+        # For an encrypted archive nobody is asked for a key, unless references in it are to be led anew.
+        needed = archive.manifest.fields_plaintext or with_files
         key = access.key_to_write_with(connection, needed=needed, accept_new_key=accept_new_key)
         target = target_account(connection, key, personal_space=personal_space)
         _warn_of_stand_in(run, target)
@@ -145,6 +168,7 @@ def restore(
                 resume=resume,
                 dry_run=dry_run,
                 progress=bars,
+                files=files,
             )
         if dry_run:
             lines = _plan_lines(result.plan, target, archive, everything=everything)
@@ -153,8 +177,20 @@ def restore(
             _warn_of_spaces(run, result.plan)
         else:
             tell_refused(run, result)
+            for line in lost_files(result.plan, everything=everything):
+                run.terminal.warning(line)
             run.terminal.result(result.to_json(), _lines(result))
     return outcome(losses=result.losses, notices=result.plan.typed_over, strict=strict)
+
+
+@contextmanager
+def _files(run: Run, connection: Connection, *, asked: bool) -> Iterator[FileTarget | None]:
+    """Where files go, if they are to go anywhere."""
+    if not asked:
+        yield None
+        return
+    with file_target(run.settings.target, connection.tokens) as target:
+        yield target
 
 
 def _warn_of_stand_in(run: Run, target: TargetAccount) -> None:
@@ -210,6 +246,7 @@ def _plan_lines(plan: RestorePlan, target: TargetAccount, archive: Archive, *, e
     for space, count in sorted(plan.spaces.items()):
         yield f"  {count:,} of them in space {space}"
     yield from _repairs(plan, everything=everything)
+    yield from file_lines(plan, everything=everything)
     if plan.left_out:
         yield f"left out: {plan.left_out:,} fields that the target's key does not open"
     if plan.withheld:
@@ -242,8 +279,9 @@ def _lines(result: RestoreResult) -> Iterator[str]:
         return
     said = words_for(result)
     repaired = f" ({result.repaired:,} of them repaired)" if result.repaired else ""
+    sent = f"{counted(plan.files.sent, 'file')} sent and read back; " if plan.files.sent else ""
     yield (
-        f"{result.inserted:,} inserted, {result.updated:,} updated{repaired}, "
+        f"{sent}{result.inserted:,} inserted, {result.updated:,} updated{repaired}, "
         f"{plan.count(RowAction.UNCHANGED):,} unchanged, "
         f"{plan.count(RowAction.SKIPPED):,} skipped, {result.failed:,} refused; {said}"
     )

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ..errors import UsageError
+from ..operations.files.returning import NotReturned
 from ..operations.progress import Step
 from ..operations.restore.decision import Fault, Reason, RowAction
 from ..operations.restore.plan import RestorePlan
 from ..operations.restore.result import RestoreResult
-from ..text.printable import one_line, printable
+from ..text.printable import counted, one_line, printable
 from .prompts import ask
 from .run import Run
 
@@ -26,6 +27,7 @@ COLUMNS = (
 STEPS = {
     Step.READ_TARGET: "reading the target",
     Step.PLAN: "planning",
+    Step.FILES: "sending files",
     Step.PUSH: "sending",
     Step.READ_AGAIN: "verifying",
 }
@@ -55,6 +57,15 @@ FAULTS = {
     Fault.IN_THE_BIN: "lies in the bin",
     Fault.OTHER_VALUES: "other values:",
 }
+FILES = {
+    NotReturned.TOO_LARGE: "larger than the media service takes (100 MiB)",
+    NotReturned.REFUSED: "the media service does not take them",
+    NotReturned.ALTERED: "the media service makes something else of them, as it does of HEIC",
+    NotReturned.UNAVAILABLE: "the media service could not be asked, or does not give back what it has: the same "
+    "command tries again",
+    NotReturned.NO_ROUTE: "documents and songs that are not on Mana's server, to which none can be put back under "
+    "their keys: `manabackup convert` gets them out of the archive",
+}
 _EDITED = {
     "overwritten": "an edit was overwritten that came while rows were sent",
     "setAside": "edited after the plan, and left as it is",
@@ -83,6 +94,31 @@ def plan_table(plan: RestorePlan, columns: Sequence[RowAction] = COLUMNS) -> Ite
         if any(rows[kind.value] for kind in columns):
             yield f"{printable(name):<{width}}" + "".join(f"{rows[kind.value]:>11,}" for kind in columns)
     yield f"{'all':<{width}}" + "".join(f"{plan.count(kind):>11,}" for kind in columns)
+
+
+def file_lines(plan: RestorePlan, *, everything: bool) -> Iterator[str]:
+    """What becomes of files; with ``everything`` single ones are named, too."""
+    files = plan.files
+    if not files.files:
+        return
+    held = f"{counted(files.files, 'file')} that the archive holds ({counted(files.references, 'reference')} in rows)"
+    if not files.asked:
+        yield f"files: {held} stay where they are; --files sends those that the server does not have"
+        return
+    led = f"; rows are led to {counted(files.led_anew, 'file')} under new ids" if files.led_anew else ""
+    yield (
+        f"files: {held}: {files.present:,} are on the server, "
+        f"{files.to_send:,} to be sent ({files.to_send_bytes:,} bytes){led}"
+    )
+    yield from lost_files(plan, everything=everything)
+
+
+def lost_files(plan: RestorePlan, *, everything: bool) -> Iterator[str]:
+    """Files that cannot be put back."""
+    for reason, count in sorted(plan.files.lost.items()):
+        yield f"not put back: {counted(count, 'file')}: {FILES[NotReturned(reason)]}"
+    for case in plan.files.cases if everything else ():
+        yield f"  {case['sha256']}: {one_line(case['table'])} {one_line(case['id'])} ({case['reason']})"
 
 
 def warn_of_devices(run: Run, plan: RestorePlan) -> None:

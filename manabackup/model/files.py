@@ -69,9 +69,9 @@ IMAGES = "images"
 _STORAGE_BUCKET, _MUSIC_BUCKET = "storage-storage", "music-storage"
 _STORAGE_HOST, _OBJECT_HOST = "storage-files.mana.how", "minio.mana.how"
 _UUID_TEXT = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
-_UUID = re.compile(_UUID_TEXT)
-_MEDIA = re.compile(f"/api/v1/media/({_UUID_TEXT})/(?:file|transform)(?![A-Za-z0-9_-])")
-_SOURCE = re.compile(r"""<img\b[^>]{0,4000}?\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+MEDIA_ID = re.compile(_UUID_TEXT)
+MEDIA_ADDRESS = re.compile(f"/api/v1/media/({_UUID_TEXT})/(?:file|transform)(?![A-Za-z0-9_-])")
+PICTURE_SOURCE = re.compile(r"""<img\b[^>]{0,4000}?\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _MEDIA_MARKS = (b"/api/v1/media/", b"\\/", b"\\u00")
 """What stands in a row's text if an address of the media service does; JSON may spell any character by its number."""
 _KEY_KINDS = {
@@ -80,15 +80,15 @@ _KEY_KINDS = {
     "s3-storage": Leads.STORAGE,
     "mediaId-or-s3-storage": Leads.STORAGE,
 }
-_IN_TEXT = "url-in-text"
-_IMAGE_BLOCKS = ("image", "gallery")
+IN_TEXT = "url-in-text"
+IMAGE_BLOCKS = ("image", "gallery")
 _DATA = "data:"
 _WEB = ("http://", "https://")
 
 
 def may_refer(table: str, line: bytes) -> bool:
     """Whether a row of a table, given as its line, is worth to be parsed for references."""
-    return bool(_fields(table)) or any(mark in line for mark in _MEDIA_MARKS)
+    return bool(file_fields(table)) or any(mark in line for mark in _MEDIA_MARKS)
 
 
 def references(table: str, values: Mapping[str, JSON]) -> Iterator[Reference]:
@@ -102,9 +102,9 @@ def references(table: str, values: Mapping[str, JSON]) -> Iterator[Reference]:
 
 def inline_files(table: str, values: Mapping[str, JSON]) -> Iterator[InlineFile]:
     """The files that stand in a row as a whole."""
-    for field in _fields(table):
+    for field in file_fields(table):
         for value in values_at(values, field.path):
-            texts = _sources(value) if field.kind == _IN_TEXT else [value]
+            texts = _sources(value) if field.kind == IN_TEXT else [value]
             for text in texts:
                 found = inline_file(text) if isinstance(text, str) and text.startswith(_DATA) else None
                 if found is not None:
@@ -133,7 +133,7 @@ def media_ids(value: JSON) -> Iterator[str]:
         here = waiting.pop()
         if isinstance(here, str):
             if "/media/" in here:
-                for match in _MEDIA.finditer(here):
+                for match in MEDIA_ADDRESS.finditer(here):
                     yield match[1].lower()
         elif isinstance(here, dict):
             waiting += reversed(here.values())
@@ -163,8 +163,8 @@ _BLANKS = str.maketrans("", "", " \t\r\n\f")
 
 def _all(table: str, values: Mapping[str, JSON]) -> Iterator[Reference]:
     told: set[tuple[str, str]] = set()
-    for field in _fields(table):
-        if table == "websiteBlocks" and values.get("type") not in _IMAGE_BLOCKS:
+    for field in file_fields(table):
+        if table == "websiteBlocks" and values.get("type") not in IMAGE_BLOCKS:
             continue  # the address of a button or of a video is no picture
         for value in values_at(values, field.path):
             for found in _of_field(field, value):
@@ -178,7 +178,7 @@ def _all(table: str, values: Mapping[str, JSON]) -> Iterator[Reference]:
 
 
 def _of_field(field: FileField, value: JSON) -> Iterator[Reference]:
-    if field.kind == _IN_TEXT:
+    if field.kind == IN_TEXT:
         for source in _sources(value):
             found = _address(field.path, source)
             if found is not None and found.leads is not Leads.UNRESOLVED:  # a relative address in somebody's text
@@ -201,7 +201,7 @@ def _reference(field: FileField, value: str) -> Reference | None:
         return found or Reference(field.path, Leads.UNRESOLVED, text)
     if found is not None:
         return found
-    if _UUID.fullmatch(text):
+    if MEDIA_ID.fullmatch(text):
         return Reference(field.path, Leads.IMAGE if field.kind == "fk-images" else Leads.ID, text.lower())
     key = _KEY_KINDS.get(field.kind)
     if key is not None and "/" in text:
@@ -218,7 +218,7 @@ def _address(path: str, text: str) -> Reference | None:
         return (
             Reference(path, Leads.UNRESOLVED, _DATA) if found is None else Reference(path, Leads.INLINE, found.sha256)
         )
-    match = _MEDIA.search(text)
+    match = MEDIA_ADDRESS.search(text)
     if match is not None:
         return Reference(path, Leads.MEDIA, match[1].lower())
     if not text.lower().startswith(_WEB):
@@ -242,7 +242,7 @@ def _address(path: str, text: str) -> Reference | None:
 def _sources(value: JSON) -> Iterator[str]:
     """The addresses of pictures in HTML, or in a TipTap document."""
     if isinstance(value, str):
-        for match in _SOURCE.finditer(value):
+        for match in PICTURE_SOURCE.finditer(value):
             yield html.unescape(match[1] or match[2] or match[3] or "").strip()
         return
     waiting = [value]
@@ -269,6 +269,6 @@ def _sized(table: str, field: FileField, found: Reference, values: Mapping[str, 
     return found._replace(size=size) if is_object and type(size) is int and size > 0 else found
 
 
-def _fields(table: str) -> tuple[FileField, ...]:
+def file_fields(table: str) -> tuple[FileField, ...]:
     model = modules.load().table(table)
     return () if model is None else model.files

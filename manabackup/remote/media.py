@@ -8,10 +8,12 @@ and SHA-256 of :class:`Medium` tell whether it is whole. And of all refusals one
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ServerError
+from ..model.files import MEDIA_ID
 from ..text.jsontext import JSON
 from .answers import Answer, MalformedAnswerError
 from .request import Request
@@ -51,6 +53,20 @@ class Medium:
     """Camera, place and time (``exif``), ``metadata``, ``createdAt`` and ``status``, as they came."""
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that is sent to the media service."""
+
+    name: str
+    """By its ending the service knows the type of what is no picture."""
+    size: int
+    chunks: Callable[[], Iterator[bytes]] = field(repr=False)
+    """The content from its beginning, each time it is called."""
+    app: str = ""
+    user_id: str = ""
+    """With :attr:`app`: whose it is, in the service's lists."""
+
+
 class MediaClient:
     """The media service behind ``transport``, whose base is the service's origin. Safe to share between threads."""
 
@@ -65,19 +81,33 @@ class MediaClient:
         answer = self._transport.request(Request("GET", f"{API}/media/{identifier}"))
         if answer.status != 200:
             raise refusal(answer)
-        value = answer.json()
-        match value:
-            case {"hash": str(sha256), "size": int(size)} if _SHA256.fullmatch(sha256) and size >= 0:
-                kind, name = value.get("mimeType"), value.get("originalName")
-                return Medium(
-                    identifier,
-                    size,
-                    sha256,
-                    kind if isinstance(kind, str) else "",
-                    name if isinstance(name, str) else None,
-                    {key: value[key] for key in _TOLD if value.get(key) is not None},
-                )
-        raise MalformedAnswerError(f"{answer.source}: says neither size nor hash")
+        return _medium(answer, identifier)
+
+    def find(self, sha256: str) -> Medium | None:
+        """The file that has these bytes; None where the service has none.
+
+        Raises :class:`FileUnavailableError`, :class:`ServerError`.
+        """
+        answer = self._transport.request(Request("GET", f"{API}/media/hash/{sha256}"))
+        if answer.status == 200:
+            return _medium(answer)
+        refused = refusal(answer)
+        if isinstance(refused, FileGoneError):
+            return None
+        raise refused
+
+    def upload(self, upload: Upload) -> Medium:
+        """Sends a file. The id is the service's choice; bytes that it has already keep the one that they have.
+
+        What it has then may be something else than what was sent, since it converts some pictures: the hash tells.
+        May be repeated. Raises :class:`FileUnavailableError`, :class:`ServerError`.
+        """
+        form = _Form(upload)
+        headers = {"Content-Type": form.type, "Content-Length": str(form.size)}
+        answer = self._transport.request(Request("POST", f"{API}/media/upload", headers=headers, body=form))
+        if answer.status not in (200, 201):
+            raise refusal(answer)
+        return _medium(answer)
 
     def download(self, identifier: str, receive: Receive) -> Answer:
         """The file itself, as stored; ``receive`` takes it from its beginning, perhaps several times.
@@ -92,6 +122,56 @@ class MediaClient:
     def pause(self, attempt: int) -> None:
         """Waits before another attempt, longer each time."""
         self._transport.pause(attempt)
+
+
+class _Form:
+    """An upload as ``multipart/form-data`` (RFC 7578), made anew each time it is sent."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        boundary = secrets.token_hex(16)
+        fields = {"app": upload.app, "userId": upload.user_id} if upload.app and upload.user_id else {}
+        before = "".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        )
+        before += (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{_quoted(upload.name)}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        self._before = before.encode("utf-8", "replace")
+        self._after = f"\r\n--{boundary}--\r\n".encode()
+        self.type = f"multipart/form-data; boundary={boundary}"
+        self.size = len(self._before) + upload.size + len(self._after)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._before
+        yield from self._upload.chunks()
+        yield self._after
+
+
+def _quoted(name: str) -> str:
+    """A file's name as browsers write it (HTML, "Multipart form data")."""
+    return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+
+
+def _medium(answer: Answer, identifier: str | None = None) -> Medium:
+    """What an answer says of a file, whose id is known or stands there."""
+    value = answer.json()
+    match value:
+        case {"hash": str(sha256), "size": int(size)} if _SHA256.fullmatch(sha256) and size >= 0:
+            kind, name, own = value.get("mimeType"), value.get("originalName"), value.get("id")
+            if identifier is None and (not isinstance(own, str) or not MEDIA_ID.fullmatch(own)):
+                raise MalformedAnswerError(f"{answer.source}: says no id")
+            return Medium(
+                identifier or str(own).lower(),
+                size,
+                sha256,
+                kind if isinstance(kind, str) else "",
+                name if isinstance(name, str) else None,
+                {key: value[key] for key in _TOLD if value.get(key) is not None},
+            )
+    raise MalformedAnswerError(f"{answer.source}: says neither size nor hash")
 
 
 def refusal(answer: Answer) -> FileGoneError | FileUnavailableError:

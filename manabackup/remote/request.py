@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -23,7 +23,8 @@ class Request:
     query: str = ""
     """In place of ``params``: a query that somebody else wrote and perhaps signed, sent as it is."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | Iterable[bytes] | None = field(default=None, repr=False)
+    """In pieces, which can be gone through several times, with a ``Content-Length`` of the caller's."""
 
     def name(self, host: str) -> str:
         """Method, host and path, for messages."""

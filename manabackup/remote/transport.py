@@ -243,7 +243,7 @@ class Transport:
                 request.method,
                 request.url(self.base_url),
                 headers=list(sent.items()),
-                content=request.body,
+                content=request.body,  # type: ignore[arg-type] # it only goes through it, once for each call
                 extensions={"timeout": timeouts},
             ) as response,
         ):

@@ -212,12 +212,21 @@ def _target(
 ) -> AccountSettings:
     profile = flags.get("to-profile") or environ.get(variable("to-profile")) or source.profile
 
-    def url(name: str, otherwise: str) -> str:
-        given = flags.get(TARGET + name) or environ.get(variable(TARGET + name))
-        return given or (config.profiles.get(profile, {}).get(name) if profile != source.profile else None) or otherwise
+    def given(name: str) -> str | None:
+        found = flags.get(TARGET + name) or environ.get(variable(TARGET + name))
+        return found or (config.profiles.get(profile, {}).get(name) if profile != source.profile else None)
 
+    auth_url = given("auth-url") or source.auth_url
+    at_home = auth_url.rstrip("/") == source.auth_url.rstrip("/")  # elsewhere other services have its files
     return AccountSettings(
-        profile, url("auth-url", source.auth_url), url("sync-url", source.sync_url), None, prefix=TARGET
+        profile,
+        auth_url,
+        given("sync-url") or source.sync_url,
+        None,
+        given("media-url") or (source.media_url if at_home else None),
+        given("api-url") or (source.api_url if at_home else None),
+        given("web-url") or (source.web_url if at_home else None),
+        prefix=TARGET,
     )
 
 

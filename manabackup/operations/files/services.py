@@ -88,11 +88,11 @@ def services(
         closing: list[Callable[[], object]] = []
         media = storage = links = others = None
         if where.media is not None:
-            transport = stack.enter_context(Transport(_origin(where.media), limits=own, sleep=sleep))
+            transport = stack.enter_context(Transport(origin(where.media), limits=own, sleep=sleep))
             closing.append(transport.close)
             media = MediaClient(transport)
         if where.api is not None:
-            transport = stack.enter_context(Transport(_origin(where.api), limits=own, sleep=sleep))
+            transport = stack.enter_context(Transport(origin(where.api), limits=own, sleep=sleep))
             closing.append(transport.close)
             storage = StorageClient(Authorized(transport, tokens))
             links = AddressClient(addresses=None if is_inside(transport.origin) else is_public, limits=own, sleep=sleep)
@@ -109,6 +109,6 @@ def services(
         yield Services(media, storage, links, others, stop)
 
 
-def _origin(url: str) -> str:
+def origin(url: str) -> str:
     """The address as the web app has it: without the part that all paths begin with."""
     return url.rstrip("/").removesuffix(API)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
 from ...crypto.spools import SpoolFile
 from ...errors import DamagedArchiveError, FieldDecryptionError
 from ...host.sorting import LineSorter
+from ...model.file_moves import FileMoves, Moved, moved
 from ...model.projection import MetaLineError, read_meta
 from ...model.projection.change import data_of
 from ...model.registry import Registry, Table
@@ -31,6 +33,7 @@ from .identity import ArchiveSpaces, Destination
 ONE_PER_SPACE = "kontextDoc"
 """A table with one row in each space, under a random id."""
 _SPACE_ID = "<spaceId>"
+_NOT_MOVED = Moved({}, frozenset())
 _BREAK = b"\0"
 """Between a row and what is known of it while they are sorted: no JSON text holds it."""
 
@@ -58,6 +61,8 @@ class RowTarget:
     """Its row of :data:`ONE_PER_SPACE` for each space that has one."""
     cipher: FieldCipher | None
     """None where its key is not at hand."""
+    moves: FileMoves | None = None
+    """Where files are now that rows refer to; None: where they were."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +78,8 @@ class Incoming:
     """Fields that no key at hand opens, with what the archive holds of them."""
     withheld: Sequence[str] = ()
     """Secrets and capabilities of the account that the archive was made in, which is another one."""
+    moved: frozenset[str] = frozenset()
+    """Ids of files in the archive in the place of which it holds others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,7 @@ class ArchiveRows:
         self._options = options
         self._make_file = make_file
         self._homes = target.homes
+        self._moves = target.moves
         self._found: set[str] = set()
         self._ours = is_ours(archive)
         self._marks = Marks.of(archive)
@@ -257,9 +265,12 @@ class ArchiveRows:
         if b"\\ud" in raw.line:
             for name in values.keys() - fields.private:
                 values[name] = jsontext.parse(as_stored(jsontext.dumps(values[name])))
+        led = self._lead_to_files(table, values, fields)
         texts: dict[str, bytes] = {}
 
         def own_text(name: str) -> bytes:
+            if name in led.values:
+                return jsontext.dumps(led.values[name])
             if not texts:
                 texts.update(members(raw.line))
             return texts[name]
@@ -275,14 +286,14 @@ class ArchiveRows:
             in_clear,
             self._cipher,
             own_text,
-            fields.ciphertext,
+            fields.ciphertext - led.values.keys(),
         )
         if table.name == ONE_PER_SPACE and latest and isinstance(destination, Destination):
             assert destination.space is not None
             if latest.get(destination.space) != raw.id:
                 destination = Reason.SUPERSEDED
         left_out = {name: archived[name] for name in sorted(fields.lost)}
-        return Incoming(raw.id, row, destination, space, left_out, withheld)
+        return Incoming(raw.id, row, destination, space, left_out, withheld, led.ids)
 
     def _id(self, table: Table, raw: _Raw, destination: Destination | Reason, latest: Mapping[str, str]) -> str:
         identifier = raw.id
@@ -317,6 +328,19 @@ class ArchiveRows:
         for name in leaving:
             del values[name]
         return list(leaving)
+
+    def _lead_to_files(self, table: Table, values: dict[str, JSON], fields: _Private) -> Moved:
+        """Leads references to where files are now, also in what is ciphertext; gives what is otherwise now, opened."""
+        if self._moves is None:
+            return _NOT_MOVED
+        opened: dict[str, JSON] = {}
+        for name in fields.ciphertext if self._cipher is not None else ():
+            assert self._cipher is not None
+            with suppress(FieldDecryptionError):
+                opened[name] = jsontext.parse(self._cipher.decrypt(str(values[name])))
+        led = moved(table.name, {**values, **opened}, self._moves)
+        values |= led.values
+        return led
 
     def _check_private(
         self, values: dict[str, JSON], private: frozenset[str], listed: Listed, in_clear: bool

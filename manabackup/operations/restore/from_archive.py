@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from ...archive.reader import Archive
-from ...errors import UsageError, WrongKeyError
+from ...errors import ServerError, UsageError, WrongKeyError
+from ...model.file_moves import FileMoves
 from ...model.registry import Table
 from ...model.spaces import PERSONAL, SENTINEL
 from ...rows.archived import is_ours
 from ...text import jsontext
 from ...text.printable import printable
+from ..files.returning import NotReturned
 from ..progress import Step, Watch, teller
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions, RowTarget
 from .decision import OnConflict, Rules
+from .files import FileTarget, RestoredFiles
 from .identity import ArchiveSpaces, SpaceOptions
 from .job import Job, Planned
 from .outbox import Item
@@ -61,10 +64,20 @@ class RestoreJob(Job):
     Everything raises also :class:`DamagedArchiveError`.
     """
 
-    def __init__(self, archive: Archive, account: TargetAccount, order: RestoreOrder, folder: Path) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        account: TargetAccount,
+        order: RestoreOrder,
+        folder: Path,
+        *,
+        files: FileTarget | None = None,
+    ) -> None:
         super().__init__(account, folder)
         self._archive = archive
         self._order = order
+        self._file_target = files
+        self._files = RestoredFiles(archive, files, self._registry, account.connection.user_id)
 
     def plan(self, progress: Watch | None = None) -> RestorePlan:
         """Reads the target, decides on every row, and fills the outbox. Nothing is sent.
@@ -77,11 +90,12 @@ class RestoreJob(Job):
         chosen = Tables(self._order.apps, self._order.tables).chosen(self._archive, self._registry)
         filled = [name for name in chosen if self._archive.reader.table_size(name)]
         told = self._account.spaces.types is not None
-        plan = RestorePlan()
+        self._look_for_files(chosen)
+        plan = RestorePlan(files=self._files.plan)
         with self._planning(filled if told else [*filled, ONE_PER_SPACE], progress) as (target, now):
             if not told:
                 self._look_for(spaces, target, plan)
-            planner = self._planner(spaces, target, now, plan)
+            planner = self._planner(spaces, target, now, plan, moves=self._files.moves())
             planner.plan(chosen, self._outbox, teller(progress, Step.PLAN))
         if planner.rows.not_found:
             missing = ", ".join(map(printable, planner.rows.not_found[:_MOST_NAMED]))
@@ -101,7 +115,14 @@ class RestoreJob(Job):
             plan.seen_spaces = sorted(space for space in seen if not space.startswith(SENTINEL))[:_MOST_NAMED]
 
     def _planner(
-        self, spaces: ArchiveSpaces, target: Target, now: str, plan: RestorePlan, ids: Collection[str] | None = None
+        self,
+        spaces: ArchiveSpaces,
+        target: Target,
+        now: str,
+        plan: RestorePlan,
+        ids: Collection[str] | None = None,
+        *,
+        moves: FileMoves | None,
     ) -> Planner:
         """``ids`` are those of the rows in the archive that are looked at; by default those that were asked for."""
         options = RowOptions(
@@ -110,18 +131,43 @@ class RestoreJob(Job):
             self._order.keep_visibility,
             self._order.in_clear and not self._account.has_vault,
         )
-        to = RowTarget(self._registry, spaces, target.homes(), self._account.cipher)
+        to = RowTarget(self._registry, spaces, target.homes(), self._account.cipher, moves)
         rows = ArchiveRows(self._archive, to, options, self._make_file)
         rules = Rules(now, self._order.on_conflict, self._order.replace_ai, self._order.repair)
         writer = Writer(self._account.spaces, rules, private_into_shared=self._order.private_into_shared)
-        return Planner(self._archive, self._registry, rows, spaces, target, writer, self._order.include_deleted, plan)
+        return Planner(
+            self._archive, self._registry, rows, spaces, target, writer, self._order.include_deleted, plan, self._files
+        )
 
     def _again(
         self, table: Table, stale: Mapping[str, Item], target: Target, now: str
     ) -> Iterator[tuple[Item, Planned]]:
         same = table.name not in self._registry.well_known_ids and table.name != ONE_PER_SPACE
         ids = stale.keys() if same else None  # elsewhere a row may have another id in the archive
-        return self._planner(self._archive_spaces(), target, now, RestorePlan(), ids).again(table, stale)
+        moves = self._known_moves()
+        return self._planner(self._archive_spaces(), target, now, RestorePlan(), ids, moves=moves).again(table, stale)
+
+    def _prepare(self, progress: Watch | None) -> None:
+        if self._file_target is None:
+            return
+        rows = self._files.send(teller(progress, Step.FILES))
+        report = RestorePlan.of_json(self._outbox.recall("report"))
+        report.files = self._files.plan
+        self._plan_rows_anew(report, rows)
+
+    def _look_for_files(self, tables: Collection[str]) -> None:
+        self._files = RestoredFiles(self._archive, self._file_target, self._registry, self._account.connection.user_id)
+        ids = self._order.ids
+        self._files.look(lambda table, id_: table in tables and (not ids or id_ in ids))
+
+    def _known_moves(self) -> FileMoves | None:
+        """Where files are by now, also for a run that goes on with what another one began."""
+        if self._file_target is not None and not self._files.looked:
+            self._look_for_files(Tables(self._order.apps, self._order.tables).chosen(self._archive, self._registry))
+            before = RestorePlan.of_json(self._outbox.recall("report")).files.lost[NotReturned.UNAVAILABLE.value]
+            if self._files.plan.lost[NotReturned.UNAVAILABLE.value] > before:
+                raise ServerError("the media service does not say which files it has")
+        return self._files.moves(planned=False)
 
     @property
     def _stops_at_conflicts(self) -> bool:
@@ -189,6 +235,7 @@ class RestoreJob(Job):
             "content": content,
             "home": self._account.spaces.home,
             "key": cipher.fingerprint if cipher is not None else None,
+            **({"files": self._file_target.address} if self._file_target is not None else {}),
         }
         return hashlib.sha256(jsontext.dumps(asked)).hexdigest()
 

@@ -110,6 +110,12 @@ class Job:
         """What the task is called where another one is told of it."""
         raise NotImplementedError
 
+    def _prepare(self, progress: Watch | None) -> None:
+        """What there is to be done after the question, and before the first change is sent.
+
+        Ends it early, it is done again: the next run plans anew, and asks again.
+        """
+
     # --- what was begun before
 
     def resumed(self) -> RestorePlan | None:
@@ -165,6 +171,8 @@ class Job:
             raise ConflictError(f"{conflicts:,} rows differ from those of the target; nothing was sent")
         if self._outbox.stage is Stage.VERIFYING:
             return
+        if self._outbox.stage is Stage.PLANNING:
+            self._prepare(progress)
         self._outbox.reach(Stage.PUSHING)
         self._push(teller(progress, Step.PUSH)).run()
         self._outbox.reach(Stage.VERIFYING)
@@ -246,6 +254,14 @@ class Job:
     ) -> Iterator[tuple[Item, Planned]]:
         """What is to become of rows of a table that others touched (by their ids here), as far as it is known now."""
         raise NotImplementedError
+
+    def _plan_rows_anew(self, report: RestorePlan, rows: Mapping[str, Sequence[str]]) -> None:
+        """Plans rows once more of which nothing was sent (table → ids here), and keeps a report of before."""
+        self._outbox.remember("report", report.to_json())
+        for table, records in rows.items():
+            self._outbox.overtake(self._outbox.unsent(table, records))
+        if self._outbox.has_stale:
+            self._plan_anew(last=False)
 
     @property
     def _stops_at_conflicts(self) -> bool:

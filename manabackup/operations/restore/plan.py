@@ -8,6 +8,7 @@ from typing import Any
 
 from ...text.jsontext import JSON
 from .decision import Decision, Means, Reason, RowAction
+from .files import FilesPlan
 from .outbox import Item
 from .writing import Work
 
@@ -52,6 +53,7 @@ class RestorePlan:
     """Rows that are written over others and hold plain objects."""
     changes: Counter[str] = field(default_factory=Counter)
     """App → changes to be sent."""
+    files: FilesPlan = field(default_factory=FilesPlan)
     resumed: bool = False
     """It was made by an earlier run, which began to send and did not come to its end."""
 
@@ -122,8 +124,12 @@ class RestorePlan:
 
     @property
     def amiss(self) -> int:
-        """Rows and fields that are not restored though nobody asked for that."""
-        return self.left_out + sum(count for reason, count in self.reasons.items() if not Reason(reason).by_choice)
+        """Rows, fields and files that are not restored though nobody asked for that."""
+        return (
+            self.left_out
+            + self.files.losses
+            + sum(count for reason, count in self.reasons.items() if not Reason(reason).by_choice)
+        )
 
     @property
     def large_apps(self) -> dict[str, int]:
@@ -151,6 +157,7 @@ class RestorePlan:
             "untimed": self.untimed,
             "nested": self.nested,
             "changes": dict(self.changes),
+            "files": self.files.to_json(),
         }
 
     @classmethod
@@ -175,4 +182,5 @@ class RestorePlan:
             record["untimed"],
             record["nested"],
             Counter(record["changes"]),
+            FilesPlan.of_json(record.get("files", {})),
         )

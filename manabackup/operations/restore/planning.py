@@ -16,6 +16,7 @@ from ...text.suggestions import did_you_mean
 from ..progress import Tell
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, Incoming
 from .decision import Reason, RowAction, TargetRow, skipped
+from .files import RestoredFiles
 from .identity import ArchiveSpaces, Destination
 from .job import Planned
 from .outbox import Item, Outbox
@@ -75,6 +76,8 @@ class Planner:
     writer: Writer
     include_deleted: bool
     decided: RestorePlan
+    files: RestoredFiles | None = None
+    """Is told which of its files rows need that are written."""
 
     def plan(self, tables: Sequence[str], outbox: Outbox, tell: Tell) -> None:
         """Decides on every row of some tables; ``tell`` is told of the tables done."""
@@ -102,6 +105,8 @@ class Planner:
                     self.decided.withhold(table.name, one.archive_id, name)
                 if work.changes:
                     items.append(item_of(table.app, table.name, one.row.id, work))
+                    if self.files is not None:
+                        self.files.use(table.name, one.row.id, one.moved)
                     self._count_unconfirmed(one)
             if len(items) >= _BATCH:
                 outbox.add(items)

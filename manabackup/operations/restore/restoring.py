@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...archive.reader import Archive
 from ..progress import Watch
+from .files import FileTarget
 from .from_archive import RestoreJob, RestoreOrder
 from .result import RestoreResult
 from .target_account import TargetAccount
@@ -22,6 +23,7 @@ def restore(
     resume: bool = True,
     dry_run: bool = False,
     progress: Watch | None = None,
+    files: FileTarget | None = None,
 ) -> RestoreResult:
     """Puts an open archive's rows into an account. What the archive does not hold is never touched.
 
@@ -34,7 +36,10 @@ def restore(
     without ``resume`` that is given up, and planned anew. With ``dry_run`` there is only a plan, ``confirm`` is not
     asked, and what was begun before stays. ``order`` says what is restored and how, by default everything.
 
-    ``progress`` is told of :attr:`Step.READ_TARGET`, ``PLAN``, ``PUSH`` and ``READ_AGAIN``.
+    ``files`` says where the archive's files go, and :func:`file_target` makes one; without it rows keep the references
+    that they have. What the service does not have is sent after the question, and read back.
+
+    ``progress`` is told of :attr:`Step.READ_TARGET`, ``PLAN``, ``FILES``, ``PUSH`` and ``READ_AGAIN``.
 
     Raises :class:`UsageError` for what cannot be done, :class:`WrongKeyError` for an archive under another key,
     :class:`UnfinishedError` where another order was begun and is not finished, :class:`ConflictError` when rows are in
@@ -43,7 +48,7 @@ def restore(
     """
     order = order or RestoreOrder()
     result = carry_out(
-        lambda place: RestoreJob(archive, target, order, place),
+        lambda place: RestoreJob(archive, target, order, place, files=files),
         lambda job: job.plan(progress),
         Conduct(folder, confirm, resume, dry_run, progress),
     )

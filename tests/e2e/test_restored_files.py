@@ -1,0 +1,149 @@
+"""``restore --files``: pictures back to where rows find them, on the server that they came from and on another one.
+
+What there is to be sent is known from the double that made the rows.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from manabackup.sandbox import FileFault, FileScript, Sandbox
+from manabackup.sandbox.illustrated import FilePlan, Illustrations, illustrate
+from manabackup.sandbox.plan import Plan, Truth
+from manabackup.sandbox.population import populate
+from tests.support import schemas
+from tests.support.homes import Computer, Newcomer, Owner
+
+DELETED = 5
+PASSWORD = "Straße-nach-Süden-7"
+
+
+@dataclass
+class House:
+    """A server, what an account's rows refer to, and its archive, behind which some originals were deleted."""
+
+    box: Sandbox
+    made: Illustrations
+    archive: Path
+    deleted: dict[str, str]
+    """Media id → SHA-256."""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with Sandbox() as box:
+        truth = Truth()
+        account = populate(box.log, box.accounts, Plan(seed=13, rows=40), truth=truth)
+        made = illustrate(box.log, box.files, account, FilePlan(pictures=16, gone=1, lost=0), media_url=box.media_url)
+        computer = Owner(account, truth).sign_in(served(Computer(tmp_path_factory.mktemp("owner"), box.url), box))
+        assert computer.export("--files").code == 3  # one is gone, one cannot be resolved
+        deleted = dict(sorted(made.media.items())[:DELETED])
+        for identifier in deleted:
+            box.files.delete(identifier)
+        yield House(box, made, computer.archive, deleted)
+
+
+@pytest.fixture(autouse=True)
+def fair_weather(house: House) -> Iterator[None]:
+    house.box.faults.silence_seconds = 0.02
+    yield
+    house.box.faults.files = lambda method, target: None
+
+
+def served(computer: Computer, box: Sandbox) -> Computer:
+    computer.environ |= {"MANABACKUP_MEDIA_URL": box.media_url, "MANABACKUP_API_URL": box.api_url}
+    return computer
+
+
+def newcomer(box: Sandbox, home: Path) -> Computer:
+    """A computer that is signed in as somebody new."""
+    new = Newcomer(box, uuid4().hex, bytes(range(32, 64)))
+    computer = served(Computer(home, box.url), box)
+    done = computer("login", "--email", f"{new.name}@example.org", env={"MANABACKUP_PASSWORD": PASSWORD})
+    assert done.code == 0, done.err
+    computer.environ["MANABACKUP_RECOVERY_CODE"] = new.recovery_code
+    return computer
+
+
+def restored(computer: Computer, archive: Path, *arguments: str, code: int = 0) -> Any:
+    done = computer("restore", str(archive), "--yes", "--json", "--shared-into-personal", *arguments)
+    assert done.code == code, done.err
+    schemas.check("restore", done.record)
+    return done.record
+
+
+def pictures(path: Path) -> set[str]:
+    """SHA-256 of the files that an archive holds which the media service has."""
+    with zipfile.ZipFile(path) as archive:
+        lines = [json.loads(line) for line in archive.read("meta/blobs.jsonl").splitlines()]
+    return {line["sha256"] for line in lines if "sha256" in line and "ids" in line}
+
+
+def places(path: Path) -> dict[tuple[str, str, str], set[str]]:
+    """Place in a row → the files that it leads to."""
+    with zipfile.ZipFile(path) as archive:
+        lines = [json.loads(line) for line in archive.read("meta/blobs.jsonl").splitlines()]
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for line in lines:
+        for row in line["rows"] if "sha256" in line else ():
+            found.setdefault((row["table"], row["id"], row["field"]), set()).add(line["sha256"])
+    return found
+
+
+def uploads(box: Sandbox) -> FileScript:
+    """Counts what is sent from now on."""
+    box.faults.files = script = FileScript(FileFault.SILENT, method="POST", first=10**9)
+    return script
+
+
+def test_without_files_rows_keep_what_they_hold_and_the_plan_says_so(house: House, tmp_path: Path) -> None:
+    there = newcomer(house.box, tmp_path)
+    plan = restored(there, house.archive, "--dry-run", code=3)
+    assert not plan["files"]["asked"]
+    assert plan["files"]["files"] >= len(pictures(house.archive))
+    said = there("restore", str(house.archive), "--dry-run")
+    assert "--files sends those" in said.err + said.out
+
+
+def test_what_was_deleted_on_the_same_server_comes_back_and_rows_lead_there(house: House, tmp_path: Path) -> None:
+    there = newcomer(house.box, tmp_path)
+    sent = uploads(house.box)
+    plan = restored(there, house.archive, "--files", "--dry-run", code=3)["files"]
+    gone = {sha256 for sha256 in house.deleted.values() if house.box.files.by_hash(sha256) is None}
+    assert (plan["toSend"], sent.seen) == (len(gone), 0)
+    record = restored(there, house.archive, "--files", code=3)
+    assert record["verified"]
+    assert record["files"]["sent"] == sent.seen == len(gone) > 0
+    assert not record["files"]["lost"]
+    again = restored(there, house.archive, "--files", code=3)
+    assert (again["files"]["toSend"], again["planned"], sent.seen) == (0, 0, len(gone))
+    there.export("--files")
+    assert places(there.archive).items() >= places(house.archive).items()
+    diff = there("diff", str(house.archive), str(there.archive), "--json")
+    changed = diff.record
+    print(json.dumps(changed)[:3000])
+
+
+def test_another_server_gets_all_of_them(house: House, tmp_path: Path) -> None:
+    with Sandbox() as elsewhere:
+        there = newcomer(elsewhere, tmp_path)
+        sent = uploads(elsewhere)
+        record = restored(there, house.archive, "--files", code=3)
+        assert record["verified"]
+        assert record["files"]["sent"] == sent.seen == len(pictures(house.archive))
+        assert set(record["files"]["lost"]) == {"noRoute"}
+        exported = there.export("--files")
+        assert pictures(there.archive) == pictures(house.archive), exported.err
+        for media in house.made.media:
+            with zipfile.ZipFile(there.archive) as archive:
+                assert not any(media.encode() in archive.read(n) for n in archive.namelist() if n.startswith("data/"))
+        assert restored(there, house.archive, "--files", code=3)["planned"] == 0
+        assert sent.seen == record["files"]["sent"]
