@@ -13,9 +13,11 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import strategies as st
 
+from manabackup.archive.blobs import BinaryAssets
 from manabackup.archive.writer import About, ArchiveWriter, Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.rows.archived import row_line
+from manabackup.rows.blobs import IndexedFile
 from manabackup.text import jsontext
 
 Row = Mapping[str, Any]
@@ -58,6 +60,7 @@ def ours(
     spaces: Sequence[Row] = SPACES,
     problems: Sequence[Row] = (),
     account: Mapping[str, bytes] | None = None,
+    files: Sequence[tuple[bytes, IndexedFile]] = (),
     additions: Mapping[str, Any] | None = None,
     user_id: str = USER,
     fields_plaintext: bool = True,
@@ -78,8 +81,15 @@ def ours(
                 writer.add(f"meta/{subject}.jsonl", b"".join(jsontext.dumps(dict(line)) + b"\n" for line in lines))
         for name, content in (account or {}).items():
             writer.add(f"account/{name}", content)
+        index = writer.spool("meta/blobs.jsonl") if files else None
+        for content, line in sorted(files, key=lambda file: str(file[1].sha256)):
+            assert index is not None
+            writer.file(str(line.sha256), len(content), [content])
+            index.add(line.text())
+        if index is not None:
+            index.close()
         about = About(user_id, "2026-05-01T12:00:00.000Z", {"type": "full"}, fields_plaintext=fields_plaintext)
-        writer.finish(about, dict(additions or {}))
+        writer.finish(about, dict(additions or {}), assets=BinaryAssets(len(files), 0) if files else None)
     return path
 
 

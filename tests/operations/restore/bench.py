@@ -13,6 +13,8 @@ from manabackup.crypto.fields import FieldCipher
 from manabackup.limits import DEFAULT_LIMITS
 from manabackup.model import registry
 from manabackup.model.projection import Record, fold
+from manabackup.operations.files.services import Addresses, services
+from manabackup.operations.restore.files import FileTarget
 from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder
 from manabackup.operations.restore.identity import TargetSpaces
 from manabackup.operations.restore.plan import RestorePlan
@@ -44,6 +46,7 @@ class Bench:
         self.cipher: FieldCipher | None = CIPHER
         self.has_vault = True
         self.limits = DEFAULT_LIMITS
+        self.with_files = False
         self._written = 0
 
     def write(self, change: JSON, table: str = "tasks", *, user: str | None = None, **more: Any) -> None:
@@ -72,9 +75,21 @@ class Bench:
         with (
             open_archive(path) as archive,
             self.account() as account,
-            RestoreJob(archive, account, RestoreOrder(**asked), self.folder / "restore") as job,
+            self._files() as files,
+            RestoreJob(archive, account, RestoreOrder(**asked), self.folder / "restore", files=files) as job,
         ):
             yield job
+
+    @contextmanager
+    def _files(self) -> Iterator[FileTarget | None]:
+        """Where files go, if they are asked for; nobody waits."""
+        if not self.with_files:
+            yield None
+            return
+        where = Addresses(self.box.media_url, self.box.api_url)
+        token = StaticToken(self.box.accounts.issue_token(self.user))
+        with services(where, token, sleep=lambda seconds: None) as asked:
+            yield FileTarget(asked, self.box.media_url)
 
     @contextmanager
     def account(self) -> Iterator[TargetAccount]:
