@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .operations.pull.account import pull
     from .operations.rekey import RekeyResult, rekey
     from .operations.restore.decision import OnConflict, RowAction
+    from .operations.restore.files import FileTarget, file_target
     from .operations.restore.from_archive import RestoreOrder
     from .operations.restore.plan import RestorePlan
     from .operations.restore.restoring import restore
@@ -97,6 +98,7 @@ _HOMES = {
     ".operations.pull.account": ("pull",),
     ".operations.rekey": ("RekeyResult", "rekey"),
     ".operations.restore.decision": ("OnConflict", "RowAction"),
+    ".operations.restore.files": ("FileTarget", "file_target"),
     ".operations.restore.from_archive": ("RestoreOrder",),
     ".operations.restore.plan": ("RestorePlan",),
     ".operations.restore.restoring": ("restore",),
@@ -131,6 +133,7 @@ __all__ = [
     "Examined",
     "ExportResult",
     "FieldCipher",
+    "FileTarget",
     "Finding",
     "Hit",
     "Info",
@@ -193,6 +196,7 @@ __all__ = [
     "errors",
     "export",
     "export_source",
+    "file_target",
     "find",
     "from_database",
     "info",

@@ -89,7 +89,7 @@ ENDINGS: Final = {
         (0, 3, 10, 12, 13, 15, 17),
     ),
     "restore": Ending(
-        ("restore backup.mana --dry-run", "restore backup.mana --table notes --on-conflict skip"),
+        ("restore backup.mana --dry-run", "restore backup.mana --files --to-profile new"),
         (0, 3, 10, 11, 12, 13, 14, 15, 16),
     ),
     "roundtrip": Ending(("roundtrip backup.mana", "roundtrip backup.mana --junit results.xml"), (0, 4, 10, 12, 15, 17)),

@@ -11,7 +11,7 @@ import click
 
 from ..operations.archives import Archive, open_archive
 from ..operations.restore.decision import Fault, OnConflict, Reason, RowAction
-from ..operations.restore.files import FileTarget, file_target
+from ..operations.restore.files import FileTarget, configured_target
 from ..operations.restore.from_archive import RestoreOrder
 from ..operations.restore.plan import RestorePlan
 from ..operations.restore.restoring import restore as restore_archive
@@ -189,7 +189,7 @@ def _files(run: Run, connection: Connection, *, asked: bool) -> Iterator[FileTar
     if not asked:
         yield None
         return
-    with file_target(run.settings.target, connection.tokens) as target:
+    with configured_target(run.settings.target, connection.tokens) as target:
         yield target
 
 
@@ -232,7 +232,8 @@ def _question(plan: RestorePlan, target: TargetAccount, archive: Archive) -> str
     user = printable(target.connection.user_id)
     spaces = ", ".join(map(printable, plan.unconfirmed_spaces))
     account = f"account {user}, {_key_words(target, archive)}"
-    return f"write {plan.planned:,} rows into {account}" + (f", and into space {spaces}" if spaces else "")
+    files = f", and send {counted(plan.files.to_send, 'file')} to its media service" if plan.files.to_send else ""
+    return f"write {plan.planned:,} rows into {account}{files}" + (f", and into space {spaces}" if spaces else "")
 
 
 def _plan_lines(plan: RestorePlan, target: TargetAccount, archive: Archive, *, everything: bool) -> Iterator[str]:

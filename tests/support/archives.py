@@ -79,13 +79,13 @@ def ours(
         for subject, lines in (("actors", actors), ("spaces", spaces), ("problems", problems)):
             if lines:
                 writer.add(f"meta/{subject}.jsonl", b"".join(jsontext.dumps(dict(line)) + b"\n" for line in lines))
-        for name, content in (account or {}).items():
-            writer.add(f"account/{name}", content)
+        for name, told in (account or {}).items():
+            writer.add(f"account/{name}", told)
         index = writer.spool("meta/blobs.jsonl") if files else None
-        for content, line in sorted(files, key=lambda file: str(file[1].sha256)):
+        for content, indexed in sorted(files, key=lambda file: str(file[1].sha256)):
             assert index is not None
-            writer.file(str(line.sha256), len(content), [content])
-            index.add(line.text())
+            writer.file(str(indexed.sha256), len(content), [content])
+            index.add(indexed.text())
         if index is not None:
             index.close()
         about = About(user_id, "2026-05-01T12:00:00.000Z", {"type": "full"}, fields_plaintext=fields_plaintext)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ...archive.reader import Archive
-from ...errors import ServerError
+from ...errors import ServerError, SignInError, SubscriptionError
 from ...limits import DEFAULT_LIMITS, Limits
 from ...model.files import Leads
 from ...remote.media import FileUnavailableError, Medium, Upload
@@ -28,6 +30,8 @@ _IN_VAIN = 5
 """After so many files in a row about which a service said nothing, it is not asked about more."""
 _STORAGE, _MUSIC = f"{Leads.STORAGE.value}:", f"{Leads.MUSIC.value}:"
 _KEYS = (_STORAGE, _MUSIC)
+_AHEAD = 4
+"""Files that are looked for ahead, for each that is asked about."""
 _ASKING, _SENDING, _READING = "asking", "sending", "reading"
 _NO_NAME = "file"
 _REFUSALS = frozenset({"400", "413", "415", "422"})
@@ -65,8 +69,8 @@ class ReturnedFile:
 
     @property
     def is_to_be_sent(self) -> bool:
-        """Whether the service does not have it, and might take it."""
-        return bool(self.ids) and self.id is None and self.lost is None
+        """Whether the media service does not have it, and might take it."""
+        return bool(self.ids) and self.id is None and self.lost in (None, NotReturned.NO_ROUTE)
 
     @property
     def is_moved(self) -> bool:
@@ -80,7 +84,7 @@ def keys_of(file: IndexedFile) -> list[str]:
 
 
 class Returner:
-    """Looks for files of an open archive on the services, and sends them. By one thread."""
+    """Looks for files of an open archive on the services, and sends them."""
 
     def __init__(self, archive: Archive, services: Services, user_id: str, *, limits: Limits = DEFAULT_LIMITS) -> None:
         assert services.media is not None
@@ -100,6 +104,24 @@ class Returner:
         if not all(self._holds(key, file) for key in keys_of(file)):
             found.lost = found.lost or NotReturned.NO_ROUTE
         return found
+
+    def look_all(self, files: Iterable[tuple[IndexedFile, str]]) -> Iterator[ReturnedFile]:
+        """The same for files with their apps, in their order; some are looked for ahead."""
+        workers = self._limits.file_connections
+        with ThreadPoolExecutor(workers, thread_name_prefix="files") as pool:
+            waiting: deque[Future[ReturnedFile]] = deque()
+            try:
+                for file, app in files:
+                    waiting.append(pool.submit(self.look, file, app))
+                    if len(waiting) > workers * _AHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            except BaseException:
+                for found in waiting:
+                    found.cancel()
+                self._services.stop()
+                raise
 
     def send(self, file: ReturnedFile) -> bool:
         """Sends a file that is to be sent; whether it was. Then it has an id, else it is lost.
@@ -186,7 +208,7 @@ class Returner:
                 storage.download(key, read.receive)
             else:
                 links.download(storage.song_link(key), read.receive, redirects=0)
-        except ServerError:
+        except (ServerError, SignInError, SubscriptionError):
             self._in_vain[bucket] += 1
             return False
         self._in_vain[bucket] = 0

@@ -9,7 +9,7 @@ What is known of each file is held in memory, some hundred bytes for one.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from ...rows.blobs import IndexedFile, indexed_files
 from ...text.jsontext import JSON
 from ..account.settings import AccountSettings
 from ..files.returning import ReturnedFile, Returner, keys_of
-from ..files.services import Services, addresses, origin, services
+from ..files.services import MEDIA_URL, Addresses, Services, addresses, origin, services
 from ..progress import Tell
 
 _MOST_CASES = 1_000
@@ -41,15 +41,26 @@ class FileTarget:
 
 
 @contextmanager
-def file_target(settings: AccountSettings, tokens: TokenSource) -> Iterator[FileTarget]:
-    """Where the files of an account go, as its settings say, until the block ends.
+def file_target(tokens: TokenSource, *, media_url: str = MEDIA_URL, api_url: str | None = None) -> Iterator[FileTarget]:
+    """Where the files of an account go, until the block ends: its media service.
+
+    ``api_url`` is Mana's API, which tells whether documents and songs are there; without it they count as lost. Raises
+    :class:`UsageError` for addresses that are none.
+    """
+    with services(Addresses(media_url, api_url), tokens) as asked:
+        yield FileTarget(asked, origin(media_url))
+
+
+@contextmanager
+def configured_target(settings: AccountSettings, tokens: TokenSource) -> Iterator[FileTarget]:
+    """The same, as an account's settings say.
 
     Raises :class:`UsageError` where nobody says where its media service is, :class:`ServerError`.
     """
     where = addresses(settings)
     assert where.media is not None
-    with services(where, tokens) as asked:
-        yield FileTarget(asked, origin(where.media))
+    with file_target(tokens, media_url=where.media, api_url=where.api) as target:
+        yield target
 
 
 @dataclass(slots=True)
@@ -153,14 +164,19 @@ class RestoredFiles:
         Raises :class:`DamagedArchiveError`.
         """
         self._looked = True
-        for indexed in indexed_files(self._archive):
-            rows = [(row.table, row.id) for row in indexed.rows if is_chosen(row.table, row.id)]
-            if indexed.sha256 is None or not rows or not (indexed.ids or keys_of(indexed)):
-                continue
-            self.plan.files += 1
-            self.plan.references += len(rows)
-            if self._returner is not None:
-                self._add(indexed, rows[0], self._returner)
+        if self._returner is None:
+            for _ in self._chosen(is_chosen):
+                pass
+            return
+        rows: deque[tuple[str, str]] = deque()
+
+        def files() -> Iterator[tuple[IndexedFile, str]]:
+            for indexed, row in self._chosen(is_chosen):
+                rows.append(row)
+                yield indexed, self._app(row[0])
+
+        for file in self._returner.look_all(files()):
+            self._add(file, rows.popleft())
         if self._by_id and IMAGES in self._archive.tables:
             ids = (row.id.lower() for row in self._archive.rows(IMAGES))
             self._image_rows = frozenset(id_ for id_ in ids if id_ in self._by_id)
@@ -210,23 +226,37 @@ class RestoredFiles:
         for sha256 in sorted(self._used):
             known = self._known[sha256]
             assert self._returner is not None
+            before, was_there = known.file.lost, known.file.id is not None
             if known.file.is_to_be_sent:
                 anew = True
                 self.plan.sent += self._returner.send(known.file)
             if known.file.id is not None:
                 self._returner.read_back(known.file)
-            if known.file.lost is not None:
+            if known.file.lost is not before:
                 anew = True
                 self.plan.led_anew -= 1
+                self.plan.present -= was_there and before is None
                 self.plan.lose(known.file, known.row)
             done += known.file.size
             tell(done, total)
         return self._rows if anew else {}
 
-    def _add(self, indexed: IndexedFile, row: tuple[str, str], returner: Returner) -> None:
-        table = self._registry.by_name.get(row[0])
-        app = table.app if table is not None else ""
-        file = returner.look(indexed, _ME if app == _PROFILE else app)
+    def _chosen(self, is_chosen: Callable[[str, str], bool]) -> Iterator[tuple[IndexedFile, tuple[str, str]]]:
+        """Counts the files that are restored, and gives each with the first row that refers to it."""
+        for indexed in indexed_files(self._archive):
+            rows = [(row.table, row.id) for row in indexed.rows if is_chosen(row.table, row.id)]
+            if indexed.sha256 is not None and rows and (indexed.ids or keys_of(indexed)):
+                self.plan.files += 1
+                self.plan.references += len(rows)
+                yield indexed, rows[0]
+
+    def _app(self, table: str) -> str:
+        """Whose lists of the media service the files of a table belong into."""
+        known = self._registry.by_name.get(table)
+        app = known.app if known is not None else ""
+        return _ME if app == _PROFILE else app
+
+    def _add(self, file: ReturnedFile, row: tuple[str, str]) -> None:
         self._known[file.sha256] = _Known(file, row)
         self._by_id |= dict.fromkeys(file.ids, file.sha256)
         if file.lost is not None:
