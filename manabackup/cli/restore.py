@@ -140,7 +140,8 @@ def restore(
         # For an encrypted archive nobody is asked for a key, unless references in it are to be led anew.
         needed = archive.manifest.fields_plaintext or with_files
         key = access.key_to_write_with(connection, needed=needed, accept_new_key=accept_new_key)
-        target = target_account(connection, key, personal_space=personal_space)
+        known = None if key is not None or accept_new_key else access.known_fingerprint(connection)
+        target = target_account(connection, key, personal_space=personal_space, known_fingerprint=known)
         _warn_of_stand_in(run, target)
         with run.state.lock(), run.terminal.progress(STEPS) as bars:
 
@@ -225,6 +226,8 @@ def _key_words(target: TargetAccount, archive: Archive) -> str:
     if not target.has_vault:
         return "no key"
     stated = archive.manifest.key_fingerprint
+    if target.known_fingerprint is not None and stated is not None:
+        return f"key {stated}, as this computer remembers it"
     return f"key not checked, the archive is encrypted under {stated}" if stated else "key not checked"
 
 

@@ -283,6 +283,17 @@ def test_an_archive_under_another_key_is_refused(archive: Path, there: Computer,
     assert_refused(there("restore", str(rekeyed), "--yes"), 12, "another key")
 
 
+def test_an_archive_under_another_key_than_this_computer_remembers_is_refused_though_no_key_is_at_hand(
+    archive: Path, there: Computer, tmp_path: Path
+) -> None:
+    rekeyed = tmp_path / "rekeyed.mana"
+    (tmp_path / "key").write_text(KEY.hex())
+    assert there("rekey", str(archive), "-o", str(rekeyed), "--to-key-file", str(tmp_path / "key")).code == 3
+    assert there("export", "-o", str(tmp_path / "known.mana")).code == 0
+    del there.environ["MANABACKUP_RECOVERY_CODE"]
+    assert_refused(there("restore", str(rekeyed), "--yes"), 12, "another key")
+
+
 def test_an_account_without_a_key_gets_nothing_in_clear(archive: Path, box: Sandbox, tmp_path: Path) -> None:
     target = Newcomer(box, uuid4().hex, vault=False)
     computer = Computer(tmp_path, box.url)

@@ -187,6 +187,13 @@ class AccountAccess:
             return None
         return self.key_to_encrypt_under(connection, accept_new_key=accept_new_key)
 
+    def known_fingerprint(self, connection: Connection) -> str | None:
+        """The fingerprint of the account's key, as far as this computer remembers it. Raises as :meth:`open` does."""
+        if not self.state.mirror_path(connection.sync.base_url, connection.user_id).exists():
+            return None
+        with self._mirror(connection.sync.base_url, connection.user_id, offline=True) as mirror:
+            return mirror.key_fingerprint
+
     # --- below
 
     def _found(self, vault: Callable[[], VaultKey | None]) -> AccountKey:

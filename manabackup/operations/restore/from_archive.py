@@ -187,9 +187,10 @@ class RestoreJob(Job):
         if not self._account.has_vault:
             raise WrongKeyError("the archive is encrypted, and the target account has no key")
         stated = manifest.key_fingerprint
-        if cipher is not None and stated is not None and stated != cipher.fingerprint:
+        own = cipher.fingerprint if cipher is not None else self._account.known_fingerprint
+        if own is not None and stated is not None and stated != own:
             raise WrongKeyError(
-                f"the archive is encrypted under another key ({stated}) than the target's ({cipher.fingerprint})",
+                f"the archive is encrypted under another key ({stated}) than the target's ({own})",
                 hint="`manabackup rekey` puts it under the target's key",
             )
 

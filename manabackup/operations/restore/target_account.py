@@ -23,6 +23,8 @@ class TargetAccount:
     """None where its key is not at hand, or there is none."""
     has_vault: bool = True
     """Whether there is a key."""
+    known_fingerprint: str | None = None
+    """The key's, where it is not at hand and this computer remembers which one it is."""
 
     @property
     def knows_personal_space(self) -> bool:
@@ -48,11 +50,13 @@ def target_account(
     key: AccountKey | None,
     *,
     personal_space: str | None = None,
+    known_fingerprint: str | None = None,
     unreadable: str | None = PERSONAL,
 ) -> TargetAccount:
     """The account of a connection, to be written into.
 
     Without a ``key`` the account has one that is not at hand: what is written must be encrypted under it already.
+    ``known_fingerprint`` is that key's, if it is known: an archive under another one is refused.
     ``personal_space`` names the account's own space, for a connection by access token, which cannot ask for it. A
     space whose type cannot be read counts as ``unreadable``, as in :func:`account_spaces`. Raises
     :class:`ServerError`, :class:`SignInError`.
@@ -63,4 +67,5 @@ def target_account(
         TargetSpaces(connection.user_id, found.types, found.personal),
         key.cipher if key is not None else None,
         has_vault=key is None or key.origin is not KeyOrigin.NONE,
+        known_fingerprint=known_fingerprint,
     )
