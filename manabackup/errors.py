@@ -101,6 +101,10 @@ class ServerError(ManabackupError):
     exit_code = 14
 
 
+OTHER_FILE = "an archive is what `manabackup export` writes; this is some other file"
+"""The hint where nothing is damaged, as far as anybody can tell."""
+
+
 class DamagedArchiveError(ManabackupError):
     """The file is no archive, is damaged, or exceeds a limit; nothing in it was used.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..crypto.seal import ByteSource
-from ..errors import DamagedArchiveError
+from ..errors import OTHER_FILE, DamagedArchiveError
 from .zipwriter import END as END_RECORD
 from .zipwriter import (
     END_64,
@@ -42,7 +42,7 @@ def read_end(source: ByteSource) -> End:
     if at < 0 or len(tail) - at < END_RECORD.size:
         if source.read_at(0, 4) == LOCAL_SIGNATURE:
             raise damaged("is cut off", "truncated")
-        raise damaged("is not a .mana archive", "notAnArchive")
+        raise damaged("is not a .mana archive", "notAnArchive", hint=OTHER_FILE)
     _, disk, directory_disk, here, count, size, offset, comment_length = END_RECORD.unpack_from(tail, at)
     if at + END_RECORD.size + comment_length != len(tail):
         raise damaged("bytes lie behind the end of the archive, or it is cut off", "container")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..errors import DamagedArchiveError, ManabackupError, NewerArchiveError, OlderArchiveError
+from ..errors import OTHER_FILE, DamagedArchiveError, ManabackupError, NewerArchiveError, OlderArchiveError
 from ..operations.archives import Written, open_archive
 from ..operations.archives.contents import grouped
 from ..operations.archives.inspect import Info, OlderInfo
@@ -185,7 +185,7 @@ def _failure(name: str, report: VerifyReport | PageReport) -> DamagedArchiveErro
     if report.is_newer:
         return NewerArchiveError(f"{name} was written by a newer version than this one")
     if report.is_no_archive:
-        return DamagedArchiveError(f"{name} is no archive, or cannot be read")
+        return DamagedArchiveError(f"{name} is no archive, or cannot be read", hint=OTHER_FILE)
     return DamagedArchiveError(f"{name} is damaged")
 
 

@@ -151,6 +151,6 @@ def _tell_failures(run: Run, found: PrunePlan, done: Pruned) -> None:
         names = ", ".join(printable(file.path.name) for file in found.damaged[:3])
         more = f" and {len(found.damaged) - 3} more" if len(found.damaged) > 3 else ""
         raise DamagedArchiveError(
-            f"damaged, or no archives: {names}{more}",
+            f"damaged: {names}{more}",
             hint="they were not counted and not removed; `manabackup verify` says what is wrong",
         )

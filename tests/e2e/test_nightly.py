@@ -134,11 +134,15 @@ def test_old_archives_go_after_a_yes(stocked: Computer, backups: Path) -> None:
         assert stocked("export", "--offline", "-q", "-o", str(backups / name), env=epoch).code == 0
     (backups / "letter.mana").write_text("Dear Anna")
     done = stocked("prune", str(backups), "--keep-daily", "1")
-    assert done.code == 15
+    assert done.code == 0
     assert "nothing was removed; --yes removes what is marked so" in done.err
     assert re.search(r"^  remove  a\.mana ", done.out, re.MULTILINE)
     assert re.search(r"^  leave   letter\.mana .*no archive", done.out, re.MULTILINE)
+    (backups / "letter.mana").write_text("")
+    assert stocked("prune", str(backups), "--keep-daily", "1").code == 15
     (backups / "letter.mana").unlink()
+    done = stocked("prune", str(backups / "a.mana"), "--keep-daily", "1")
+    assert (done.code, "is a file" in done.err) == (2, True)
     assert stocked("prune", str(backups), "--keep-daily", "1", "--dry-run", "--yes").code == 0
     assert stocked.at_terminal("prune", str(backups), "--keep-daily", "1", typed=["no"]).code == 2
     assert len(list(backups.iterdir())) == 3

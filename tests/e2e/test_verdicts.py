@@ -29,7 +29,10 @@ def older(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("command", [["verify"], ["info"], ["cat", "--meta"], ["diff"], ["unseal", "-o", "out"]])
+@pytest.mark.parametrize(
+    "command",
+    [["verify"], ["info"], ["cat", "--meta"], ["diff"], ["unseal", "-o", "out"], ["report", "--format", "json"]],
+)
 def test_a_newer_archive_is_not_called_damaged(desk: CommandLine, newer: str, command: list[str]) -> None:
     more = {"cat": ["notes"], "diff": [newer]}.get(command[0], [])
     done = desk(*command, newer, *more)

@@ -16,7 +16,7 @@ from ...archive import names
 from ...archive.destination import Target, opened, writing
 from ...archive.manifest import Manifest
 from ...archive.reader import Archive, open_archive
-from ...errors import DamagedArchiveError, ManabackupError, UsageError
+from ...errors import DamagedArchiveError, ManabackupError, NewerArchiveError, UsageError
 from ...model import modules
 from ...model.values import moment
 from ...rows.archived import is_ours
@@ -50,8 +50,8 @@ def report(
 ) -> Report:
     """Verify an archive and count what is in it. Damage is reported, not raised. ``audit``: of ``audit --json``.
 
-    Raises :class:`WrongPassphraseError`, :class:`OlderArchiveError`, :class:`NotFoundError`, and :class:`UsageError`
-    for an audit that is none.
+    Raises :class:`WrongPassphraseError`, :class:`OlderArchiveError`, :class:`NewerArchiveError`,
+    :class:`NotFoundError`, and :class:`UsageError` for an audit that is none.
     """
     summary = None if audit is None else read_audit(audit)
     answers: list[str] = []
@@ -69,6 +69,8 @@ def report(
             apps = _apps(archive)
             activity = _activity(archive) if verified.ok else None
             return _report(path, verified, archive.manifest, apps=apps, activity=activity, audit=summary)
+    except NewerArchiveError:  # nobody can say of it that it is damaged
+        raise
     except DamagedArchiveError:
         return _report(path, verified, None, audit=summary)
 

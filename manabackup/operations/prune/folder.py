@@ -14,7 +14,14 @@ from pathlib import Path
 
 from ...archive.manifest import Manifest
 from ...archive.reader import open_archive, open_outer
-from ...errors import DamagedArchiveError, NotFoundError, OlderArchiveError, OutputError, WrongPassphraseError
+from ...errors import (
+    DamagedArchiveError,
+    NotFoundError,
+    OlderArchiveError,
+    OutputError,
+    UsageError,
+    WrongPassphraseError,
+)
 from ...host.output import reading_from
 from ...text import jsontext
 from ...text.printable import printable
@@ -80,12 +87,15 @@ def files(folder: Path, passphrase: Callable[[], str] | None = None) -> Iterator
     """What the files ``*.mana`` of a folder are, by name; the ``passphrase`` opens those that it opens.
 
     Hidden files, other names and what lies in folders below are passed over. Raises :class:`NotFoundError`,
-    :class:`OutputError`.
+    :class:`UsageError` for a
+    file in its place, :class:`OutputError`.
     """
     try:
         with reading_from(folder):
             found = sorted(path for path in folder.iterdir() if path.suffix == ENDING and path.name[0] != ".")
     except FileNotFoundError:
+        if folder.exists():
+            raise UsageError(f"{printable(str(folder))} is a file; a folder with archives in it is wanted") from None
         raise NotFoundError(f"{printable(str(folder))} does not exist") from None
     for path in found:
         yield _judged(path, passphrase)
@@ -101,7 +111,7 @@ def _judged(path: Path, passphrase: Callable[[], str] | None) -> Backup | Other:
         return Other(path, OLDER)
     except DamagedArchiveError as error:
         if error.code == "notAnArchive":
-            return Other(path, NOT_AN_ARCHIVE, damaged=True)
+            return Other(path, NOT_AN_ARCHIVE, damaged=path.stat().st_size == 0)  # whose writer may have died
         return Other(path, f"damaged: {error.message}", damaged=True)
     except (OSError, NotFoundError, OutputError) as error:
         return Other(path, f"it cannot be read: {getattr(error, 'strerror', None) or error}")
