@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from manabackup.archive.reader import open_archive
-from manabackup.errors import DamagedArchiveError, WrongPassphraseError
+from manabackup.errors import DamagedArchiveError, UsageError, WrongPassphraseError
 from manabackup.text import jsontext
 
 VECTORS = Path(__file__).parents[2] / "fixtures" / "vectors"
@@ -122,7 +122,7 @@ def test_every_vector_is_the_file_that_was_made() -> None:
 
 
 def test_a_sealed_archive_is_not_read_without_a_passphrase() -> None:
-    with pytest.raises(TypeError, match="passphrase"):
+    with pytest.raises(UsageError, match="passphrase"):
         open_archive(VECTORS / "archives" / "sealed-small.mana")
 
 

@@ -25,6 +25,7 @@ from .steps import Ended, Step
 
 KEY = bytes(range(32))
 SQLITE = (".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal", ".sqlite.sums", ".sqlite.sums.part")
+PROFILE = "state/profiles/default"
 COUNT = 24
 """Rows that are restored; the target holds half of them otherwise."""
 
@@ -104,7 +105,9 @@ class Writing(Scene):
         super().check_whole(computer)
         assert self.state(computer) in (None, self.content)
         remaining = leftovers(computer, self.template)
-        assert remaining <= {"out/.all.mana.part", "out/.all.mana.spool"}, remaining
+        assert remaining <= {"out/.all.mana.part", "out/.all.mana.spool", f"{PROFILE}/.last-backup.json.part"}, (
+            remaining
+        )
 
     def is_refused_now(self, computer: Computer) -> bool:
         """Nobody said that the new output may be replaced."""
@@ -351,7 +354,7 @@ def names(computer: Computer) -> set[str]:
 
 def leftovers(computer: Computer, before: Computer) -> set[str]:
     """Files that were not there before and are no output or state."""
-    known = {"state/lock", "out/all.mana", "state/profiles/default/session.json"}
+    known = {"state/lock", "out/all.mana", *(f"{PROFILE}/{name}" for name in ("session.json", "last-backup.json"))}
     new = names(computer) - names(before) - known
     return {
         name

@@ -55,7 +55,7 @@ def test_L1_an_output_has_its_name_only_when_all_of_it_is_on_the_disk_and_then_t
     (named,) = [number for number, step in enumerate(steps) if step.kind in ("link", "rename") and step.path == output]
     assert any(step.kind == "write" and step.path.endswith(".part") for step in steps[:named])
     assert not pending[named]
-    assert not any(step.kind == "write" and step.path.endswith(".part") for step in steps[named:])
+    assert not any(step.kind == "write" and step.path.endswith(f".{file}.part") for step in steps[named:])
     assert Step("fsync", folder) in steps[named:]
 
 

@@ -66,7 +66,7 @@ def _ended(process: subprocess.Popen[str], number: signal.Signals) -> int:
 
 def _leftovers(computer: Computer) -> set[str]:
     """Files that no finished run has."""
-    known = {"lock", "session.json", computer.archive.name}
+    known = {"lock", "session.json", "last-backup.json", ".last-backup.json.part", computer.archive.name}
     names = {path.name for path in computer.files()} - known
     return {name for name in names if not name.endswith((".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite.sums"))}
 
