@@ -12,7 +12,7 @@ from ..operations.archives.report import report as make_report
 from ..operations.archives.report import write
 from ..operations.progress import Step
 from .archives import weak_kdf_option
-from .files import archive_argument, archive_target, force_option, note_written
+from .files import STDOUT, archive_argument, archive_target, force_option, note_written
 from .frame import command, secret_options
 from .run import Run
 
@@ -55,11 +55,12 @@ def report(
     The archive is verified as `verify` does. No word out of its rows stands in the report. Of a damaged archive the
     report is written too, and the exit code tells.
     """
-    if output is None:
-        if form == "html":
+    target = None
+    if output is not None or not run.terminal.json:  # else the record is the report
+        if output is None and form == "html":
             raise UsageError("a page needs a name: -o REPORT", hint="--format markdown goes to the standard output")
-        output = "-"
-    target = archive_target(run, output, force=force, text=form != "html")
+        output = output or STDOUT
+        target = archive_target(run, output, force=force, text=form != "html")
     with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
         found = make_report(
             Path(file),
@@ -68,8 +69,9 @@ def report(
             allow_weak_kdf=allow_weak_kdf,
             progress=progress,
         )
-    write(found, target, form, language, force=force)
-    note_written(run, target)
+    if target is not None:
+        write(found, target, form, language, force=force)
+        note_written(run, target)
     whole = "whole" if found.whole else "DAMAGED"
     partial = ", something was missing when it was made" if found.status == "partial" else ""
     run.terminal.result(found.to_json(), [f"{output}: {file} is {whole}, {found.rows:,} rows{partial}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.support.processes import CommandLine
@@ -14,6 +15,9 @@ def test_a_summary_goes_to_the_standard_output_and_a_page_needs_a_name(manabacku
     assert (done.code, done.out.splitlines()[0][:1]) == (0, "#")
     assert done.out == manabackup("report", ARCHIVE, "--format", "markdown", "-o", "-").out
     assert manabackup("report", ARCHIVE, "--format", "json").out.startswith("{")
+    assert manabackup("report", ARCHIVE, "--json").record == json.loads(
+        manabackup("report", ARCHIVE, "--format", "json").out
+    )
     page = manabackup("report", ARCHIVE)
     assert (page.code, page.out) == (2, "")
     assert page.err.startswith("error: a page needs a name: -o REPORT\nhint: --format markdown goes to")
