@@ -33,7 +33,10 @@ def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
         run.terminal.warning(_told(kind, count))
     notices: dict[str, int] = result.completeness["notices"]
     for kind, count in list(notices.items())[: None if run.settings.verbosity else _MANY]:
-        run.terminal.note(f"noted: {_told(kind, count)}")
+        # What the exit code stands for is said under -q, too.
+        (run.terminal.warning if strict and run.settings.verbosity < 0 else run.terminal.note)(
+            f"noted: {_told(kind, count)}"
+        )
     if len(notices) > _MANY and not run.settings.verbosity:
         run.terminal.note(f"noted: {len(notices) - _MANY} more kinds; -v shows them, the archive lists all cases")
     if "pulledAt" in result.completeness:

@@ -33,6 +33,7 @@ from .restoring import (
     lost_files,
     plan_table,
     tell_refused,
+    tell_skipped,
     warn_of_devices,
     words_for,
 )
@@ -177,6 +178,7 @@ def restore(
             warn_of_devices(run, result.plan)
             _warn_of_spaces(run, result.plan)
         else:
+            tell_skipped(run, result)
             tell_refused(run, result)
             for line in lost_files(result.plan, everything=everything):
                 run.terminal.warning(line)

@@ -135,6 +135,13 @@ def warn_of_devices(run: Run, plan: RestorePlan) -> None:
         )
 
 
+def tell_skipped(run: Run, result: RestoreResult) -> None:
+    """With ``-q`` nobody saw the plan: why the exit code says that something is missing."""
+    if result.losses and run.settings.verbosity < 0:
+        for reason, count in sorted(result.plan.reasons.items()):
+            run.terminal.warning(f"skipped: {count:,} rows: {MEANINGS[Reason(reason)]}")
+
+
 def tell_refused(run: Run, result: RestoreResult) -> None:
     """What did not come to be as it was planned, and what others did meanwhile."""
     for table, record, words in result.failures[:_NAMED]:

@@ -83,6 +83,7 @@ def _lines(served: InventedAccount) -> list[str]:
         "",
         "in another terminal:",
         f"  export MANABACKUP_AUTH_URL={box.auth_url} MANABACKUP_SYNC_URL={box.sync_url}",
+        f"  export MANABACKUP_WEB_URL={box.web_url}",
         f"  manabackup login --email {account.email}",
     ]
     return lines

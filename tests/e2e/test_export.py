@@ -305,6 +305,8 @@ def test_notices_end_with_3_only_when_that_is_wanted(stocked: Computer) -> None:
     assert (done.code, done.record["status"]) == (3, "complete")
     assert done.record["completeness"]["notices"]
     assert stocked.archive.exists()
+    quiet = stocked("export", "--offline", "--strict", "-q", "--force", "-o", str(stocked.archive))
+    assert (quiet.code, "warning: noted: " in quiet.err) == (3, True)
     assert stocked.export("--offline", "--strict", "--app", "habits", "--force").record["status"] == "complete"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -266,6 +267,9 @@ def test_rows_that_nobody_asked_to_leave_out_end_with_3(archive: Path, there: Co
     assert record["reasons"]["otherSpace"] > 0
     assert record["verified"] is True
     assert {"table", "id", "reason"} == record["notRestored"][0].keys()
+    quiet = there("restore", str(archive), "--yes", "-q")
+    assert quiet.code == 3
+    assert re.search(r"^warning: skipped: [\d,]+ rows: belong to a shared space", quiet.err, re.MULTILINE), quiet.err
 
 
 def test_conflicts_stop_before_anything_is_sent_where_that_was_asked_for(
