@@ -61,6 +61,8 @@ def writing_to(path: Path) -> Iterator[None]:
     """Turns an :class:`OSError` within into an :class:`OutputError` that names ``path`` and the reason."""
     try:
         yield
+    except BrokenPipeError:  # whoever read the output has had enough, which is no fault of a file
+        raise
     except OSError as error:
         raise _output_error(error, path) from error
     except ValueError:

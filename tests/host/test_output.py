@@ -478,3 +478,8 @@ def test_a_small_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     write_whole(tmp_path / "a", b"2")
     assert (tmp_path / "a").read_bytes() == b"2"
     assert names(tmp_path) == ["a"]
+
+
+def test_a_reader_that_has_had_enough_is_no_fault_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), writing_to(tmp_path):
+        raise BrokenPipeError
