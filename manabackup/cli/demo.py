@@ -224,7 +224,7 @@ def _short(value: JSON) -> str:
 
 def _to_try(folder: Path) -> list[str]:
     """Commands for what the tour leaves behind, as far as the programs they need are here."""
-    here = _program()
+    here = _program(folder)
     commands = [f"cd {shlex.quote(str(folder))}"]
     if shutil.which("unzip"):
         sums = "sha256sum" if shutil.which("sha256sum") else "shasum -a 256"
@@ -244,10 +244,10 @@ def _to_try(folder: Path) -> list[str]:
     ]
 
 
-def _program() -> str:
-    """How to call this program from here."""
+def _program(folder: Path) -> str:
+    """How to call this program from a folder."""
     if shutil.which(PROGRAM):
         return PROGRAM
     if Path(sys.argv[0]).name == PROGRAM:
-        return shlex.quote(sys.argv[0])
+        return shlex.quote(os.path.relpath(Path(sys.argv[0]).absolute(), folder.resolve()))
     return f"{shlex.quote(sys.executable)} -m manabackup"
