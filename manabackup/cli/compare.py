@@ -43,6 +43,7 @@ _ACCOUNT = "the account"
     metavar="NAMES",
     help="Fields that do not count, joined by commas. May be given several times.",
 )
+@click.option("--app", "apps", multiple=True, metavar="APP", help="Only this app. May be given several times.")
 @click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table. May be given several times.")
 @click.option("--identity", is_flag=True, help="Let userId, spaceId and authorId count too.")
 @extra_app_option
@@ -58,6 +59,7 @@ def diff(
     live: bool,
     values: bool,
     ignored: tuple[str, ...],
+    apps: tuple[str, ...],
     tables: tuple[str, ...],
     identity: bool,
     extra_apps: tuple[str, ...],
@@ -78,6 +80,7 @@ def diff(
     if (offline or accept_new_key or extra_apps) and not live:
         raise UsageError("--offline, --accept-new-key and --extra-app go with --live")
     wanted: dict[str, Any] = {
+        "apps": apps,
         "tables": tables,
         "ignored_fields": _names(ignored),
         "with_identity": identity,

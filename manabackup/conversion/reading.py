@@ -19,6 +19,7 @@ from ..host.processes import InOrder, cores_for
 from ..host.sorting import LineSorter
 from ..limits import KIB
 from ..model import modules, spaces
+from ..model.choosing import chosen_tables
 from ..model.tables import TableModel
 from ..rows.archived import RESERVED_META, clean_rows, is_ours
 from ..rows.marks import Marks
@@ -73,17 +74,19 @@ class Reading:
     @cached_property
     def tables(self) -> list[str]:
         """The archive's tables that were asked for, in its order; those of no use to a reader only on demand."""
-        chosen = []
-        for name in self.archive.tables:
-            model, app, options = self.modules.table(name), self._app(name), self.options
-            if (options.apps and app not in options.apps) or (options.tables and name not in options.tables):
-                continue
+        wanted = []
+        for name in self._tables_asked_for():
+            model, options = self.modules.table(name), self.options
             technical = model is not None and model.role == TECHNICAL
             if technical and not options.include_technical and name not in options.tables:
                 self.left_out.note(TECHNICAL, name, self.size(name))
                 continue
-            chosen.append(name)
-        return chosen
+            wanted.append(name)
+        return wanted
+
+    def _tables_asked_for(self) -> list[str]:
+        existing = {name: self._app(name) for name in self.archive.tables}
+        return chosen_tables(existing, self.options.apps, self.options.tables)
 
     def _app(self, name: str) -> str:
         model = self.modules.table(name)
@@ -307,12 +310,7 @@ class Reading:
         }
 
     def _check_selection(self) -> None:
-        there = self.archive.tables
-        apps, tables = self.options.apps, self.options.tables
-        _require("app", apps, {self._app(name) for name in there})
-        _require("table", tables, set(there))
-        if apps and tables and not any(self._app(name) in apps for name in tables):
-            raise UsageError("none of the tables belongs to one of the apps")
+        self._tables_asked_for()
         self._check_spaces()
 
     def _check_spaces(self) -> None:
@@ -368,10 +366,3 @@ def zone_called(name: JSON) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
-
-
-def _require(what: str, wanted: object, there: set[str]) -> None:
-    assert isinstance(wanted, list | tuple)
-    for name in wanted:
-        if name not in there:
-            raise UsageError(f"the archive has no {what} {printable(name[:64])}", hint=did_you_mean(name, there))

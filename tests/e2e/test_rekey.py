@@ -292,7 +292,7 @@ def test_what_makes_no_sense_is_refused(exported: Path, given: Path, here: Compu
     assert_refused(here("diff", archive), 2, "--live")
     assert_refused(here("diff", archive, archive, "--live"), 2, "--live")
     assert_refused(here("diff", archive, archive, "--offline"), 2, "--live")
-    assert_refused(here("diff", archive, archive, "--table", "nots"), 2, "neither has a table nots")
+    assert_refused(here("diff", archive, archive, "--table", "nots"), 2, "neither has the table nots")
     assert_refused(here("diff", archive, str(here.home / "none.mana")), 10, "none.mana")
     wrong = here("diff", archive, str(given), env={"MANABACKUP_B_KEY": "00" * 32})
     assert_refused(wrong, 12, "another key")

@@ -6,7 +6,7 @@ the others are decrypted where a key is at hand, parsed, and compared field by f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from tempfile import TemporaryFile
@@ -16,9 +16,10 @@ from ...archive.blobs import INDEX
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher, may_be_encrypted
 from ...crypto.spools import SpoolFile
-from ...errors import FieldDecryptionError, UsageError, WrongKeyError
+from ...errors import FieldDecryptionError, WrongKeyError
 from ...limits import MIB
 from ...model import registry
+from ...model.choosing import apps_of, chosen_tables
 from ...model.registry import Registry
 from ...rows.equality import changed_fields, equal_values
 from ...rows.identity import columns
@@ -27,7 +28,6 @@ from ...rows.side_by_side import MetaLines, sorted_rows
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.printable import printable
-from ...text.suggestions import did_you_mean
 from ..progress import Progress, Step, Watch
 
 MOST_CASES = 1_000
@@ -212,7 +212,8 @@ def diff(
     other: Side,
     *,
     make_file: Callable[[], SpoolFile] = TemporaryFile,
-    tables: Sequence[str] = (),
+    apps: Collection[str] = (),
+    tables: Collection[str] = (),
     ignored_fields: Collection[str] = (),
     with_identity: bool = False,
     with_values: bool = False,
@@ -221,21 +222,23 @@ def diff(
 ) -> Diff:
     """What must change for ``one`` to become ``other``.
 
-    ``userId``, ``spaceId`` and ``authorId`` do not count unless ``with_identity``. ``tables`` narrows the comparison.
-    ``make_file`` makes the files in which rows of foreign archives are sorted, encrypted. What is ``expected`` does not
-    count. ``progress`` is told of :attr:`Step.COMPARE`, whose end nobody knows.
+    ``userId``, ``spaceId`` and ``authorId`` do not count unless ``with_identity``. ``apps`` and ``tables`` narrow
+    the comparison. ``make_file`` makes the files in which rows of foreign archives are sorted, encrypted. What is
+    ``expected`` does not count. ``progress`` is told of :attr:`Step.COMPARE`, whose end nobody knows.
 
-    Raises :class:`UsageError` for a table that neither side has, and :class:`DamagedArchiveError`.
+    Raises :class:`UsageError` for an app or a table that neither side has, and :class:`DamagedArchiveError`.
     """
     found = Diff()
     terms = _Terms(frozenset(ignored_fields), with_identity, with_values, expected, _Budget(_BUDGET))
     one.archive.reader.hashes_behind = other.archive.reader.hashes_behind = True
     done = 0
-    if not tables:
+    if not apps and not tables:
         found.files = _differing_files(one.archive, other.archive)
     if progress is not None:
         progress(Progress(Step.COMPARE, 0))
-    for name in _tables(one.archive, other.archive, tables):
+    # In the order of the first one.
+    existing = apps_of(dict.fromkeys([*one.archive.tables, *other.archive.tables]), registry.load())
+    for name in chosen_tables(existing, apps, tables, lacking="neither has the"):
         comparison = _Comparison(name, _OpenSide(one, name), _OpenSide(other, name), terms)
         for count in comparison.run(make_file):
             done += count
@@ -432,13 +435,3 @@ class _Comparison:
     def _name(self, ids: list[str], identifier: str) -> None:
         if len(ids) < MOST_CASES and self._budget.take(len(identifier)):
             ids.append(identifier)
-
-
-def _tables(one: Archive, other: Archive, wanted: Sequence[str]) -> list[str]:
-    """The tables of both sides, in the order of the first one."""
-    existing = dict.fromkeys([*one.tables, *other.tables])
-    for name in wanted:
-        if name not in existing:
-            hint = did_you_mean(name, existing) or "`manabackup info FILE` lists the tables"
-            raise UsageError(f"neither has a table {printable(name)}", hint=hint)
-    return [name for name in existing if not wanted or name in wanted]

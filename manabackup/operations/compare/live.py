@@ -8,7 +8,7 @@ while it is read.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,7 +83,8 @@ def diff_live(
     source: Source,
     folder: Path,
     *,
-    tables: Sequence[str] = (),
+    apps: Collection[str] = (),
+    tables: Collection[str] = (),
     ignored_fields: Collection[str] = (),
     with_identity: bool = False,
     with_values: bool = False,
@@ -102,6 +103,7 @@ def diff_live(
         return diff(
             one,
             Side(copy),
+            apps=apps,
             tables=tables,
             ignored_fields=ignored_fields,
             with_identity=with_identity,

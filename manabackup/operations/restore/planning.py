@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from ...archive.reader import Archive
 from ...errors import UsageError
+from ...model.choosing import apps_of, chosen_tables
 from ...model.registry import Registry, Table
 from ...text import jsontext
 from ...text.jsontext import JSON
-from ...text.printable import printable
-from ...text.suggestions import did_you_mean
 from ..progress import Tell
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, Incoming
 from .decision import Reason, RowAction, TargetRow, skipped
@@ -39,29 +38,10 @@ class Tables:
 
         Raises :class:`UsageError` for what the archive does not have.
         """
-        by_app = {name: _app(name, registry) for name in archive.tables}
-        _require("app", self.apps, set(by_app.values()))
-        _require("table", self.names, by_app)
-        chosen = [
-            name
-            for name, app in by_app.items()
-            if (not self.names or name in self.names) and (not self.apps or app in self.apps)
-        ]
+        chosen = chosen_tables(apps_of(archive.tables, registry), self.apps, self.names)
         if not chosen:
-            raise UsageError("none of the tables belongs to one of the apps" if by_app else "the archive has no tables")
+            raise UsageError("the archive has no tables")
         return chosen
-
-
-def _require(what: str, wanted: Collection[str], existing: Collection[str]) -> None:
-    for name in wanted:
-        if name not in existing:
-            hint = did_you_mean(name, existing) or "`manabackup info FILE` lists the tables"
-            raise UsageError(f"the archive has no {what} {printable(name)}", hint=hint)
-
-
-def _app(name: str, registry: Registry) -> str:
-    table = registry.by_name.get(name)
-    return table.app if table is not None else name.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def test_only_the_tables_that_were_named_are_compared(one: Path, other: Path) ->
     ours(one, {"notes": [{"id": "a"}], "tasks": [{"id": "a"}]})
     ours(other, {"notes": [], "tasks": []})
     assert list(compare(one, other, tables=["tasks"]).tables) == ["tasks"]
-    with pytest.raises(UsageError, match="neither has a table nots") as caught:
+    with pytest.raises(UsageError, match="neither has the table nots") as caught:
         compare(one, other, tables=["nots"])
     assert caught.value.hint == "did you mean notes?"
 
