@@ -7,6 +7,7 @@ Messages name the thing that failed and never quote a secret or a value out of s
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -108,7 +109,8 @@ OTHER_FILE = "an archive is what `manabackup export` writes; this is some other 
 class DamagedArchiveError(ManabackupError):
     """The file is no archive, is damaged, or exceeds a limit; nothing in it was used.
 
-    ``code`` is a stable word for what is wrong (``formats/mana-v2.md``, "Problems"), ``where`` the entry and line.
+    ``code`` is a stable word for what is wrong (``formats/mana-v2.md``, "Problems"), ``where`` the entry and line,
+    ``archive`` the file, as far as they are known.
     """
 
     exit_code = 15
@@ -120,6 +122,7 @@ class DamagedArchiveError(ManabackupError):
         self.code = code
         self.where = where
         self.problem = message
+        self.archive: Path | None = None
 
 
 class TamperedArchiveError(DamagedArchiveError):

@@ -34,6 +34,17 @@ class End:
     """Every field without a second copy has its one fixed value."""
 
 
+_OURS = {
+    b"<!doctype html>": "a page that `manabackup view` wrote opens in a browser; `manabackup verify` checks it",
+    b"sqlite format 3": "a database of `manabackup convert` becomes an archive again by `convert FILE --to mana`",
+}
+"""What this tool writes besides archives, by its first bytes in lower case, and what can be done with it."""
+
+
+def _what_it_is(source: ByteSource) -> str:
+    return _OURS.get(source.read_at(0, min(15, source.size)).lower(), OTHER_FILE)
+
+
 def read_end(source: ByteSource) -> End:
     """The end record of a container, the Zip64 one where it calls for it. Raises :class:`DamagedArchiveError`."""
     tail_size = min(source.size, END_RECORD.size + _LONGEST_COMMENT)
@@ -42,7 +53,7 @@ def read_end(source: ByteSource) -> End:
     if at < 0 or len(tail) - at < END_RECORD.size:
         if source.read_at(0, 4) == LOCAL_SIGNATURE:
             raise damaged("is cut off", "truncated")
-        raise damaged("is not a .mana archive", "notAnArchive", hint=OTHER_FILE)
+        raise damaged("is not a .mana archive", "notAnArchive", hint=_what_it_is(source))
     _, disk, directory_disk, here, count, size, offset, comment_length = END_RECORD.unpack_from(tail, at)
     if at + END_RECORD.size + comment_length != len(tail):
         raise damaged("bytes lie behind the end of the archive, or it is cut off", "container")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import NoReturn
 
 from ..errors import DamagedArchiveError
@@ -18,6 +19,7 @@ from .behind import told, told_behind
 from .container import Container, printable
 from .lines import line_blocks
 from .manifest import Manifest
+from .named import damage_named
 from .rowlines import (
     Row,
     ascend,
@@ -38,11 +40,14 @@ class EntryReader:
     """The entries of a ``container``, whose rows ``manifest`` counts and whose hashes ``sums`` states.
 
     ``sums`` are those of ``SHA256SUMS``, entry → hex; empty when the archive has none. All raise
-    :class:`DamagedArchiveError`, naming entry and line, never content.
+    :class:`DamagedArchiveError`, naming the archive by its ``path``, entry and line, never content.
     """
 
-    def __init__(self, container: Container, manifest: Manifest, sums: dict[str, str], limits: Limits) -> None:
+    def __init__(
+        self, container: Container, manifest: Manifest, sums: dict[str, str], limits: Limits, path: Path
+    ) -> None:
         self.container = container
+        self.path = path
         self.hashes: dict[str, str] = {}
         """Entry → hex SHA-256 of what has been read to the end so far."""
         self.hashes_behind = False
@@ -88,6 +93,10 @@ class EntryReader:
 
     def row_blocks(self, table: str, *, ordered: bool = False, unread: bool = False) -> Iterator[list[Row]]:
         """:meth:`rows`, or :meth:`unread_rows`, some at a time."""
+        with damage_named(self.path):
+            yield from self._row_blocks(table, ordered=ordered, unread=unread)
+
+    def _row_blocks(self, table: str, *, ordered: bool, unread: bool) -> Iterator[list[Row]]:
         name = names.entry("data", table)
         last: str | None = None
         ascending = True
@@ -125,12 +134,17 @@ class EntryReader:
     def lines(self, name: str) -> Iterator[tuple[int, bytes]]:
         """(line number from 1, text) of JSON Lines: blank lines left out, ends trimmed as the web app trims them."""
         number = 0
-        for lines in self._line_blocks(name):
-            yield from trimmed(lines, number)
-            number += len(lines)
+        with damage_named(self.path):
+            for lines in self._line_blocks(name):
+                yield from trimmed(lines, number)
+                number += len(lines)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of any entry; its hash is known and checked when the iterator ends."""
+        with damage_named(self.path):
+            yield from self._chunks(name)
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
         entry = self.container.entries[name]
         whole = hashlib.sha256()
         chunks = self.container.chunks(entry)
@@ -169,4 +183,4 @@ class EntryReader:
             last = identifier
 
     def _line_blocks(self, name: str) -> Iterator[list[bytes]]:
-        return line_blocks(self.chunks(name), self._limits.line_bytes, name)
+        return line_blocks(self._chunks(name), self._limits.line_bytes, name)

@@ -35,6 +35,7 @@ from .blobs import check_files
 from .container import Container, Entry, printable
 from .entries import EntryReader
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
+from .named import damage_named
 from .rowlines import Row as Row
 from .rowlines import bad_line
 from .sources import FileSource
@@ -167,6 +168,11 @@ def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS, *, source: ByteSourc
 
     Raises :class:`DamagedArchiveError`, :class:`NotFoundError`, :class:`OlderArchiveError`.
     """
+    with damage_named(path):
+        return _open_outer(path, limits, source)
+
+
+def _open_outer(path: Path, limits: Limits, source: ByteSource | None) -> OuterArchive:
     resources = ExitStack()
     source = source or resources.enter_context(FileSource(path))
     try:
@@ -213,14 +219,15 @@ def open_archive(
     """
     outer = open_outer(path, limits, source=source)
     try:
-        if not outer.manifest.sealed:
-            return _plain(outer, limits)
-        parameters = outer.manifest.seal_parameters(limits, allow_weak=allow_weak_kdf)
-        body = outer.check_sealed_body()
-        if passphrase is None:
-            raise UsageError(f"{printable(str(path))} is sealed, and no passphrase was given")
-        _unlock(body, parameters, passphrase())
-        return _sealed(outer, body, limits)
+        with damage_named(path):
+            if not outer.manifest.sealed:
+                return _plain(outer, limits)
+            parameters = outer.manifest.seal_parameters(limits, allow_weak=allow_weak_kdf)
+            body = outer.check_sealed_body()
+            if passphrase is None:
+                raise UsageError(f"{printable(str(path))} is sealed, and no passphrase was given")
+            _unlock(body, parameters, passphrase())
+            return _sealed(outer, body, limits)
     except BaseException:
         outer.resources.close()
         raise
@@ -294,7 +301,7 @@ def _archive(outer: OuterArchive, container: Container, manifest: Manifest, limi
     if outer.container is not container:
         beside = (other for other in outer.container.entries.values() if other.kind not in _OUTSIDE)
         notes += [f"an entry outside the seal, which is not read: {printable(other.name)}" for other in beside]
-    return Archive(outer, manifest, EntryReader(container, manifest, sums, limits), notes)
+    return Archive(outer, manifest, EntryReader(container, manifest, sums, limits, outer.path), notes)
 
 
 def _no_such_table(table: str, tables: list[str]) -> UsageError:

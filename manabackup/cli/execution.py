@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import click
 
-from ..errors import ManabackupError, NotFoundError, OutputError, UsageError
+from ..errors import DamagedArchiveError, ManabackupError, NotFoundError, OutputError, UsageError
 from ..host.secret_sources import variable
 from ..operations.account.settings import SECRETS, TARGET
 from ..text.printable import one_line, printable
@@ -43,7 +43,7 @@ def execute(arguments: list[str], whole: click.Group | None = None) -> int:
         if run.terminal.verbosity >= 2:
             _show_trace(error)
         told = _as_ours(error)
-        run.terminal.error(one_line(told.message, _LONGEST_MESSAGE), told.hint, told.page)
+        run.terminal.error(one_line(_words(told), _LONGEST_MESSAGE), told.hint, told.page)
         code = told.exit_code
     finally:
         run.end()
@@ -95,6 +95,13 @@ def _as_ours(error: Exception) -> ManabackupError:
     # The words of any other error may quote data.
     words = f"an error in this program ({type(error).__name__})"
     return ManabackupError(words, hint="-vv shows where; a report of it is welcome")
+
+
+def _words(error: ManabackupError) -> str:
+    """Of a damaged archive also which one it is."""
+    archive = error.archive if isinstance(error, DamagedArchiveError) else None
+    named = archive is None or str(archive) in error.message
+    return error.message if named else f"{archive}: {error.message}"
 
 
 def _nowhere() -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UsageError
+from ..errors import DamagedArchiveError, UsageError
 from ..limits import MIB
 from ..operations.archives.view import INLINE_LIMIT, ViewResult, fits
 from ..operations.archives.view import view as write_page
@@ -50,7 +50,11 @@ def view(
     archive = None if file is None else Path(file)
     inside = archive if archive is not None and fits(archive, inline_limit * MIB) and not empty else None
     target = archive_target(run, output or str(page_beside(Path(str(file)))), force=force)
-    result = write_page(inside, target, force=force)
+    try:
+        result = write_page(inside, target, force=force)
+    except DamagedArchiveError as error:
+        error.hint = error.hint or "view --empty makes a page that shows what it still can of the file chosen there"
+        raise
     note_written(run, target)
     run.terminal.result(result.to_json(), [told(result)])
     if inside is None and not empty:

@@ -106,7 +106,7 @@ def test_nothing_goes_out_when_the_writing_fails(manabackup: CommandLine, home: 
     sealed.write_bytes(damaged)
     code, out, err = run(manabackup, "unseal", "sealed.mana", "-o", "-")
     assert (code, out) == (15, b"")
-    assert err.startswith("error: data.sealed: ")
+    assert err.startswith("error: sealed.mana: data.sealed: ")
 
 
 @pytest.mark.parametrize("command", WRITERS)

@@ -9,6 +9,8 @@ import pytest
 from tests.support import schemas, v1_exports, zips
 from tests.support.processes import CommandLine
 
+SMALL = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives" / "plain-small.mana"
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> CommandLine:
@@ -64,3 +66,55 @@ def test_an_archive_of_version_1_is_called_so_and_led_on(desk: CommandLine, olde
     assert (record["formatVersion"], record["events"]) == (1, events)
     assert "manabackup convert" in desk("info", older).err
     assert "manabackup convert" in desk("cat", older, "notes").err
+
+
+def test_an_archive_of_version_1_needs_a_key_and_the_refusal_says_why(desk: CommandLine, older: str) -> None:
+    done = desk("convert", older, "--to", "mana", "-o", "out.mana")
+    assert done.code == 13
+    assert "not signed in: in version 1 private fields are encrypted" in " ".join(done.err.split())
+    assert "--key-file FILE" in done.err
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    """With a byte of a table's rows turned over."""
+    content = bytearray(SMALL.read_bytes())
+    content[content.index(b"data/tasks.jsonl") + 40] ^= 0xFF
+    path = tmp_path / "broken.mana"
+    path.write_bytes(content)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["cat", "BROKEN", "tasks"],
+        ["find", "BROKEN", "milk"],
+        ["diff", "WHOLE", "BROKEN"],
+        ["diff", "BROKEN", "WHOLE"],
+        ["roundtrip", "BROKEN"],
+        ["convert", "BROKEN", "--to", "csv", "-o", "out"],
+        ["view", "BROKEN", "-o", "out.html"],
+    ],
+)
+def test_damage_is_told_with_the_name_of_the_file(desk: CommandLine, broken: str, command: list[str]) -> None:
+    done = desk(*({"BROKEN": broken, "WHOLE": str(SMALL)}.get(word, word) for word in command))
+    assert done.code == 15
+    assert done.err.startswith(f"error: {broken}: data/tasks.jsonl: damaged"), done.err
+    assert not [path for path in desk.home.iterdir() if path.name.startswith("out")]
+
+
+def test_of_what_this_tool_writes_besides_archives_it_is_said_what_to_do(desk: CommandLine) -> None:
+    page, database = str(desk.home / "page.html"), str(desk.home / "rows.sqlite")
+    assert desk("view", str(SMALL), "-o", page).code == 0
+    assert desk("convert", str(SMALL), "--to", "sqlite", "-o", database).code == 0
+    for file, told in ((page, "opens in a browser"), (database, "`convert FILE --to mana`")):
+        done = desk("info", file)
+        assert done.code == 15
+        assert told in " ".join(done.err.split())
+
+
+def test_diff_of_an_app_compares_its_tables_alone(desk: CommandLine) -> None:
+    assert desk("diff", str(SMALL), str(SMALL), "--app", "todo").out.startswith("equal: 2 rows")
+    done = desk("diff", str(SMALL), str(SMALL), "--app", "todoo")
+    assert (done.code, done.err.splitlines()) == (2, ["error: neither has the app todoo", "hint: did you mean todo?"])

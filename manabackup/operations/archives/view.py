@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...archive.destination import Target, named, opened, writing
-from ...archive.reader import open_outer
+from ...archive.named import damage_named
+from ...archive.reader import open_archive, open_outer
 from ...archive.sources import FileSource
 from ...crypto.fields import FieldCipher
 from ...errors import DamagedArchiveError
@@ -64,6 +65,8 @@ def fits(archive: Path, inline_limit: int) -> bool:
 def view(archive: Path | None, target: Target, *, force: bool = False) -> ViewResult:
     """Write a page to ``target``: with ``archive`` inside, byte for byte as it is, or one that takes any file.
 
+    Before that all of it is checked that can be without a passphrase: who makes a page to keep it keeps no damage.
+
     Raises :class:`DamagedArchiveError` and :class:`OlderArchiveError` for what the page would not open either,
     :class:`NotFoundError`, :class:`OutputError`.
     """
@@ -74,14 +77,26 @@ def view(archive: Path | None, target: Target, *, force: bool = False) -> ViewRe
         if archive is None:
             parts = Page(None).parts(())
         else:
-            outer = open_outer(archive)
-            outer.resources.close()
-            sealed = outer.manifest.sealed
+            sealed = _checked(archive)
             parts = Page(archive.name).parts(_pieces(archive))
         for part in parts:
             file.write(part)
             written += len(part)
     return ViewResult(named(target), written, archive, sealed, code().digest())
+
+
+def _checked(path: Path) -> bool:
+    """Whether an archive is sealed."""
+    outer = open_outer(path)
+    with outer.resources, damage_named(path):
+        if outer.manifest.sealed:
+            outer.check_sealed_body()
+            return True
+    with open_archive(path) as archive:
+        for name in archive.reader.container.entries:
+            for _ in archive.reader.chunks(name):
+                pass
+    return False
 
 
 def is_page(path: Path) -> bool:
