@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 
 import click
 
-from ..errors import UsageError
+from ..errors import SignInError, UsageError
 from ..operations.archives.convert import check_convertible
 from ..operations.archives.convert import convert as convert_archive
 from ..operations.archives.from_database import Returned, from_database, is_database
@@ -30,6 +31,7 @@ from .archives import weak_kdf_option
 from .exported import date, report
 from .files import STDOUT, archive_argument, archive_target, check_file, force_option, note_written
 from .frame import command, secret_options, strict_option
+from .passphrases import Passphrases
 from .run import Exit, Run, outcome
 
 MANA = "mana"
@@ -126,16 +128,17 @@ def convert(
         check_file(output, force=force)
     check_output(Path(output), wanted, options, force=force)
     with run.terminal.progress({Step.CONVERT: "converting"}) as progress:
-        result = convert_to(
+        converted = partial(
+            convert_to,
             Path(file),
             format_name,
             Path(output),
-            lambda: run.secret("passphrase"),
             options=options,
             force=force,
             allow_weak_kdf=allow_weak_kdf,
             progress=progress,
         )
+        result = Passphrases(run).opening(file, converted)
     run.terminal.wrote(output)
     return _told(run, result, strict=strict)
 
@@ -143,7 +146,7 @@ def convert(
 def _told(run: Run, result: Converted, *, strict: bool) -> Exit:
     """What became of it, what is missing, and the exit code."""
     amount = f"{counted(result.rows, 'row')} in {counted(result.tables, 'table')}"
-    run.terminal.result(result.to_json(), [f"{result.output}: {amount}, as {result.format}"])
+    run.terminal.result(result.to_json(), [f"{result.output}: {result.format}, made of {amount}"])
     whose = "the default calendar's zone" if result.zone_of_calendar else "see --tz"
     run.terminal.note(f"local times are those of {result.zone} ({whose})")
     told = list(result.left_out.told())
@@ -173,7 +176,11 @@ def _to_archive(run: Run, file: str, output: str, *, force: bool, seal: bool, st
         return _returned(run, output, returned)
     check_convertible(path)
     target = archive_target(run, output, force=force)
-    key = account_access(run).key()
+    try:
+        key = account_access(run).key()
+    except SignInError as error:
+        message = f"{error.message}: in version 1 private fields are encrypted, and the account's key is needed"
+        raise SignInError(message, hint=f"--key-file FILE, or {error.hint}") from None
     passphrase = run.new_passphrase() if seal else None
     with run.terminal.progress({Step.EXPORT: "converting"}) as progress:
         result = convert_archive(

@@ -28,8 +28,11 @@ def _wrong(german: str, english: str) -> Kind:
     return Kind(True, Label(german, english))
 
 
+OTHER_SPACE: Final = "otherSpace"
+"""What ``--space`` did not ask for: told, and no notice."""
 KINDS: Final = {
     "bin": _on_purpose("Zeilen im Papierkorb", "rows in the bin", "--include-deleted"),
+    OTHER_SPACE: _on_purpose("Zeilen anderer Bereiche", "rows of other spaces"),
     "secret": _on_purpose("Werte, die jemanden einließen", "secrets that let somebody in", "--include-secrets"),
     "technical": _on_purpose("Zeilen ohne Nutzen für Leser", "rows of no use to a reader", "--include-technical"),
     "otherTable": _on_purpose("Zeilen, die hier keinen Platz haben", "rows that this format has no place for"),
@@ -73,6 +76,10 @@ class LeftOut:
         for kind, tables in other.counts.items():
             self.counts.setdefault(kind, Counter()).update(tables)
 
+    def count(self, kind: str) -> int:
+        """How many of a kind."""
+        return sum(self.counts.get(kind, Counter()).values())
+
     @property
     def losses(self) -> int:
         """How many of those with which something was wrong."""
@@ -81,7 +88,7 @@ class LeftOut:
     @property
     def notices(self) -> int:
         """How many others."""
-        return sum(sum(tables.values()) for kind, tables in self.counts.items() if not KINDS[kind].is_loss)
+        return sum(map(self.count, KINDS)) - self.losses - self.count(OTHER_SPACE)
 
     def to_json(self) -> dict[str, dict[str, int]]:
         """Kind → table → how many, both sorted."""

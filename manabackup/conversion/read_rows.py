@@ -13,7 +13,7 @@ from ..model.tables import TableModel
 from ..rows.marks import Listed, Marks, listed_in
 from ..text import jsontext
 from ..text.jsontext import JSON
-from .left_out import LeftOut
+from .left_out import OTHER_SPACE, LeftOut
 
 _PREFIX = PREFIX.encode()
 _NOTHING: Mapping[str, JSON] = MappingProxyType({})
@@ -97,6 +97,7 @@ class RowReader:
             if type(values) is not dict or values.get("id") != identifier:
                 raise MisreadRowError(f"not the row {self._name} was taken for")
             if in_space is not None and not in_space(values):
+                left_out.note(OTHER_SPACE, self._name)
                 continue
             if in_bin is not None and in_bin(values):
                 left_out.note("bin", self._name)

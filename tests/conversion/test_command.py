@@ -42,7 +42,7 @@ def test_the_help_and_the_page_name_every_format(run: CommandLine) -> None:
 def test_a_database_and_back(run: CommandLine, archive: str, tmp_path: Path) -> None:
     database, again = str(tmp_path / "a.sqlite"), str(tmp_path / "b.mana")
     done = run("convert", archive, "--to", "sqlite", "-o", database)
-    assert (done.code, done.out) == (0, f"{database}: 2 rows in 2 tables, as sqlite\n")
+    assert (done.code, done.out) == (0, f"{database}: sqlite, made of 2 rows in 2 tables\n")
     assert "local times are those of Europe/Zurich (the default calendar's zone)" in done.err
     assert "left out: 1 secrets that let somebody in, which --include-secrets takes in (notes)" in done.err
     assert "is not encrypted" in done.err
@@ -58,6 +58,14 @@ def test_a_database_and_back(run: CommandLine, archive: str, tmp_path: Path) -> 
     assert back.code == 0
     check("convert", back.record)
     assert back.record["same"] is True
+
+
+def test_rows_of_spaces_that_nobody_asked_for_are_told_and_no_notice(run: CommandLine, tmp_path: Path) -> None:
+    notes = [{"id": "a", "title": "Mine", "spaceId": "_personal:u"}, {"id": "b", "title": "Ours", "spaceId": "club"}]
+    source, output = str(write_archive(tmp_path / "a.mana", {"notes": notes})), str(tmp_path / "a.json")
+    done = run("convert", source, "--to", "json", "--space", "club", "--strict", "-o", output)
+    assert (done.code, done.out) == (0, f"{output}: json, made of 1 row in 1 table\n"), done.err
+    assert "left out: 1 rows of other spaces (notes)" in done.err
 
 
 @pytest.mark.parametrize("name", ["csv", "json", "sqlite"])

@@ -15,7 +15,7 @@ from ...archive.destination import writing
 from ...archive.reader import open_archive
 from ...archive.writer import Seal
 from ...conversion.formats import FORMATS, Format
-from ...conversion.left_out import KINDS, LeftOut
+from ...conversion.left_out import KINDS, OTHER_SPACE, LeftOut
 from ...conversion.options import ConvertOptions
 from ...conversion.reading import Reading
 from ...conversion.reading import zone_called as find_zone
@@ -177,7 +177,7 @@ def convert_to(
         return Converted(
             output=target,
             format=wanted.name,
-            rows=sum(map(reading.size, reading.tables)),
+            rows=sum(map(reading.size, reading.tables)) - reading.left_out.count(OTHER_SPACE),
             tables=len(reading.tables),
             zone=str(reading.zone),
             zone_of_calendar=options.zone is None and reading.calendar_zone is not None,
