@@ -133,12 +133,12 @@ def install(
 def status(run: Run) -> Exit:
     """Show schedules: when they ran last and how, when next, and whether one is overdue.
 
-    A schedule is overdue when no run has done its work two hours after the last one was due. Then, and where something
-    keeps a schedule from running, the exit code is 4.
+    A schedule is overdue when no run has done its work two hours after the last one was due. Then, after a run that
+    failed, and where something keeps a schedule from running, the exit code is 4.
     """
     found = schedules(run.state, zone=machine_zone())
     run.terminal.result({"schedules": [each.to_json() for each in found]}, _status_lines(found))
-    return Exit.DIFFERENCES if any(each.overdue or each.problem for each in found) else Exit.DONE
+    return Exit.DONE if all(each.well for each in found) else Exit.DIFFERENCES
 
 
 @command("run")

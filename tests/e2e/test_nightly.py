@@ -94,6 +94,7 @@ def test_a_run_that_fails_ends_as_its_command_did_and_is_told(stocked: Computer,
     assert "FAILED at export" in done.out
     assert told.read_text() == f"the backup `backup` failed at export, exit code 10: {code} does not exist\n"
     assert list(backups.iterdir()) == []
+    assert stocked("schedule", "status").code == 4
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,11 @@ class ScheduleStatus:
     overdue: bool
     """There should have been a good run by now."""
 
+    @property
+    def well(self) -> bool:
+        """The last run did its work, if there was one, and the next one will come."""
+        return not self.overdue and self.problem is None and (self.last is None or self.last.good)
+
     def to_json(self) -> dict[str, JSON]:
         """A member of what ``schedule status --json`` prints (``formats/schemas/schedule-status.schema.json``)."""
         schedule = self.schedule
