@@ -111,7 +111,8 @@ def cat(run: Run, file: str, table: str, meta: bool, ids: tuple[str, ...], prett
 
     What a terminal would obey is escaped when the output is one; anywhere else the rows are written as they are.
     """
-    with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
+    opened = partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)
+    with Passphrases(run).opening(file, opened) as archive:
         archive.rows(table)  # or there is no such table
         raw = not is_terminal(sys.stdout)
         for line in lines_of(archive, table, meta=meta, ids=ids, pretty=pretty):
@@ -141,9 +142,8 @@ def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
 def unseal(run: Run, file: str, output: str, force: bool, allow_weak_kdf: bool) -> None:
     """Take an archive out of its seal."""
     target = archive_target(run, output, force=force)
-    written = unseal_archive(
-        Path(file), target, lambda: run.secret("passphrase"), force=force, allow_weak_kdf=allow_weak_kdf
-    )
+    unsealed = partial(unseal_archive, Path(file), target, force=force, allow_weak_kdf=allow_weak_kdf)
+    written = Passphrases(run).opening(file, unsealed)
     note_written(run, target)
     run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}"])
     run.terminal.note("it is not encrypted: who holds the file can read it")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -28,6 +28,7 @@ from .run import Exit, Run, outcome
 
 if TYPE_CHECKING:
     from ..archive.destination import Target
+    from ..operations.account.access import AccountAccess, OpenAccount
     from ..operations.files.packing import FileSource
 
 extra_app_option = click.option(
@@ -131,23 +132,28 @@ def export(
 
         check_page_beside(target, force=force)
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
-    passphrase = run.new_passphrase() if seal else None
     dated = date(run)
-    with (
-        _source_and_files(run, offline, accept_new_key, extra_apps, _Wanted(files, foreign_files)) as (source, held),
-        run.terminal.progress({Step.EXPORT: "exporting", Step.FILES: "fetching files"}) as progress,
-    ):
-        result = write_export(
-            source,
-            target,
-            files=held,
-            selection=selection,
-            seal=Seal(passphrase, private=private) if passphrase is not None else None,
-            force=force,
-            strict=strict,
-            dated=dated,
-            progress=progress,
-        )
+    access = _access(run)
+    with access.open(offline=offline, accept_new_key=accept_new_key) as account:
+        # Not before: who is not signed in would have typed it for nothing. Not after what takes long, either.
+        passphrase = run.new_passphrase() if seal else None
+        pull_into(run, account, extra_apps=extra_apps)
+        with (
+            _source(account) as source,
+            _files(access, account, wanted=files, foreign=foreign_files) as held,
+            run.terminal.progress({Step.EXPORT: "exporting", Step.FILES: "fetching files"}) as progress,
+        ):
+            result = write_export(
+                source,
+                target,
+                files=held,
+                selection=selection,
+                seal=Seal(passphrase, private=private) if passphrase is not None else None,
+                force=force,
+                strict=strict,
+                dated=dated,
+                progress=progress,
+            )
     note_written(run, target)
     if selection.is_everything:
         _remember(run, target, result)
@@ -168,36 +174,32 @@ def _remember(run: Run, target: Target, result: ExportResult) -> None:
         run.terminal.warning(f"when this backup was made is not remembered: {error.message}")
 
 
-class _Wanted(NamedTuple):
-    """Whether files are wanted, and those of other people's servers."""
-
-    files: bool = False
-    foreign: bool = False
-
-
 @contextmanager
 def account_source(run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[str]) -> Iterator[Source]:
     """Where the rows come from: the servers and the mirror, or the mirror alone."""
-    with _source_and_files(run, offline, accept_new_key, extra_apps, _Wanted()) as (source, _):
-        yield source
-
-
-@contextmanager
-def _source_and_files(
-    run: Run, offline: bool, accept_new_key: bool, extra_apps: Sequence[str], wanted: _Wanted
-) -> Iterator[tuple[Source, FileSource | None]]:
-    """Where rows and files come from: the servers and what this computer holds, or the latter alone."""
-    access = account_access(run, never_pulled="the archive may lack what is missing there")
-    with access.open(offline=offline, accept_new_key=accept_new_key) as account:
+    with _access(run).open(offline=offline, accept_new_key=accept_new_key) as account:
         pull_into(run, account, extra_apps=extra_apps)
-        # The service's answer says when it was asked for; two exports of one state are to be equal.
-        with account.source(account_data_at=None if offline else stated_date()) as source, ExitStack() as stack:
-            if not wanted.files:
-                yield source, None
-                return
-            from ..operations.files.access import file_source  # and the clients of services that are seldom asked
+        with _source(account) as source:
+            yield source
 
-            yield source, stack.enter_context(file_source(access, account, foreign=wanted.foreign))
+
+def _access(run: Run) -> AccountAccess:
+    return account_access(run, never_pulled="the archive may lack what is missing there")
+
+
+def _source(account: OpenAccount) -> AbstractContextManager[Source]:
+    # The service's answer says when it was asked for; two exports of one state are to be equal.
+    return account.source(account_data_at=None if account.connection is None else stated_date())
+
+
+def _files(
+    access: AccountAccess, account: OpenAccount, *, wanted: bool, foreign: bool
+) -> AbstractContextManager[FileSource | None]:
+    if not wanted:
+        return nullcontext()
+    from ..operations.files.access import file_source  # and the clients of services that are seldom asked
+
+    return file_source(access, account, foreign=foreign)
 
 
 def _instant(text: str | None) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -13,6 +15,7 @@ from ..text.printable import counted, one_line
 from .archives import weak_kdf_option
 from .files import archive_argument
 from .frame import command, secret_options
+from .passphrases import Passphrases
 from .run import Run
 
 _LONGEST_TITLE = 200
@@ -44,14 +47,20 @@ def find(
     question = Question.of(" ".join(words))
     count = 0
     with run.terminal.progress({Step.SEARCH: "searching"}) as progress:
-        for hit in search(
-            Path(file),
-            question,
-            lambda: run.secret("passphrase"),
-            options=SearchOptions(apps, tables, include_deleted),
-            allow_weak_kdf=allow_weak_kdf,
-            progress=progress,
-        ):
+
+        def found(passphrase: Callable[[], str]) -> Iterator[Hit]:
+            hits = search(
+                Path(file),
+                question,
+                passphrase,
+                options=SearchOptions(apps, tables, include_deleted),
+                allow_weak_kdf=allow_weak_kdf,
+                progress=progress,
+            )
+            first = next(hits, None)  # with it the archive is open
+            return hits if first is None else chain([first], hits)
+
+        for hit in Passphrases(run).opening(file, found):
             count += 1
             with progress.hidden():
                 run.terminal.result(hit.to_json(), _lines(hit))

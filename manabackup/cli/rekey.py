@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from .archives import weak_kdf_option
 from .files import archive_argument, archive_target, force_option, note_written, output_option
 from .frame import command, secret_options, strict_option, target_options
 from .meanings import MEANINGS
+from .passphrases import Passphrases
 from .run import Exit, Run, outcome
 
 
@@ -59,7 +61,8 @@ def rekey(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     place = archive_target(run, output, force=force)
-    with open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive:
+    opened = partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)
+    with Passphrases(run).opening(file, opened) as archive:
         opener = opener_of(archive, account_access(run))
         access = target_access(run)
         target = recipient(access, accept_new_key=accept_new_key)

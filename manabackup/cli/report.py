@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ from ..operations.progress import Step
 from .archives import weak_kdf_option
 from .files import STDOUT, archive_argument, archive_target, force_option, note_written
 from .frame import command, secret_options
+from .passphrases import Passphrases
 from .run import Run
 
 
@@ -62,18 +64,20 @@ def report(
         output = output or STDOUT
         target = archive_target(run, output, force=force, text=form != "html")
     with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
-        found = make_report(
+        made = partial(
+            make_report,
             Path(file),
-            lambda: run.secret("passphrase"),
             audit=None if audit is None else Path(audit),
             allow_weak_kdf=allow_weak_kdf,
             progress=progress,
         )
+        found = Passphrases(run).opening(file, made)
     if target is not None:
         write(found, target, form, language, force=force)
         note_written(run, target)
     whole = "whole" if found.whole else "DAMAGED"
-    partial = ", something was missing when it was made" if found.status == "partial" else ""
-    run.terminal.result(found.to_json(), [f"{output}: {file} is {whole}, {found.rows:,} rows{partial}"])
+    missing = ", something was missing when it was made" if found.status == "partial" else ""
+    where = "" if output == STDOUT else f"{output}: "
+    run.terminal.result(found.to_json(), [f"{where}{file} is {whole}, {found.rows:,} rows{missing}"])
     if not found.whole:
         raise DamagedArchiveError(f"{file} is damaged", hint="the report names what is wrong")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from .file_options import target_file_settings
 from .files import archive_argument
 from .frame import command, secret_options, strict_option, target_options
 from .memory import share_one_heap
+from .passphrases import Passphrases
 from .restoring import (
     FAULTS,
     MEANINGS,
@@ -134,7 +136,7 @@ def restore(
     access = target_access(run, own_key=True)
     everything = run.settings.verbosity > 0
     with (
-        open_archive(Path(file), lambda: run.secret("passphrase"), allow_weak_kdf=allow_weak_kdf) as archive,
+        Passphrases(run).opening(file, partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)) as archive,
         access.connect() as connection,
         _files(run, connection, asked=with_files) as files,
     ):

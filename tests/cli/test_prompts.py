@@ -67,6 +67,42 @@ def test_diff_asks_for_a_second_passphrase_only_where_the_first_does_not_open(
     assert (unlike.code, unlike.err.count("passphrase")) == (0, 2)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "verify {}",
+        "cat {} tasks",
+        "find {} nothing",
+        "unseal {} -o OUT",
+        "report {} --format markdown",
+        "convert {} --to csv -o OUT",
+        "roundtrip {}",
+        "diff {} {}",
+    ],
+)
+def test_a_wrong_passphrase_is_asked_for_again(
+    manabackup: CommandLine, sealed: Path, tmp_path: Path, command: str
+) -> None:
+    words = command.replace("{}", str(sealed / "a.mana")).replace("OUT", str(tmp_path / "out")).split()
+    done = manabackup.at_terminal(*words, typed=[OTHER, ONE])
+    assert done.code == 0, done.err
+    assert done.err.count("wrong passphrase; once more") == 1
+
+
+def test_a_wrong_passphrase_is_asked_for_three_times(manabackup: CommandLine, sealed: Path) -> None:
+    done = manabackup.at_terminal("verify", str(sealed / "a.mana"), typed=[OTHER] * 3)
+    assert done.code == 12
+    assert done.err.count("once more") == 2
+
+
+def test_a_new_passphrase_is_not_asked_for_before_somebody_is_signed_in(
+    manabackup: CommandLine, tmp_path: Path
+) -> None:
+    done = manabackup.at_terminal("export", "--seal", "-o", str(tmp_path / "a.mana"), typed=[])
+    assert done.code == 13, done.err
+    assert "passphrase" not in done.err
+
+
 # --- recovery codes ---------------------------------------------------------------------------------------------------
 
 
