@@ -18,21 +18,21 @@ from ..text.printable import printable
 from .reader import open_archive, open_outer
 from .writer import Seal
 
-Target: TypeAlias = Path | StandardOutput
+Destination: TypeAlias = Path | StandardOutput
 _PARTIAL = "partial"
 
 
-def opened(target: Target, *, force: bool) -> AtomicFile | StandardOutput:
+def opened(target: Destination, *, force: bool) -> AtomicFile | StandardOutput:
     """What takes an archive that is being written, as a context manager. Raises what :class:`AtomicFile` raises."""
     return AtomicFile(target, force=force) if isinstance(target, Path) else target
 
 
-def writing(target: Target) -> AbstractContextManager[None]:
+def writing(target: Destination) -> AbstractContextManager[None]:
     """Turns an :class:`OSError` within into an :class:`~manabackup.errors.OutputError` that names what was written."""
     return writing_to(target if isinstance(target, Path) else Path(tempfile.gettempdir()))
 
 
-def named(target: Target) -> Path:
+def named(target: Destination) -> Path:
     """``target`` as results and messages name it."""
     return Path(str(target))
 

@@ -27,7 +27,7 @@ from .memory import share_one_heap
 from .run import Exit, Run, outcome
 
 if TYPE_CHECKING:
-    from ..archive.destination import Target
+    from ..archive.destination import Destination
     from ..operations.account.access import AccountAccess, OpenAccount
     from ..operations.files.packing import FileSource
 
@@ -164,7 +164,7 @@ def export(
     return report(run, result, strict=strict)
 
 
-def _remember(run: Run, target: Target, result: ExportResult) -> None:
+def _remember(run: Run, target: Destination, result: ExportResult) -> None:
     """So that a bare ``manabackup`` can say how old the last backup is; the backup is there either way."""
     archive = target.absolute() if isinstance(target, Path) else None
     backup = LastBackup(archive, datetime.now(UTC), result.status, sealed=result.sealed)

@@ -22,7 +22,7 @@ from .run import Run
 from .words import CLOSED
 
 if TYPE_CHECKING:
-    from ..archive.destination import Target
+    from ..archive.destination import Destination
 
 STDOUT = "-"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -38,7 +38,7 @@ def archive_argument(name: str, **attributes: Any) -> Callable[[_Function], _Fun
     return click.argument(name, callback=_refuse_stdin, **attributes)
 
 
-def archive_target(run: Run, output: str, *, force: bool, text: bool = False) -> Target:
+def archive_target(run: Run, output: str, *, force: bool, text: bool = False) -> Destination:
     """Where ``-o`` wants an archive, looked at before anything is asked for or written.
 
     To the standard output goes the archive and nothing else: results then go where the words for people go. Raises what
@@ -91,7 +91,7 @@ def report_file(option: str, name: str, *, force: bool, mark: bytes) -> ReportFi
     return ReportFile(Path(name), force)
 
 
-def note_written(run: Run, target: Target) -> None:
+def note_written(run: Run, target: Destination) -> None:
     """Notes that an archive is there, whatever becomes of the words about it."""
     if isinstance(target, Path):
         run.terminal.wrote(str(target))

@@ -14,7 +14,7 @@ from ..text.printable import printable
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class JUnitCase:
     """One test case. It passed when there is neither ``failure`` nor ``error``."""
 
     name: str
@@ -26,7 +26,7 @@ class Case:
     properties: Sequence[tuple[str, str]] = ()
 
 
-def report(suite: str, cases: Sequence[Case]) -> bytes:
+def report(suite: str, cases: Sequence[JUnitCase]) -> bytes:
     """The document, UTF-8. What XML cannot hold is written as escapes."""
     counts = {
         "tests": str(len(cases)),
@@ -44,7 +44,7 @@ def report(suite: str, cases: Sequence[Case]) -> bytes:
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text + b"\n"
 
 
-def _add(suite: ET.Element, name: str, case: Case) -> None:
+def _add(suite: ET.Element, name: str, case: JUnitCase) -> None:
     attributes = {"classname": name, "name": printable(case.name), "time": f"{case.seconds:.3f}"}
     element = ET.SubElement(suite, "testcase", attributes)
     if case.properties:

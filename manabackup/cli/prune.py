@@ -13,8 +13,8 @@ from ..errors import DamagedArchiveError, OutputError, UsageError
 from ..operations.progress import Step
 from ..operations.prune import (
     UNLIMITED,
-    Decision,
     Duration,
+    Fate,
     Judged,
     Policy,
     Pruned,
@@ -92,7 +92,7 @@ def prune(
     passphrase = (lambda: run.secret("passphrase")) if run.source("passphrase") is not None else None
     with run.terminal.progress({Step.PRUNE: "checking"}) as progress:
         found = plan_prune(Path(folder), policy, passphrase=passphrase, progress=progress)
-    going = found.of(Decision.REMOVE)
+    going = found.of(Fate.REMOVE)
     done = Pruned()
     if not run.terminal.json:
         run.terminal.result(None, _lines(found))
@@ -136,7 +136,7 @@ def _lines(found: PrunePlan) -> Iterator[str]:
 
 
 def _kind(file: Judged) -> str:
-    if file.decision is Decision.LEAVE:
+    if file.decision is Fate.LEAVE:
         return "left alone:"
     partial = "" if file.complete is not False else ", archives that lack something"
     return f"account {one_line(str(file.user_id))}, {one_line(str(file.scope))}{partial}:"

@@ -24,7 +24,7 @@ from .archives import weak_kdf_option
 from .compare import table_lines
 from .files import archive_argument, report_file
 from .frame import command, secret_options
-from .junit import Case, report
+from .junit import JUnitCase, report
 from .passphrases import Passphrases
 from .run import Exit, Run
 
@@ -194,15 +194,15 @@ def _differences(result: RoundtripResult) -> Iterator[str]:
         yield f"{counted(result.not_as_planned, 'row')} not as planned after the restore"
 
 
-def _case(outcome: _Outcome) -> Case:
+def _case(outcome: _Outcome) -> JUnitCase:
     if outcome.result is None:
         assert outcome.error is not None
-        return Case(outcome.file, outcome.seconds, error=(type(outcome.error).__name__, outcome.error.message))
+        return JUnitCase(outcome.file, outcome.seconds, error=(type(outcome.error).__name__, outcome.error.message))
     result = outcome.result
     properties: Sequence[tuple[str, str]] = [("rows", str(result.rows))]
     properties = [*properties, *((f"expected.{kind}", str(count)) for kind, count in result.expected.items())]
     if result.equal:
-        return Case(outcome.file, outcome.seconds, properties=properties)
+        return JUnitCase(outcome.file, outcome.seconds, properties=properties)
     properties = [*properties, *((f"leftBehind.{kind}", str(count)) for kind, count in result.left_behind.items())]
     failure = [_verdict(result), *_differences(result)]
-    return Case(outcome.file, outcome.seconds, failure=failure, properties=properties)
+    return JUnitCase(outcome.file, outcome.seconds, failure=failure, properties=properties)

@@ -21,7 +21,7 @@ from ..operations.schedule import (
     MANAGERS,
     WEEKDAYS,
     Order,
-    Planned,
+    PlannedInstallation,
     RunRecord,
     Schedule,
     ScheduleStatus,
@@ -296,7 +296,7 @@ def _confirmed(run: Run, *, yes: bool) -> bool:
     return True
 
 
-def _tell(run: Run, planned: Planned, *, installed: bool) -> None:
+def _tell(run: Run, planned: PlannedInstallation, *, installed: bool) -> None:
     schedule = planned.schedule
     record = {
         "name": schedule.name,

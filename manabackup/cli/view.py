@@ -16,7 +16,7 @@ from .frame import command
 from .run import Run
 
 if TYPE_CHECKING:
-    from ..archive.destination import Target
+    from ..archive.destination import Destination
 
 
 @command("view")
@@ -72,7 +72,7 @@ def page_beside(archive: Path) -> Path:
     return archive.with_suffix(".html")
 
 
-def check_page_beside(target: Target, *, force: bool) -> None:
+def check_page_beside(target: Destination, *, force: bool) -> None:
     """Whether a page can go beside an archive that is to be written. Raises as :func:`archive_target` does."""
     if not isinstance(target, Path):
         raise UsageError("--view writes a file beside the archive, and - is the standard output")
@@ -81,7 +81,7 @@ def check_page_beside(target: Target, *, force: bool) -> None:
     check_place(page_beside(target), force=force)
 
 
-def write_page_beside(run: Run, target: Target, *, force: bool) -> None:
+def write_page_beside(run: Run, target: Destination, *, force: bool) -> None:
     """The page of an archive that was just written, for ``export --view``."""
     archive = Path(str(target))
     inside = archive if fits(archive, INLINE_LIMIT) else None

@@ -15,7 +15,7 @@ from .spools import SpoolFile, cut_off
 _AES_BLOCK = 16
 
 
-class Place(NamedTuple):
+class Extent(NamedTuple):
     """Where a block lies, in bytes."""
 
     offset: int
@@ -34,17 +34,17 @@ class ScratchFile:
         self._file: SpoolFile | None = None
         self._end = 0
 
-    def append(self, block: bytes) -> Place:
+    def append(self, block: bytes) -> Extent:
         """Set a block aside."""
         if self._file is None:
             self._file = self._make_file()
-        place = Place(self._end, len(block))
+        place = Extent(self._end, len(block))
         self._file.seek(place.offset)
         self._file.write(self._encrypted(place, block))
         self._end += -(-len(block) // _AES_BLOCK) * _AES_BLOCK
         return place
 
-    def read(self, place: Place) -> bytes:
+    def read(self, place: Extent) -> bytes:
         """The block that :meth:`append` put there. Raises :class:`OSError` where the file ends before it does."""
         if self._file is None:
             raise RuntimeError("nothing was set aside")
@@ -60,7 +60,7 @@ class ScratchFile:
             self._file.close()
             self._file = None
 
-    def _encrypted(self, place: Place, block: bytes) -> bytes:
+    def _encrypted(self, place: Extent, block: bytes) -> bytes:
         """Encrypts, and in this mode also decrypts."""
         counter = (place.offset // _AES_BLOCK).to_bytes(_AES_BLOCK, "big")
         return Cipher(self._algorithm, CTR(counter)).encryptor().update(block)

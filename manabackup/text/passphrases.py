@@ -23,7 +23,7 @@ _IN_EMOJI = frozenset("\u200c\u200d") | {chr(code) for code in range(0xE0020, 0x
 
 
 @dataclass(frozen=True, slots=True)
-class Oddity:
+class PassphraseOddity:
     """One thing that is odd; ``words`` are a predicate (``ends with a blank``) and quote nothing."""
 
     words: str
@@ -31,37 +31,37 @@ class Oddity:
     """Whether a prompt could take it at all."""
 
 
-def oddities(passphrase: str) -> list[Oddity]:
+def oddities(passphrase: str) -> list[PassphraseOddity]:
     """All that is odd about a passphrase, what cannot be typed first."""
     return list(_found(passphrase))
 
 
-def told(found: list[Oddity]) -> str:
+def told(found: list[PassphraseOddity]) -> str:
     """``holds 2 line breaks and ends with a blank``."""
     *others, last = (oddity.words for oddity in found)
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _found(text: str) -> Iterator[Oddity]:
+def _found(text: str) -> Iterator[PassphraseOddity]:
     breaks = text.count("\n") + text.count("\r") - text.count("\r\n") + sum(map(text.count, _BREAKS - {"\n", "\r"}))
     if breaks:
-        yield Oddity(f"holds {counted(breaks, 'line break')}", typable=False)
+        yield PassphraseOddity(f"holds {counted(breaks, 'line break')}", typable=False)
     controls = sum(unicodedata.category(char) == "Cc" and char not in _BREAKS for char in text)
     if controls:
-        yield Oddity(f"holds {counted(controls, 'control character')}", typable=False)
+        yield PassphraseOddity(f"holds {counted(controls, 'control character')}", typable=False)
     if len(text.encode("utf-8", "surrogatepass")) >= LONGEST_LINE:
-        yield Oddity(f"is longer than the {LONGEST_LINE:,} bytes that a terminal takes")
+        yield PassphraseOddity(f"is longer than the {LONGEST_LINE:,} bytes that a terminal takes")
     if text.startswith(BOM):
-        yield Oddity("begins with a byte order mark")
+        yield PassphraseOddity("begins with a byte order mark")
     shown = text.removeprefix(BOM)
     if _is_blank(shown[:1]):
-        yield Oddity("begins with a blank")
+        yield PassphraseOddity("begins with a blank")
     if _is_blank(shown[-1:]):
-        yield Oddity("ends with a blank")
+        yield PassphraseOddity("ends with a blank")
     if any(unicodedata.category(char) == "Cf" and char not in _IN_EMOJI for char in shown):
-        yield Oddity("holds characters that nobody sees")
+        yield PassphraseOddity("holds characters that nobody sees")
     if not unicodedata.is_normalized("NFC", text):
-        yield Oddity("is not composed as keyboards do it (Unicode's NFC)")
+        yield PassphraseOddity("is not composed as keyboards do it (Unicode's NFC)")
 
 
 def _is_blank(char: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ...archive.container import Container
-from ...archive.destination import Target
+from ...archive.destination import Destination
 from ...archive.reader import open_outer
 from ...archive.sources import FileSource
 from ...archive.v1 import holds_events, open_events
@@ -39,7 +39,7 @@ def check_convertible(path: Path) -> None:
 
 def convert(
     source: Path,
-    target: Target,
+    target: Destination,
     cipher: FieldCipher | None,
     *,
     selection: Selection | None = None,

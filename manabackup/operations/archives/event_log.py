@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from ...archive.v1 import EventArchive
-from ...crypto.scratch import Place, ScratchFile
+from ...crypto.scratch import Extent, ScratchFile
 from ...crypto.spools import SpoolFile
 from ...errors import DamagedArchiveError
 from ...limits import DEFAULT_LIMITS, MIB, Limits
@@ -32,7 +32,7 @@ class _Pages:
     changes: int = 0
     bytes: int = 0
     waiting: list[RawChange] = field(default_factory=list)
-    places: list[tuple[Place, Place]] = field(default_factory=list)
+    places: list[tuple[Extent, Extent]] = field(default_factory=list)
 
 
 class EventLog:

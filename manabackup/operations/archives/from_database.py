@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...archive.blobs import INDEX, KEY
-from ...archive.destination import Target, keep_complete, opened, writing
+from ...archive.destination import Destination, keep_complete, opened, writing
 from ...archive.writer import About, ArchiveWriter, Seal
 from ...archive.writer import Written as WrittenArchive
 from ...conversion.sqlite_back import Database, Written, is_database
@@ -59,7 +59,7 @@ class Returned:
 
 def from_database(
     source: Path,
-    target: Target,
+    target: Destination,
     *,
     seal: Seal | None = None,
     force: bool = False,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ...about import __version__
 from ...archive import names
-from ...archive.destination import Target, opened, writing
+from ...archive.destination import Destination, opened, writing
 from ...archive.manifest import Manifest
 from ...archive.reader import Archive, open_archive
 from ...errors import DamagedArchiveError, ManabackupError, NewerArchiveError, UsageError
@@ -36,7 +36,7 @@ from ...viewer.report.words import Language
 from ..progress import Watch
 from .verify import UNAUTHENTICATED, VerifyReport, verify
 
-Format = Literal["html", "markdown", "json"]
+ReportFormat = Literal["html", "markdown", "json"]
 _UNKNOWN_GROUP = ("Weiteres", "Others")
 
 
@@ -75,12 +75,12 @@ def report(
         return _report(path, verified, None, audit=summary)
 
 
-def write(report: Report, target: Target, form: Format, language: Language, *, force: bool = False) -> None:
+def write(report: Report, target: Destination, form: ReportFormat, language: Language, *, force: bool = False) -> None:
     """Write a report. Raises :class:`OutputError`."""
     # Templates are loaded by those who write reports alone.
     from ...viewer.report import render
 
-    texts: dict[Format, Callable[[], str]] = {
+    texts: dict[ReportFormat, Callable[[], str]] = {
         "html": lambda: render.to_html(report, language),
         "markdown": lambda: render.to_markdown(report, language),
         "json": lambda: render.to_json(report),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...archive import names
 from ...archive.blobs import BinaryAssets, carried_assets
-from ...archive.destination import Target, keep_complete, opened, writing
+from ...archive.destination import Destination, keep_complete, opened, writing
 from ...archive.reader import Archive, open_archive, open_outer
 from ...archive.writer import About, ArchiveWriter, Seal, Written
 from ...crypto.spools import SpoolFile
@@ -41,7 +41,7 @@ OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
 
 def seal(
     source: Path,
-    target: Target,
+    target: Destination,
     passphrase: Callable[[], str],
     *,
     private: bool = False,
@@ -63,7 +63,7 @@ def seal(
 
 def unseal(
     source: Path,
-    target: Target,
+    target: Destination,
     passphrase: Callable[[], str],
     *,
     force: bool = False,
@@ -83,7 +83,7 @@ def unseal(
 
 
 def rewrite(
-    archive: Archive, target: Target, *, seal: Seal | None, force: bool, progress: Watch | None = None
+    archive: Archive, target: Destination, *, seal: Seal | None, force: bool, progress: Watch | None = None
 ) -> Written:
     """Write the content of an open archive into a new one. Constant memory; ``target`` appears whole or not at all."""
     size = archive.reader.size

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...archive.destination import Target, named, opened, writing
+from ...archive.destination import Destination, named, opened, writing
 from ...archive.named import damage_named
 from ...archive.reader import open_archive, open_outer
 from ...archive.sources import FileSource
@@ -62,7 +62,7 @@ def fits(archive: Path, inline_limit: int) -> bool:
     return outer.size <= inline_limit
 
 
-def view(archive: Path | None, target: Target, *, force: bool = False) -> ViewResult:
+def view(archive: Path | None, target: Destination, *, force: bool = False) -> ViewResult:
     """Write a page to ``target``: with ``archive`` inside, byte for byte as it is, or one that takes any file.
 
     Before that all of it is checked that can be without a passphrase: who makes a page to keep it keeps no damage.

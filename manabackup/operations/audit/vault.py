@@ -12,14 +12,14 @@ from ..account.access import OpenAccount
 from ..account.key import is_remembered, remembered_vault
 from .findings import Findings
 
-Mode: TypeAlias = Literal["zero-knowledge", "standard", "none"]
+VaultMode: TypeAlias = Literal["zero-knowledge", "standard", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class VaultState:
     """The state of a vault; None is unknown."""
 
-    mode: Mode | None = None
+    mode: VaultMode | None = None
     recovery_code: bool | None = None
     """Whether a recovery code opens it."""
 

@@ -47,7 +47,7 @@ def live_archive(
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ArchiveScope:
     """What of an account an archive is about."""
 
     selection: Selection
@@ -58,7 +58,7 @@ class Scope:
     """It was narrowed to spaces that it does not name any more."""
 
 
-def scope_of(manifest: Manifest) -> Scope:
+def scope_of(manifest: Manifest) -> ArchiveScope:
     """What an archive's manifest says was left out on purpose."""
     scope, stated = manifest.raw["scope"], manifest.raw.get("filter")
     filtered: dict[str, JSON] = stated if isinstance(stated, dict) else {}
@@ -66,7 +66,7 @@ def scope_of(manifest: Manifest) -> Scope:
     spaces = _texts(filtered.get("spaces"))
     named = tuple(space for space in spaces if not space.startswith("#"))
     as_of = filtered.get("asOf")
-    return Scope(
+    return ArchiveScope(
         Selection(
             apps=apps,
             tables=_texts(filtered.get("tables")),

@@ -16,7 +16,7 @@ from ..account.settings import Settings, resolve_whatever
 from ..account.state import StateFolder
 from . import computer, holdings
 from .checks import Check, Level, guarded, unknown
-from .servers import Account, Servers, way
+from .servers import Servers, SignedInAccount, way
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _examine(patient: Patient) -> Iterator[Check]:
     else:
         yield from guarded("servers", servers.answer)
         yield from guarded("clock", servers.time)
-    whose = Account(account, state, patient.token)
+    whose = SignedInAccount(account, state, patient.token)
     yield from guarded("session", lambda: whose.examine(servers))
     yield from guarded("mirror", lambda: _mirror(patient, state, whose.user_id))
     yield from guarded("archive", lambda: holdings.archive(last, thorough=patient.thorough))

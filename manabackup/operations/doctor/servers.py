@@ -147,7 +147,7 @@ def _server_time(answer: Answer) -> datetime | None:
         return None
 
 
-class Account:
+class SignedInAccount:
     """Whoever is signed in, without asking anybody for a secret."""
 
     def __init__(self, settings: AccountSettings, state: StateFolder, token: Callable[[], str | None]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...archive.blobs import BinaryAssets
 from ...archive.content import TableWriter
-from ...archive.destination import Target, keep_complete, named, opened, writing
+from ...archive.destination import Destination, keep_complete, named, opened, writing
 from ...archive.writer import ArchiveWriter, Seal
 from ...crypto.spools import SpoolFile
 from ...host.output import AtomicFile
@@ -81,7 +81,7 @@ class ExportResult:
 
 def export(
     source: Source,
-    path: Target,
+    path: Destination,
     *,
     selection: Selection | None = None,
     seal: Seal | None = None,

@@ -7,12 +7,12 @@ the two together and removes.
 from __future__ import annotations
 
 from .policy import UNLIMITED, Duration, Policy
-from .pruning import Decision, Judged, Pruned, PrunePlan, plan_prune, prune
+from .pruning import Fate, Judged, Pruned, PrunePlan, plan_prune, prune
 
 __all__ = [
     "UNLIMITED",
-    "Decision",
     "Duration",
+    "Fate",
     "Judged",
     "Policy",
     "PrunePlan",

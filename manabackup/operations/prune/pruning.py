@@ -28,7 +28,7 @@ NEWEST = "newest"
 _CHANGED = "it changed after it was judged"
 
 
-class Decision(StrEnum):
+class Fate(StrEnum):
     """What becomes of a file."""
 
     KEEP = "keep"
@@ -42,7 +42,7 @@ class Judged:
     """A file, and what becomes of it."""
 
     path: Path
-    decision: Decision
+    decision: Fate
     reasons: tuple[str, ...]
     """Why it is kept or left; empty for what goes."""
     at: datetime | None = None
@@ -77,7 +77,7 @@ class PrunePlan:
     files: tuple[Judged, ...]
     """Account by account and kind by kind, newest first; at the end what is left alone."""
 
-    def of(self, decision: Decision) -> list[Judged]:
+    def of(self, decision: Fate) -> list[Judged]:
         """The files with one fate."""
         return [file for file in self.files if file.decision is decision]
 
@@ -139,7 +139,7 @@ def plan_prune(
     decided: list[Judged] = []
     for group in backups.values():
         decided += _decided(group, policy, now or datetime.now(UTC), zone or machine_zone(), sound)
-    left = [Judged(other.path, Decision.LEAVE, (other.why,), damaged=other.damaged) for other in others]
+    left = [Judged(other.path, Fate.LEAVE, (other.why,), damaged=other.damaged) for other in others]
     damaged = [file for file in decided if file.damaged]
     return PrunePlan(folder, (*(file for file in decided if not file.damaged), *damaged, *left))
 
@@ -147,7 +147,7 @@ def plan_prune(
 def prune(plan: PrunePlan) -> Pruned:
     """Remove what a plan removes, the oldest first. A file that is not as it was judged stays."""
     done = Pruned()
-    for file in sorted(plan.of(Decision.REMOVE), key=lambda file: file.at or datetime.max.replace(tzinfo=UTC)):
+    for file in sorted(plan.of(Fate.REMOVE), key=lambda file: file.at or datetime.max.replace(tzinfo=UTC)):
         try:
             if FileIdentity.of(file.path) != file.identity:
                 done.failed.append((file.path, _CHANGED))
@@ -177,9 +177,9 @@ def _decided(
             break
         backup, why = found
         candidates.remove(backup)
-        damaged.append(_fate(backup, Decision.LEAVE, [f"damaged: {why}"], damaged=True))
+        damaged.append(_fate(backup, Fate.LEAVE, [f"damaged: {why}"], damaged=True))
     for backup, why_kept in reversed(list(zip(candidates, reasons, strict=True))):
-        yield _fate(backup, Decision.KEEP if why_kept else Decision.REMOVE, why_kept)
+        yield _fate(backup, Fate.KEEP if why_kept else Fate.REMOVE, why_kept)
     yield from damaged
 
 
@@ -226,7 +226,7 @@ class _Soundness:
         return None
 
 
-def _fate(backup: Backup, decision: Decision, reasons: Sequence[str], *, damaged: bool = False) -> Judged:
+def _fate(backup: Backup, decision: Fate, reasons: Sequence[str], *, damaged: bool = False) -> Judged:
     return Judged(
         backup.path,
         decision,

@@ -23,7 +23,7 @@ from ...remote.sync import Page, Part
 from ...text.printable import one_line
 from ...text.timestamps import EPOCH, FAR_FUTURE
 from .failing import ask_past_failures
-from .reading import Reading
+from .reading import PullAccess
 
 _OTHERS_BYTES = 64 * MIB
 """Bytes of changes whose collections cannot be asked for by name: they are held until it is certain that nothing is
@@ -71,7 +71,7 @@ class AppSearch:
     ``deadline``, of ``time.monotonic``, is when no further question is put.
     """
 
-    def __init__(self, reading: Reading, app: str, since: int, deadline: float) -> None:
+    def __init__(self, reading: PullAccess, app: str, since: int, deadline: float) -> None:
         self._reading = reading
         self._deadline = deadline
         self.app = app

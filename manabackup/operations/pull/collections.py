@@ -13,7 +13,7 @@ from ...remote.sync import FailingPageError, Page, Part
 from ...text.printable import one_line
 from ...text.timestamps import FAR_FUTURE, format_timestamp
 from .failing import ask_past_failures
-from .reading import Reading
+from .reading import PullAccess
 
 
 class CollectionReader:
@@ -23,7 +23,7 @@ class CollectionReader:
     same instant on both sides of the boundary are seen. ``from_start`` is that of :class:`~manabackup.mirror.Batch`.
     """
 
-    def __init__(self, reading: Reading, app: str, collection: str, *, from_start: bool = False) -> None:
+    def __init__(self, reading: PullAccess, app: str, collection: str, *, from_start: bool = False) -> None:
         self._reading = reading
         self._app = app
         self._collection = collection

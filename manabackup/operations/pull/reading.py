@@ -13,17 +13,17 @@ from ...mirror import Batch, LossKind, Mirror, Stored
 from ...remote.sync import Page, SyncClient, Take
 from ...text.timestamps import FAR_FUTURE, format_timestamp
 
-Progress = Callable[[int, int, int], object]
+TellSteps = Callable[[int, int, int], object]
 """(steps done, steps in all, new changes); called from any thread, one call at a time."""
 
 
-class Reading:
+class PullAccess:
     """One run's access to server and mirror. Safe to share between threads.
 
     Answers are stored by a thread of their own, so that the next question is under way meanwhile.
     """
 
-    def __init__(self, mirror: Mirror, client: SyncClient, limits: Limits, progress: Progress | None) -> None:
+    def __init__(self, mirror: Mirror, client: SyncClient, limits: Limits, progress: TellSteps | None) -> None:
         self.mirror = mirror
         self.client = client
         self.limits = limits

@@ -16,7 +16,7 @@ from ...text.printable import printable
 from ...text.timestamps import EPOCH, FAR_FUTURE, SECOND, format_timestamp
 from .apps import can_be_asked_for
 from .collections import CollectionReader
-from .reading import Progress, Reading
+from .reading import PullAccess, TellSteps
 from .searching import Searching, unsearched_apps
 
 OVERLAP_SECONDS = 120.0
@@ -94,7 +94,7 @@ def run(
     extra_apps: Sequence[str] = (),
     connections: int = 8,
     overlap_seconds: float = OVERLAP_SECONDS,
-    progress: Progress | None = None,
+    progress: TellSteps | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> PullResult:
     """Brings the mirror up to date; ``full`` reads everything again and compares it with what is held.
@@ -112,7 +112,7 @@ def run(
             raise UsageError(f"not the name of an app: {printable(app) or 'the empty name'}")
     full = full or mirror.is_in_doubt
     apps = list(dict.fromkeys([*registry.apps, *extra_apps, *mirror.discovered_apps]))
-    reading = Reading(mirror, client, limits, progress)
+    reading = PullAccess(mirror, client, limits, progress)
     overlap = int(overlap_seconds * SECOND)
     rounds = _Rounds(reading, registry, full, overlap, connections)
     searching = Searching(reading, overlap, apps if search else (), full=full)
@@ -157,7 +157,7 @@ class _Rounds:
     a run that finds nothing asks each collection once.
     """
 
-    def __init__(self, reading: Reading, registry: Registry, full: bool, overlap: int, connections: int) -> None:
+    def __init__(self, reading: PullAccess, registry: Registry, full: bool, overlap: int, connections: int) -> None:
         self._reading = reading
         self._mirror = reading.mirror
         self._registry = registry

@@ -17,7 +17,7 @@ from ...errors import ServerError
 from ...mirror import Loss, LossKind
 from ...text.timestamps import EPOCH, SECOND, format_timestamp, parse_timestamp
 from .apps import AppSearch
-from .reading import Reading
+from .reading import PullAccess
 
 SEARCH_DAYS = 7
 """Between two searches."""
@@ -34,7 +34,7 @@ def unsearched_apps(losses: Iterable[Loss]) -> tuple[str, ...]:
 class Searching:
     """The search at the end of a run, in those of ``apps`` that it is time for."""
 
-    def __init__(self, reading: Reading, overlap: int, apps: Sequence[str], *, full: bool) -> None:
+    def __init__(self, reading: PullAccess, overlap: int, apps: Sequence[str], *, full: bool) -> None:
         self._reading = reading
         self._apps = apps
         self._due = False

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...archive import names
-from ...archive.destination import Target, keep_complete, named, opened, writing
+from ...archive.destination import Destination, keep_complete, named, opened, writing
 from ...archive.reader import Archive
 from ...archive.writer import ArchiveWriter, Seal, Written
 from ...crypto.fields import FieldCipher
@@ -70,7 +70,7 @@ class RekeyResult:
 
 def rekey(
     archive: Archive,
-    target: Target,
+    target: Destination,
     cipher: FieldCipher,
     *,
     opener: FieldCipher | None = None,

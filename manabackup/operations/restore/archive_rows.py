@@ -66,7 +66,7 @@ class RowTarget:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Incoming:
+class RowToRestore:
     """A row on its way."""
 
     archive_id: str
@@ -155,7 +155,7 @@ class ArchiveRows:
             if _SPACE_ID in id_
         }
 
-    def table(self, table: Table) -> Iterator[list[Incoming]]:
+    def table(self, table: Table) -> Iterator[list[RowToRestore]]:
         """The rows of a table by their ids in the target, ascending; of several for one id the latest comes first."""
         latest = self._latest_by_space(table) if table.name == ONE_PER_SPACE else {}
         if self._ours and table.name not in self._patterns and table.name != ONE_PER_SPACE:
@@ -249,7 +249,7 @@ class ArchiveRows:
             return raw.space
         return self._spaces.number(own) if type(own) is str and own else None
 
-    def _incoming(self, table: Table, raw: _Raw, latest: Mapping[str, str]) -> Incoming:
+    def _incoming(self, table: Table, raw: _Raw, latest: Mapping[str, str]) -> RowToRestore:
         values = data_of(jsontext.parse(raw.line))
         space = self._space(raw, values.get("spaceId")) if table.scope == "space" else None
         destination = Destination(None) if table.scope == "user" else self._spaces.destination(space)
@@ -293,7 +293,7 @@ class ArchiveRows:
             if latest.get(destination.space) != raw.id:
                 destination = Reason.SUPERSEDED
         left_out = {name: archived[name] for name in sorted(fields.lost)}
-        return Incoming(raw.id, row, destination, space, left_out, withheld, led.ids)
+        return RowToRestore(raw.id, row, destination, space, left_out, withheld, led.ids)
 
     def _id(self, table: Table, raw: _Raw, destination: Destination | Reason, latest: Mapping[str, str]) -> str:
         identifier = raw.id

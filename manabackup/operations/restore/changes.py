@@ -31,7 +31,7 @@ Change = dict[str, JSON]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RowPlace:
     """Where a row stands on the server."""
 
     collection: str
@@ -41,7 +41,7 @@ class Place:
 
 
 def insert(
-    place: Place, values: Mapping[str, JSON], row: ArchivedRow, now: str, *, history: bool = True
+    place: RowPlace, values: Mapping[str, JSON], row: ArchivedRow, now: str, *, history: bool = True
 ) -> list[Change]:
     """A row where nothing exists, and then, where the archive knows of later writes, an update with their times.
 
@@ -59,13 +59,13 @@ def insert(
     return [first, change(place, "update", fields=later)] if later else [first]
 
 
-def update(place: Place, values: Mapping[str, JSON], at: str) -> list[Change]:
+def update(place: RowPlace, values: Mapping[str, JSON], at: str) -> list[Change]:
     """Every field of a row, and that it is not deleted, unless it says otherwise."""
     return [change(place, "update", fields=_fields(values, at))]
 
 
 def replace(
-    place: Place, values: Mapping[str, JSON], row: ArchivedRow, now: str, *, delete: bool = True
+    place: RowPlace, values: Mapping[str, JSON], row: ArchivedRow, now: str, *, delete: bool = True
 ) -> list[Change]:
     """A row in the place of all that was there: delete, insert, update. They belong into one request."""
     data, put_back = _dated({name: value for name, value in values.items() if value is not None}, row, now)
@@ -115,7 +115,7 @@ def _fields(values: Mapping[str, JSON], at: str) -> Change:
     return fields
 
 
-def change(place: Place, operation: str, **content: JSON) -> Change:
+def change(place: RowPlace, operation: str, **content: JSON) -> Change:
     """One change, under this tool's name."""
     whole: Change = {"table": place.collection, "id": place.id, "op": operation, **content}
     if place.space is not None:

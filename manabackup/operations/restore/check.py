@@ -21,7 +21,7 @@ from ...text.jsontext import JSON
 from .decision import Means, TargetRow
 from .edits import Edits
 from .outbox import Item, Outbox
-from .target import Target
+from .target import RestoreTarget
 from .web_rule import LATEST_CLOCK
 
 MOST_CASES = 1_000
@@ -61,7 +61,7 @@ class Verification:
             cases.append({"table": table, "id": record})
 
 
-def verify(outbox: Outbox, target: Target, now: str, cipher: FieldCipher | None) -> Verification:
+def verify(outbox: Outbox, target: RestoreTarget, now: str, cipher: FieldCipher | None) -> Verification:
     """Holds the account against all items that the server took. ``now`` is the time of the replay."""
     check = _Check(now, cipher)
     for name, items in groupby(outbox.written(), key=lambda item: item.table):

@@ -18,10 +18,10 @@ from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Step, Watch, teller
 from .decision import Decision, OnConflict, Reason, RowAction, Rules, TargetRow, skipped
-from .job import Job, Planned
+from .job import Job, PlannedRow
 from .outbox import Item
 from .plan import RestorePlan
-from .target import Target
+from .target import RestoreTarget
 from .target_account import TargetAccount
 from .writing import Work, Writer, item_of
 
@@ -65,7 +65,7 @@ class EncryptInPlaceJob(Job):
         self._remember(plan)
         return plan
 
-    def _table(self, table: Table, target: Target, writer: Writer, plan: RestorePlan) -> Iterator[Item]:
+    def _table(self, table: Table, target: RestoreTarget, writer: Writer, plan: RestorePlan) -> Iterator[Item]:
         unreadable = target.is_unreadable(table)
         for record_id, lines in target.records(table):
             held = target.row(table, lines)
@@ -81,8 +81,8 @@ class EncryptInPlaceJob(Job):
                 yield item_of(table.app, table.name, record_id, work)
 
     def _again(
-        self, table: Table, stale: Mapping[str, Item], target: Target, now: str
-    ) -> Iterator[tuple[Item, Planned]]:
+        self, table: Table, stale: Mapping[str, Item], target: RestoreTarget, now: str
+    ) -> Iterator[tuple[Item, PlannedRow]]:
         unreadable = target.is_unreadable(table)
         writer = Writer(self._account.spaces, Rules(now, OnConflict.OVERWRITE, self._replace_ai))
         for record_id, lines in target.records(table):
@@ -93,7 +93,7 @@ class EncryptInPlaceJob(Job):
             work = Work(Decision(RowAction.UNCHANGED))
             if known:
                 work = self._work(table, held, known, writer, unreadable=unreadable)
-            yield stale[record_id], Planned(record_id, work, held, space=held.record.space)
+            yield stale[record_id], PlannedRow(record_id, work, held, space=held.record.space)
 
     def _in_clear(self, table: Table, held: TargetRow) -> tuple[list[str], list[str]]:
         """The private fields in clear of a row that is the user's own, and those of them that can be encrypted."""

@@ -22,11 +22,11 @@ from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions, RowTarget
 from .decision import OnConflict, Rules
 from .files import FileTarget, RestoredFiles
 from .identity import ArchiveSpaces, SpaceOptions
-from .job import Job, Planned
+from .job import Job, PlannedRow
 from .outbox import Item
 from .plan import RestorePlan
 from .planning import Planner, Tables
-from .target import Target
+from .target import RestoreTarget
 from .target_account import TargetAccount
 from .writing import Writer
 
@@ -106,7 +106,7 @@ class RestoreJob(Job):
 
     # --- below
 
-    def _look_for(self, spaces: ArchiveSpaces, target: Target, plan: RestorePlan) -> None:
+    def _look_for(self, spaces: ArchiveSpaces, target: RestoreTarget, plan: RestorePlan) -> None:
         """Looks for signs that the account is a member of the spaces that rows may go to, where nobody tells."""
         wanted = {space for space in spaces.destinations if not space.startswith(SENTINEL)}
         seen = target.spaces(wanted) if wanted else set[str]()
@@ -117,7 +117,7 @@ class RestoreJob(Job):
     def _planner(
         self,
         spaces: ArchiveSpaces,
-        target: Target,
+        target: RestoreTarget,
         now: str,
         plan: RestorePlan,
         ids: Collection[str] | None = None,
@@ -140,8 +140,8 @@ class RestoreJob(Job):
         )
 
     def _again(
-        self, table: Table, stale: Mapping[str, Item], target: Target, now: str
-    ) -> Iterator[tuple[Item, Planned]]:
+        self, table: Table, stale: Mapping[str, Item], target: RestoreTarget, now: str
+    ) -> Iterator[tuple[Item, PlannedRow]]:
         same = table.name not in self._registry.well_known_ids and table.name != ONE_PER_SPACE
         ids = stale.keys() if same else None  # elsewhere a row may have another id in the archive
         moves = self._known_moves()

@@ -19,13 +19,13 @@ from ...model.projection.change import is_dated
 from ...model.registry import Table
 from ...rows.equality import equal_values
 from ...text.jsontext import JSON
-from .changes import Change, Place, change, is_time
+from .changes import Change, RowPlace, change, is_time
 from .decision import TargetRow
 from .web_rule import LATEST_CLOCK
 
 
 def encrypt_fields(
-    held: TargetRow, encrypted: Mapping[str, str], table: Table, place: Place, now: str
+    held: TargetRow, encrypted: Mapping[str, str], table: Table, place: RowPlace, now: str
 ) -> list[Change] | None:
     """The changes that put ciphertext (field → value) into a row; None where no change of single fields does it.
 
@@ -55,7 +55,7 @@ def encrypt_fields(
     return changes if _does_nothing_else(held, changes, encrypted, table, now) else None
 
 
-def replace_in_place(held: TargetRow, encrypted: Mapping[str, str], place: Place, now: str) -> list[Change]:
+def replace_in_place(held: TargetRow, encrypted: Mapping[str, str], place: RowPlace, now: str) -> list[Change]:
     """The whole row in the place of all that was there, as it is but for its ciphertext, each field under its time."""
     record = held.record
     values = {name: value for name, value in record.values.items() if value is not None} | dict(encrypted)

@@ -30,7 +30,7 @@ from ...text.printable import counted, one_line, printable
 from ...text.timestamps import SECOND, app_time, parse_timestamp
 from .. import pull as pulling
 from ..progress import Step, Tell, Watch, pull_teller, teller
-from ..pull.reading import Progress as PullProgress
+from ..pull.reading import TellSteps as PullProgress
 from .check import EditOutcome, Verification, verify
 from .decision import Reason, RowAction, TargetRow, skipped
 from .edits import Edits
@@ -39,7 +39,7 @@ from .outbox import Item, Outbox, Stage, State
 from .plan import MOST_CASES, RestorePlan
 from .push import CLOCK, Push, PushLine
 from .result import RestoreResult
-from .target import Target
+from .target import RestoreTarget
 from .target_account import TargetAccount
 from .writing import Work, item_of
 
@@ -53,7 +53,7 @@ _OUTBOX, _PLANNED, _VERIFIED = "outbox.sqlite", "target.sqlite", "verified.sqlit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Planned:
+class PlannedRow:
     """What is to become of one row."""
 
     archive_id: str
@@ -65,7 +65,7 @@ class Planned:
     space: str | None = None
     """What a report calls its space."""
 
-    def left(self) -> Planned:
+    def left(self) -> PlannedRow:
         """The same, left as it is in the account."""
         return replace(self, work=Work(skipped(Reason.EDITED_MEANWHILE)))
 
@@ -187,7 +187,7 @@ class Job:
         with self._mirror(_VERIFIED) as mirror:
             pulled = self._pull(mirror, self._outbox.tables(), pull_teller(progress, Step.READ_AGAIN))
             with mirror.snapshot() as snapshot:
-                target = Target(snapshot, self._registry, self._make_file)
+                target = RestoreTarget(snapshot, self._registry, self._make_file)
                 now = _milliseconds(pulled.started_at)
                 return verify(self._outbox, target, now, self._account.cipher)
 
@@ -222,7 +222,7 @@ class Job:
     # --- for plans
 
     @contextmanager
-    def _planning(self, tables: Sequence[str], progress: Watch | None) -> Iterator[tuple[Target, str]]:
+    def _planning(self, tables: Sequence[str], progress: Watch | None) -> Iterator[tuple[RestoreTarget, str]]:
         """What the account holds in the apps of some tables, and the time of the plan by the server's clock.
 
         The outbox is empty then. What was put into it within the block counts when the block ends.
@@ -233,7 +233,7 @@ class Job:
             pulled = self._pull(mirror, tables, pull_teller(progress, Step.READ_TARGET))
             _check_clock(pulled.started_at)
             with mirror.snapshot() as snapshot:
-                yield Target(snapshot, self._registry, self._make_file), _milliseconds(pulled.started_at)
+                yield RestoreTarget(snapshot, self._registry, self._make_file), _milliseconds(pulled.started_at)
         self._outbox.remember(CLOCK, pulled.started_at)
         self._outbox.remember("knows", _KNOWS)
         self._outbox.remember("overwritten", self._overwritten)
@@ -250,8 +250,8 @@ class Job:
     # --- planning anew
 
     def _again(
-        self, table: Table, stale: Mapping[str, Item], target: Target, now: str
-    ) -> Iterator[tuple[Item, Planned]]:
+        self, table: Table, stale: Mapping[str, Item], target: RestoreTarget, now: str
+    ) -> Iterator[tuple[Item, PlannedRow]]:
         """What is to become of rows of a table that others touched (by their ids here), as far as it is known now."""
         raise NotImplementedError
 
@@ -286,31 +286,31 @@ class Job:
             )
         renewed: list[Item] = []
         for number, item in stale.items():
-            one = found.get(number) or Planned(item.record, Work(skipped(Reason.EDITED_MEANWHILE)))
+            one = found.get(number) or PlannedRow(item.record, Work(skipped(Reason.EDITED_MEANWHILE)))
             report.move(item.table, one.archive_id, item, one.work, space=one.space)
             if one.work.changes:
                 renewed.append(item_of(item.app, item.table, one.record or item.record, one.work, number=number))
         kept = {item.id for item in renewed}
         self._outbox.plan_anew(renewed, [item for item in stale.values() if item.id not in kept], report.to_json())
 
-    def _planned_again(self, items: Iterable[Item]) -> dict[int, Planned]:
+    def _planned_again(self, items: Iterable[Item]) -> dict[int, PlannedRow]:
         """Item → what is to become of it."""
         by_table: dict[str, dict[str, Item]] = {}
         for item in items:
             by_table.setdefault(item.table, {})[item.record] = item
-        found: dict[int, Planned] = {}
+        found: dict[int, PlannedRow] = {}
         with self._mirror(_PLANNED) as mirror:
             pulled = self._pull(mirror, list(by_table), None)
             now = _milliseconds(pulled.started_at)
             with mirror.snapshot() as snapshot:
-                target = Target(snapshot, self._registry, self._make_file)
+                target = RestoreTarget(snapshot, self._registry, self._make_file)
                 for name, stale in by_table.items():
                     table = self._registry.by_name[name]
                     for item, one in self._again(table, stale, target, now):
                         found[item.id] = one if not self._undoes(table, item, one, now) else one.left()
         return found
 
-    def _undoes(self, table: Table, item: Item, planned: Planned, now: str) -> bool:
+    def _undoes(self, table: Table, item: Item, planned: PlannedRow, now: str) -> bool:
         """Whether what is planned now undoes an edit that came since ``item`` was planned."""
         if not planned.work.changes or planned.target is None:
             return False

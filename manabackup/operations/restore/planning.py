@@ -13,14 +13,14 @@ from ...model.registry import Registry, Table
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Tell
-from .archive_rows import ONE_PER_SPACE, ArchiveRows, Incoming
+from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowToRestore
 from .decision import Reason, RowAction, TargetRow, skipped
 from .files import RestoredFiles
 from .identity import ArchiveSpaces, Destination
-from .job import Planned
+from .job import PlannedRow
 from .outbox import Item, Outbox
 from .plan import RestorePlan
-from .target import Target
+from .target import RestoreTarget
 from .writing import Work, Writer, item_of
 
 _BATCH = 500
@@ -52,7 +52,7 @@ class Planner:
     registry: Registry
     rows: ArchiveRows
     spaces: ArchiveSpaces
-    target: Target
+    target: RestoreTarget
     writer: Writer
     include_deleted: bool
     decided: RestorePlan
@@ -93,7 +93,7 @@ class Planner:
                 items = []
         outbox.add(items)
 
-    def again(self, table: Table, stale: Mapping[str, Item]) -> Iterator[tuple[Item, Planned]]:
+    def again(self, table: Table, stale: Mapping[str, Item]) -> Iterator[tuple[Item, PlannedRow]]:
         """What is to become of rows (by their ids in the target when they were planned), as far as it is known now."""
         unreadable = self.target.is_unreadable(table)
         by_space = {_space(item): item for item in stale.values()} if table.name == ONE_PER_SPACE else {}
@@ -105,24 +105,24 @@ class Planner:
                 item = stale.get(one.row.id)
             if item is not None:
                 work = self._work(table, one, target, unreadable=unreadable)
-                yield item, Planned(one.archive_id, work, target, one.row.id, self._label(table, one))
+                yield item, PlannedRow(one.archive_id, work, target, one.row.id, self._label(table, one))
 
-    def _work(self, table: Table, one: Incoming, target: TargetRow | None, *, unreadable: bool) -> Work:
+    def _work(self, table: Table, one: RowToRestore, target: TargetRow | None, *, unreadable: bool) -> Work:
         if unreadable:
             return Work(skipped(Reason.TARGET_UNREADABLE))
         if one.row.is_deleted and not self.include_deleted:
             return Work(skipped(Reason.DELETED))
         return self.writer.work(one.row, target, table, one.destination)
 
-    def _count_unconfirmed(self, one: Incoming) -> None:
+    def _count_unconfirmed(self, one: RowToRestore) -> None:
         unconfirmed = self.decided.unconfirmed_spaces
         if isinstance(one.destination, Destination) and one.destination.space in unconfirmed:
             unconfirmed[one.destination.space] += 1
 
-    def _label(self, table: Table, one: Incoming) -> str | None:
+    def _label(self, table: Table, one: RowToRestore) -> str | None:
         return self.spaces.label(one.space) if table.scope == "space" else None
 
-    def _side_by_side(self, table: Table) -> Iterator[tuple[list[Incoming], TargetRow | None]]:
+    def _side_by_side(self, table: Table) -> Iterator[tuple[list[RowToRestore], TargetRow | None]]:
         """Each row of the archive with all that the target holds of it."""
         records = self.target.records(table)
         upcoming = next(records, None)

@@ -18,7 +18,7 @@ from .writing import is_ours
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RestoreTarget:
     """One state of the account. Reading raises :class:`MirrorError`."""
 
     mirror: Snapshot

@@ -11,7 +11,7 @@ from ...model.spaces import SENTINEL
 from ...text import jsontext
 from ...text.jsontext import JSON
 from .archived import ArchivedRow
-from .changes import ACTOR, LARGEST_REQUEST, Change, Place, as_stored, insert, later_than, refusal, replace, update
+from .changes import ACTOR, LARGEST_REQUEST, Change, RowPlace, as_stored, insert, later_than, refusal, replace, update
 from .decision import AI, Decision, Means, Reason, RowAction, Rules, TargetRow, decide, skipped
 from .identity import Destination, TargetSpaces, kept_scope_fields, scope_fields
 from .in_place import encrypt_fields, replace_in_place
@@ -58,7 +58,7 @@ class Writer:
         if destination.shared and not self.private_into_shared and row.values.get("visibility") == "private":
             return Work(skipped(Reason.PRIVATE_INTO_SHARED))
         collection = table.collection if target is None else _collection(table, target)
-        place = Place(collection, row.id, destination.space)
+        place = RowPlace(collection, row.id, destination.space)
         if decision.means is Means.UPDATE:
             assert target is not None
             changes = self._update(decision, target, table, place)
@@ -71,7 +71,7 @@ class Writer:
         """The changes that put ciphertext (field → value) into a row of the target, and leave all else as it is."""
         now, record = self.rules.now, target.record
         collection = _collection(table, target)
-        place = Place(collection, record.id, record.space if table.scope == "space" else None)
+        place = RowPlace(collection, record.id, record.space if table.scope == "space" else None)
         changes = encrypt_fields(target, encrypted, table, place, now)
         means = Means.UNTIMED_FIELDS if changes and changes[0]["op"] == "insert" else Means.FIELDS
         if changes is None:
@@ -80,12 +80,12 @@ class Writer:
             changes, means = replace_in_place(target, encrypted, place, now), Means.REPLACE
         return _work(Decision(RowAction.UPDATE, means, encrypted), collection, changes, record.id, target)
 
-    def _update(self, decision: Decision, target: TargetRow, table: Table, place: Place) -> list[Change]:
+    def _update(self, decision: Decision, target: TargetRow, table: Table, place: RowPlace) -> list[Change]:
         record = target.record
         kept = kept_scope_fields(table, record.values, space_filled=record.space_filled)
         return update(place, {**decision.values, **kept}, later_than(self.rules.now, record.latest_time))
 
-    def _whole(self, means: Means, values: Mapping[str, JSON], row: ArchivedRow, place: Place) -> list[Change]:
+    def _whole(self, means: Means, values: Mapping[str, JSON], row: ArchivedRow, place: RowPlace) -> list[Change]:
         """The row with its history, where that fits into a request."""
         now = self.rules.now
         if means is not Means.INSERT:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ...host.zone import machine_zone
-from .installing import COMMANDS, Order, Planned, install, plan, remove
+from .installing import COMMANDS, Order, PlannedInstallation, install, plan, remove
 from .managers import MANAGERS
 from .running import error_of, is_due, run
 from .spec import DATE, DEFAULT_NAME, WEEKDAYS, Every, Schedule, SecretKind, SecretPlace, When, check_name
@@ -22,7 +22,7 @@ __all__ = [
     "WEEKDAYS",
     "Every",
     "Order",
-    "Planned",
+    "PlannedInstallation",
     "RunRecord",
     "Schedule",
     "ScheduleStatus",

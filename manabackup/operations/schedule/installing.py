@@ -31,7 +31,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedInstallation:
     """What installing a schedule will do."""
 
     order: Order
@@ -52,7 +52,7 @@ class Planned:
         return lines
 
 
-def plan(order: Order, state: StateFolder) -> Planned:
+def plan(order: Order, state: StateFolder) -> PlannedInstallation:
     """What it takes; nothing is done yet. Raises :class:`UsageError`, :class:`NotFoundError`."""
     wanted = order.schedule
     store = ScheduleStore(state, check_name(wanted.name))
@@ -78,10 +78,12 @@ def plan(order: Order, state: StateFolder) -> Planned:
     encrypted = {name: place.place for name, place in secrets.items() if place.place.endswith(".cred") and encrypts}
     command = (*schedule.program, "--state-dir", schedule.state_dir, "schedule", "run", schedule.name)
     installation = manager.plan(schedule, command, log=store.folder / "log", encrypted=encrypted)
-    return Planned(order, schedule, manager, installation, encrypts, [*installation.notes, *_notes(schedule)])
+    return PlannedInstallation(
+        order, schedule, manager, installation, encrypts, [*installation.notes, *_notes(schedule)]
+    )
 
 
-def install(planned: Planned, state: StateFolder, *, held: Mapping[str, bytes] | None = None) -> Schedule:
+def install(planned: PlannedInstallation, state: StateFolder, *, held: Mapping[str, bytes] | None = None) -> Schedule:
     """Do it; a schedule of the same name is replaced. ``held`` are the order's secrets, where it only named them.
 
     Raises :class:`OutputError`, :class:`ManabackupError`.

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from manabackup.errors import OlderArchiveError, UsageError, WrongPassphraseError
-from manabackup.operations.archives.report import Format, report, write
+from manabackup.operations.archives.report import ReportFormat, report, write
 from manabackup.viewer.report.words import LOSSES, WORDS, Language
 from tests.support.exports import VECTORS
 from tests.support.schemas import check
 from tests.viewer import example
 
-FORMATS: tuple[Format, ...] = ("html", "markdown", "json")
+FORMATS: tuple[ReportFormat, ...] = ("html", "markdown", "json")
 LANGUAGES: tuple[Language, ...] = ("de", "en")
 
 
@@ -27,7 +27,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def written(path: Path, form: Format, language: Language = "en", **options: Any) -> str:
+def written(path: Path, form: ReportFormat, language: Language = "en", **options: Any) -> str:
     out = path.with_name(f"report-{language}.{form}")
     write(report(path, **options), out, form, language, force=True)
     return out.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 
 from manabackup.archive.writer import About, Seal
 from manabackup.errors import NotFoundError, UsageError
-from manabackup.operations.prune import Decision, Policy, PrunePlan, plan_prune, prune
+from manabackup.operations.prune import Fate, Policy, PrunePlan, plan_prune, prune
 from tests.conversion.archives import PASSPHRASE, write_archive
 from tests.support import v1_exports
 
@@ -171,5 +171,5 @@ def test_a_policy_without_a_rule_and_a_folder_that_is_none_are_refused(tmp_path:
         pruned(tmp_path, Policy())
     with pytest.raises(NotFoundError):
         pruned(tmp_path / "nowhere", Policy(last=1))
-    assert pruned(tmp_path, Policy(last=1)).of(Decision.KEEP) == []
+    assert pruned(tmp_path, Policy(last=1)).of(Fate.KEEP) == []
     assert stat.S_ISDIR(tmp_path.stat().st_mode)
