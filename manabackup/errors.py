@@ -135,7 +135,7 @@ class TamperedArchiveError(DamagedArchiveError):
 class NewerArchiveError(DamagedArchiveError):
     """The archive is of a format version that is newer than this program; nothing is said about damage."""
 
-    default_hint = "upgrade manabackup (`pipx upgrade manabackup`, or as it was installed)"
+    default_hint = "upgrade manabackup, in the way it was installed"
 
 
 class SubscriptionError(ManabackupError):

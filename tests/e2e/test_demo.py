@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -95,6 +96,22 @@ def _assert_sums_hold(path: Path) -> None:
         for line in lines:
             digest, _, name = line.partition("  ")
             assert hashlib.sha256(archive.read(name)).hexdigest() == digest
+
+
+def test_a_program_that_was_called_by_a_relative_path_is_proposed_by_one_that_leads_to_it(
+    manabackup: CommandLine,
+) -> None:
+    called = manabackup.home / "bin" / "manabackup"
+    called.parent.mkdir()
+    called.symlink_to(Path(sys.executable).with_name("manabackup"))
+    here = CommandLine(manabackup.home, ["env", "-C", str(manabackup.home), "bin/manabackup"])
+    here.environ = {**manabackup.environ, "PATH": "/usr/bin:/bin"}
+    folder = manabackup.home / "deep" / "kept"
+    folder.parent.mkdir()
+    done = _tour(here, "--keep", str(folder))
+    assert (done.code, done.err) == (0, "")
+    proposed = set(re.findall(r"(\S+/manabackup) \w+", done.out.partition("to try next:")[2]))
+    assert proposed == {"../../bin/manabackup"}
 
 
 def test_settings_of_the_user_neither_disturb_the_tour_nor_are_touched_by_it(manabackup: CommandLine) -> None:
