@@ -47,7 +47,11 @@ def pull_into(
     if account.connection is None:
         return None
     with run.terminal.progress({Step.PULL: "pulling"}) as progress:
-        return pull_account(account.mirror, account.connection, full=full, extra_apps=extra_apps, progress=progress)
+        result = pull_account(account.mirror, account.connection, full=full, extra_apps=extra_apps, progress=progress)
+    for app in extra_apps:
+        if not account.mirror.collections(app):
+            run.terminal.warning(f"--extra-app {one_line(app)}: the server has nothing of an app that is called so")
+    return result
 
 
 def _access(

@@ -1,4 +1,4 @@
-"""``login``, ``logout``: whose session this computer holds."""
+"""``login``, ``logout``, ``token``: whose session this computer holds, and letting somebody act in its place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import click
 
 from ..errors import UsageError
 from ..host.secret_sources import variable
+from ..operations.account.handing_over import access_token
 from ..operations.account.login import Credentials, Login
+from ..text.printable import printable
+from .access import account_access
 from .frame import command, secret_options, setting_options
 from .prompts import ask
 from .run import Run
@@ -48,6 +51,23 @@ def logout(run: Run) -> None:
         {"signedOut": session is not None, "email": session.email if session else None},
         [f"signed out: {session.email}" if session else "nobody was signed in"],
     )
+
+
+@command("token")
+def token(run: Run) -> None:
+    """Print an access token of whoever is signed in, for somebody who is to restore into the account.
+
+    Who has it can do what you can, for the quarter of an hour that it lives. It opens no private field: for that a key
+    is needed. Nothing but the token goes to the standard output; with --json also until when it is good, and the
+    account's personal space, which `restore --personal-space` wants to know.
+    """
+    with account_access(run).connect() as connection:
+        given = access_token(connection)
+    until = "" if given.expires_at is None else f", until {given.expires_at.astimezone():%H:%M}"
+    run.terminal.note(f"speaks for account {given.user_id}{until}: give it to nobody who is not to act as you")
+    if given.personal_space is not None:
+        run.terminal.note(f"restore also wants --personal-space {printable(given.personal_space)}")
+    run.terminal.result(given.to_json(), [given.token])
 
 
 def _email(run: Run) -> str:

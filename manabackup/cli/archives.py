@@ -83,6 +83,9 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
             if len(files) == 1:
                 raise
             run.terminal.error(error.message if name in error.message else f"{name}: {error.message}")
+            if run.terminal.json:  # an object for each file
+                unchecked = {**VerifyReport(path).to_json(), "ok": False}
+                run.terminal.result({**unchecked, "error": error.message, "exitCode": error.exit_code})
             failures.append(error)
             continue
         run.terminal.result(report.to_json(), _verdict(report))

@@ -29,7 +29,7 @@ from ..text.printable import counted
 from .access import account_access
 from .archives import weak_kdf_option
 from .exported import date, report
-from .files import STDOUT, archive_argument, archive_target, check_file, force_option, note_written
+from .files import STDOUT, archive_argument, archive_target, check_file, force_option, note_written, refuse_itself
 from .frame import command, secret_options, strict_option
 from .passphrases import Passphrases
 from .run import Exit, Run, outcome
@@ -124,6 +124,7 @@ def convert(
         vcard="3" if vcard == "3" else "4",
         index=not no_index,
     )
+    refuse_itself(output, file)
     if wanted.shape_under(options) == "file":
         check_file(output, force=force)
     check_output(Path(output), wanted, options, force=force)
@@ -166,7 +167,7 @@ def _told(run: Run, result: Converted, *, strict: bool) -> Exit:
 def _to_archive(run: Run, file: str, output: str, *, force: bool, seal: bool, strict: bool) -> Exit:
     path = Path(file)
     if is_database(path):
-        target = archive_target(run, output, force=force)
+        target = archive_target(run, output, force=force, source=file)
         passphrase = run.new_passphrase() if seal else None
         with run.terminal.progress({Step.CONVERT: "converting"}) as progress:
             returned = from_database(
@@ -175,7 +176,7 @@ def _to_archive(run: Run, file: str, output: str, *, force: bool, seal: bool, st
         note_written(run, target)
         return _returned(run, output, returned)
     check_convertible(path)
-    target = archive_target(run, output, force=force)
+    target = archive_target(run, output, force=force, source=file)
     try:
         key = account_access(run).key()
     except SignInError as error:

@@ -41,6 +41,7 @@ ENDINGS: Final = {
     "demo": Ending(("demo", "demo --keep tour"), (0, 17)),
     "login": Ending(("login", "login --email anna@example.org --profile home"), (0, 11, 13, 14)),
     "logout": Ending(("logout", "logout --profile home"), (0, 11, 14)),
+    "token": Ending(("token", "token --profile new --json"), (0, 13, 14)),
     "status": Ending(("status", "status --json"), (0, 13, 14)),
     "pull": Ending(("pull", "pull --full"), (0, 3, 11, 13, 14, 16)),
     "export": Ending(

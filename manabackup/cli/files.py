@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,13 +39,16 @@ def archive_argument(name: str, **attributes: Any) -> Callable[[_Function], _Fun
     return click.argument(name, callback=_refuse_stdin, **attributes)
 
 
-def archive_target(run: Run, output: str, *, force: bool, text: bool = False) -> Destination:
+def archive_target(run: Run, output: str, *, force: bool, text: bool = False, source: str | None = None) -> Destination:
     """Where ``-o`` wants an archive, looked at before anything is asked for or written.
 
-    To the standard output goes the archive and nothing else: results then go where the words for people go. Raises what
+    To the standard output goes the archive and nothing else: results then go where the words for people go. With the
+    ``source`` that it is made from, it does not take the place of that, ``force`` or not. Raises what
     :func:`check_file` raises, and :class:`UsageError` for a terminal, unless what is written is ``text``.
     """
     if output != STDOUT:
+        if source is not None:
+            refuse_itself(output, source)
         check_file(output, force=force)
         return Path(output)
     if sys.stdout is None:
@@ -52,6 +56,14 @@ def archive_target(run: Run, output: str, *, force: bool, text: bool = False) ->
     target = StandardOutput(sys.stdout.buffer, text=text)
     run.terminal.give_stdout_away()
     return target
+
+
+def refuse_itself(output: str, source: str) -> None:
+    """Raises :class:`UsageError` where an output would take the place of the archive that it is made from."""
+    with suppress(OSError, ValueError):  # what is not there is nobody's place
+        if Path(output).samefile(source):
+            message = f"{printable(output)} is the archive itself, and would be gone"
+            raise UsageError(message, hint="give the output another name")
 
 
 def check_file(name: str, *, force: bool) -> None:

@@ -141,6 +141,15 @@ class Command(WithHelp, click.Command):
         super().__init__(*args, **kwargs)
         self.params += _global_options()
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; what is empty names nothing: mostly a script's variable is unset that should stand there."""
+        rest = super().parse_args(ctx, args)
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name or "")
+            if value == "" or (isinstance(value, tuple) and "" in value):
+                raise _empty(parameter)
+        return rest
+
 
 class Group(WithHelp, click.Group):
     """Commands by name, their modules imported when they are called."""
@@ -191,6 +200,12 @@ def no_such_command(group: click.Group, context: click.Context, name: str) -> Us
     see = f"see `{context.command_path} --help`"
     hint = f"did you mean {' or '.join(near)}? {see}" if near else see
     return UsageError(f"there is no command {printable(name[:64])}", hint=hint)
+
+
+def _empty(parameter: click.Parameter) -> UsageError:
+    named = isinstance(parameter, click.Option)
+    called = max(parameter.opts, key=len) if named else str(parameter.metavar or parameter.name).upper().rstrip(".")
+    return UsageError(f"{called} is empty", hint="is a variable unset that should stand there?")
 
 
 class _Program(Group):
@@ -254,6 +269,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     assert parameter.name is not None
     if context.get_parameter_source(parameter.name) is not ParameterSource.COMMANDLINE:
         return
+    if value == "":
+        raise _empty(parameter)
     flags: dict[str, Any] = context.meta.setdefault(_FLAGS, {})
     name = parameter.name.replace("_", "-")
     flags[name] = flags.get(name, 0) + value if name == "verbose" else value

@@ -32,6 +32,7 @@ COMMANDS: Final = (
         (
             ("login", "account", "sign in, so that the other commands need no password"),
             ("logout", "account", "end the session and forget it"),
+            ("token", "account", "an access token, for whoever is to restore into the account"),
             ("status", "status", "who is signed in, and the state of servers, vault and mirror"),
         ),
     ),

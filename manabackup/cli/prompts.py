@@ -34,14 +34,16 @@ def ask_secret(
 
     Asks again for what cannot be what somebody meant to type; ``flaw`` tells, as a predicate, what is wrong with it.
     With ``grouped`` hexadecimal digits are seen while they are typed, in groups. Raises :class:`UsageError` when that
-    does not end, for nothing, and for two that differ.
+    does not end, and for nothing.
     """
     if not _somebody_there():
         return None
-    answer = _typed(f"{label}: ", label, flaw, _in_groups if grouped else _hidden)
-    if confirm and _typed(f"{label}, once more: ", label, flaw, _hidden) != answer:
-        raise UsageError(f"the two entries of the {label} differ")
-    return answer
+    for _ in range(MOST_TRIES):
+        answer = _typed(f"{label}: ", label, flaw, _in_groups if grouped else _hidden)
+        if not confirm or _typed(f"{label}, once more: ", label, flaw, _hidden) == answer:
+            return answer
+        _tell(f"the two entries of the {label} differ; from the beginning")
+    raise UsageError(f"the two entries of the {label} differ")
 
 
 def ask(label: str) -> str | None:
@@ -70,8 +72,7 @@ def _typed(
         wrong = _wrong(answer, pasted_on) or flaw(answer)
         if wrong is None:
             return answer
-        with _terminal() as terminal:
-            _write(terminal, f"the {label} {wrong}; once more\n")
+        _tell(f"the {label} {wrong}; once more")
     raise UsageError(f"no {label} could be read from the terminal", hint="a file or a command can give it")
 
 
@@ -131,6 +132,11 @@ def _unseen(terminal: BinaryIO, *, by_keys: bool = False) -> Iterator[None]:
 
 def _has_more(terminal: BinaryIO) -> bool:
     return bool(select.select([terminal], [], [], _REST_SECONDS)[0])
+
+
+def _tell(words: str) -> None:
+    with _terminal() as terminal:
+        _write(terminal, f"{words}\n")
 
 
 def _write(terminal: BinaryIO, text: str) -> None:

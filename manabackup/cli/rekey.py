@@ -60,7 +60,7 @@ def rekey(
     """
     if private and not seal:
         raise UsageError("--private goes with --seal")
-    place = archive_target(run, output, force=force)
+    place = archive_target(run, output, force=force, source=file)
     opened = partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)
     with Passphrases(run).opening(file, opened) as archive:
         opener = opener_of(archive, account_access(run))

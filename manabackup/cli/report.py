@@ -62,7 +62,7 @@ def report(
         if output is None and form == "html":
             raise UsageError("a page needs a name: -o REPORT", hint="--format markdown goes to the standard output")
         output = output or STDOUT
-        target = archive_target(run, output, force=force, text=form != "html")
+        target = archive_target(run, output, force=force, text=form != "html", source=file)
     with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
         made = partial(
             make_report,

@@ -216,7 +216,8 @@ def _warn_of_spaces(run: Run, plan: RestorePlan) -> None:
     seen = f"; its rows are in {', '.join(map(printable, plan.seen_spaces))}" if plan.seen_spaces else ""
     run.terminal.warning(
         f"nothing tells that the target is a member of the space that rows go to: {spaces}. An access token does not, "
-        f"and nothing of the account is there{seen}. In a space that is none of its own no device shows them. "
+        f"and no app has written anything there (what a restore wrote tells nothing){seen}. "
+        "In a space that is none of its own no device shows them. "
         "`manabackup login` tells which spaces it has"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from ..errors import UsageError
@@ -83,17 +83,26 @@ _UNTIMED = (
 _NESTED = "an older edit inside them, made offline and not synced yet, will win over what is restored"
 
 
+_SELDOM = frozenset({RowAction.REPAIR, RowAction.REVIVE})
+"""Columns that would mostly be empty, and the table too wide with them for a terminal."""
+
+
 def plan_table(plan: RestorePlan, columns: Sequence[RowAction] = COLUMNS) -> Iterator[str]:
     """Rows by table and kind."""
     if not plan.tables:
         return
-    columns = [kind for kind in columns if kind is not RowAction.REPAIR or plan.count(kind)]
-    width = max(len("table"), *(len(printable(name)) for name in plan.tables))
-    yield f"{'table':<{width}}" + "".join(f"{kind.value:>11}" for kind in columns)
+    columns = [kind for kind in columns if kind not in _SELDOM or plan.count(kind)]
+    name_width = max(len("table"), *(len(printable(name)) for name in plan.tables))
+    widths = [2 + max(len(kind.value), len(f"{plan.count(kind):,}")) for kind in columns]
+
+    def line(name: str, cells: Iterable[str]) -> str:
+        return f"{name:<{name_width}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+
+    yield line("table", (kind.value for kind in columns))
     for name, rows in plan.tables.items():
         if any(rows[kind.value] for kind in columns):
-            yield f"{printable(name):<{width}}" + "".join(f"{rows[kind.value]:>11,}" for kind in columns)
-    yield f"{'all':<{width}}" + "".join(f"{plan.count(kind):>11,}" for kind in columns)
+            yield line(printable(name), (f"{rows[kind.value]:,}" for kind in columns))
+    yield line("all", (f"{plan.count(kind):,}" for kind in columns))
 
 
 def file_lines(plan: RestorePlan, *, everything: bool) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ManabackupError
+from ..errors import ManabackupError, OutputError
 from ..operations.archives import open_archive
 from ..operations.compare.diff import TableDiff
 from ..operations.compare.roundtrip import RoundtripResult
@@ -89,11 +89,19 @@ def roundtrip(
             document = stack.enter_context(report_file("--junit", junit, force=force, mark=mark).open())
         opener = run.cipher()
         passphrases = Passphrases(run, several=len(files) > 1)
+        unheard: Exception | None = None
         for file in files:
             outcomes.append(_outcome(run, file, passphrases, opener, accepted, allow_weak_kdf))
-            _tell(run, outcomes[-1], alone=len(files) == 1)
+            try:
+                _tell(run, outcomes[-1], alone=len(files) == 1)
+            except (BrokenPipeError, OutputError) as error:
+                if document is None:
+                    raise
+                unheard = error  # nobody listens any more, but a report is to be written
         if document is not None:
             document.write(report(_SUITE, [_case(outcome) for outcome in outcomes]))
+    if unheard is not None:
+        raise unheard
     if run.terminal.json:
         run.terminal.result({"files": [outcome.to_json() for outcome in outcomes]}, ())
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]

@@ -42,6 +42,7 @@ from ..operations.schedule import status as schedules
 from ..text.printable import counted, one_line, printable
 from .ages import age
 from .frame import command, program
+from .overview import PROGRAM
 from .prompts import ask
 from .prune import keep_options
 from .run import Exit, Run
@@ -182,7 +183,7 @@ class _Parsed:
 
     def __init__(self, run: Run, words: Sequence[str]) -> None:
         self._run = run
-        name, *rest = words
+        name, *rest = words[1:] if words[0] == PROGRAM and len(words) > 1 else words
         if name not in COMMANDS:
             raise UsageError(f"{one_line(name)} cannot be scheduled", hint=f"what can: {', '.join(COMMANDS)}")
         whole = program()

@@ -49,7 +49,7 @@ def view(
         raise UsageError("--open shows a file, and - is the standard output")
     archive = None if file is None else Path(file)
     inside = archive if archive is not None and fits(archive, inline_limit * MIB) and not empty else None
-    target = archive_target(run, output or str(page_beside(Path(str(file)))), force=force)
+    target = archive_target(run, output or str(page_beside(Path(str(file)))), force=force, source=file)
     try:
         result = write_page(inside, target, force=force)
     except DamagedArchiveError as error:

@@ -308,6 +308,7 @@ def check_place(path: Path, *, force: bool) -> None:
         try:
             mode = target.stat().st_mode
         except FileNotFoundError:
+            target.parent.stat()
             return
     if stat.S_ISDIR(mode):
         raise OutputError(f"{shown} is not a regular file but a folder", hint="name the file in it, too")

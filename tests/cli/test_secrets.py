@@ -144,7 +144,10 @@ def test_at_a_terminal_it_is_asked_for_and_not_shown(trial: CommandLine) -> None
 def test_a_new_passphrase_is_asked_for_twice(trial: CommandLine) -> None:
     done = trial.at_terminal("show-secret", "passphrase", "--json", "--confirm", typed=[SECRET, SECRET])
     assert done.record["secret"] == SECRET
-    done = trial.at_terminal("show-secret", "passphrase", "--json", "--confirm", typed=[SECRET, "other"])
+    done = trial.at_terminal("show-secret", "passphrase", "--json", "--confirm", typed=["one", "two", SECRET, SECRET])
+    assert done.record["secret"] == SECRET
+    assert done.err.count("differ") == 1
+    done = trial.at_terminal("show-secret", "passphrase", "--json", "--confirm", typed=[SECRET, "other"] * 3)
     assert (done.code, done.out) == (2, "")
     assert "differ" in done.err
 

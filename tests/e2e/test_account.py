@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from manabackup.sandbox import Sandbox
+from tests.support import schemas
 from tests.support.homes import Computer, Newcomer, Owner, assert_refused, filled, rows_of
 from tests.support.line import Line
 
@@ -51,6 +52,19 @@ def test_a_token_stands_in_for_a_login(newcomer: Newcomer, theirs: Computer, way
     assert theirs.export(*arguments, env=env).code == 0
     assert rows_of(theirs.archive)["notes"]["n1"]["title"] == "x"
     assert not list(theirs.state.rglob("session.json"))
+
+
+def test_a_token_that_the_owner_hands_over_lets_somebody_else_act(owner: Owner, box: Sandbox, tmp_path: Path) -> None:
+    computer = owner.sign_in(Computer(tmp_path / "mine", box.url))
+    done = computer("token", "--json")
+    schemas.check("token", done.record)
+    told = computer("token")
+    assert (told.code, told.out.count(".")) == (0, 2)
+    assert told.out.strip() not in told.err
+    assert f"--personal-space {done.record['personalSpace']}" in " ".join(told.err.split())
+    theirs = Computer(tmp_path / "theirs", box.url)
+    assert theirs("pull", env={"MANABACKUP_TOKEN": told.out.strip()}).code == 0
+    assert_refused(theirs("token"), 13, "not signed in")
 
 
 def test_a_token_goes_before_a_session_and_mirrors_are_kept_apart(

@@ -217,9 +217,14 @@ def test_each_file_is_told_about_and_the_gravest_finding_is_the_exit_code(
     records = [jsontext.parse(line) for line in done.out.splitlines()]
     assert [(record["archive"], record["ok"]) for record in records] == [
         (str(plain), True),
+        (missing, False),
+        (str(sealed), False),
         (str(broken), False),
         (str(plain), True),
     ]
+    assert [record.get("exitCode") for record in records] == [None, 10, 12, None, None]
+    for record in records:
+        schemas.check("verify", record)
     assert done.code == 15
     assert [line for line in done.err.splitlines() if line.startswith("hint: ")] == [
         "hint: `manabackup help errors/damaged-archive` explains it"  # and none about passphrases

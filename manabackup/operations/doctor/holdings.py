@@ -107,6 +107,9 @@ def schedules(state: StateFolder, zone: tzinfo) -> Iterator[Check]:
         elif each.overdue:
             why = f"; the last run failed: {each.last.message}" if each.last is not None and not each.last.good else ""
             yield broken("schedule", f"{name} is overdue{why}", f"`manabackup schedule run {each.name}`")
+        elif each.last is not None and not each.last.good:
+            failed = f"{name}: its last run failed: {each.last.message}"
+            yield broken("schedule", failed, f"`manabackup schedule run {each.name}`, when that is mended")
         else:
             yield well("schedule", f"{name} runs next at {each.next_due:%Y-%m-%d %H:%M}")
 

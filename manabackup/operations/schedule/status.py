@@ -12,7 +12,7 @@ from ...text.jsontext import JSON
 from ...text.timestamps import app_time
 from ..account.state import StateFolder
 from .managers import MANAGERS
-from .spec import GRACE, Schedule
+from .spec import GRACE, Schedule, SecretKind
 from .store import RunRecord, ScheduleStore, names
 
 
@@ -70,9 +70,18 @@ def _status(store: ScheduleStore, zone: tzinfo, now: datetime) -> ScheduleStatus
     try:
         manager = MANAGERS.get(schedule.manager)
         problem = f"{schedule.manager}: unknown" if manager is None else manager.state(schedule.name)
+        problem = problem or _missing_secret(schedule)
     except ManabackupError as error:
         problem = error.message
     good = last.last_good_at if last is not None else None
     due = schedule.when.last_due(now - GRACE, zone)
     overdue = max(good or installed, installed) < due
     return ScheduleStatus(store.name, schedule, problem, last, schedule.when.next_due(now, zone), overdue)
+
+
+def _missing_secret(schedule: Schedule) -> str | None:
+    """What is said of a file that a run would read a secret from, and that is not there."""
+    for name, place in schedule.secrets.items():
+        if place.kind is not SecretKind.COMMAND and not Path(place.place).exists():
+            return f"{place.place} does not exist, which holds the {name}"
+    return None
