@@ -55,7 +55,7 @@ class Format:
                 raise
             raise UsageError(
                 f"--to {self.name} needs {error.name}, which is not installed",
-                hint=f"pip install 'manabackup[{self.extra}]'",
+                hint=f"install manabackup with the extra [{self.extra}]: guide, Installed how",
             ) from None
         converter: Callable[..., None] = module.convert
         return converter

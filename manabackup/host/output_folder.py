@@ -96,7 +96,8 @@ class AtomicFolder:
         """Where a file of it is to be written by others; folders on the way are made."""
         if any(name in ("", ".", "..") or not {"/", "\0"}.isdisjoint(name) for name in names):
             raise ValueError("names a place outside the folder")
-        path = self.part.joinpath(*names)
+        # In UTF-8 whatever the locale is, as every program of today writes them, and as all of them can be written.
+        path = self.part.joinpath(*(os.fsdecode(name.encode("utf-8", "surrogatepass")) for name in names))
         if path.parent not in self._made:
             with writing_to(path):
                 for folder in reversed([folder for folder in path.parents if self.part in folder.parents]):

@@ -257,5 +257,5 @@ def test_without_the_extra_it_says_how_to_get_it(life: Path, tmp_path: Path, mon
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match="pyarrow, which is not installed") as caught:
         convert(life, tmp_path / "out")
-    assert caught.value.hint == "pip install 'manabackup[parquet]'"
+    assert caught.value.hint == "install manabackup with the extra [parquet]: guide, Installed how"
     assert not (tmp_path / "out").exists()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,18 @@ def test_it_appears_at_the_end_and_is_the_owners_alone(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*") if path.is_dir()} == {0o700}
     assert stat.S_IMODE((tmp_path / "out/a/b/c.txt").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_names_are_utf_8_whatever_the_locale_can_spell(tmp_path: Path) -> None:
+    program = r"""if True:
+        from pathlib import Path
+        from manabackup.host.output_folder import AtomicFolder
+        with AtomicFolder(Path("out")) as folder:
+            folder.write(b"x", "\u017di\u017ekov", "\u65e5\u8a18.md")
+    """
+    environ = {**os.environ, "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=True)
+    assert (tmp_path / "out" / "\u017di\u017ekov" / "\u65e5\u8a18.md").read_bytes() == b"x"
 
 
 def test_nothing_is_left_of_one_that_fails(tmp_path: Path) -> None:
