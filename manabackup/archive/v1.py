@@ -27,6 +27,7 @@ from . import names
 from .container import Container, printable
 from .lines import line_blocks
 from .manifest import parse_any_manifest
+from .named import damage_named
 from .sources import FileSource
 
 FORMAT_VERSION = 1
@@ -160,7 +161,7 @@ def open_events(path: Path, limits: Limits = DEFAULT_LIMITS) -> EventArchive:
     Raises :class:`DamagedArchiveError` (code ``formatVersion`` for archives of another version) and
     :class:`NotFoundError`.
     """
-    with ExitStack() as opening:
+    with damage_named(path), ExitStack() as opening:
         source = opening.enter_context(FileSource(path))
         container = Container(source, limits)
         entry = container.entries.get(names.MANIFEST)

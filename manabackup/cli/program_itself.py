@@ -15,6 +15,7 @@ from .run import Run
 from .words import broken, columns
 
 _ERRORS = "errors"
+_MESSAGES = "troubleshooting"
 
 
 @command("help")
@@ -23,10 +24,14 @@ def help(run: Run, names: tuple[str, ...]) -> None:  # noqa: A001 # what the com
     """Explain a command, or list them all.
 
     `manabackup help exit-codes` tells what the exit codes mean, `manabackup help errors` which pages on errors there
-    are, and `manabackup help errors/NAME` what one comes from and what to do.
+    are, and `manabackup help errors/NAME` what one comes from and what to do. `manabackup help troubleshooting` goes
+    through single messages.
     """
     if names and names[0].split("/")[0] == _ERRORS:
         _explain(run, "/".join(names).partition("/")[2])
+        return
+    if names == (_MESSAGES,):
+        _show(_MESSAGES, run)
         return
     if names == (TOPIC,):
         run.terminal.result(
@@ -50,11 +55,17 @@ def help(run: Run, names: tuple[str, ...]) -> None:  # noqa: A001 # what the com
 
 
 def _explain(run: Run, page: str) -> None:
-    from ..operations.explained import explanation, pages
-
-    if not page:
-        run.terminal.result(pages(), (f"{_ERRORS}/{name}" for name in pages()))
+    if page:
+        _show(page, run)
         return
+    from ..operations.explained import pages
+
+    run.terminal.result(pages(), (f"{_ERRORS}/{name}" for name in pages()))
+
+
+def _show(page: str, run: Run) -> None:
+    from ..operations.explained import explanation
+
     width = columns(sys.stdout)
     told = explanation(page).splitlines()
     lines = (part for line in told for part in broken(line, width, 2 if line.startswith("* ") else 0))

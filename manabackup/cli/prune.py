@@ -115,8 +115,9 @@ def _confirmed(run: Run, going: list[Judged], *, yes: bool) -> bool:
     if not run.terminal.json:
         answer = ask(f"remove {counted(len(going), 'archive')}, {size:,} bytes? Type yes to go on")
     if answer is None:
-        run.terminal.note("nothing was removed; --yes removes what is marked so")
-        return False
+        raise UsageError(
+            "nobody is there to confirm it", hint="--yes removes what is marked so, --dry-run only shows it"
+        )
     if answer.lower() not in ("y", "yes"):
         raise UsageError("not confirmed; nothing was removed")
     return True

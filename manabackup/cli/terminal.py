@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _GENERAL = frozenset({ManabackupError.page, UsageError.page})
 """Pages of many errors: the words of each say more than they do."""
+_LONG = 100_000
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 # What JSON lets stand raw and a terminal would obey: C1 controls, line separators, marks of direction.
 _OBEYED = re.compile(
@@ -177,6 +178,8 @@ class Bars:
             self._bar = _bar(self._words[progress.step], progress.total, progress.step.unit)
         if progress.total is not None:
             self._bar.total = progress.total
+        # With a prefix and a fraction where the number would be long; 98.0 of 266 rows are nobody's.
+        self._bar.unit_scale = max(progress.done, progress.total or 0) >= _LONG
         self._bar.set_postfix_str(printable(progress.note), refresh=False)
         self._bar.update(progress.done - self._bar.n)
 
@@ -229,6 +232,5 @@ def _bar(what: str, total: int | None, unit: str) -> tqdm[Any]:
         file=sys.stderr,
         leave=False,
         dynamic_ncols=True,
-        unit_scale=True,
         mininterval=0.2,
     )

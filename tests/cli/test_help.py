@@ -164,6 +164,9 @@ def test_help_explains_an_error_in_lines_for_the_terminal(manabackup: CommandLin
     pages = manabackup("help", "errors").out.splitlines()
     assert "errors/wrong-passphrase" in pages
     assert manabackup("help", "errors/nope").code == 10
+    assert "(`manabackup help troubleshooting`)" in " ".join(explained.out.split())
+    assert "(`manabackup help errors/damaged-archive`)" in " ".join(explained.out.split())
+    assert manabackup("help", "troubleshooting").out.startswith("# Troubleshooting\n")
 
 
 @pytest.mark.parametrize("more", [[], ["-v"]], ids=["plain", "more"])

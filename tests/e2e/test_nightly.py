@@ -84,7 +84,7 @@ def test_a_run_that_fails_ends_as_its_command_did_and_is_told(stocked: Computer,
     tell.write_text(f"#!/bin/sh\ncat > {shlex.quote(str(told))}\n")
     tell.chmod(0o700)
     options = ["--with", "none", "--yes", "--on-failure", shlex.quote(str(tell)), "--no-notification"]
-    command = ["export", "--offline", "-o", f"{backups}/{{date}}.mana", "--recovery-code-file", str(code)]
+    command = ["manabackup", "export", "--offline", "-o", f"{backups}/{{date}}.mana", "--recovery-code-file", str(code)]
     assert stocked("schedule", "install", *options, "--", *command).code == 0
     code.unlink()
     done = stocked("schedule", "run")
@@ -95,6 +95,13 @@ def test_a_run_that_fails_ends_as_its_command_did_and_is_told(stocked: Computer,
     assert told.read_text() == f"the backup `backup` failed at export, exit code 10: {code} does not exist\n"
     assert list(backups.iterdir()) == []
     assert stocked("schedule", "status").code == 4
+    looked = stocked("doctor", "--offline")
+    assert (looked.code, f"{code} does not exist, which holds the recovery-code" in " ".join(looked.out.split())) == (
+        4,
+        True,
+    )
+    code.write_text("0" * 64)
+    assert "its last run failed" in " ".join(stocked("doctor", "--offline").out.split())
 
 
 @pytest.mark.parametrize(
@@ -136,12 +143,12 @@ def test_old_archives_go_after_a_yes(stocked: Computer, backups: Path) -> None:
         assert stocked("export", "--offline", "-q", "-o", str(backups / name), env=epoch).code == 0
     (backups / "letter.mana").write_text("Dear Anna")
     done = stocked("prune", str(backups), "--keep-daily", "1")
-    assert done.code == 0
-    assert "nothing was removed; --yes removes what is marked so" in done.err
+    assert done.code == 2
+    assert "hint: --yes removes what is marked so, --dry-run only shows it" in done.err
     assert re.search(r"^  remove  a\.mana ", done.out, re.MULTILINE)
     assert re.search(r"^  leave   letter\.mana .*no archive", done.out, re.MULTILINE)
     (backups / "letter.mana").write_text("")
-    assert stocked("prune", str(backups), "--keep-daily", "1").code == 15
+    assert stocked("prune", str(backups), "--keep-daily", "1", "--dry-run").code == 15
     (backups / "letter.mana").unlink()
     done = stocked("prune", str(backups / "a.mana"), "--keep-daily", "1")
     assert (done.code, "is a file" in done.err) == (2, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,44 @@ def test_diff_of_an_app_compares_its_tables_alone(desk: CommandLine) -> None:
     assert desk("diff", str(SMALL), str(SMALL), "--app", "todo").out.startswith("equal: 2 rows")
     done = desk("diff", str(SMALL), str(SMALL), "--app", "todoo")
     assert (done.code, done.err.splitlines()) == (2, ["error: neither has the app todoo", "hint: did you mean todo?"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["convert", "--to", "vcf"], ["convert", "--to", "json"], ["report"], ["view"], ["report", "--format", "json"]],
+)
+def test_no_output_takes_the_place_of_the_archive_that_it_is_made_from(
+    desk: CommandLine, tmp_path: Path, command: list[str]
+) -> None:
+    archive = tmp_path / "a.mana"
+    archive.write_bytes(SMALL.read_bytes())
+    (tmp_path / "link.mana").symlink_to(archive)
+    for output in (archive, tmp_path / "link.mana"):
+        done = desk(*command, str(archive), "-o", str(output), "--force")
+        assert (done.code, "is the archive itself" in done.err) == (2, True)
+    assert archive.read_bytes() == SMALL.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["verify", ""],
+        ["prune", "", "--keep-last", "1", "--yes"],
+        ["info", "x", "--passphrase-file", ""],
+        ["man", "-o", ""],
+    ],
+)
+def test_an_empty_name_is_none(desk: CommandLine, command: list[str]) -> None:
+    done = desk(*command)
+    assert done.code == 2
+    assert done.err.splitlines()[0].endswith(" is empty")
+    assert done.err.splitlines()[1] == "hint: is a variable unset that should stand there?"
+
+
+def test_a_report_is_written_though_nobody_hears_the_results(desk: CommandLine, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    command = [*desk.program, "roundtrip", str(SMALL), "--junit", str(report)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=desk.environ, check=False)
+    assert done.returncode == 17
+    assert report.read_text().startswith("<testsuite")
