@@ -159,4 +159,4 @@ def test_a_report_is_written_though_nobody_hears_the_results(desk: CommandLine, 
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=desk.environ, check=False)
     assert done.returncode == 17
-    assert report.read_text().startswith("<testsuite")
+    assert '<testsuites tests="1"' in report.read_text()
