@@ -22,6 +22,7 @@ from .words import abandon_unwritten, say
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 _LONGEST_MESSAGE = 2_000
 _WAIT = "--wait"
+_INSTALL = "schedule install"
 _AN_HOUR = "3600"
 
 
@@ -120,6 +121,8 @@ def _usage(error: click.UsageError) -> UsageError:
         name = error.option_name.lstrip("-")
         if name.removeprefix(TARGET) in SECRETS:
             hint = f"secrets never stand on the command line: --{name}-file, --{name}-command, or {variable(name)}"
+        elif error.ctx is not None and error.ctx.command_path.endswith(_INSTALL):
+            hint = f"what is to run stands behind --, as in `{overview.PROGRAM} {_INSTALL} -- export --seal -o …`"
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 

@@ -124,6 +124,11 @@ def test_what_could_not_run_every_night_is_not_installed(
     assert not (stocked.state / "schedules").exists()
 
 
+def test_a_forgotten_dash_is_told(stocked: Computer) -> None:
+    done = stocked("schedule", "install", "export", "--seal", "-o", "x-{date}.mana")
+    assert (done.code, "behind --" in done.err) == (2, True)
+
+
 def test_it_is_shown_first_and_installed_after_a_yes(stocked: Computer, backups: Path) -> None:
     command = ["schedule", "install", "--with", "none", "--", "export", "--seal", "-o", f"{backups}/{{date}}.mana"]
     done = stocked(*command)
