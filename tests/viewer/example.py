@@ -611,6 +611,12 @@ def example() -> Tables:
     }
 
 
+def _text(value: Row) -> bytes:
+    """As ``mana-v2.md`` writes rows: halves of characters escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text).encode()
+
+
 @dataclass(frozen=True)
 class Kept:
     """A file of the invented account."""
@@ -656,8 +662,56 @@ def files() -> list[Kept]:
     ]
 
 
-LOST: Final = (
-    b'{"addresses":["storage:x"],"lost":"gone","reason":"404","rows":[{"field":"content","id":"n","table":"notes"}]}'
+def media(number: int, what: str = "file") -> str:
+    """The address of a file of :func:`illustrated` at the media service."""
+    return f"https://media.mana.how/api/v1/media/{uuid(40, number)}/{what}"
+
+
+def illustrated(html: str) -> tuple[Tables, list[Kept]]:
+    """A newsletter, a note, an article of this HTML and a conversation with pictures in their texts, and the pictures:
+    number 0 to 3 are there, number 4 was lost, number 5 is no picture."""
+    row = {"newsletter": uuid(41, 0), "note": uuid(41, 1), "article": uuid(41, 2), "message": uuid(41, 3)}
+    image = {"type": "image", "attrs": {"src": media(0), "alt": "Das Haus am See"}}
+    words = [{"type": "paragraph", "content": [{"type": "text", "text": text}]} for text in ("Davor", "Danach")]
+    letter = {"html": "", "plainText": "", "tiptap": {"type": "doc", "content": [words[0], image, words[1]]}}
+    note = f"Davor\n\n![Tulpen]({media(1, 'transform?w=400')}) mitten\n\n![Regen]({media(4)})\n\nDanach"
+    tables: Tables = {
+        "broadcastCampaigns": [{"id": row["newsletter"], "subject": "Rundbrief", "content": letter}],
+        "notes": [{"id": row["note"], "title": "Ausflug", "content": note}],
+        "articles": [{"id": row["article"], "title": "Wald", "content": "x", "htmlContent": html}],
+        "conversations": [{"id": uuid(42, 0), "title": "Malen"}],
+        "messages": [
+            {
+                "id": row["message"],
+                "conversationId": uuid(42, 0),
+                "sender": "assistant",
+                "messageText": f"![Skizze]({media(3)})",
+            }
+        ],
+    }
+    places = [
+        ("broadcastCampaigns", "newsletter", "content.tiptap"),
+        ("notes", "note", "content"),
+        ("articles", "article", "htmlContent"),
+        ("messages", "message", "messageText"),
+    ]
+    kept = []
+    for number, (table, name, field) in enumerate(places):
+        line = {"rows": [{"table": table, "id": row[name], "field": field}], "type": TYPES["jpeg"]}
+        kept.append(Kept(Recipe("jpeg", number, 480, 360).make(), {**line, "ids": [uuid(40, number)]}))
+    refers_html = [{"table": "articles", "id": row["article"], "field": "htmlContent"}]
+    kept.append(Kept(b"<svg/>", {"rows": refers_html, "type": "image/svg+xml", "ids": [uuid(40, 5)], "name": "svg"}))
+    return tables, kept
+
+
+LOST: Final = _text(
+    {
+        "addresses": ["storage:x"],
+        "ids": [uuid(40, 4)],
+        "lost": "gone",
+        "reason": "404",
+        "rows": [{"field": "content", "id": note, "table": "notes"} for note in ("n", uuid(41, 1))],
+    }
 )
 
 
@@ -725,9 +779,3 @@ def lines(rows: list[Row]) -> Iterator[tuple[bytes, bytes]]:
         }
         ordered = {"id": row["id"], **{key: row[key] for key in sorted(row) if key != "id"}}
         yield _text(ordered), _text(meta)
-
-
-def _text(value: Row) -> bytes:
-    """As ``mana-v2.md`` writes rows: halves of characters escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text).encode()

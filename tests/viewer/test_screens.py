@@ -63,6 +63,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     example.write(folder / "sealed.mana", rows, passphrase=example.PASSPHRASE)
     few = {table: rows[table] for table in ("notes", "events", "timeBlocks")}
     example.write(folder / "pictures.mana", few, passphrase=example.PASSPHRASE, kept=example.files())
+    illustrated, inside = example.illustrated(HTML_WITH_PICTURES)
+    example.write(folder / "illustrated.mana", illustrated, kept=inside)
     example.write(folder / "partial.mana", rows, partial=True)
     return {path.stem: write_page(path) for path in folder.glob("*.mana")} | {"empty": write_page(folder / "empty")}
 
@@ -278,6 +280,18 @@ HTML = (
     + "<div>" * 3000
     + "tief"
 )
+
+
+HTML_WITH_PICTURES = f"""<p>Davor</p><a href="https://example.org/"><img src="{example.media(2)}" alt="Ein Wald"></a>
+<p>Danach</p><img src="{example.uuid(40, 2).upper()}" srcset="https://example.org/q.gif 2x"
+ onerror="globalThis.ran = true">
+<img src="{example.media(5)}" alt="svg"><img src="{example.media(0)}" alt="not of this row">
+<img src="{example.media(2)}s" alt="almost"><img src="javascript:globalThis.ran=1" alt="script">
+<img src="blob:null/{example.uuid(40, 2)}" alt="blob"><img src="file:///etc/passwd" alt="disk">
+<img src="https://example.org/p.gif" alt="elsewhere"><img src="//example.org/p.gif" alt="nowhere">
+<img src="data:image/svg+xml,<svg/>" alt="drawing"><img src="__proto__" alt="names"><img alt="none">
+"""
+"""Of the addresses two lead to a picture that the archive has for this row."""
 
 
 @pytest.fixture(scope="module")
@@ -508,6 +522,55 @@ def test_pictures_are_shown_by_day_and_in_their_rows_and_other_files_are_only_ta
             with page.expect_download() as download:
                 page.get_by_role("button", name="Diese Datei mitnehmen").click()
             assert Path(download.value.path()).read_bytes() == kept["page.html"].content
+
+
+def test_pictures_stand_at_their_place_in_texts_and_nothing_else_does(browser: Any, pages: dict[str, Path]) -> None:
+    def pieces() -> list[str]:
+        """What stands in the row's text, in its order: words, and pictures by what is said of them."""
+        found: list[str] = page.locator("main .text").evaluate(
+            """(text) => [...text.querySelectorAll("p, img")].map((piece) =>
+                 piece.localName === "img" ? `<${piece.alt}>` : piece.innerText.trim()).filter((said) => said !== "")"""
+        )
+        return found
+
+    with opened(browser, pages["illustrated"]) as page:
+        read(page, "Newsletter", "Rundbrief")
+        assert page.locator("main .text img").evaluate_all(WIDTHS) == [480]
+        assert pieces() == ["Davor", "<Das Haus am See>", "Danach"]
+        assert page.get_by_role("heading", name="Dateien").count() == 0, "it does not stand below once more"
+        page.locator("main .text a").click()
+        page.get_by_role("heading", level=1, name="Bild").wait_for()
+
+        read(page, "Notizen", "Ausflug")
+        assert page.locator("main .text img").evaluate_all(WIDTHS) == [480]
+        assert pieces() == ["Davor", "mitten", "<Tulpen>", "[Bild: Regen – nicht im Archiv]", "Danach"]
+        assert page.get_by_text("1 Datei war nicht zu bekommen").is_visible()
+
+        read(page, "Artikel", "Wald")
+        assert page.locator("main .text img").evaluate_all(WIDTHS) == [480] * 2
+        sources = page.locator("main .text img").evaluate_all("(images) => images.map((image) => image.src)")
+        assert all(source.startswith("blob:") for source in sources), sources
+        assert pieces() == ["Davor", "<Ein Wald>", "Danach", "<Bild>"]
+        assert page.locator("main .text a a, main .text [srcset], main .text [onerror]").count() == 0
+        named = page.locator("main .text .quiet").all_inner_texts()
+        told = [
+            "svg",
+            "not of this row",
+            "almost",
+            "script",
+            "blob",
+            "disk",
+            "elsewhere",
+            "nowhere",
+            "drawing",
+            "names",
+        ]
+        assert named == [f"[Bild: {alt}]" for alt in [*told, "none"]]
+        assert page.locator("main section").get_by_role("link", name="svg").is_visible(), "what is no picture is a file"
+        assert page.evaluate("globalThis.ran") is None
+
+        read(page, "Chat", "Malen")
+        assert page.locator(".chat img").evaluate_all(WIDTHS) == [480]
 
 
 def test_all_of_it_speaks_english_too(browser: Any, pages: dict[str, Path]) -> None:

@@ -50,7 +50,7 @@ test("marks within a line", () => {
   assert.equal(spoken("**offen und `offen"), "**offen und `offen");
   assert.equal(
     spoken('[da](https://a.b/c_(d) "t") ![Bild](x.png) https://a.b/x. <https://c.d>'),
-    "link(https://a.b/c_(d)|da) link(x.png|Bild) link(https://a.b/x|https://a.b/x). link(https://c.d|https://c.d)",
+    "link(https://a.b/c_(d)|da) picture(x.png|Bild) link(https://a.b/x|https://a.b/x). link(https://c.d|https://c.d)",
   );
 });
 
@@ -87,10 +87,11 @@ test("TipTap's documents, and nodes that nobody knows", () => {
     {"type":"heading","attrs":{"level":2},"content":[{"type":"text","text":"T"}]},
     {"type":"taskList","content":[{"type":"taskItem","attrs":{"checked":true},"content":[{"type":"paragraph","content":[{"type":"text","text":"a","marks":[{"type":"bold"},{"type":"link","attrs":{"href":"javascript:x"}}]}]}]}]},
     {"type":"futureBox","content":[{"type":"paragraph","content":[{"type":"text","text":"b"},{"type":"hardBreak"},{"type":"text","text":"c"}]}]},
-    {"type":"text","text":"lose"}, null, 7]}`);
+    {"type":"text","text":"lose"}, null, 7,
+    {"type":"image","attrs":{"src":"x.png","alt":null,"title":"am See"}}]}`);
   assert.equal(
     parseTiptap(document).map(block).join(""),
-    "[heading 2: T][list: [item x: [paragraph: link(javascript:x|strong(a))]]][paragraph: b⏎c][paragraph: lose]",
+    "[heading 2: T][list: [item x: [paragraph: link(javascript:x|strong(a))]]][paragraph: b⏎c][paragraph: lose][paragraph: picture(x.png|am See)]",
   );
   for (const none of [null, "", 3, {}, { content: {} }]) assert.deepEqual(parseTiptap(none), []);
   let deep = { type: "paragraph", content: [] };

@@ -96,7 +96,7 @@ class Inlines {
   }
 
   /**
-   * `[words](target)`; of a picture the words alone: nothing is loaded from elsewhere.
+   * `[words](target)`, and pictures.
    *
    * @private
    * @param {boolean} picture
@@ -112,7 +112,8 @@ class Inlines {
     this.flush();
     const href = target[1] ?? target[2] ?? "";
     const words = this.text.slice(start, end);
-    this.inlines.push({ type: "link", href, children: [{ type: "text", text: words === "" ? href : words }] });
+    if (picture) this.inlines.push({ type: "picture", href, text: words });
+    else this.inlines.push({ type: "link", href, children: [{ type: "text", text: words === "" ? href : words }] });
     this.place = LINK_TARGET.lastIndex;
     return true;
   }

@@ -15,8 +15,8 @@
  * @property {Inline[][][]} [rows] of a table, the first is the head
  *
  * @typedef {object} Inline
- * @property {"text" | "strong" | "em" | "del" | "code" | "link" | "break"} type
- * @property {string} [text]
+ * @property {"text" | "strong" | "em" | "del" | "code" | "link" | "picture" | "break"} type
+ * @property {string} [text] of a picture: what somebody said of it
  * @property {string} [href] as written; whether it may be followed, `links.js` of the screens decides
  * @property {Inline[]} [children]
  */

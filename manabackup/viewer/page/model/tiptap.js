@@ -23,6 +23,9 @@ const BLOCKS = {
   horizontalRule: "rule",
 };
 
+/** What stands in a line, or between blocks as a paragraph of its own. */
+const LOOSE = new Set(["text", "hardBreak", "image"]);
+
 /** @type {Record<string, Inline["type"]>} */
 const MARKS = { bold: "strong", strong: "strong", italic: "em", em: "em", strike: "del", code: "code" };
 
@@ -51,7 +54,7 @@ function blocksOf(content, depth) {
   };
   for (const node of content) {
     const type = textOf(own(node, "type"));
-    if (type === "text" || type === "hardBreak") {
+    if (LOOSE.has(type)) {
       loose.push(...inlinesOf([node]));
       continue;
     }
@@ -102,9 +105,19 @@ function inlinesOf(content) {
   if (!Array.isArray(content)) return [];
   return content.filter(isObject).flatMap((node) => {
     if (node.type === "hardBreak") return [{ type: /** @type {const} */ ("break") }];
+    if (node.type === "image") return [picture(own(node, "attrs"))];
     const text = textOf(own(node, "text"));
     return text === "" ? [] : [marked(text, own(node, "marks"))];
   });
+}
+
+/**
+ * @param {unknown} attributes
+ * @returns {Inline}
+ */
+function picture(attributes) {
+  const said = textOf(own(attributes, "alt")) || textOf(own(attributes, "title"));
+  return { type: "picture", href: textOf(own(attributes, "src")), text: said };
 }
 
 /**

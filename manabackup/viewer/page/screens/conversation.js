@@ -3,7 +3,7 @@
  *
  * @typedef {import("./screen.js").App} App
  * @typedef {import("../store/types.js").RowView} RowView
- * @typedef {{messages: Record<string, any>[], kind: Thread}} Found
+ * @typedef {{messages: Record<string, any>[], kind: Thread, pictures: TextPictures}} Found
  *
  * @typedef {object} Thread
  * @property {string} table of the messages
@@ -14,6 +14,7 @@
  */
 import { textOf } from "../model/values.js";
 import { el, own } from "./dom.js";
+import { TextPictures } from "./pictures.js";
 import { textNode } from "./richtext.js";
 
 /** @type {Map<string, Thread>} */
@@ -29,9 +30,10 @@ export const THREADS = new Map([
 /**
  * @param {App} app
  * @param {RowView} view
+ * @param {AbortSignal} signal
  * @returns {Promise<Found | null>} null where the row is no conversation
  */
-export async function threadOf(app, { item }) {
+export async function threadOf(app, { item }, signal) {
   const kind = THREADS.get(item.table);
   if (!kind) return null;
   const messages = (await app.store.linked(kind.table, kind.field, item.id)).filter(
@@ -39,14 +41,18 @@ export async function threadOf(app, { item }) {
   );
   const { order } = kind;
   if (order) messages.sort((a, b) => Number(textOf(a[order])) - Number(textOf(b[order])));
-  return { messages, kind };
+  const files = await app.store.filesOf(
+    kind.table,
+    messages.map((row) => textOf(row.id)),
+  );
+  return { messages, kind, pictures: new TextPictures(app, files, signal) };
 }
 
 /**
  * @param {App} app
  * @param {Found} found
  */
-export function threadNode(app, { messages, kind }) {
+export function threadNode(app, { messages, kind, pictures }) {
   const { words } = app;
   const labels = app.tables.table(kind.table).enums.get(kind.who);
   const bubble = (/** @type {Record<string, any>} */ row) => {
@@ -62,6 +68,7 @@ export function threadNode(app, { messages, kind }) {
         row[kind.text],
         mine ? "plain" : (app.tables.table(kind.table).texts.get(kind.text) ?? "plain"),
         2,
+        pictures,
       ),
     );
   };

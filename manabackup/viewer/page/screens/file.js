@@ -72,12 +72,14 @@ export async function fileScreen(app, route, signal) {
  * The files of a row.
  *
  * @param {App} app
- * @param {FileTold[]} files
+ * @param {FileTold[]} all
+ * @param {Set<FileTold>} placed those that stand in the row's texts already
  * @param {AbortSignal} signal
  */
-export function filesNode(app, files, signal) {
-  if (files.length === 0) return null;
+export function filesNode(app, all, placed, signal) {
   const { words } = app;
+  const files = all.filter((file) => !placed.has(file));
+  if (files.length === 0) return null;
   const pictures = files.filter(isPicture);
   const others = files.filter((file) => file.lost === null && !isPicture(file));
   const lost = files.filter((file) => file.lost !== null);

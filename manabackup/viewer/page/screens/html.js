@@ -2,10 +2,11 @@
  * Somebody's HTML, cleaned by a small list of what may stay. It is parsed into a document that runs and loads nothing; what
  * stays is made anew, element by element. Classes, styles and ids never stay. Pictures stay where the page holds them itself.
  *
- * @typedef {import("../words/words.js").Words} Words
+ * @typedef {import("./richtext.js").Page} Page
  */
 import { el } from "./dom.js";
 import { outward } from "./outward.js";
+import { missingPicture } from "./pictures.js";
 
 /** What stays, and what it becomes. */
 const STAYS = new Map(
@@ -73,20 +74,21 @@ const NAMED = new Set(["svg", "canvas", "iframe", "frame", "object", "embed", "a
 
 const DEEPEST = 200;
 const MOST = 50_000;
-const INLINE_PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
+export const INLINE_PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]+$/;
 
-/** @typedef {{words: Words, outline: import("./outline.js").Outline, left: number}} State */
+/** @typedef {Page & {left: number, inLink: boolean}} State */
 
 /** @type {any} */
 let policy = null;
 
 /**
- * @param {{words: Words, outline: import("./outline.js").Outline}} page
+ * @param {Page} page
  * @param {string} html
  * @returns {Node[]}
  */
-export function sanitised({ words, outline }, html) {
-  const state = { words, outline, left: MOST };
+export function sanitised(page, html) {
+  const { words } = page;
+  const state = { ...page, left: MOST, inLink: false };
   const kept = children(state, inertDocument(html).body, 0);
   return state.left >= 0 ? kept : [...kept, el("p", { class: "notice" }, words.say("rowCut"))];
 }
@@ -133,9 +135,12 @@ function element(state, source, depth) {
     return [el("span", { class: "quiet" }, `[${state.words.say(tag === "svg" ? "picture" : "embedded")}]`)];
   if (source.namespaceURI !== "http://www.w3.org/1999/xhtml")
     return [document.createTextNode(source.textContent ?? "")];
-  if (tag === "img") return [picture(state.words, source)];
+  if (tag === "img") return [picture(state, source)];
   if (depth > DEEPEST) return [document.createTextNode(source.textContent ?? "")];
+  const { inLink } = state;
+  state.inLink ||= tag === "a";
   const inside = children(state, source, depth + 1);
+  state.inLink = inLink;
   if (tag === "a") return [outward(state.words, source.getAttribute("href") ?? "", inside)];
   const level = /^h([1-6])$/.exec(tag)?.[1];
   if (level) return [state.outline.heading(Number(level), inside)];
@@ -151,12 +156,14 @@ function element(state, source, depth) {
 }
 
 /**
- * @param {Words} words
+ * One of the archive, or one that stands in the text as a whole; of all others the name.
+ *
+ * @param {State} state
  * @param {Element} source
  */
-function picture(words, source) {
+function picture({ words, pictures, inLink }, source) {
   const address = source.getAttribute("src") ?? "";
   const alt = source.getAttribute("alt") ?? "";
   if (INLINE_PICTURE.test(address)) return el("img", { src: address, alt });
-  return el("span", { class: "quiet" }, `[${words.say("picture")}${alt === "" ? "" : `: ${alt}`}]`);
+  return pictures?.node(address, alt, inLink) ?? missingPicture(words, alt);
 }

@@ -5,15 +5,17 @@
  * @typedef {import("../model/markdown.js").Inline} Inline
  * @typedef {import("../model/types.js").TextFormat} TextFormat
  * @typedef {import("../words/words.js").Words} Words
+ * @typedef {import("./pictures.js").TextPictures} TextPictures
  */
 import { isLocked } from "../model/locked.js";
 import { parseMarkdown } from "../model/markdown.js";
 import { parseTiptap } from "../model/tiptap.js";
 import { textOf, texts } from "../model/values.js";
 import { button, el, own } from "./dom.js";
-import { sanitised } from "./html.js";
+import { INLINE_PICTURE, sanitised } from "./html.js";
 import { Outline } from "./outline.js";
-import { outward } from "./outward.js";
+import { outward, safeAddress } from "./outward.js";
+import { missingPicture } from "./pictures.js";
 
 /** Characters that are shown at once. */
 export const LONGEST = 100_000;
@@ -23,11 +25,12 @@ export const LONGEST = 100_000;
  * @param {any} value
  * @param {TextFormat} format
  * @param {number} base the level of the page's own heading above the text
+ * @param {TextPictures | null} [pictures] of the archive, that the text may show
  * @returns {HTMLElement}
  */
-export function textNode(words, value, format, base) {
+export function textNode(words, value, format, base, pictures = null) {
   if (isLocked(value)) return el("p", { class: "notice" }, words.say("rowCiphertext"));
-  const page = { words, outline: new Outline(base) };
+  const page = { words, outline: new Outline(base), pictures };
   if (format === "tiptap") return el("div", { class: "text", dir: "auto" }, blocks(page, parseTiptap(value)));
   if (Array.isArray(value))
     return el(
@@ -39,7 +42,7 @@ export function textNode(words, value, format, base) {
 }
 
 /**
- * @typedef {{words: Words, outline: Outline}} Page where a text is put
+ * @typedef {{words: Words, outline: Outline, pictures: TextPictures | null}} Page where a text is put
  *
  * @param {Page} page
  * @param {string} text
@@ -174,10 +177,25 @@ function inlines(page, list) {
 function inlineNode(page, inline) {
   if (inline.type === "break") return el("br");
   if (inline.type === "code") return el("code", {}, inline.text ?? "");
+  if (inline.type === "picture") return pictureOf(page, inline.href ?? "", inline.text ?? "");
   const children = inlines(page, inline.children ?? []);
   if (inline.type === "strong") return el("strong", {}, children);
   if (inline.type === "em") return el("em", {}, children);
   if (inline.type === "del") return el("del", {}, children);
   if (inline.type === "link") return outward(page.words, inline.href ?? "", children);
   return document.createTextNode(inline.text ?? "");
+}
+
+/**
+ * @param {Page} page
+ * @param {string} address
+ * @param {string} alt
+ * @returns {Node} of one that is not in the archive a link to where it is, if it may be followed
+ */
+function pictureOf({ words, pictures }, address, alt) {
+  if (INLINE_PICTURE.test(address)) return el("img", { src: address, alt });
+  const found = pictures?.node(address, alt);
+  if (found) return found;
+  const missing = missingPicture(words, alt);
+  return safeAddress(address) === null ? missing : outward(words, address, [missing]);
 }

@@ -14,6 +14,7 @@ import { factsNode } from "./facts.js";
 import { filesNode } from "./file.js";
 import { historyNode } from "./history.js";
 import { flagsOf, titleOf, whenOf } from "./items.js";
+import { TextPictures, showAll } from "./pictures.js";
 import { LONGEST, textNode } from "./richtext.js";
 import { appLabel, heading, link, tableLabel } from "./screen.js";
 import { homeOf } from "./homes.js";
@@ -31,15 +32,16 @@ export async function rowScreen(app, route, signal) {
   const view = await app.store.row(route.table ?? "", route.row ?? 0);
   const title = tableLabel(app, route.table ?? "");
   if (!view) return { title, node: el("div", {}, heading(title), el("p", { class: "sheet" }, words.say("nothing"))) };
-  const thread = await threadOf(app, view);
+  const thread = await threadOf(app, view, signal);
+  const pictures = new TextPictures(app, view.files, signal);
   const node = el(
     "div",
     {},
     crumbs(app, view),
     heading(titleOf(app, view.item), neighbours(app, route)),
     subtitle(app, view),
-    ...sections(app, view),
-    filesNode(app, view.files, signal),
+    ...sections(app, view, pictures),
+    filesNode(app, view.files, pictures.placed, signal),
     thread ? threadNode(app, thread) : null,
     ...behind(app, view, await tiesNode(app, view)),
   );
@@ -97,8 +99,9 @@ function endText({ words }, from, to) {
 /**
  * @param {App} app
  * @param {RowView} view
+ * @param {TextPictures} pictures
  */
-function sections(app, { item, row, history }) {
+function sections(app, { item, row, history }, pictures) {
   const { words } = app;
   const { texts, facts } = readRow(app.tables.table(item.table), row);
   const locked = new Set(history?.ciphertext ?? []);
@@ -111,7 +114,7 @@ function sections(app, { item, row, history }) {
       several ? el("h2", {}, own(words.field(text.path))) : null,
       locked.has(text.path)
         ? el("p", { class: "notice" }, words.say("rowCiphertext"))
-        : textNode(words, text.value, text.format, several ? 2 : 1),
+        : textNode(words, text.value, text.format, several ? 2 : 1, pictures),
     ]);
     parts.push(el("section", { class: "sheet reading", "aria-label": words.say("rowTexts") }, read.flat()));
   }
@@ -146,7 +149,7 @@ function behind(app, view, ties) {
       el(
         "p",
         {},
-        button(words.say("print"), () => print()),
+        button(words.say("print"), () => void showAll(document).then(() => print())),
       ),
     ),
   ];

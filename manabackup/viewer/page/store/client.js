@@ -163,6 +163,11 @@ export class Store {
     return this._caller.call("gallery", { pictures, from, count });
   }
 
+  /** @param {string} table @param {string[]} ids @returns {Promise<import("./types.js").FileTold[]>} that these rows refer to, lost ones as well */
+  filesOf(table, ids) {
+    return this._caller.call("filesOf", { table, ids });
+  }
+
   /** @param {string} sha256 @returns {Promise<import("./types.js").ShownFile | null>} null: no such file */
   fileTold(sha256) {
     return this._caller.call("fileTold", { sha256 });

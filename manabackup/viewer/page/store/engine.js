@@ -162,6 +162,12 @@ export class Engine {
     return { item: shelf.item(table, index), text, history, files, ...(await this._links(table, index)) };
   }
 
+  /** @param {{table: string, ids: string[]}} asked @returns {Promise<import("./types.js").FileTold[]>} that these rows refer to, lost ones as well */
+  async filesOf({ table, ids }) {
+    const index = await this._fileIndex();
+    return [...new Set(ids.flatMap((id) => index.ofRow(table, id)))];
+  }
+
   /**
    * Pictures, or other files, by when they were made.
    * @param {{pictures: boolean, from: number, count: number}} asked

@@ -3,6 +3,7 @@
  * refer to each, and which files could not be had. Source: `formats/mana-v2.md`, "Files".
  */
 
+import { idKey } from "../model/addresses.js";
 import { own } from "../model/values.js";
 import { lineBlocks } from "../reader/lines.js";
 import { FILE_INDEX, printable } from "../reader/names.js";
@@ -95,7 +96,8 @@ export class Files {
 function toldBy(line) {
   const rows = Array.isArray(own(line, "rows")) ? line.rows.map(referrer).filter((/** @type {any} */ row) => row !== null) : [];
   const lost = own(line, "lost");
-  if (typeof lost === "string") return { sha256: "", size: 0, type: "", name: "", taken: null, kept: null, rows, lost };
+  const ways = [...texts(own(line, "ids")).map(idKey), ...texts(own(line, "addresses"))];
+  if (typeof lost === "string") return { sha256: "", size: 0, type: "", name: "", taken: null, kept: null, rows, ways, lost };
   const hash = own(line, "sha256");
   const size = own(line, "size");
   if (typeof hash !== "string" || !SHA256.test(hash) || typeof size !== "number") return null;
@@ -108,6 +110,7 @@ function toldBy(line) {
     taken: text(own(own(told, "exif"), "dateTaken")) || null,
     kept: text(own(told, "createdAt")) || null,
     rows,
+    ways,
     lost: null,
   };
 }
@@ -116,6 +119,11 @@ function toldBy(line) {
 function referrer(row) {
   const [table, id, field] = ["table", "id", "field"].map((name) => text(own(row, name)));
   return table === "" || id === "" ? null : { table, id, field };
+}
+
+/** @param {unknown} value @returns {string[]} */
+function texts(value) {
+  return Array.isArray(value) ? value.filter((each) => typeof each === "string").map(owned) : [];
 }
 
 /** @param {unknown} value */

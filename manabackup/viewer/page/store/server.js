@@ -6,7 +6,7 @@ import { Engine } from "./engine.js";
 
 const METHODS = /** @type {const} */ ([
   "open", "unlock", "verify", "list", "items", "texts", "release", "rows", "row", "facets", "activity", "between",
-  "onThisDay", "search", "index", "gallery", "fileTold", "file",
+  "onThisDay", "search", "index", "gallery", "filesOf", "fileTold", "file",
 ]);
 
 /** @param {import("./calls.js").Port} port of the worker, or of a channel in the page */

@@ -207,6 +207,7 @@
  * @property {string | null} taken by the camera's clock
  * @property {string | null} kept when the service took it
  * @property {Referrer[]} rows
+ * @property {string[]} ways that lead to it, as `leadsTo` (`model/addresses.js`) spells them
  * @property {string | null} lost why it could not be had; null: it is in the archive
  */
 

@@ -282,6 +282,7 @@ export const DE = Object.freeze({
   next: "Nächster",
   embedded: "Eingebettetes, das nicht gezeigt wird",
   picture: "Bild",
+  pictureMissing: "nicht im Archiv",
   linkAway: "führt auf eine andere Website",
   quoteOnlyId: "Die Worte dieses Zitats sind in die App eingebaut und stehen in keinem Archiv.",
   durationUnknown: "{text} (Minuten oder Sekunden, die App sagt es nicht)",

@@ -266,6 +266,7 @@ export const EN = Object.freeze({
   next: "Next",
   embedded: "Embedded content, which is not shown",
   picture: "Picture",
+  pictureMissing: "not in the archive",
   linkAway: "opens another site",
   quoteOnlyId: "The words of this quote are built into the app and stand in no archive.",
   durationUnknown: "{text} (minutes or seconds, the app does not say)",
