@@ -56,6 +56,19 @@ test("a list has every row that its filters let pass, and no other", async () =>
   store.forget();
 });
 
+test("labels are found in any language, and shown where they were looked for", async () => {
+  const store = await open(example);
+  await store.index();
+  const shown = async (words) => (await store.search(words)).hits.map(({ excerpt }) => excerpt.map(({ text }) => text).join(""));
+  const labels = ["Dankbar", "Grateful"];
+  for (const label of labels) {
+    const hits = (await shown(label.toLowerCase())).filter((text) => labels.includes(text));
+    assert.ok(hits.length > 0 && hits.every((text) => text === label), label);
+  }
+  for (const text of await shown("fenster")) assert.doesNotMatch(text, /Grateful|Happy|Content|Sad|Stressed/);
+  store.forget();
+});
+
 test("lists are in the order that was asked for, undated rows last", async () => {
   const store = await open(example);
   for (const descending of [true, false]) {

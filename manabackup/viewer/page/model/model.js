@@ -6,7 +6,7 @@
 import { clockText, describe } from "./describe.js";
 import { fold } from "./folding.js";
 import { moment } from "./moments.js";
-import { searchText } from "./search-text.js";
+import { searchPieces, searchText } from "./search-text.js";
 import { Tables } from "./tables.js";
 
 /**
@@ -21,6 +21,7 @@ export function createModel(modules) {
     junction: (table) => tables.table(table).junction,
     privateFields: (table) => encryptedFields(modules, table),
     searchText: (table, row) => searchText(tables, table, row),
+    searchPieces: (table, row) => searchPieces(tables, table, row),
     fold,
     clock: (text) => clockText(moment(text)),
   };

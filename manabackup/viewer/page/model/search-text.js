@@ -29,6 +29,18 @@ const TECHNICAL_NAMES = new Set([
  * @returns {string} one piece of text a line: title, texts, what else is said, labels
  */
 export function searchText(tables, name, row) {
+  const { text, labels } = searchPieces(tables, name, row);
+  return [text, ...labels].filter((piece) => piece !== "").join("\n");
+}
+
+/**
+ * @param {Tables} tables
+ * @param {string} name
+ * @param {Row} row
+ * @returns {{text: string, labels: string[]}} what somebody wrote, one piece a line, title first; and the labels of what was
+ *   chosen, in all languages: found by anybody, and shown to nobody who did not look for them
+ */
+export function searchPieces(tables, name, row) {
   const table = tables.table(name);
   const title = table.title.map((path) => textOf(at(row, path)).trim()).filter((part) => part !== "" && !isLocked(part));
   const first = new Set([...table.title, ...[...table.texts.keys()].map((path) => path.split(/[.[]/)[0] ?? "")]);
@@ -44,7 +56,8 @@ export function searchText(tables, name, row) {
     if (label) labels.push(label.de, label.en);
     else if (!table.title.includes(key)) gather(table, key, row[key], first.has(key) ? texts : others);
   }
-  return [title.join(" "), ...texts, ...others, ...new Set(labels)].filter((piece) => piece !== "").join("\n");
+  const text = [title.join(" "), ...texts, ...others].filter((piece) => piece !== "").join("\n");
+  return { text, labels: [...new Set(labels)] };
 }
 
 /** @param {string} key */

@@ -108,10 +108,11 @@ function sumOf(numbers) {
  * @param {Row[]} rows
  */
 function chart(label, columns, rows) {
-  const names = 132;
-  const cell = 56;
+  const names = 122;
+  // Years are shorter than months, and four of them shall fit on a phone.
+  const cell = columns.some((column) => column.length > 4) ? 56 : 38;
   const line = 34;
-  const width = names + columns.length * cell + 60;
+  const width = names + columns.length * cell + 46;
   const height = 26 + rows.length * line;
   const most = Math.max(1, ...rows.flatMap((row) => row.counts));
   return el(
@@ -145,11 +146,11 @@ function rowOf(row, columns, { top, names, cell, line, most }) {
   row.counts.forEach((count, place) => {
     if (count === 0) return;
     const tall = Math.max(2, Math.sqrt(count / most) * (line - 16));
-    const x = names + place * cell + 12;
+    const x = names + place * cell + 8;
     parts.push(
       svg(
         "rect",
-        { class: "bar-fill", x, y: ground - tall, width: cell - 24, height: tall, rx: 2 },
+        { class: "bar-fill", x, y: ground - tall, width: cell - 16, height: tall, rx: 2 },
         svg("title", {}, `${row.label} ${columns[place]}: ${count}`),
       ),
     );

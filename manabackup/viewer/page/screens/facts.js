@@ -104,7 +104,7 @@ function linesNode(words, lines) {
   }
   const cell = (/** @type {Fact[]} */ line, /** @type {string} */ name) => {
     const fact = line.find((candidate) => candidate.path === name);
-    return el("td", {}, fact ? own(factText(words, fact)) : "");
+    return el("td", { "data-label": words.field(name) }, fact ? own(factText(words, fact)) : "–");
   };
   return el(
     "div",

@@ -74,7 +74,7 @@ export class Frame {
         link(
           app,
           to,
-          { "aria-current": isHere(to, route) && "page" },
+          { "aria-current": isHere(to, route, app.tables.table(route.table ?? "").app) && "page" },
           el("span", {}, label),
           rows === null ? null : el("span", { class: "count number" }, words.number(rows)),
         ),
@@ -155,8 +155,11 @@ export class Frame {
 /**
  * @param {Route} to
  * @param {Route} route
+ * @param {string} owner the app whose row is shown, or ""
  */
-function isHere(to, route) {
+function isHere(to, route, owner) {
   if (to.screen === "gallery") return route.screen === "gallery" || route.screen === "file";
-  return to.screen === "start" ? route.screen === "start" : to.app === route.app && route.app !== undefined;
+  if (to.screen === "start") return route.screen === "start";
+  const here = route.screen === "row" ? owner : route.app;
+  return to.app === here && here !== undefined;
 }

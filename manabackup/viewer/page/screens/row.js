@@ -193,7 +193,7 @@ function pretty(text) {
  * @param {Route} route
  */
 function neighbours(app, { around }) {
-  if (!around) return null;
+  if (!around || around.list.total < 2) return null;
   const { list, place } = around;
   const step = async (/** @type {number} */ next) => {
     const [item] = await list.items(next, 1);

@@ -32,13 +32,25 @@ export function factText(words, fact) {
   if (fact.kind === "number") return numberText(words, fact.text, fact.unit);
   if (fact.kind === "yes" || fact.kind === "no") return words.say(fact.kind);
   if (fact.kind === "names") return fact.names.join(", ");
-  if (fact.kind === "place") return `${words.number(fact.latitude)}, ${words.number(fact.longitude)}`;
+  if (fact.kind === "place") return placeText(words, fact);
   if (fact.kind === "weekdays") return fact.days.map((day) => words.weekday(day)).join(", ");
   if (fact.kind === "steps") return fact.steps.map((step) => `${step.done ? "☑" : "☐"} ${step.text}`).join("; ");
   if (fact.kind === "lines") return fact.lines.map((line) => lineText(words, line)).join("; ");
   if (fact.kind === "duration") return durationText(words, fact.text, fact.unit);
   if (fact.kind === "locked") return words.say("locked");
   return fact.kind === "hidden" ? words.say("hidden") : fact.text;
+}
+
+/**
+ * In degrees and directions: of two numbers with commas nobody knows where the first one ends.
+ *
+ * @param {Words} words
+ * @param {Extract<Fact, {kind: "place"}>} fact
+ */
+function placeText(words, { latitude, longitude }) {
+  const degrees = (/** @type {number} */ angle, /** @type {string} */ direction) =>
+    `${words.number(Math.abs(angle))}° ${words.say(direction)}`;
+  return `${degrees(latitude, latitude < 0 ? "south" : "north")}, ${degrees(longitude, longitude < 0 ? "west" : "east")}`;
 }
 
 /**

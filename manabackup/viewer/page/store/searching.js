@@ -100,12 +100,14 @@ export class Searching {
 
   /** @param {Place} place @param {readonly string[]} words folded @returns {Promise<Hit>} */
   async hit({ table, index }, words) {
-    const { fold, searchText } = this._shelf.model;
+    const { fold, searchPieces } = this._shelf.model;
     const item = this._shelf.item(table, index);
     const row = JSON.parse(await table.rows.text(index));
-    const text = searchText(table.name, row);
+    const { text, labels } = searchPieces(table.name, row);
     const behindTitle = text.startsWith(item.title) ? text.slice(item.title.length) : text;
-    const found = excerpt(behindTitle, words, fold, EXCERPT);
+    const written = excerpt(behindTitle, words, fold, EXCERPT);
+    const label = written.length > 0 ? undefined : labels.find((each) => excerpt(each, words, fold, EXCERPT).length > 0);
+    const found = label === undefined ? written : marked(label, words, fold);
     return {
       item,
       title: marked(item.title, words, fold),

@@ -38,6 +38,8 @@
  * @property {(table: string) => string} appOf the app that a table belongs to
  * @property {(table: string, row: Record<string, any>) => Description} describe never throws, whatever a row holds
  * @property {(table: string, row: Record<string, any>) => string} searchText all text of a row that people search for
+ * @property {(table: string, row: Record<string, any>) => {text: string, labels: string[]}} searchPieces the same: what
+ *   somebody wrote, and the labels of what was chosen, in all languages
  * @property {(text: string) => string} fold what is left of a text when case, accents and forms of a letter do not count
  * @property {(table: string) => {entity: string, tag: string, tagTable: string} | null} junction of a table whose rows
  *   tie tags to rows: the fields that name both, and the table of tags
