@@ -108,21 +108,26 @@ def test_every_row_is_the_one_that_the_archive_has(
     assert (report["whole"], report["problems"]) == (True, [])
 
 
-def test_a_list_of_what_lies_in_memory_shows_what_was_read_by_now(page: Tab, tmp_path: Path) -> None:
+def test_lists_and_rows_of_what_lies_in_memory_show_what_was_read_by_now(page: Tab, tmp_path: Path) -> None:
     rows: list[example.Row] = [
         {"id": f"{n:05}", "title": f"Notiz {n}", "content": "Wort " * 200} for n in range(20_000)
     ]
     example.write(tmp_path / "large.mana", {"notes": rows}, passphrase=example.PASSPHRASE)
     page.choose("#choose", tmp_path / "large.mana")
     page.call(OPEN, [example.PASSPHRASE])
-    first, whole = page.call("""async () => {
+    first, row, whole, again = page.call("""async () => {
       const first = await trial.store.list(["notes"], { patience: 0 });
+      const row = await trial.store.row("notes", 0, 0);
       const whole = await trial.store.list(["notes"]);
-      return [[first.complete, first.total], [whole.complete, whole.total]];
+      const again = await trial.store.row("notes", 0);
+      const told = ({ complete, item, history }) => [complete, item.title, history !== null];
+      return [[first.complete, first.total], told(row), [whole.complete, whole.total], told(again)];
     }""")
     assert first[0] is False, "a worker that never waits hears no timer"
     assert first[1] < whole[1] == len(rows)
     assert whole[0] is True
+    assert row == [False, "Notiz 0", False], "nobody waits for 20,000 rows to read one"
+    assert again == [True, "Notiz 0", True]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,6 +211,43 @@ def test_an_empty_page_takes_a_file_and_tells_what_is_wrong_with_another(
         page.get_by_role("button", name="Ein anderes Archiv öffnen").click()
         page.set_input_files("#file", str(pages["plain"].with_suffix(".mana")))
         page.get_by_text("Unversehrt. Jedes Byte").wait_for()
+
+
+@pytest.mark.parametrize("table", ["notes", "globalTags"])
+def test_what_damage_left_can_be_read_and_the_damage_is_named(
+    browser: Any, pages: dict[str, Path], tmp_path: Path, table: str
+) -> None:
+    damaged = tmp_path / "damaged.mana"
+    damaged.write_bytes(with_a_flipped_bit(pages["plain"].with_suffix(".mana").read_bytes(), f"data/{table}.jsonl"))
+    with shown(browser, pages["empty"]) as page:
+        page.set_input_files("#file", str(damaged))
+        page.get_by_text("Nicht unversehrt.").wait_for()
+        assert page.get_by_text(f"data/{table}.jsonl").is_visible()
+        page.locator("figure svg").wait_for()
+        label = {"notes": "Notizen", "globalTags": "Tags"}[table]
+        assert page.locator("main").get_by_text(f"Beschädigt, und darum nicht gezeigt: {label}").is_visible()
+        page.locator("#side").get_by_role("link", name=re.compile(f"^{label}")).click()
+        page.get_by_role("alert").get_by_text("Das Archiv ist beschädigt").wait_for()
+        assert page.get_by_text("Was in anderen Teilen des Archivs steht").is_visible()
+        assert page.locator("main").count() == 1
+        read(page, "Finanzen", "Wochenmarkt")
+        assert page.get_by_role("link", name=re.compile("Lebensmittel")).is_visible(), "links to what is whole"
+        go(page, "Tagebuch")
+        page.get_by_text("vor 1 Jahr").wait_for()
+        page.get_by_role("searchbox").fill("oma")
+        page.get_by_text(re.compile("^11. Treffer$")).wait_for()
+        assert page.get_by_text(f"Beschädigt, und darum nicht gezeigt: {label}").is_visible()
+
+
+def with_a_flipped_bit(archive: bytes, name: str) -> bytes:
+    """An archive with one bit altered in the middle of an entry's deflated bytes."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as container:
+        entry = container.getinfo(name)
+    extra = int.from_bytes(archive[entry.header_offset + 28 : entry.header_offset + 30], "little")
+    begin = entry.header_offset + 30 + len(name) + extra
+    altered = bytearray(archive)
+    altered[begin + entry.compress_size // 2] ^= 0x10
+    return bytes(altered)
 
 
 def test_what_is_missing_is_said(browser: Any, pages: dict[str, Path]) -> None:

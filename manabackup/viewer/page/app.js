@@ -22,6 +22,7 @@ import { calendarScreen } from "./screens/calendar.js";
 import { contactsScreen } from "./screens/contacts.js";
 import { daysScreen } from "./screens/days.js";
 import { el } from "./screens/dom.js";
+import { failureNode } from "./screens/failure.js";
 import { fileScreen } from "./screens/file.js";
 import { Frame } from "./screens/frame.js";
 import { galleryScreen } from "./screens/gallery.js";
@@ -48,6 +49,9 @@ const SCREENS = new Map([
   ["gallery", galleryScreen],
   ["file", fileScreen],
 ]);
+
+/** Milliseconds until it is said that a screen takes its time. */
+const SLOW = 1500;
 
 /** @param {Start} options */
 export function start(options) {
@@ -229,6 +233,7 @@ class Viewer {
     if (route.screen !== "search" && frame.search.value !== "" && focus) frame.search.value = "";
     const focused = document.activeElement?.id;
     frame.content.setAttribute("aria-busy", "true");
+    const slow = setTimeout(() => screen.signal.aborted || frame.wait(), SLOW);
     try {
       const made = await make(app, route, screen.signal);
       if (screen.signal.aborted) return;
@@ -237,12 +242,9 @@ class Viewer {
       made.shown?.();
       if (!focus && focused && focused !== "search") document.getElementById(focused)?.focus();
     } catch (error) {
-      if (!screen.signal.aborted)
-        frame.show(
-          problemNode(this.words, error, () => app.go({ screen: "start" })),
-          { focus },
-        );
+      if (!screen.signal.aborted) frame.show(failureNode(app, route, error), { focus });
     } finally {
+      clearTimeout(slow);
       if (!screen.signal.aborted) frame.content.removeAttribute("aria-busy");
     }
   }

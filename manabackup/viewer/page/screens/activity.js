@@ -10,7 +10,7 @@
  * @property {number} sum
  */
 import { el, svg } from "./dom.js";
-import { appLabel } from "./screen.js";
+import { appLabel, brokenNode } from "./screen.js";
 
 const APPS = 12;
 const YEARS = 30;
@@ -26,7 +26,8 @@ const GAP = "…";
 export function activityFigure(app, activity) {
   const { words } = app;
   const { columns, rows } = figures(app, activity);
-  if (columns.length === 0) return el("p", { class: "quiet" }, words.say("nothing"));
+  if (columns.length === 0)
+    return el("div", {}, el("p", { class: "quiet" }, words.say("nothing")), brokenNode(app, activity.broken));
   const undated =
     activity.undated > 0
       ? el("p", { class: "quiet small" }, words.say("activityUndated", { count: activity.undated }))
@@ -37,6 +38,7 @@ export function activityFigure(app, activity) {
     el("figcaption", { class: "quiet small" }, words.say("activityLegend")),
     chart(words.say("activityLegend"), columns, rows),
     undated,
+    brokenNode(app, activity.broken),
     el("details", {}, el("summary", {}, words.say("activityTable")), tableOf(app, columns, rows)),
   );
 }

@@ -13,11 +13,9 @@ import { button, el, own, picker } from "./dom.js";
 import { DIARIES, viewTabs } from "./homes.js";
 import { flagsOf, itemLink, titleOf } from "./items.js";
 import { textNode } from "./richtext.js";
-import { appLabel, heading, link } from "./screen.js";
+import { PATIENCE, appLabel, heading, link } from "./screen.js";
 
 const PART = 40;
-/** Milliseconds until what was read so far is shown. */
-const PATIENCE = 700;
 
 /**
  * @param {App} app

@@ -9,7 +9,7 @@
 import { button, el, own } from "./dom.js";
 import { itemLink } from "./items.js";
 import { isPicture, nameOf, pictureLink, pictureNode } from "./pictures.js";
-import { heading, link } from "./screen.js";
+import { PATIENCE, heading, link } from "./screen.js";
 import { save } from "./taking.js";
 
 /**
@@ -20,9 +20,15 @@ import { save } from "./taking.js";
  */
 export async function fileScreen(app, route, signal) {
   const { words } = app;
-  const file = await app.store.fileTold(route.file ?? "");
+  const file = await app.store.fileTold(route.file ?? "", PATIENCE);
   const title = words.say("gallery");
   if (file === null) return { title, node: el("div", {}, heading(title), el("p", { class: "sheet" }, words.say("nothing"))) };
+  const rows = el("div", {}, rowsNode(app, file));
+  if (!file.complete)
+    void app.store.fileTold(file.sha256).then(
+      (whole) => signal.aborted || (whole && rows.replaceChildren(...[rowsNode(app, whole)].filter((node) => node !== null))),
+      () => {},
+    );
   /** @type {[string, string][]} */
   const facts = [
     [words.say("fileDate"), file.date === "" ? "" : words.date(file.date, "long")],
@@ -52,20 +58,31 @@ export async function fileScreen(app, route, signal) {
           .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, own(value))]),
       ),
     ),
-    file.items.length === 0
-      ? null
-      : el(
-          "section",
-          { class: "sheet reading" },
-          el("h2", {}, words.say("fileRows")),
-          el(
-            "ul",
-            { class: "plain-list" },
-            file.items.map((item) => el("li", {}, itemLink(app, item, { withTable: true }))),
-          ),
-        ),
+    rows,
   );
   return { title, node };
+}
+
+/**
+ * The rows that a file belongs to.
+ *
+ * @param {App} app
+ * @param {import("../store/types.js").ShownFile} file
+ */
+function rowsNode(app, file) {
+  const { words } = app;
+  if (!file.complete) return el("p", { role: "status", class: "quiet" }, `${words.say("progressReading")} …`);
+  if (file.items.length === 0) return null;
+  return el(
+    "section",
+    { class: "sheet reading" },
+    el("h2", {}, words.say("fileRows")),
+    el(
+      "ul",
+      { class: "plain-list" },
+      file.items.map((item) => el("li", {}, itemLink(app, item, { withTable: true }))),
+    ),
+  );
 }
 
 /**

@@ -112,6 +112,12 @@ export class Frame {
     window.scrollTo(0, 0);
   }
 
+  /** Say that what was asked for takes its time. */
+  wait() {
+    const label = this.app.words.say("progressReading");
+    this.content.replaceChildren(el("p", { role: "status", class: "quiet" }, `${label} …`), el("progress", { "aria-label": label }));
+  }
+
   /** @param {boolean} open the apps on a narrow screen */
   open(open) {
     this.side.classList.toggle("open", open);

@@ -9,7 +9,7 @@
  */
 import { button, el, own } from "./dom.js";
 import { nameOf, pictureLink } from "./pictures.js";
-import { heading, link } from "./screen.js";
+import { PATIENCE, heading, link } from "./screen.js";
 
 const PART = 120;
 
@@ -21,15 +21,20 @@ const PART = 120;
  */
 export async function galleryScreen(app, route, signal) {
   const { words, store } = app;
-  const first = await store.gallery(true, 0, PART);
+  const first = await store.gallery(true, 0, PART, PATIENCE);
   const pictures = first.pictures > 0 && route.chosen?.kind !== "others";
-  const shown = pictures ? first : await store.gallery(false, 0, PART);
+  const shown = pictures ? first : await store.gallery(false, 0, PART, PATIENCE);
+  if (!shown.complete)
+    void store.gallery(pictures, 0, 0).then(
+      () => signal.aborted || app.replace(route),
+      () => {},
+    );
   const total = pictures ? first.pictures : first.others;
   const list = pictures ? new Days(app, signal) : new Names(app);
   list.add(shown.files);
   const more = button(words.say("showMore"), () => void next(), { class: "button no-print" });
   const next = async () => {
-    list.add((await store.gallery(pictures, list.count, PART)).files);
+    list.add((await store.gallery(pictures, list.count, PART, shown.complete ? undefined : 0)).files);
     more.hidden = list.count >= total;
   };
   more.hidden = list.count >= total;
@@ -38,6 +43,7 @@ export async function galleryScreen(app, route, signal) {
     {},
     heading(words.say("gallery"), tabs(app, pictures, first)),
     lostNode(app, first),
+    shown.complete ? null : el("p", { role: "status", class: "quiet" }, `${words.say("progressReading")} …`),
     total > 0 ? list.node : el("p", { class: "sheet quiet" }, words.say("nothing")),
     more,
   );

@@ -10,12 +10,10 @@
 import { el, picker } from "./dom.js";
 import { viewTabs } from "./homes.js";
 import { itemLink } from "./items.js";
-import { appLabel, heading, link, mainTablesOf, rowsOf, tableLabel, tablesOf } from "./screen.js";
+import { PATIENCE, appLabel, brokenNode, heading, link, mainTablesOf, rowsOf, tableLabel, tablesOf } from "./screen.js";
 import { takeNode } from "./taking.js";
 import { makeList } from "./virtual.js";
 
-/** Milliseconds until what was read so far is shown. */
-const PATIENCE = 700;
 
 /**
  * @param {App} app
@@ -55,6 +53,10 @@ export async function listScreen(app, route, signal) {
       facets
         ? takeNode(app, list, { name: id, word: "takeList" })
         : el("progress", { "aria-label": words.say("progressReading") }),
+    ),
+    brokenNode(
+      app,
+      list.broken.filter((table) => tables.includes(table)),
     ),
     list.left > 0 ? el("p", { class: "notice" }, words.say("searchLeft", { count: list.left })) : null,
     list.total > 0 ? made.node : el("p", { class: "sheet quiet" }, words.say(emptyWord(facets))),
@@ -120,7 +122,7 @@ function optionsOf(chosen) {
  * @param {App} app
  * @param {Route} route
  */
-function tableTabs(app, route) {
+export function tableTabs(app, route) {
   const id = route.app ?? "";
   const tables = tablesOf(app, id);
   if (tables.length < 2) return null;

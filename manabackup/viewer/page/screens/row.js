@@ -16,10 +16,11 @@ import { historyNode } from "./history.js";
 import { flagsOf, titleOf, whenOf } from "./items.js";
 import { TextPictures, showAll } from "./pictures.js";
 import { LONGEST, textNode } from "./richtext.js";
-import { appLabel, heading, link, tableLabel } from "./screen.js";
+import { PATIENCE, appLabel, heading, link, tableLabel } from "./screen.js";
 import { homeOf } from "./homes.js";
 import { takeNode } from "./taking.js";
 import { tiesNode } from "./ties.js";
+import { problemNodes } from "./verification.js";
 
 /**
  * @param {App} app
@@ -29,11 +30,13 @@ import { tiesNode } from "./ties.js";
  */
 export async function rowScreen(app, route, signal) {
   const { words } = app;
-  const view = await app.store.row(route.table ?? "", route.row ?? 0);
+  const view = await app.store.row(route.table ?? "", route.row ?? 0, PATIENCE);
   const title = tableLabel(app, route.table ?? "");
   if (!view) return { title, node: el("div", {}, heading(title), el("p", { class: "sheet" }, words.say("nothing"))) };
   const thread = await threadOf(app, view, signal);
   const pictures = new TextPictures(app, view.files, signal);
+  const beside = el("div", {}, await besideNodes(app, view));
+  if (!view.complete) void fillBeside(app, view, beside, signal);
   const node = el(
     "div",
     {},
@@ -43,9 +46,39 @@ export async function rowScreen(app, route, signal) {
     ...sections(app, view, pictures),
     filesNode(app, view.files, pictures.placed, signal),
     thread ? threadNode(app, thread) : null,
-    ...behind(app, view, await tiesNode(app, view)),
+    beside,
+    ...behind(app, view),
   );
   return { title, node };
+}
+
+/**
+ * What a row is tied to, and who wrote it: known when all tables were read, which may take its time.
+ *
+ * @param {App} app
+ * @param {RowView} view
+ * @returns {Promise<Node[]>}
+ */
+async function besideNodes(app, view) {
+  if (!view.complete) return [el("p", { role: "status", class: "quiet" }, `${app.words.say("rowLinksReading")} …`)];
+  const history = view.history ? historyNode(app, view.history) : null;
+  return [await tiesNode(app, view), history].filter((node) => node !== null);
+}
+
+/**
+ * @param {App} app
+ * @param {RowView} view
+ * @param {HTMLElement} beside
+ * @param {AbortSignal} signal
+ */
+async function fillBeside(app, { item }, beside, signal) {
+  try {
+    const whole = await app.store.row(item.table, item.index);
+    const nodes = whole ? await besideNodes(app, whole) : [];
+    if (!signal.aborted) beside.replaceChildren(...nodes);
+  } catch (error) {
+    if (!signal.aborted) beside.replaceChildren(...problemNodes(app.words, error));
+  }
 }
 
 /**
@@ -126,15 +159,12 @@ function sections(app, { item, row, history }, pictures) {
 /**
  * @param {App} app
  * @param {RowView} view
- * @param {HTMLElement | null} ties
  */
-function behind(app, view, ties) {
+function behind(app, view) {
   const { words } = app;
   const stored = { table: view.item.table, text: view.raw };
   const shownRaw = without(view.raw, app.tables.table(view.item.table).secrets);
   return [
-    ties,
-    view.history ? historyNode(app, view.history) : null,
     el(
       "details",
       { class: "sheet reading" },

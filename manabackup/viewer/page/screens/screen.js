@@ -110,6 +110,21 @@ export function tablesOf(app, id) {
   return app.store.summary.tables.filter((table) => table.app === id && table.rows > 0).map((table) => table.table);
 }
 
+/** Milliseconds until what was read so far is shown. */
+export const PATIENCE = 700;
+
+/**
+ * What is not there because its table is damaged.
+ *
+ * @param {App} app
+ * @param {string[]} broken tables
+ */
+export function brokenNode(app, broken) {
+  if (broken.length === 0) return null;
+  const tables = broken.map((table) => tableLabel(app, table)).join(", ");
+  return el("p", { class: "notice bad" }, app.words.say("brokenTables", { tables }));
+}
+
 /**
  * The apps that hold something, in the groups that Mana has them in: those with the most rows first, and what Mana keeps
  * for itself last.

@@ -9,7 +9,7 @@
  */
 import { el, own } from "./dom.js";
 import { whenOf } from "./items.js";
-import { heading, link, tableLabel } from "./screen.js";
+import { brokenNode, heading, link, tableLabel } from "./screen.js";
 import { takeNode } from "./taking.js";
 
 const SHOWN = 100;
@@ -58,6 +58,8 @@ async function resultsOf(app, route) {
   /** @type {HTMLElement[]} */
   const nodes = [el("p", { role: "status" }, state, result.ready ? "" : ` ${words.say("searchIndexing")}`)];
   if (result.left > 0) nodes.push(el("p", { class: "notice" }, words.say("searchLeft", { count: result.left })));
+  const broken = brokenNode(app, result.broken);
+  if (broken) nodes.push(broken);
   if (result.tables.length > 1 || route.table) nodes.push(tableTabs(app, route, result.tables));
   if (result.total > 0) {
     nodes.push(

@@ -45,7 +45,7 @@ export async function startScreen(app, _route, signal) {
   return {
     title: words.say("start"),
     node,
-    shown: () => void shown().catch(() => figure.replaceChildren(words.say("wholeUnknown"))),
+    shown: () => void shown().catch((error) => error.name === "AbortError" || figure.replaceChildren(String(error))),
   };
 }
 

@@ -8,6 +8,7 @@
 import { THREADS } from "./conversation.js";
 import { el } from "./dom.js";
 import { itemLink } from "./items.js";
+import { brokenNode } from "./screen.js";
 
 const PAIRS = 50;
 const SHOWN = 200;
@@ -30,7 +31,8 @@ export async function tiesNode(app, view) {
       pairs.map(({ item }) => item),
     )),
   ];
-  if (out.length + others.length + view.linksMissing.length === 0) return null;
+  const broken = brokenNode(app, view.broken);
+  if (out.length + others.length + view.linksMissing.length === 0 && broken === null) return null;
   const missing = view.linksMissing.length;
   return el(
     "section",
@@ -38,6 +40,7 @@ export async function tiesNode(app, view) {
     el("h2", {}, words.say("rowLinks")),
     listOf(app, "rowLinksOut", out),
     listOf(app, "rowLinksIn", others),
+    broken,
     missing > 0 ? el("p", { class: "quiet small" }, words.say("rowLinksMissing", { count: missing })) : null,
   );
 }

@@ -4,6 +4,7 @@
  * @typedef {import("./screen.js").App} App
  */
 import { isObject, textOf } from "../model/values.js";
+import { ArchiveProblem } from "../reader/problem.js";
 import { el } from "./dom.js";
 
 /**
@@ -55,6 +56,23 @@ export function problemText(words, problem) {
     " ",
     el("span", { class: "quiet small mono" }, `${where}${problem.message}`),
   ];
+}
+
+/**
+ * What went wrong where one is, in an archive that is open.
+ *
+ * @param {import("../words/words.js").Words} words
+ * @param {unknown} error
+ * @returns {Node[]}
+ */
+export function problemNodes(words, error) {
+  if (error instanceof DOMException && error.name === "AbortError") return [];
+  const isProblem = error instanceof ArchiveProblem;
+  const said = isProblem ? problemText(words, error.toData()) : [words.say("problemUnknown"), " ", String(error)];
+  return [
+    el("p", { class: "notice bad", role: "alert" }, said),
+    isProblem ? el("p", {}, words.say("problemHere")) : null,
+  ].filter((node) => node !== null);
 }
 
 /** @param {App} app */

@@ -90,9 +90,14 @@ export class Store {
     return new List(this._caller, made, async () => (await ask()).list);
   }
 
-  /** @param {string} table @param {string | number} row its id, or its index @returns {Promise<RowView | null>} null: no such row */
-  async row(table, row) {
-    const found = await this._caller.call("row", { table, row });
+  /**
+   * @param {string} table
+   * @param {string | number} row its id, or its index
+   * @param {number} [patience] milliseconds: what is not known by then is left out, and the view is not `complete`
+   * @returns {Promise<RowView | null>} null: no such row
+   */
+  async row(table, row, patience) {
+    const found = await this._caller.call("row", { table, row, patience });
     if (found === null) return null;
     const { text, ...view } = found;
     return { ...view, raw: text, row: parsed(text) };
@@ -157,10 +162,11 @@ export class Store {
    * @param {boolean} pictures or other files
    * @param {number} from
    * @param {number} count
+   * @param {number} [patience] milliseconds, as of a row
    * @returns {Promise<import("./types.js").Gallery>}
    */
-  gallery(pictures, from, count) {
-    return this._caller.call("gallery", { pictures, from, count });
+  gallery(pictures, from, count, patience) {
+    return this._caller.call("gallery", { pictures, from, count, patience });
   }
 
   /** @param {string} table @param {string[]} ids @returns {Promise<import("./types.js").FileTold[]>} that these rows refer to, lost ones as well */
@@ -168,9 +174,9 @@ export class Store {
     return this._caller.call("filesOf", { table, ids });
   }
 
-  /** @param {string} sha256 @returns {Promise<import("./types.js").ShownFile | null>} null: no such file */
-  fileTold(sha256) {
-    return this._caller.call("fileTold", { sha256 });
+  /** @param {string} sha256 @param {number} [patience] milliseconds @returns {Promise<import("./types.js").ShownFile | null>} null: no such file */
+  fileTold(sha256, patience) {
+    return this._caller.call("fileTold", { sha256, patience });
   }
 
   /** @param {string} sha256 @returns {Promise<Blob>} the file's content, checked; of a picture with its type, else bytes */
@@ -188,10 +194,10 @@ export class Store {
 export class List {
   /**
    * @param {Caller} caller
-   * @param {{list: number, total: number, complete: boolean, left: number}} made
+   * @param {import("./types.js").MadeList} made
    * @param {() => Promise<number>} again
    */
-  constructor(caller, { list, total, complete, left }, again) {
+  constructor(caller, { list, total, complete, left, broken }, again) {
     this._caller = caller;
     this._list = list;
     this._again = again;
@@ -200,6 +206,8 @@ export class List {
     this.complete = complete;
     /** Rows that were not searched for the list's words: the index has no room for them. */
     this.left = left;
+    /** Tables that are damaged, those of other lists as well. */
+    this.broken = broken;
   }
 
   /** @param {number} from @param {number} count @returns {Promise<Item[]>} */

@@ -89,28 +89,30 @@ export class Engine {
   /**
    * @param {{tables: string[], options: ListOptions}} asked
    * @param {OnProgress} onProgress
-   * @returns {Promise<{list: number, total: number, complete: boolean, left: number}>}
+   * @returns {Promise<import("./types.js").MadeList>}
    */
   async list({ tables, options }, onProgress) {
     const shelf = this._open;
-    const reading = this._turns.foreground(shelf.tables(tables, this._reading(tables, onProgress)));
+    const read = this._reading(tables, onProgress);
+    const reading = this._turns.foreground(tables.length > 1 ? shelf.readable(tables, read) : shelf.tables(tables, read));
     if (options.patience !== undefined && !(await settles(reading, options.patience))) {
       return this._listed(everyRow(shelf.partly(tables)), { ...options, words: "" }, false);
     }
     const found = await reading;
+    if (found.length === 0) await shelf.tables(tables);
     const query = this._search.query(options.words ?? "");
     if (query.words.length === 0) return this._listed(everyRow(found), options, true);
     for (const table of found) await this._search.add(table.name);
     return { ...this._listed(await this._search.find(query, found), options, true), left: this._search.left };
   }
 
-  /** @param {Place[]} places @param {ListOptions} options @param {boolean} complete @returns {{list: number, total: number, complete: boolean, left: number}} */
+  /** @param {Place[]} places @param {ListOptions} options @param {boolean} complete @returns {import("./types.js").MadeList} */
   _listed(places, options, complete) {
     const list = this._nextList++;
     const kept = listed(this._open, places, options);
     this._lists.set(list, kept);
     if (this._lists.size > MOST_LISTS) this._lists.delete(/** @type {number} */ (this._lists.keys().next().value));
-    return { list, total: kept.length, complete, left: 0 };
+    return { list, total: kept.length, complete, left: 0, broken: [...this._open.broken] };
   }
 
   /** @param {{list: number, from: number, count: number}} asked @returns {Promise<Item[] | null>} null: the list was given up */
@@ -147,19 +149,24 @@ export class Engine {
     return texts;
   }
 
-  /** @param {{table: string, row: string | number}} asked */
-  async row({ table: name, row }) {
+  /** @param {{table: string, row: string | number, patience?: number}} asked @returns {Promise<any>} `RowView`, but for what is parsed */
+  async row({ table: name, row, patience }) {
     const shelf = this._open;
-    const [table] = await this._turns.foreground(shelf.tables([name]));
-    if (table === undefined) return null;
-    const index = typeof row === "number" ? row : table.place(row);
-    if (!(index >= 0 && index < table.count)) return null;
+    const reading = this._turns.foreground(shelf.tables([name]));
+    const isRead = patience === undefined || (await settles(reading, patience));
+    let [table] = isRead ? await reading : shelf.partly([name]);
+    if (!isRead && placeOf(table, row) < 0) [table] = await reading;
+    const index = placeOf(table, row);
+    if (table === undefined || index < 0) return null;
     const text = await table.rows.text(index);
     const metaText = await table.metaText(index);
     this._pointed ??= Pointed.read(shelf.archive);
     const history = historyOf(metaText === null ? null : JSON.parse(metaText), JSON.parse(text), await this._pointed);
     const files = (await this._fileIndex()).ofRow(name, table.ids[index]);
-    return { item: shelf.item(table, index), text, history, files, ...(await this._links(table, index)) };
+    const linking = this._links(table, index);
+    const complete = isRead && (patience === undefined || (await settles(linking, patience)));
+    const links = complete ? await linking : { linksOut: [], linksMissing: [], linksIn: [] };
+    return { item: shelf.item(table, index), text, history, files, complete, broken: [...shelf.broken], ...links };
   }
 
   /** @param {{table: string, ids: string[]}} asked @returns {Promise<import("./types.js").FileTold[]>} that these rows refer to, lost ones as well */
@@ -170,26 +177,31 @@ export class Engine {
 
   /**
    * Pictures, or other files, by when they were made.
-   * @param {{pictures: boolean, from: number, count: number}} asked
+   * @param {{pictures: boolean, from: number, count: number, patience?: number}} asked
    * @returns {Promise<import("./types.js").Gallery>}
    */
-  async gallery({ pictures, from, count }) {
+  async gallery({ pictures, from, count, patience }) {
     const { lost } = await this._fileIndex();
-    this._shown ??= this._datedFiles();
-    const shown = await this._shown;
+    this._shown ??= this._fileTables().then((tables) => this._datedFiles(tables));
+    const complete = patience === undefined || (await settles(this._shown, patience));
+    const shown = complete ? await this._shown : await this._datedFiles(new Map());
     const reasons = [...new Set(lost.map((file) => file.lost ?? ""))].sort();
     return {
       pictures: shown.get(true)?.length ?? 0,
       others: shown.get(false)?.length ?? 0,
       lost: reasons.map((reason) => ({ reason, files: lost.filter((file) => file.lost === reason).length })),
       files: shown.get(pictures)?.slice(from, from + count) ?? [],
+      complete,
     };
   }
 
-  /** @param {{sha256: string}} asked @returns {Promise<import("./types.js").ShownFile | null>} null: there is no such file */
-  async fileTold({ sha256 }) {
+  /** @param {{sha256: string, patience?: number}} asked @returns {Promise<import("./types.js").ShownFile | null>} null: there is no such file */
+  async fileTold({ sha256, patience }) {
     const file = (await this._fileIndex()).found.find((each) => each.sha256 === sha256);
-    return file === undefined ? null : this._dated(file, await this._fileTables());
+    if (file === undefined) return null;
+    const reading = this._fileTables([...new Set(file.rows.map(({ table }) => table))]);
+    const complete = patience === undefined || (await settles(reading, patience));
+    return { ...this._dated(file, complete ? await reading : new Map()), complete };
   }
 
   /** @param {{sha256: string}} asked @returns {Promise<Blob>} the content of a file, checked */
@@ -203,14 +215,14 @@ export class Engine {
     return this._files;
   }
 
-  /** @returns {Promise<Map<string, import("./table.js").Table>>} whose rows refer to files */
-  async _fileTables() {
-    const tables = await this._turns.foreground(this._open.tables((await this._fileIndex()).tables));
+  /** @param {string[]} [names] @returns {Promise<Map<string, import("./table.js").Table>>} whose rows refer to files */
+  async _fileTables(names) {
+    const tables = await this._turns.foreground(this._open.readable(names ?? (await this._fileIndex()).tables));
     return new Map(tables.map((table) => [table.name, table]));
   }
 
-  async _datedFiles() {
-    const tables = await this._fileTables();
+  /** @param {Map<string, import("./table.js").Table>} tables */
+  async _datedFiles(tables) {
     const files = (await this._fileIndex()).found.map((file) => this._dated(file, tables));
     files.sort((a, b) => (a.date === b.date ? 0 : a.date < b.date ? 1 : -1));
     return new Map([true, false].map((pictures) => [pictures, files.filter(({ type }) => PICTURES.has(type) === pictures)]));
@@ -230,12 +242,12 @@ export class Engine {
     }
     const { clock } = this._model;
     const own = items.find(({ date }) => date !== null)?.date ?? items.find(({ written }) => written !== null)?.written ?? null;
-    return { ...file, items, date: clock(file.taken) ?? clock(own) ?? clock(file.kept) ?? "" };
+    return { ...file, items, complete: true, date: clock(file.taken) ?? clock(own) ?? clock(file.kept) ?? "" };
   }
 
   /** @param {{tables: string[]}} asked @param {OnProgress} onProgress */
   async facets({ tables }, onProgress) {
-    const found = await this._open.tables(tables, this._reading(tables, onProgress));
+    const found = await this._open.readable(tables, this._reading(tables, onProgress));
     const facets = facetsOf(this._open, found);
     this._pointed ??= Pointed.read(this._open.archive);
     const types = new Map((await this._pointed).spaces.map((space) => [space.id, space.type]));
@@ -246,7 +258,8 @@ export class Engine {
   /** @param {object} _ @param {OnProgress} onProgress */
   async activity(_, onProgress) {
     const { tables } = this._open.archive;
-    return activityOf(this._open, await this._open.all(this._reading(tables, onProgress)));
+    const found = await this._open.all(this._reading(tables, onProgress));
+    return { ...activityOf(this._open, found), broken: [...this._open.broken] };
   }
 
   /**
@@ -286,8 +299,9 @@ export class Engine {
     const query = this._search.query(text);
     const { words } = query;
     const ready = this._search.has(names);
-    if (words.length === 0) return { total: 0, tables: [], hits: [], ready, left: this._search.left };
-    const found = await shelf.tables(names.filter((name) => this._search.has([name])));
+    const broken = [...shelf.broken];
+    if (words.length === 0) return { total: 0, tables: [], hits: [], ready, left: this._search.left, broken };
+    const found = await shelf.readable(names.filter((name) => this._search.has([name])));
     const every = await this._search.find(query, found);
     const places = every.filter(({ table, index }) => !table.descriptions[index].deleted);
     /** @type {Map<string, number>} */
@@ -297,7 +311,7 @@ export class Engine {
     const hits = [];
     for (const place of ordered.slice(from, from + count)) hits.push(await this._search.hit(place, words));
     const perTable = [...counts].map(([table, rows]) => ({ table, rows })).sort((a, b) => b.rows - a.rows);
-    return { total: places.length, tables: perTable, hits, ready, left: this._search.left };
+    return { total: places.length, tables: perTable, hits, ready, left: this._search.left, broken };
   }
 
   /** Build the index of words, once. @param {object} _ @param {OnProgress} onProgress @returns {Promise<void>} */
@@ -311,7 +325,15 @@ export class Engine {
     const { archive } = this._open;
     const read = this._progress("indexing", archive.tables.reduce((sum, table) => sum + this._open.bytes(table), 0), onProgress);
     const turn = () => this._turns.background();
-    for (const table of archive.tables) await this._search.add(table, read, turn);
+    for (const table of archive.tables) {
+      try {
+        await this._search.add(table, read, turn);
+      } catch (error) {
+        if (!(error instanceof ArchiveProblem)) throw error;
+        this._open.broken.add(table);
+        this._search.skip(table);
+      }
+    }
   }
 
   /** @param {import("./table.js").Table} table @param {number} index */
@@ -324,6 +346,8 @@ export class Engine {
     for (const link of table.descriptions[index].links) {
       const targets = link.table === null ? tables : [byName.get(link.table)];
       const target = targets.find((other) => other !== undefined && other.place(link.id) >= 0);
+      // What lies in a damaged table is not missing.
+      if (target === undefined && link.table !== null && shelf.broken.has(link.table)) continue;
       if (target === undefined) linksMissing.push({ field: link.field, id: link.id, table: link.table });
       else linksOut.push({ field: link.field, item: shelf.item(target, target.place(link.id)) });
     }
@@ -382,6 +406,13 @@ export class Engine {
     let done = 0;
     return (bytes) => onProgress({ done: Math.min((done += bytes), total), total, what });
   }
+}
+
+/** @param {import("./table.js").Table | undefined} table @param {string | number} row its id, or its index @returns {number} -1: no such row by now */
+function placeOf(table, row) {
+  if (table === undefined) return -1;
+  const index = typeof row === "number" ? row : table.place(row);
+  return index >= 0 && index < table.count ? index : -1;
 }
 
 /** @param {Promise<unknown>} promise @param {number} milliseconds @returns {Promise<boolean>} whether it settled by then; what it rejects with, whoever awaits it gets */

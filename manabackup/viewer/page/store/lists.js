@@ -116,7 +116,7 @@ export function facetsOf(shelf, tables) {
   };
 }
 
-/** @param {Shelf} shelf @param {readonly Table[]} tables @returns {Activity} */
+/** @param {Shelf} shelf @param {readonly Table[]} tables @returns {Omit<Activity, "broken">} */
 export function activityOf(shelf, tables) {
   const months = [];
   let undated = 0;

@@ -52,6 +52,11 @@ export class Searching {
     return adding;
   }
 
+  /** Of a table that cannot be read nothing is found. @param {string} name */
+  skip(name) {
+    this._ranges.set(name, { from: this._index.rows, to: this._index.rows });
+  }
+
   /** @param {string} text as it was typed @returns {import("./words.js").Query} */
   query(text) {
     return queryOf(text, this._shelf.model.fold);

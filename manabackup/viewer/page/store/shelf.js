@@ -1,6 +1,7 @@
 /** All tables of an open archive, read when they are first asked for; tags and time blocks joined to rows. */
 
 import { entryOf } from "../reader/names.js";
+import { ArchiveProblem } from "../reader/problem.js";
 import { Table } from "./table.js";
 
 /** @typedef {import("../reader/archive.js").Archive} Archive */
@@ -8,6 +9,7 @@ import { Table } from "./table.js";
 /** @typedef {import("./types.js").Model} Model */
 
 const TIME_BLOCKS = "timeBlocks";
+const TAGS = "globalTags";
 
 export class Shelf {
   /** @param {Archive} archive @param {Model} model @param {import("./linetext.js").TextBudget} budget */
@@ -21,6 +23,8 @@ export class Shelf {
     this._read = new Map();
     /** @type {Map<string, Table>} those that are being read */
     this._growing = new Map();
+    /** @type {Set<string>} those that were asked for and are damaged */
+    this.broken = new Set();
     /** @type {Promise<void> | null} */
     this._joining = null;
     /** @type {Map<string, string[]>} id of a row → ids of the tags that other rows tie to it */
@@ -58,9 +62,36 @@ export class Shelf {
     return found;
   }
 
+  /**
+   * What damage left: whoever asks for many tables gets those that are whole, and can tell by `broken` which are not.
+   * @param {readonly string[]} names
+   * @param {(bytes: number) => void} [read]
+   * @returns {Promise<Table[]>}
+   */
+  async readable(names, read) {
+    const found = [];
+    for (const name of names) {
+      const table = this.archive.has("data", name) ? await this._readable(name, read) : null;
+      if (table !== null) found.push(table);
+    }
+    await (this._joining ??= this._join());
+    return found;
+  }
+
   /** @param {(bytes: number) => void} [read] @returns {Promise<Table[]>} */
   async all(read) {
-    return this.tables(this.archive.tables, read);
+    return this.readable(this.archive.tables, read);
+  }
+
+  /** @param {string} name @param {(bytes: number) => void} [read] @returns {Promise<Table | null>} */
+  async _readable(name, read) {
+    try {
+      return await this.table(name, read);
+    } catch (error) {
+      if (!(error instanceof ArchiveProblem)) throw error;
+      this.broken.add(name);
+      return null;
+    }
   }
 
   /** @param {Table} table @param {number} index @returns {Item} */
@@ -116,25 +147,23 @@ export class Shelf {
     for (const name of this.archive.tables) {
       const junction = this.model.junction(name);
       if (junction === null) continue;
-      if (this.archive.has("data", junction.tagTable)) await this._nameTags(await this.table(junction.tagTable));
-      await this._tie(await this.table(name), junction.entity, junction.tag);
+      if (this.archive.has("data", junction.tagTable)) this._nameTags(await this._readable(junction.tagTable));
+      this._tie(await this._readable(name), junction.entity, junction.tag);
     }
-    for (const name of ["globalTags"]) {
-      if (this.archive.has("data", name)) await this._nameTags(await this.table(name));
-    }
-    if (this.archive.has("data", TIME_BLOCKS)) await this.table(TIME_BLOCKS);
+    if (this.archive.has("data", TAGS)) this._nameTags(await this._readable(TAGS));
+    if (this.archive.has("data", TIME_BLOCKS)) await this._readable(TIME_BLOCKS);
   }
 
-  /** @param {Table} tags */
+  /** @param {Table | null} tags */
   _nameTags(tags) {
-    tags.ids.forEach((id, index) => {
+    tags?.ids.forEach((id, index) => {
       if (!tags.descriptions[index].deleted) this._tagNames.set(id, tags.descriptions[index].title);
     });
   }
 
-  /** @param {Table} table @param {string} entity @param {string} tag names of the fields that hold both ids */
+  /** @param {Table | null} table @param {string} entity @param {string} tag names of the fields that hold both ids */
   _tie(table, entity, tag) {
-    for (const { deleted, links } of table.descriptions) {
+    for (const { deleted, links } of table?.descriptions ?? []) {
       const from = links.find((link) => link.field === entity);
       const to = links.find((link) => link.field === tag);
       if (deleted || from === undefined || to === undefined) continue;

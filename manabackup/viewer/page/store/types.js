@@ -113,6 +113,15 @@
  */
 
 /**
+ * @typedef {object} MadeList
+ * @property {number} list its number
+ * @property {number} total
+ * @property {boolean} complete
+ * @property {number} left rows that were not searched for the list's words
+ * @property {string[]} broken tables that are damaged, as far as is known by now: nothing of them stands in any list
+ */
+
+/**
  * @typedef {object} Facets what can be filtered by, over all rows of some tables
  * @property {number} rows
  * @property {{tag: string, rows: number}[]} tags most frequent first
@@ -151,6 +160,8 @@
  * @property {{field: string, id: string, table: string | null}[]} linksMissing to rows that the archive does not have
  * @property {{field: string, item: Item}[]} linksIn at most 1,000
  * @property {FileTold[]} files that it refers to, lost ones as well
+ * @property {boolean} complete false: tables are still being read. Ask again without patience for links and history
+ * @property {string[]} broken tables that are damaged: no links from them are known
  */
 
 /**
@@ -173,6 +184,7 @@
  * @property {Hit[]} hits
  * @property {boolean} ready false: not all tables are in the index yet; ask again
  * @property {number} left rows that are not searched: the index has no room for them
+ * @property {string[]} broken tables that are damaged, and not searched
  */
 
 /**
@@ -189,6 +201,7 @@
  * @typedef {object} Activity rows with a date, by month; deleted ones left out
  * @property {{app: string, month: string, rows: number}[]} months `month` is `YYYY-MM`
  * @property {number} undated
+ * @property {string[]} broken tables that are damaged, and not counted
  */
 
 /**
@@ -215,8 +228,8 @@
 
 /**
  * A file as the gallery shows it.
- * @typedef {FileTold & {date: string, items: Item[]}} ShownFile `date` as in `Description`; "": none is known. `items`:
- *   some of its rows
+ * @typedef {FileTold & {date: string, items: Item[], complete: boolean}} ShownFile `date` as in `Description`; "": none is
+ *   known. `items`: some of its rows. `complete`: false: they are still being read
  */
 
 /**
@@ -225,6 +238,7 @@
  * @property {number} others
  * @property {{reason: string, files: number}[]} lost
  * @property {ShownFile[]} files newest first, of the kind that was asked for
+ * @property {boolean} complete false: rows are still being read, by whose dates some files stand elsewhere
  */
 
 /** @typedef {{done: number, total: number, what: "checking" | "unlocking" | "opening" | "reading" | "verifying" | "indexing"}} Progress */

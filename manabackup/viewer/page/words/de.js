@@ -78,6 +78,8 @@ export const DE = Object.freeze({
   problemWrongPassphrase: "Diese Passphrase öffnet das Archiv nicht. Die Datei selbst ist unversehrt.",
   problemDamaged:
     "Das Archiv ist beschädigt: Bytes fehlen oder wurden verändert. Eine andere Kopie kann unversehrt sein.",
+  problemHere: "Was in anderen Teilen des Archivs steht, lässt sich lesen.",
+  brokenTables: "Beschädigt, und darum nicht gezeigt: {tables}",
   problemTampered: "Jemand hat das Archiv verändert: Seine Teile widersprechen sich. Vertraue ihm nicht.",
   problemWeakSeal: "Das Siegel dieses Archivs ist zu schwach, um ihm zu trauen.",
   problemNewer: "Das Archiv hat ein neueres Format als diese Seite. Eine neuere Seite kann es öffnen.",
@@ -256,6 +258,7 @@ export const DE = Object.freeze({
   rowLinks: "Verbunden",
   rowLinksOut: "Verweist auf",
   rowLinksIn: "Hierher verweisen",
+  rowLinksReading: "Verbundenes wird gesucht",
   rowLinksMissing: [
     "Verweist auf {count} Eintrag, der nicht in diesem Archiv ist",
     "Verweist auf {count} Einträge, die nicht in diesem Archiv sind",

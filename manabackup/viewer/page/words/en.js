@@ -75,6 +75,8 @@ export const EN = Object.freeze({
 
   problemWrongPassphrase: "That passphrase does not open this archive. The file itself is whole.",
   problemDamaged: "The archive is damaged: bytes are missing or altered. Another copy may be whole.",
+  problemHere: "What stands in other parts of the archive can be read.",
+  brokenTables: "Damaged, and therefore not shown: {tables}",
   problemTampered: "The archive was changed by somebody: its parts contradict each other. Do not trust it.",
   problemWeakSeal: "The seal of this archive is too weak to be trusted.",
   problemNewer: "The archive is of a newer format than this page. A newer page can open it.",
@@ -240,6 +242,7 @@ export const EN = Object.freeze({
   rowLinks: "Connected",
   rowLinksOut: "Refers to",
   rowLinksIn: "Referred to by",
+  rowLinksReading: "Looking for what it is connected with",
   rowLinksMissing: [
     "Refers to {count} entry that is not in this archive",
     "Refers to {count} entries that are not in this archive",
