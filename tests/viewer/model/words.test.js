@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { DE } from "../../../manabackup/viewer/page/words/de.js";
+import { FIELDS } from "../../../manabackup/viewer/page/words/fields.js";
+import { SELDOM } from "../../../manabackup/viewer/page/words/seldom.js";
 import { EN } from "../../../manabackup/viewer/page/words/en.js";
 import { languageOf, Words } from "../../../manabackup/viewer/page/words/words.js";
 
@@ -34,6 +36,16 @@ test("what the screens say is there, and what is there is said", () => {
   for (const key of Object.keys(EN)) assert.ok(made.test(key) || code.includes(`"${key}"`), `nobody says ${key}`);
 });
 
+test("fields that Mana has are said in both languages, each once", () => {
+  const { tables } = JSON.parse(readFileSync(new URL("../../../formats/modules.json", import.meta.url), "utf8"));
+  const described = JSON.stringify(tables);
+  const known = [FIELDS, SELDOM].flatMap((names) => Object.keys(names));
+  assert.equal(new Set(known).size, known.length);
+  for (const labels of [FIELDS, SELDOM].flatMap((names) => Object.values(names)))
+    assert.ok(labels.length === 2 && labels.every((label) => label !== ""));
+  for (const name of Object.keys(SELDOM)) assert.match(described, new RegExp(`(?<!\\w)${name}(?!\\w)`), name);
+});
+
 test("the browser's first language that the page speaks", () => {
   assert.equal(languageOf(["fr-FR", "de-CH", "en"]), "de");
   assert.equal(languageOf(["fr"]), "en");
@@ -56,6 +68,6 @@ test("dates and clocks in the reader's words", () => {
   assert.equal(words.date("2026-05"), "Mai 2026");
   assert.equal(words.date("nonsense"), "nonsense");
   assert.equal(words.moment({ kind: "local", text: "2026-05-01T09:05:00" }), "1. Mai 2026, 9:05");
-  assert.equal(words.field("nextWateringAt"), "Next watering at");
+  assert.equal(words.field("someOtherThing"), "Some other thing");
   assert.equal(words.field("totals.net"), "Netto");
 });

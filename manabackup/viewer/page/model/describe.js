@@ -54,6 +54,10 @@ export function describe(tables, name, row) {
  * @returns {{text: string, path: string}} never empty: at last what else tells the row apart
  */
 function titleOf(table, row) {
+  if (table.name === "manaLinks") {
+    const ends = [textOf(at(row, "cachedSource.title")), textOf(at(row, "cachedTarget.title"))];
+    if (ends.every((end) => end !== "" && !isLocked(end))) return { text: clip(oneLine(ends.join(" → ")), 300), path: "" };
+  }
   if (table.title.some((path) => isLocked(at(row, path)))) return { text: LOCKED, path: "" };
   const parts = table.title.map((path) => textOf(at(row, path)).trim());
   const joined = parts.filter((part) => part !== "").join(" ");

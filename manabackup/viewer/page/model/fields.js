@@ -39,7 +39,7 @@
 import { LOCKED, isLocked } from "./locked.js";
 import { moment } from "./moments.js";
 import { isHours, moneyOf } from "./money.js";
-import { at, isEmpty, isObject, own, textOf, texts } from "./values.js";
+import { at, isEmpty, isObject, isUuid, own, textOf, texts } from "./values.js";
 import { asLocal } from "./moments.js";
 import { dueOf } from "./describe.js";
 
@@ -88,7 +88,7 @@ export function readRow(table, row) {
   const others = [];
   for (const key of [...keys, ...unknown]) {
     if (isEmpty(row[key]) || isShown(table, key) || row[key] === false) continue;
-    if (TECHNICAL.has(key) || key.startsWith("__") || isLink(table, key)) others.push(key);
+    if (TECHNICAL.has(key) || key.startsWith("__") || isLink(table, key) || isIds(key, row[key])) others.push(key);
     else facts.push(...factsOf(table, key, row));
   }
   return { texts: found, facts, others };
@@ -111,6 +111,16 @@ function isShown(table, path) {
  */
 function isLink(table, key) {
   return table.references.has(key) || table.references.has(`${key}[]`) || table.tagIds.includes(`${key}[]`);
+}
+
+/**
+ * Ids of rows and files tell a person nothing.
+ *
+ * @param {string} key
+ * @param {unknown} value
+ */
+function isIds(key, value) {
+  return /Ids?$/.test(key) && (Array.isArray(value) ? value : [value]).every((each) => isUuid(each));
 }
 
 /**

@@ -75,3 +75,8 @@ export function texts(value) {
   const list = Array.isArray(value) ? value : [value];
   return list.map(textOf).filter((text) => text !== "");
 }
+
+/** @param {unknown} value */
+export function isUuid(value) {
+  return typeof value === "string" && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value);
+}

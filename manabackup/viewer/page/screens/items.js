@@ -8,6 +8,7 @@
 import { LOCKED } from "../model/locked.js";
 import { moment } from "../model/moments.js";
 import { clockText } from "../model/describe.js";
+import { isUuid } from "../model/values.js";
 import { el, own } from "./dom.js";
 import { link, tableLabel } from "./screen.js";
 
@@ -53,6 +54,7 @@ export function swatch(color) {
  */
 export function titleOf(app, item) {
   if (item.title === LOCKED) return app.words.say("locked");
+  if (item.title === item.id && isUuid(item.id)) return app.words.say("untitled");
   const path = item.extra?.titleEnum;
   const label = typeof path === "string" ? app.tables.table(item.table).enums.get(path)?.get(item.title) : undefined;
   return label ? app.words.label(label) : item.title;

@@ -1,10 +1,11 @@
 /**
- * Names of fields. Mana has none for people; these are ours, for what is met most. Of all others the stored name is taken apart:
- * `nextWateringAt` reads `Next watering at`.
+ * Names of fields. Mana has none for people; these are ours. Of those that nobody named the stored name is taken apart:
+ * `nextWateringAt` would read `Next watering at`.
  */
+import { SELDOM } from "./seldom.js";
 
 /** @type {Readonly<Record<string, readonly [de: string, en: string]>>} */
-const FIELDS = Object.freeze({
+export const FIELDS = Object.freeze({
   accuracy: ["Genauigkeit", "Accuracy"],
   activity: ["Beschäftigung", "Activity"],
   address: ["Anschrift", "Address"],
@@ -185,10 +186,10 @@ export function fieldLabel(path, language) {
  * @param {"de" | "en"} language
  */
 function labelOf(name, language) {
-  const label = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined;
+  const known = name.replace(/\[\]$/, "");
+  const label = Object.hasOwn(FIELDS, known) ? FIELDS[known] : Object.hasOwn(SELDOM, known) ? SELDOM[known] : undefined;
   if (label) return language === "de" ? label[0] : label[1];
-  const words = name
-    .replace(/\[\]$/, "")
+  const words = known
     .replace(/(?<=[a-z0-9])(?=[A-Z])/g, " ")
     .replace(/_/g, " ")
     .toLowerCase()
