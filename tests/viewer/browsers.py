@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,14 +98,17 @@ def driver() -> Iterator[Any]:
 
 
 @contextmanager
-def launched(playwright: Any, name: str) -> Iterator[Any]:
-    """Playwright's ``Browser``, headless, with a profile of its own: ``chromium`` or ``firefox``."""
+def launched(playwright: Any, name: str, preferences: Mapping[str, Any] = {}) -> Iterator[Any]:
+    """Playwright's ``Browser``, headless, with a profile of its own: ``chromium`` or ``firefox``.
+
+    ``preferences`` are Firefox's, for what Playwright can ask of Chromium alone.
+    """
     if name == "chromium":
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_FLAGS))
     else:
         require(FIREFOX, "firefox-esr", "playwright")
         browser = playwright.firefox.launch(
-            channel="moz-firefox", executable_path=FIREFOX, firefox_user_prefs=_PREFERENCES
+            channel="moz-firefox", executable_path=FIREFOX, firefox_user_prefs={**_PREFERENCES, **preferences}
         )
     try:
         yield browser
@@ -181,6 +184,7 @@ class FirefoxTab:
         self._last = 0
         self.requests: list[str] = []
         self.errors: list[str] = []
+        self._downloads: list[Path] = []
         self._send("session.new", {"capabilities": {}})
         self._send("session.subscribe", {"events": ["network.beforeRequestSent", "log.entryAdded"]})
         self._context = self._send("browsingContext.getTree", {})["contexts"][0]["context"]
@@ -211,6 +215,16 @@ class FirefoxTab:
         asked = {"context": self._context, "element": {"sharedId": node["sharedId"]}, "files": [str(file)]}
         self._send("input.setFiles", asked)
 
+    def download(self, folder: Path, function: str) -> Path:
+        """The file that a JavaScript function lets the page save."""
+        behavior = {"type": "allowed", "destinationFolder": str(folder)}
+        self._send("browser.setDownloadBehavior", {"downloadBehavior": behavior})
+        self._send("session.subscribe", {"events": ["browsingContext.downloadEnd"]})
+        self.call(function)
+        while not self._downloads:
+            self._note(json.loads(self._socket.recv(timeout=_SECONDS)))
+        return self._downloads.pop()
+
     def screenshot(self, width: int, height: int) -> bytes:
         """The tab as a PNG, at a size in CSS pixels."""
         import base64
@@ -234,5 +248,7 @@ class FirefoxTab:
     def _note(self, event: dict[str, Any]) -> None:
         if event.get("method") == "network.beforeRequestSent":
             self.requests.append(event["params"]["request"]["url"])
+        elif event.get("method") == "browsingContext.downloadEnd":
+            self._downloads.append(Path(event["params"]["filepath"]))
         elif event.get("method") == "log.entryAdded" and event["params"]["level"] == "error":
             self.errors.append(event["params"]["text"])
