@@ -151,7 +151,7 @@ def _cases(kinds: JSON) -> list[Cases]:
 
 
 def _apps(archive: Archive) -> list[AppCount]:
-    """Apps in the order of their groups, each with its tables that hold something."""
+    """Apps in the order of their groups, what Mana keeps for itself last, each with its tables that hold something."""
     known = modules.load()
     counted: dict[str, list[TableCount]] = {}
     for table in archive.tables:
@@ -163,8 +163,10 @@ def _apps(archive: Archive) -> list[AppCount]:
         size = archive.reader.container.entries[names.entry("data", table)].size
         counted.setdefault(_app_of(table), []).append(TableCount(table, label, rows, size))
     apps = [_app(app, tables) for app, tables in counted.items()]
-    order = [app.group for app in apps]
-    return sorted(apps, key=lambda app: (app.group == _UNKNOWN_GROUP, order.index(app.group)))
+    groups = [app.group for app in apps]
+    own = known.groups["system"]
+    order = [(own.of("de"), own.of("en")), _UNKNOWN_GROUP]
+    return sorted(apps, key=lambda app: (order.index(app.group) if app.group in order else -1, groups.index(app.group)))
 
 
 def _app(app: str, tables: list[TableCount]) -> AppCount:

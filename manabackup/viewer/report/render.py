@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from ...text import jsontext
 from .content import Cases, Report
 from .figure import figure
-from .words import LOSSES, UNKNOWN_ADVICE, WORDS, Language, number, say, size
+from .words import LOSSES, UNKNOWN_ADVICE, WORDS, Language, note, number, say, size
 
 
 def to_html(report: Report, language: Language) -> str:
@@ -58,6 +58,7 @@ def _given(report: Report, language: Language) -> dict[str, Any]:
 
     return {
         "report": report,
+        "notes": [note(text, language) for text in report.notes],
         "language": language,
         "t": lambda key: say(WORDS[key], language),
         "pick": lambda pair: say(pair, language),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 Language = Literal["de", "en"]
@@ -133,6 +134,36 @@ UNKNOWN_ADVICE: Final = (
     "`manabackup info` zeigt die Fälle; docs/troubleshooting.md sagt mehr.",
     "`manabackup info` shows the cases; docs/troubleshooting.md says more.",
 )
+
+
+_NOTES: Final = (
+    (
+        re.compile(r"fields that the writer could not open are still encrypted, in ([\d,]+) rows?"),
+        "Felder, die sich nicht öffnen ließen, als es erstellt wurde, sind noch verschlüsselt; Einträge damit: {}",
+    ),
+    (
+        re.compile("packed again by another program; what was in it is what it was"),
+        "Ein anderes Programm hat es neu gepackt; was darin ist, ist dasselbe.",
+    ),
+    (re.compile(r"unknown entry (.+)", re.DOTALL), "Unbekannte Datei darin: {}"),
+    (
+        re.compile(r"an entry outside the seal, which is not read: (.+)", re.DOTALL),
+        "Eine Datei außerhalb des Siegels, die nicht gelesen wird: {}",
+    ),
+)
+"""What `verify` notes of an archive, and the same in German."""
+
+
+def note(text: str, language: Language) -> tuple[str, Language]:
+    """A note of `verify`'s, and the language that it is in: English, where nobody put it into German."""
+    for pattern, german in _NOTES if language == "de" else ():
+        if found := pattern.fullmatch(text):
+            return german.format(*(_german_digits(group) for group in found.groups())), "de"
+    return text, "en"
+
+
+def _german_digits(text: str) -> str:
+    return text.replace(",", ".") if re.fullmatch(r"[\d,]+", text) else text
 
 
 def say(pair: tuple[str, str], language: Language) -> str:

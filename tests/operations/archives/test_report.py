@@ -11,7 +11,7 @@ import pytest
 
 from manabackup.errors import OlderArchiveError, UsageError, WrongPassphraseError
 from manabackup.operations.archives.report import ReportFormat, report, write
-from manabackup.viewer.report.words import LOSSES, WORDS, Language
+from manabackup.viewer.report.words import LOSSES, WORDS, Language, note
 from tests.support.exports import VECTORS
 from tests.support.schemas import check
 from tests.viewer import example
@@ -86,6 +86,22 @@ def test_html_runs_nothing_and_loads_nothing(archive: Path, language: Language) 
     assert LOSSES["undecryptable"][1][LANGUAGES.index(language)] in text.replace("&#39;", "'"), (
         "what to do stands there"
     )
+
+
+def test_notes_of_the_check_are_said_in_german_too() -> None:
+    encrypted = "fields that the writer could not open are still encrypted, in 1,305 rows"
+    text, language = note(encrypted, "de")
+    assert (language, text.endswith("1.305"), "verschlüsselt" in text) == ("de", True, True)
+    assert note("unknown entry a,b", "de") == ("Unbekannte Datei darin: a,b", "de")
+    for other in (encrypted, "something new"):
+        assert note(other, "en") == (other, "en")
+    assert note("something new", "de") == ("something new", "en"), "and marked as what it is"
+
+
+def test_what_mana_keeps_for_itself_stands_last(archive: Path) -> None:
+    groups = [group for _, group in dict.fromkeys(app.group for app in report(archive).apps)]
+    assert groups[-2:] == ["System", "Others"]
+    assert groups[0] == "Life"
 
 
 def test_markdown_takes_names_for_nothing_else(archive: Path) -> None:
