@@ -153,6 +153,7 @@ function sections(app, { item, row, history }, pictures) {
   }
   if (facts.length > 0)
     parts.push(el("section", { class: "sheet reading" }, el("h2", {}, words.say("rowFacts")), factsNode(app, facts)));
+  if (parts.length === 0) parts.push(el("p", { class: "sheet reading quiet" }, words.say("rowEmpty")));
   return parts;
 }
 

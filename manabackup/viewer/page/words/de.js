@@ -258,6 +258,7 @@ export const DE = Object.freeze({
   rowLinks: "Verbunden",
   rowLinksOut: "Verweist auf",
   rowLinksIn: "Hierher verweisen",
+  rowEmpty: "In diesem Eintrag steht sonst nichts.",
   rowLinksReading: "Verbundenes wird gesucht",
   rowLinksMissing: [
     "Verweist auf {count} Eintrag, der nicht in diesem Archiv ist",

@@ -242,6 +242,7 @@ export const EN = Object.freeze({
   rowLinks: "Connected",
   rowLinksOut: "Refers to",
   rowLinksIn: "Referred to by",
+  rowEmpty: "There is nothing else in this entry.",
   rowLinksReading: "Looking for what it is connected with",
   rowLinksMissing: [
     "Refers to {count} entry that is not in this archive",
