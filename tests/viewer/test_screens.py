@@ -263,6 +263,20 @@ def test_what_damage_left_can_be_read_and_the_damage_is_named(
         assert page.get_by_text(f"Beschädigt, und darum nicht gezeigt: {label}").is_visible()
 
 
+@pytest.mark.parametrize("name", ["meta/blobs.jsonl", "meta/actors.jsonl"])
+def test_rows_are_read_though_what_stands_beside_them_is_damaged(
+    chromium: Any, pages: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    damaged = tmp_path / "damaged.mana"
+    damaged.write_bytes(with_a_flipped_bit(pages["illustrated"].with_suffix(".mana").read_bytes(), name))
+    with shown(chromium, pages["empty"]) as page:
+        page.set_input_files("#file", str(damaged))
+        page.get_by_text("Nicht unversehrt.").wait_for()
+        read(page, "Notizen", "Ausflug")
+        assert page.get_by_text("Danach", exact=True).is_visible()
+        page.get_by_text(f"Beschädigt, und darum nicht gezeigt: {name}").wait_for()
+
+
 def with_a_flipped_bit(archive: bytes, name: str) -> bytes:
     """An archive with one bit altered in the middle of an entry's deflated bytes."""
     with zipfile.ZipFile(io.BytesIO(archive)) as container:

@@ -114,14 +114,14 @@ export function tablesOf(app, id) {
 export const PATIENCE = 700;
 
 /**
- * What is not there because its table is damaged.
+ * What is not there because its table is damaged, or another part of the archive.
  *
  * @param {App} app
- * @param {string[]} broken tables
+ * @param {string[]} broken tables, and names of entries
  */
 export function brokenNode(app, broken) {
   if (broken.length === 0) return null;
-  const tables = broken.map((table) => tableLabel(app, table)).join(", ");
+  const tables = broken.map((name) => (/^meta(\/|$)/.test(name) ? name : tableLabel(app, name))).join(", ");
   return el("p", { class: "notice bad" }, app.words.say("brokenTables", { tables }));
 }
 

@@ -160,9 +160,8 @@ export class Engine {
     if (table === undefined || index < 0) return null;
     const text = await table.rows.text(index);
     const metaText = await table.metaText(index);
-    this._pointed ??= Pointed.read(shelf.archive);
-    const history = historyOf(metaText === null ? null : JSON.parse(metaText), JSON.parse(text), await this._pointed);
-    const files = (await this._fileIndex()).ofRow(name, table.ids[index]);
+    const history = historyOf(metaText === null ? null : JSON.parse(metaText), JSON.parse(text), await this._whoAndWhere());
+    const files = await this.filesOf({ table: name, ids: [table.ids[index]] });
     const linking = this._links(table, index);
     const complete = isRead && (patience === undefined || (await settles(linking, patience)));
     const links = complete ? await linking : { linksOut: [], linksMissing: [], linksIn: [] };
@@ -171,8 +170,31 @@ export class Engine {
 
   /** @param {{table: string, ids: string[]}} asked @returns {Promise<import("./types.js").FileTold[]>} that these rows refer to, lost ones as well */
   async filesOf({ table, ids }) {
-    const index = await this._fileIndex();
+    const { archive } = this._open;
+    const index = await this._unlessDamaged(FILE_INDEX, this._fileIndex(), () => new Files(archive));
     return [...new Set(ids.flatMap((id) => index.ofRow(table, id)))];
+  }
+
+  /** @returns {Promise<Pointed>} */
+  _whoAndWhere() {
+    this._pointed ??= Pointed.read(this._open.archive);
+    return this._unlessDamaged("meta", this._pointed, () => new Pointed([], []));
+  }
+
+  /**
+   * What stands beside rows is no reason not to show them.
+   * @template T
+   * @param {string} name under which the damage is told @param {Promise<T>} reading @param {() => T} none
+   * @returns {Promise<T>}
+   */
+  async _unlessDamaged(name, reading, none) {
+    try {
+      return await reading;
+    } catch (error) {
+      if (!(error instanceof ArchiveProblem)) throw error;
+      this._open.broken.add((error.where ?? name).replace(/:\d+$/, ""));
+      return none();
+    }
   }
 
   /**
@@ -249,8 +271,7 @@ export class Engine {
   async facets({ tables }, onProgress) {
     const found = await this._open.readable(tables, this._reading(tables, onProgress));
     const facets = facetsOf(this._open, found);
-    this._pointed ??= Pointed.read(this._open.archive);
-    const types = new Map((await this._pointed).spaces.map((space) => [space.id, space.type]));
+    const types = new Map((await this._whoAndWhere()).spaces.map((space) => [space.id, space.type]));
     for (const space of facets.spaces) space.type = typeof types.get(space.space) === "string" ? types.get(space.space) : null;
     return facets;
   }
