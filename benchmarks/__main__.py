@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .cases import compare, convert, export, pull, seal, stages, startup, verify, viewer
+from .cases import compare, convert, export, files, pull, seal, stages, startup, verify, viewer
 from .measure import BrokenOutputError
 from .report import Line, print_lines
 from .setting import Setting
@@ -16,6 +16,7 @@ from .setting import Setting
 CASES: dict[str, Callable[[Setting], list[Line]]] = {
     "export": export.measure,
     "many": export.measure_many,
+    "files": files.measure,
     "verify": verify.measure,
     "seal": seal.measure,
     "compare": compare.measure,

@@ -15,6 +15,7 @@ from typing import Any
 from manabackup.mirror import Batch, Mirror, prepare
 from manabackup.model.registry import load
 from manabackup.sandbox import Asked, ChangeLog, Sandbox
+from manabackup.sandbox.illustrated import FilePlan, illustrate
 from manabackup.sandbox.plan import Plan
 from manabackup.sandbox.population import Account, populate
 from manabackup.text import jsontext
@@ -23,6 +24,7 @@ from .measure import Meter, run
 
 PROSE_TABLES = ("notes", "journalEntries", "dreams")
 """Tables with two or three private fields that people fill with prose."""
+PICTURE_BYTES = 300_000
 _SYNC_URL = "http://127.0.0.1:1"
 _PAGE = 1_000
 _ABOUT = "about.json"
@@ -41,6 +43,8 @@ class Dataset:
     """In hexadecimal."""
     changes: int
     """Of the mirror, or of the server where there is no mirror."""
+    pictures: int = 0
+    """On the media service."""
 
     @property
     def server(self) -> Path:
@@ -68,6 +72,8 @@ class Wanted:
     edits: float = 0.8
     copies: int = 0
     """How often the mirror holds every row, each time under ids of its own; 0: no mirror."""
+    pictures: int = 0
+    """Of :data:`PICTURE_BYTES` each, on the media service, and in rows."""
 
 
 def prose(rows: int, *, copies: int = 1) -> Wanted:
@@ -79,6 +85,11 @@ def prose(rows: int, *, copies: int = 1) -> Wanted:
 def everyday(rows: int) -> Wanted:
     """All tables, as people use them; about 1.8 changes a row."""
     return Wanted(f"everyday-{rows}", rows)
+
+
+def illustrated(pictures: int) -> Wanted:
+    """Some rows, and so many pictures to which others refer; pulled."""
+    return Wanted(f"illustrated-{pictures}", 200, copies=1, pictures=pictures)
 
 
 def in_a_mirror(wanted: Wanted) -> Wanted:
@@ -108,12 +119,17 @@ def make(meter: Meter, *, folder: str, wanted: dict[str, Any]) -> dict[str, Any]
     box = Sandbox(folder=path / "server")
     try:
         account = populate(box.log, box.accounts, _plan(what), zero_knowledge=False)
+        if what.pictures:
+            plan = FilePlan(pictures=what.pictures, picture_bytes=PICTURE_BYTES, gone=0, lost=0, documents=0, songs=0)
+            illustrate(box.log, box.files, account, plan)
         changes = box.log.count()
         if what.copies:
             changes = _fill(path / "mirror.db", box.log, account, what)
     finally:
         box.close()
-    dataset = Dataset(folder, account.email, account.password, account.user_id, account.master_key.hex(), changes)
+    dataset = Dataset(
+        folder, account.email, account.password, account.user_id, account.master_key.hex(), changes, what.pictures
+    )
     (path / _ABOUT).write_text(json.dumps(asdict(dataset)))
     return {}
 

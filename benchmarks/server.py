@@ -1,4 +1,7 @@
-"""An embedded server in a process of its own: ``python -m benchmarks.server FOLDER [PACE]``, until its input ends."""
+"""An embedded server in a process of its own: ``python -m benchmarks.server FOLDER PACE FOREIGN_ROWS FAR``.
+
+It says where it answers, and how many requests the media service got whenever a line comes in, until its input ends.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +31,40 @@ def serving(dataset: Dataset, *, pace: int = 0, foreign_rows: int = 0) -> Iterat
 
     ``pace`` is in changes a second, on all connections; 0 is its own. ``foreign_rows`` of others lie in its table.
     """
-    argv = [sys.executable, "-m", "benchmarks.server", str(dataset.server), str(pace), str(foreign_rows)]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+    with _started(dataset, str(pace), str(foreign_rows), "0") as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield process.stdout.readline().split()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FileServer:
+    """A media service in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def requests(self) -> int:
+        """How many it got since this was asked last."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+
+@contextmanager
+def serving_files(dataset: Dataset, *, far: float = 0.0) -> Iterator[FileServer]:
+    """The media service of the dataset's server; each answer begins ``far`` seconds late."""
+    with _started(dataset, "0", "0", str(far)) as process:
+        assert process.stdout is not None
+        yield FileServer(process.stdout.readline().split()[1], process)
+
+
+@contextmanager
+def _started(dataset: Dataset, *how: str) -> Iterator[subprocess.Popen[str]]:
+    argv = [sys.executable, "-m", "benchmarks.server", str(dataset.server), *how]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        yield process
         process.communicate()
 
 
@@ -60,12 +94,38 @@ def paced(pace: int) -> Middleware:
     return wrap
 
 
+class Distance:
+    """Lets requests to the services that keep files wait, and counts them."""
+
+    def __init__(self, seconds: float) -> None:
+        self.count = 0
+        self.port = 0
+        self._seconds = seconds
+
+    def wrap(self, application: ASGIApp) -> ASGIApp:
+        """A middleware."""
+
+        async def from_afar(scope: Any, receive: Any, send: Any) -> None:
+            if scope["server"][1] == self.port:
+                self.count += 1
+                if self._seconds:
+                    await asyncio.sleep(self._seconds)
+            await application(scope, receive, send)
+
+        return from_afar
+
+
 def main() -> None:
     """Serves, and says where first."""
-    folder, pace, foreign_rows = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    with Sandbox(folder=folder, middleware=[paced(pace)] if pace else [], foreign_rows=foreign_rows) as box:
-        print(box.url, flush=True)
-        sys.stdin.read()
+    folder, pace, foreign_rows, far = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+    distance = Distance(far)
+    middleware: list[Middleware] = [distance.wrap, *([paced(pace)] if pace else [])]
+    with Sandbox(folder=folder, middleware=middleware, foreign_rows=foreign_rows) as box:
+        distance.port = int(box.media_url.rpartition(":")[2])
+        print(box.url, box.media_url, flush=True)
+        for _ in sys.stdin:
+            print(distance.count, flush=True)
+            distance.count = 0
 
 
 if __name__ == "__main__":
