@@ -28,8 +28,13 @@ class Content:
         self._behind = behind
         self._count = count
         self._ended = ended
-        self._hash = hashlib.sha256()
+        self._hash: hashlib._Hash | None = hashlib.sha256()
+        self._believed = ""
         behind.do(0, self._begin, begin)
+
+    def believe(self, sha256: str) -> None:
+        """Before anything is written: the caller has computed the hash already of what is to come."""
+        self._hash, self._believed = None, sha256
 
     def write(self, data: bytes) -> None:
         """Some more of it."""
@@ -52,12 +57,14 @@ class Content:
 
     def _write(self, data: bytes) -> None:
         self._count(len(data))
-        self._hash.update(data)
+        if self._hash is not None:
+            self._hash.update(data)
         self._entry.write(data)
 
     def _write_segment(self, data: bytes, deflated: bytes) -> None:
         self._count(len(data))
-        self._hash.update(data)
+        if self._hash is not None:
+            self._hash.update(data)
         self._entry.write_segment(data, deflated)
 
     def _write_lines(self, lines: list[bytes]) -> None:
@@ -66,7 +73,7 @@ class Content:
 
     def _close(self) -> None:
         self._entry.close()
-        self._ended(self._hash.hexdigest())
+        self._ended(self._hash.hexdigest() if self._hash is not None else self._believed)
 
 
 class LineEntry:

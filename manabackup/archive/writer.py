@@ -48,6 +48,8 @@ _ROOM_AROUND = 64 * MIB
 _ROOM_BY_FILE = 4 * KIB
 _SAMPLE_BYTES = 64 * KIB
 _WORTH_DEFLATING = 0.95
+_COMPRESSED = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"ID3", b"OggS", b"fLaC")
+"""What formats begin with that are compressed already: JPEG, PNG, GIF, MP3, Ogg, FLAC. Others say so further behind."""
 
 
 class Output(Protocol):
@@ -198,10 +200,11 @@ class ArchiveWriter:
         # Beside each file its headers, its line in SHA256SUMS, and the index.
         return most - self._bytes - _ROOM_AROUND - self._files * _ROOM_BY_FILE if self._files < limits.blobs else 0
 
-    def file(self, sha256: str, size: int, chunks: Iterable[bytes]) -> None:
+    def file(self, sha256: str, size: int, chunks: Iterable[bytes], *, is_proved: bool = False) -> None:
         """A whole file; no table may be open. It is compressed where that is worth it.
 
         What ``chunks`` give must be the content that ``sha256`` names, else :meth:`finish` raises :class:`OutputError`.
+        ``is_proved``: the caller has these very bytes in memory, and has computed their SHA-256.
         """
         name = self._place(names.blob(sha256))
         waiting = iter(chunks)
@@ -209,6 +212,8 @@ class ArchiveWriter:
         method = DEFLATED if _is_compressible(first) else STORED
         begin = partial(self._container.open, name, method=method, may_exceed_4_gib=size >= _MAY_NEED_ZIP64)
         content = Content(self._behind, begin, self._counter(), partial(self._file_ended, sha256))
+        if is_proved:
+            content.believe(sha256)
         content.write(first)
         for chunk in waiting:
             content.write(chunk)
@@ -366,7 +371,9 @@ class ArchiveWriter:
 
 
 def _is_compressible(content: bytes) -> bool:
-    """Whether deflate makes anything of a file, by its beginning. Of most pictures and recordings it does not."""
+    """Whether deflate makes anything of a file, by its beginning. Of pictures and recordings it does not."""
+    if content.startswith(_COMPRESSED) or content[8:12] == b"WEBP" or content[4:8] == b"ftyp":
+        return False
     sample = content[:_SAMPLE_BYTES]
     return len(deflate.segment(sample)) < len(sample) * _WORTH_DEFLATING
 

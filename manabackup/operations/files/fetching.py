@@ -84,7 +84,9 @@ class Fetcher:
         self._moved = moved
         self._lock = threading.Lock()
         self._turn = threading.Semaphore(limits.file_connections)
-        """To be taken while a server is asked, and not while the disk is waited for."""
+        """To be taken while a file comes, and not while the disk is waited for."""
+        self._question = threading.Semaphore(limits.file_connections)
+        """To be taken while the media service is asked what a file is: meanwhile others come."""
         self._api_turn = threading.Semaphore(limits.api_connections)
         self._unanswered: dict[Leads, int] = {}
         self._absent = 0
@@ -162,7 +164,7 @@ class Fetcher:
         media = self._services.media
         if media is None:
             return LostFile(LossKind.UNAVAILABLE, "not asked")
-        with self._turn:
+        with self._question:
             medium = media.describe(target.name)
         record = FileRecord(medium.sha256, medium.size, medium.type, medium.name, medium.told)
         if medium.size > self._limits.file_bytes:

@@ -209,7 +209,7 @@ class Packer:
                 return False
             if not is_content(content, sha256):
                 return False
-            writer.file(sha256, size, [content])
+            writer.file(sha256, size, [content], is_proved=True)
         elif not store.is_whole(sha256, size):
             return False
         else:

@@ -11,8 +11,9 @@ archive is to leave nothing on the disk that a finder could read. The store's ke
 (:mod:`manabackup.crypto.stored`), which is not on the disk. An account without a vault has nothing that is secret from
 the server; its key lies beside the store.
 
-A content appears whole or not at all: written under another name, flushed, renamed. Whether it still is what it was
-shows its SHA-256, so nothing here is believed before it has been read.
+A content appears whole or not at all: written under another name, renamed, and flushed before a note of it is kept.
+Contents are flushed some at a time, since each flush by itself takes longer than a picture. One that the power took
+has no note; whether any still is what it was shows its SHA-256, so nothing here is believed before it has been read.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -31,7 +33,7 @@ from ...crypto.stored import HEAD_BYTES, StoreCipher
 from ...errors import JSONTextError, MirrorError
 from ...host.database import is_damage, storage_error
 from ...host.output import flush_folder, reading_from, write_whole, writing_to
-from ...limits import MIB
+from ...limits import KIB, MIB
 from .records import FileRecord
 
 _KEY_BYTES = 32
@@ -39,7 +41,9 @@ _WITHOUT_VAULT = "without-vault"
 _PART = ".part"
 _DAMAGED = ".damaged"
 _CHUNK = MIB
-_COMMIT_AFTER = 64
+_BUFFER = 512 * KIB
+"""Bytes of a content that wait until they are worth a step."""
+_SETTLE_AFTER = 64
 """Notes that may be lost with a run that is killed: their contents are there, and one question each finds them."""
 _SCHEMA = "CREATE TABLE IF NOT EXISTS note (name BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID"
 
@@ -58,8 +62,13 @@ class FileStore:
             self.folder.mkdir(mode=0o700, exist_ok=True)
         self._cipher = StoreCipher(cipher.store_key if cipher is not None else _kept_key(folder / "key"))
         self._lock = threading.Lock()
+        self._settling = threading.Lock()
+        """Taken before the other one."""
         self._parts = 0
-        self._uncommitted = 0
+        self._unsettled: list[Path] = []
+        """Contents that are to be flushed before the notes are kept."""
+        self._notes: dict[bytes, bytes] = {}
+        """Name → sealed, of notes that the index does not have yet."""
         self._unflushed: dict[Path, Path] = {}
         """Folder → a file in it that is new."""
         self._index = self._opened()
@@ -73,11 +82,13 @@ class FileStore:
 
     def close(self) -> None:
         """Makes everything durable."""
-        for place in self._unflushed.values():
-            flush_folder(place)
-        with self._lock, self._errors():
-            self._index.commit()
-            self._index.close()
+        try:
+            self._settle()
+            for place in self._unflushed.values():
+                flush_folder(place)
+        finally:
+            with self._lock, self._errors():
+                self._index.close()
 
     # --- what is known of addresses ---
 
@@ -85,8 +96,11 @@ class FileStore:
         """What is known of the file at an address, if it was fetched and its content is still there."""
         name = self._cipher.name(address)
         with self._lock, self._errors():
-            row = self._index.execute("SELECT sealed FROM note WHERE name = ?", (name,)).fetchone()
-        note = self._cipher.open(row[0], name) if row is not None else None
+            sealed = self._notes.get(name)
+            if sealed is None:
+                row = self._index.execute("SELECT sealed FROM note WHERE name = ?", (name,)).fetchone()
+                sealed = row[0] if row is not None else None
+        note = self._cipher.open(sealed, name) if sealed is not None else None
         try:
             record = FileRecord.parse(note) if note is not None else None
         except JSONTextError:
@@ -97,15 +111,15 @@ class FileStore:
         """Notes what was found at an address; its content must be there."""
         name = self._cipher.name(address)
         sealed = self._cipher.seal(record.text(), name)
-        with self._lock, self._errors():
-            self._index.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (name, sealed))
-            self._uncommitted += 1
-            if self._uncommitted >= _COMMIT_AFTER:
-                self._index.commit()
-                self._uncommitted = 0
+        with self._lock:
+            self._notes[name] = sealed
+            is_full = len(self._notes) >= _SETTLE_AFTER
+        if is_full:
+            self._settle()
 
     def records(self) -> Iterator[FileRecord]:
         """Everything that is known, in no order; what is damaged is passed over."""
+        self._settle()
         last = b""
         while True:
             with self._lock, self._errors():
@@ -173,7 +187,23 @@ class FileStore:
 
     def _note_kept(self, place: Path) -> None:
         with self._lock:
+            self._unsettled.append(place)
             self._unflushed[place.parent] = place
+
+    def _settle(self) -> None:
+        """Flushes what was kept, and only then notes what was found."""
+        with self._settling:
+            with self._lock:
+                notes, places = dict(self._notes), self._unsettled
+                self._unsettled = []
+            for place in places:
+                _flush(place)
+            with self._lock, self._errors():
+                self._index.executemany("INSERT OR REPLACE INTO note VALUES (?, ?)", notes.items())
+                self._index.commit()
+                for name, sealed in notes.items():
+                    if self._notes.get(name) is sealed:
+                        del self._notes[name]
 
     def _place(self, sha256: str) -> Path:
         name = self._cipher.name(f"content {sha256}").hex()
@@ -236,6 +266,8 @@ class Incoming:
         self._encryptor = self._cipher.content(head)
         self._hash = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False) if self._with_md5 else None
+        self._pieces: list[bytes] = []
+        self._waiting = 0
         self.size = 0
         with writing_to(self._part):
             os.ftruncate(self._descriptor, 0)
@@ -244,28 +276,40 @@ class Incoming:
 
     def write(self, data: bytes) -> None:
         """Some more of it."""
+        self._pieces.append(data)
+        self._waiting += len(data)
+        self.size += len(data)
+        if self._waiting >= _BUFFER:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Hashes, encrypts and writes what came; many small pieces at once, since each step is taken by itself."""
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._waiting = 0
         self._hash.update(data)
         if self._md5 is not None:
             self._md5.update(data)
-        self.size += len(data)
         with writing_to(self._part):
             _write(self._descriptor, self._encryptor.update(data))
 
     @property
     def sha256(self) -> str:
         """Of what has come so far."""
+        self._drain()
         return self._hash.hexdigest()
 
     @property
     def md5(self) -> str | None:
         """The same by the hash that object stores call ETag, if it was asked for."""
+        self._drain()
         return None if self._md5 is None else self._md5.hexdigest()
 
     def keep(self) -> None:
         """It is whole: puts it into its place. A name may be lost with the power; then it is fetched again."""
         place = self._place(self.sha256)
+        _begin_to_write(self._descriptor)
         with writing_to(place):
-            os.fsync(self._descriptor)
             place.parent.mkdir(mode=0o700, exist_ok=True)
             self._part.replace(place)
         self._kept(place)
@@ -300,6 +344,23 @@ def _kept_key(path: Path) -> bytes:
         key = os.urandom(_KEY_BYTES)
         write_whole(path, key)
     return key
+
+
+def _flush(place: Path) -> None:
+    """Makes a content durable; one that is not there any more was set aside."""
+    with writing_to(place), suppress(FileNotFoundError):
+        descriptor = os.open(place, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _begin_to_write(descriptor: int) -> None:
+    """Lets the system write a file to the disk meanwhile, where it takes such advice: a flush then finds it there."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import stat
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.crypto.fields import FieldCipher
+from manabackup.errors import OutputError
 from manabackup.operations.files.records import FileRecord
 from manabackup.operations.files.store import FileStore
 
@@ -123,3 +126,51 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, content: bytes) -> None:
     with FileStore(tmp_path, CIPHER) as store:
         assert store.recall(ADDRESS) is None
         assert store.is_whole(SHA256, len(CONTENT))
+
+
+def test_no_note_is_kept_of_what_may_be_lost_with_the_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the disk fails")
+
+    store = FileStore(tmp_path, CIPHER)
+    put(store)
+    store.remember(ADDRESS, RECORD)
+    assert store.recall(ADDRESS) == RECORD
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OutputError):
+        store.close()
+    monkeypatch.undo()
+    with FileStore(tmp_path, CIPHER) as store:
+        assert store.recall(ADDRESS) is None
+        store.remember(ADDRESS, RECORD)
+    with FileStore(tmp_path, CIPHER) as store:
+        assert store.recall(ADDRESS) == RECORD
+
+
+def test_notes_are_kept_as_they_come(tmp_path: Path) -> None:
+    many = 200
+    store = FileStore(tmp_path, CIPHER)
+    put(store)
+    for number in range(many):
+        store.remember(f"media:{number}", RECORD)
+    with FileStore(tmp_path, CIPHER) as other:  # as after a death: the first one was never closed
+        assert many // 2 < sum(other.recall(f"media:{number}") is not None for number in range(many)) <= many
+    store.close()
+
+
+@given(pieces=st.lists(st.binary(max_size=70_000), max_size=20), large=st.booleans())
+def test_a_content_is_what_came_in_however_it_came(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], large: bool
+) -> None:
+    if large:
+        pieces = [bytes(700_000), *pieces]
+    whole = b"".join(pieces)
+    with FileStore(tmp_path_factory.mktemp("store"), CIPHER) as store:
+        with store.incoming(with_md5=True) as incoming:
+            for piece in pieces:
+                incoming.write(piece)
+            assert incoming.size == len(whole)
+            assert incoming.sha256 == hashlib.sha256(whole).hexdigest()
+            assert incoming.md5 == hashlib.md5(whole, usedforsecurity=False).hexdigest()
+            incoming.keep()
+        assert b"".join(store.chunks(hashlib.sha256(whole).hexdigest(), len(whole))) == whole
