@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from .operations.compare.roundtrip import RoundtripResult, roundtrip
     from .operations.doctor import Check, Examined, Level, doctor
     from .operations.export import ExportResult, Selection, export
+    from .operations.export.pulling_files import pull_files
+    from .operations.files.access import file_source
+    from .operations.files.packing import FileCounts, FileSource
+    from .operations.files.verifying import StoreReport, verify_store
     from .operations.progress import Progress, Step
     from .operations.prune import Duration, Policy, Pruned, PrunePlan, plan_prune, prune
     from .operations.pull import PullResult
@@ -58,6 +62,7 @@ if TYPE_CHECKING:
     from .remote.sync import Page, SyncClient
     from .remote.transport import Transport
     from .remote.vault import VaultClient, VaultKey, VaultStatus
+    from .rows.blobs import IndexedFile, Referrer, indexed_files
     from .sandbox import Sandbox
     from .sandbox.plan import Plan
     from .sandbox.population import populate
@@ -90,6 +95,10 @@ _HOMES = {
     ".operations.compare.roundtrip": ("RoundtripResult", "roundtrip"),
     ".operations.doctor": ("Check", "Examined", "Level", "doctor"),
     ".operations.export": ("ExportResult", "Selection", "export"),
+    ".operations.export.pulling_files": ("pull_files",),
+    ".operations.files.access": ("file_source",),
+    ".operations.files.packing": ("FileCounts", "FileSource"),
+    ".operations.files.verifying": ("StoreReport", "verify_store"),
     ".operations.archives.from_database": ("Returned", "from_database"),
     ".operations.archives.readable": ("Converted", "convert_to"),
     ".operations.progress": ("Progress", "Step"),
@@ -110,6 +119,7 @@ _HOMES = {
     ".remote.sync": ("Page", "SyncClient"),
     ".remote.transport": ("Transport",),
     ".remote.vault": ("VaultClient", "VaultKey", "VaultStatus"),
+    ".rows.blobs": ("IndexedFile", "Referrer", "indexed_files"),
     ".sandbox": ("Sandbox",),
     ".sandbox.plan": ("Plan",),
     ".sandbox.population": ("populate",),
@@ -133,9 +143,12 @@ __all__ = [
     "Examined",
     "ExportResult",
     "FieldCipher",
+    "FileCounts",
+    "FileSource",
     "FileTarget",
     "Finding",
     "Hit",
+    "IndexedFile",
     "Info",
     "KeyOrigin",
     "Level",
@@ -152,6 +165,7 @@ __all__ = [
     "Pruned",
     "PullResult",
     "Question",
+    "Referrer",
     "RekeyResult",
     "RestoreOrder",
     "RestorePlan",
@@ -175,6 +189,7 @@ __all__ = [
     "Source",
     "StaticToken",
     "Step",
+    "StoreReport",
     "SyncClient",
     "TargetAccount",
     "TokenSource",
@@ -196,9 +211,11 @@ __all__ = [
     "errors",
     "export",
     "export_source",
+    "file_source",
     "file_target",
     "find",
     "from_database",
+    "indexed_files",
     "info",
     "open_archive",
     "parse_master_key",
@@ -206,6 +223,7 @@ __all__ = [
     "populate",
     "prune",
     "pull",
+    "pull_files",
     "rekey",
     "restore",
     "roundtrip",
@@ -218,6 +236,7 @@ __all__ = [
     "unlock",
     "unseal",
     "verify",
+    "verify_store",
 ]
 
 if not TYPE_CHECKING:  # a type checker takes the names above, and no others

@@ -197,9 +197,9 @@ def _files(
 ) -> AbstractContextManager[FileSource | None]:
     if not wanted:
         return nullcontext()
-    from ..operations.files.access import file_source  # and the clients of services that are seldom asked
+    from ..operations.files.access import configured_files  # and the clients of services that are seldom asked
 
-    return file_source(access, account, foreign=foreign)
+    return configured_files(access, account, foreign=foreign)
 
 
 def _instant(text: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..operations.export.pulling_files import pull_files
-from ..operations.files.access import account_store, file_source
+from ..operations.files.access import account_store, configured_files
 from ..operations.files.packing import FileCounts
 from ..operations.files.verifying import verify_store
 from ..operations.progress import Step
@@ -35,7 +35,7 @@ def pull(run: Run, foreign_files: bool, accept_new_key: bool) -> Exit:
         pull_into(run, account)
         with (
             account.source() as source,
-            file_source(access, account, foreign=foreign_files) as files,
+            configured_files(access, account, foreign=foreign_files) as files,
             run.terminal.progress({Step.EXPORT: "looking through rows", Step.FILES: "fetching files"}) as progress,
         ):
             counts = pull_files(source, files, progress=progress)

@@ -32,7 +32,7 @@ def has_files(reading: Reading) -> bool:
 def can_be_chosen(reading: Reading) -> bool:
     """The same, for a folder that holds more: where spaces were asked for, the files are noted as left out."""
     if has_files(reading) and reading.options.spaces:
-        reading.left_out.note("notEmbedded", "account", len(reading.archive.files))
+        reading.left_out.note("file", "blobs", len(reading.archive.files))
         return False
     return has_files(reading)
 
@@ -60,7 +60,7 @@ def write_files(reading: Reading, folder: AtomicFolder) -> None:
             reading.left_out.note("notEmbedded", tables[0] if tables else "account")
             continue
         place = _folder(reading, file)
-        stem, ending = _name(file)
+        stem, ending = file_name(file)
         name = names.name(place, stem, file.sha256, otherwise=file.sha256[:_HASH_DIGITS], ending=ending)
         with folder.file(*place, name) as output:
             for chunk in reading.archive.file(file.sha256):
@@ -83,7 +83,7 @@ def _day(reading: Reading, file: IndexedFile) -> date | None:
     return None
 
 
-def _name(file: IndexedFile) -> tuple[str, str]:
+def file_name(file: IndexedFile) -> tuple[str, str]:
     """What the file is called, and its ending."""
     given = file.name or next((_last(address) for address in file.addresses if "/" in address), "")
     path = PurePosixPath(given.replace("\\", "/").replace("\0", ""))

@@ -91,6 +91,8 @@ def convert(reading: Reading, folder: AtomicFolder) -> None:
             continue
         place = str(words[name][0])
         _write(name, reading, folder, place)
+        if name == "files":
+            reading.left_out.counts.pop("file", None)  # those that no text shows
         made.append((place, str(words[name][1])))
     for kind in _NOT_MISSING:
         reading.left_out.counts.pop(kind, None)

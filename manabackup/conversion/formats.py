@@ -30,6 +30,8 @@ class Format:
     """The optional extra that it needs."""
     everything: bool = False
     """Rows in the bin and technical tables are in it unasked."""
+    places_files: bool = False
+    """Files of the archive have a place in it, and it counts those that have none."""
     one_file: bool = False
     """A folder, or a file where that is asked for."""
 
@@ -44,7 +46,7 @@ class Format:
 
     def holds(self, file: IndexedFile) -> bool:
         """Whether it has a place for a file of the archive."""
-        return self.name in ("vcf", "folder") and _in_cards(file)
+        return self.places_files or (self.name == "vcf" and _in_cards(file))
 
     def converter(self) -> Callable[..., None]:
         """Its function. Raises :class:`UsageError` where what it needs is not installed."""
@@ -67,16 +69,23 @@ FORMATS: Final = {
         Format("sqlite", "sqlite", "database", "a database, from which the archive can be made again", everything=True),
         Format("csv", "csv", "folder", "a folder of tables for spreadsheets"),
         Format("parquet", "parquet", "folder", "a folder of tables for those who compute", extra="parquet"),
-        Format("markdown", "markdown", "folder", "a file for each note and entry; opens in Obsidian", extra="convert"),
+        Format(
+            "markdown",
+            "markdown",
+            "folder",
+            "a file for each note and entry; opens in Obsidian",
+            extra="convert",
+            places_files=True,
+        ),
         Format("ics", "ics", "folder", "calendars: events, tasks, habits, birthdays", extra="convert", one_file=True),
         Format("vcf", "vcf", "file", "contacts, for phones and programs of mail"),
         Format("geojson", "geojson", "file", "places, and the log of locations as lines"),
         Format("gpx", "gpx", "file", "places as waypoints, the log of locations as tracks"),
         Format("bookmarks", "bookmarks", "file", "saved articles, news and links, for browsers"),
         Format("opml", "opml", "file", "feeds, for readers of feeds"),
-        Format("files", "files", "folder", "pictures, songs and documents, by day"),
+        Format("files", "files", "folder", "pictures, songs and documents, by day", places_files=True),
         Format("json", "json", "file", "one file for those who read with their eyes, or with jq"),
-        Format("folder", "folder", "folder", "all of these that apply, arranged", extra="convert"),
+        Format("folder", "folder", "folder", "all of these that apply, arranged", extra="convert", places_files=True),
     )
 }
 """By name, in the order in which people are shown them."""

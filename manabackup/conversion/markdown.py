@@ -1,7 +1,8 @@
 """``markdown``: a folder by groups and apps, as people know them, with a file for each note, entry, letter and so on.
 
 What belongs to such a row (messages, steps, guests) stands in its file; what is rather a line than a page (drinks,
-bookings) stands in lists by year. Links between rows are relative links: Obsidian opens the folder as a vault.
+bookings) stands in lists by year. Links between rows are relative links: Obsidian opens the folder as a vault. Files
+that the archive holds and these rows refer to lie in one folder (``attachments``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ..host.output_folder import AtomicFolder
 from ..model.tables import TableModel
 from ..model.values import first_text, shortened
 from . import prose
+from .attachments import Attachments, shown_rows
 from .file_names import Names, safe_name
 from .groups import Groups
 from .markdown_text import Writing, left_out
@@ -64,7 +66,8 @@ class _Vault:
         """(table, id) → where its file is."""
         self._index: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         """Folder → (file, title) of what is in it."""
-        self._writing = Writing(reading, self._link)
+        self._attachments = Attachments(reading, self._names, shown_rows(reading, self._holds))
+        self._writing = Writing(reading, self._link, self._attachments)
 
     def write(self) -> None:
         reading = self._reading
@@ -87,7 +90,11 @@ class _Vault:
             self._pages(name, within.get(name, []))
         for name in lists:
             self._list(name)
+        self._attachments.write(self._folder)
         self._indexes()
+
+    def _holds(self, name: str) -> bool:
+        return holds(self._reading, name)
 
     def _parent(self, name: str) -> str:
         model = self._reading.model(name)
@@ -207,7 +214,7 @@ class _Vault:
         if path is None:
             return None
         up = [".."] * (len(origin) - 1)
-        return f"[{prose.inline(label or path[-1].removesuffix('.md'))}]({quote('/'.join([*up, *path]))})"
+        return f"[{prose.label(label or path[-1].removesuffix('.md'))}]({quote('/'.join([*up, *path]))})"
 
     def _indexes(self) -> None:
         """A page for each folder, and one for all."""
@@ -218,9 +225,9 @@ class _Vault:
         for place in sorted(self._index):
             files = sorted(self._index[place])
             name = self._names.name(place, index.removesuffix(".md"), "", otherwise="index", ending=".md")
-            lines.append(f"- [{prose.inline(' / '.join(place))}]({quote('/'.join([*place, name]))}): {len(files):,}")
+            lines.append(f"- [{prose.label(' / '.join(place))}]({quote('/'.join([*place, name]))}): {len(files):,}")
             inner = [f"# {prose.inline(place[-1])}", ""]
-            inner += [f"- [{prose.inline(said)}]({quote(file)})" for file, said in files]
+            inner += [f"- [{prose.label(said)}]({quote(file)})" for file, said in files]
             self._folder.write(("\n".join(inner) + "\n").encode(), *place, name)
         lines += ["", *left_out(self._reading)]
         name = self._names.name((), index.removesuffix(".md"), "", otherwise="index", ending=".md")

@@ -14,6 +14,7 @@ from ..model.values import Moment, moment, values_at
 from ..text import jsontext
 from ..text.jsontext import JSON, Number
 from . import prose
+from .attachments import Attachments
 from .joined import Joined, ids_at
 from .reading import Reading, ReadRow, told_by_label
 
@@ -31,8 +32,9 @@ _MAIN: Final = frozenset(("content", "description", "notes", "messageText"))
 class Writing:
     """Writes rows. ``link`` makes a link to a row's file, where it has one."""
 
-    def __init__(self, reading: Reading, link: Link) -> None:
+    def __init__(self, reading: Reading, link: Link, attachments: Attachments) -> None:
         self._reading = reading
+        self._attachments = attachments
         self._link = link
         self._joined = Joined(reading)
         self._titles: dict[str, dict[str, str]] = {}
@@ -85,7 +87,8 @@ class Writing:
 
     def _values(self, model: TableModel, row: ReadRow) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        skipped = {*_UNTOLD, *model.title_paths, *(text.path.removesuffix("[]") for text in model.texts)}
+        here = self._attachments.told(model.name, row.id)
+        skipped = {*_UNTOLD, *here, *model.title_paths, *(text.path.removesuffix("[]") for text in model.texts)}
         referring = {path.removesuffix("[]").partition(".")[0] for path in model.references}
         if model.tags is not None:
             skipped |= {path.removesuffix("[]") for path in (*model.tags.ids, *model.tags.names) if "." not in path}
@@ -144,12 +147,15 @@ class Writing:
         yield from self._body(model, row, path)
 
     def _body(self, model: TableModel, row: ReadRow, path: tuple[str, ...]) -> Iterator[str]:
-        for text in self._texts(model, row):
+        shown: set[str] = set()
+        for text in self._texts(model, row, self._attachments.picture(path, shown)):
             yield f"{text}\n"
         yield from self._nested(model, row)
+        yield from self._attachments.lines((model.name, row.id), path, shown)
+        self._attachments.note_missing(model.name, row.values)
         yield from self._references(model, row, path)
 
-    def _texts(self, model: TableModel, row: ReadRow) -> Iterator[str]:
+    def _texts(self, model: TableModel, row: ReadRow, picture: prose.Picture) -> Iterator[str]:
         """The prose of a row, under its names where there is more than one; of one text in several formats the best."""
         formats = {text.format for text in model.texts if any(values_at(row.values, text.path))}
         title = model.title(row.values) or ""
@@ -157,7 +163,7 @@ class Writing:
         for text in model.texts:
             if _is_worse(text, formats):
                 continue
-            found = self._written(model, row, text)
+            found = self._written(model, row, text, picture)
             if found and not (text.path in model.title_paths and found == prose.from_plain(title)):
                 shown.append((text, found))
         for number, (text, found) in enumerate(shown):
@@ -165,19 +171,19 @@ class Writing:
                 yield f"**{prose.inline(self._called(text.path))}**"
             yield found
 
-    def _written(self, model: TableModel, row: ReadRow, text: TextField) -> str:
+    def _written(self, model: TableModel, row: ReadRow, text: TextField, picture: prose.Picture) -> str:
         values = [value for value in values_at(row.values, text.path) if value not in ("", None)]
         plain = text.format == "plain" or (model.name == "messages" and row.values.get("sender") == "user")
         if text.format == "tiptap":
-            found = [prose.from_tiptap(value) for value in values]
+            found = [prose.from_tiptap(value, picture) for value in values]
         elif not all(isinstance(value, str) for value in values):
             found = [prose.from_plain(self._one_line(value)) for value in values]
         elif text.format == "html":
-            found = [prose.from_html(value) for value in values]
+            found = [prose.from_html(value, picture) for value in values]
         elif plain:
             found = [prose.from_plain(value) for value in values]
         else:
-            found = [prose.from_markdown(value) for value in values]
+            found = [prose.from_markdown(value, picture) for value in values]
         if text.path.endswith("[]"):
             return "\n".join(f"{number + 1}. {item}" for number, item in enumerate(found))
         return "\n\n".join(filter(None, found))
@@ -185,6 +191,7 @@ class Writing:
     def _nested(self, model: TableModel, row: ReadRow) -> Iterator[str]:
         """Lists of parts and objects: ingredients, lines, options."""
         texts = {text.path.partition("[")[0].partition(".")[0] for text in model.texts}
+        texts |= self._attachments.told(model.name, row.id)
         for name, value in row.values.items():
             if name in texts or name in _UNTOLD or not value or not isinstance(value, list | dict):
                 continue

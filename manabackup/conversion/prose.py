@@ -1,13 +1,16 @@
 """Text of every format that rows hold, as Markdown (CommonMark 0.31).
 
-Nothing that is written here loads anything: pictures on other people's servers become links, and what a browser would
-run is text or gone.
+Nothing that is written here loads anything from elsewhere: pictures on servers become links, those that lie beside the
+text are shown, and what a browser would run is text or gone. ``picture`` gives the relative address at which a picture
+lies beside the text, by the one that stands there; None for one that does not.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -25,7 +28,16 @@ _LIST = re.compile(r"^(\s{0,3})([-+*]|\d{1,9}[.)])(\s)")
 _TAG_BEGIN = re.compile(r"<(?=[A-Za-z/!?])(?!(?:https?|mailto):[^\s<>]*>)")
 _FENCE = re.compile(r"^\s{0,3}(`{3,}|~{3,})")
 _CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
+_PICTURE = re.compile(r"(?<!\\)!\[((?:[^\[\]\\]|\\.)*+)\]\(\s*+(?:<([^<>\n]*+)>|([^\s<>()]++))[^()\n]*+\)")
+_PICTURE_BEGIN = re.compile(r"(?<!\\)!(?=\[)")
 _MOST_NESTING = 100
+
+Picture = Callable[[str], str | None]
+
+
+def _none(_: str) -> str | None:
+    """No picture lies beside the text."""
+    return None
 
 
 def clean(text: str) -> str:
@@ -66,8 +78,13 @@ def inline(text: str) -> str:
     return from_plain(" ".join(clean(text).split())).strip() or "\u200b"
 
 
-def from_markdown(text: str) -> str:
-    """Markdown as it is, but for raw HTML, which is shown and not obeyed."""
+def label(text: str) -> str:
+    """Plain text in one line, as it may stand in the brackets of a link."""
+    return inline(text).replace("]", "\\]")
+
+
+def from_markdown(text: str, picture: Picture = _none) -> str:
+    """Markdown as it is, but for raw HTML, which is shown and not obeyed, and for pictures from elsewhere."""
     lines, fence = [], ""
     for line in clean(text).split("\n"):
         found = _FENCE.match(line)
@@ -79,39 +96,65 @@ def from_markdown(text: str) -> str:
             fence = found[1]
             lines.append(line)
         else:
-            lines.append(_without_tags(line))
+            lines.append(_without_tags(line, picture))
     if fence:
         lines.append(fence)
     return "\n".join(lines)
 
 
-def _without_tags(line: str) -> str:
+def _without_tags(line: str, picture: Picture) -> str:
     parts, at = [], 0
     for code in _CODE.finditer(line):
-        parts += [_TAG_BEGIN.sub(r"\\<", line[at : code.start()]), code[0]]
+        parts += [_harmless(line[at : code.start()], picture), code[0]]
         at = code.end()
-    return "".join([*parts, _TAG_BEGIN.sub(r"\\<", line[at:])])
+    return "".join([*parts, _harmless(line[at:], picture)])
 
 
-def from_html(html: str) -> str:
-    """HTML. Scripts, styles and forms go; links keep safe addresses only; pictures become links."""
+def _harmless(text: str, picture: Picture) -> str:
+    """A part of a line outside of code."""
+    if "![" not in text:
+        return _TAG_BEGIN.sub(r"\\<", text)
+    parts, at = [], 0
+    for found in _PICTURE.finditer(text):
+        address = picture(found[2] or found[3] or "")
+        if address is not None:
+            parts += [_as_links(text[at : found.start()]), f"![{found[1]}]({address})"]
+            at = found.end()
+    return "".join([*parts, _as_links(text[at:])])
+
+
+def _as_links(text: str) -> str:
+    return _PICTURE_BEGIN.sub("", _TAG_BEGIN.sub(r"\\<", text))
+
+
+def from_html(html: str, picture: Picture = _none) -> str:
+    """HTML. Scripts, styles and forms go; links keep safe addresses only; pictures from elsewhere become links."""
     from bs4 import BeautifulSoup
     from markdownify import MarkdownConverter
 
-    soup = BeautifulSoup(clean(html), "html.parser")
+    # An empty comment before it: text that looks like an address would be warned of.
+    soup = BeautifulSoup(f"<!---->{clean(html)}", "html.parser")
     for element in soup.find_all(_DROPPED):
         element.decompose()
     for element in soup.find_all("a"):
         if not is_safe(str(element.get("href") or "")):
             del element["href"]
+    mark = secrets.token_hex(8)
+    held: list[str] = []
     for element in soup.find_all("img"):
         source = str(element.get("src") or "")
-        label = str(element.get("alt") or "") or _picture_name(source)
+        called = str(element.get("alt") or "") or _picture_name(source)
+        address = picture(source)
+        if address is not None:
+            element.replace_with(f"{mark}x{len(held)}x")  # what converts and escapes lets it through
+            held.append(f"![{label(called)}]({address})")
+            continue
         element.name = "a" if is_safe(source) else "span"
         element.attrs = {"href": source} if is_safe(source) else {}
-        element.string = label
+        element.string = called
     converter: Any = MarkdownConverter(escape_misc=True, heading_style="ATX", bullets="-")
-    return from_markdown(str(converter.convert_soup(soup)).strip())
+    text = from_markdown(str(converter.convert_soup(soup)).strip())
+    return re.sub(f"{mark}x(\\d+)x", lambda found: held[int(found[1])], text)
 
 
 def is_safe(address: str) -> bool:
@@ -122,22 +165,45 @@ def is_safe(address: str) -> bool:
         return False
 
 
-def link(label: str, address: str) -> str:
-    """A link; only its label where the address is not safe."""
+def link(called: str, address: str) -> str:
+    """A link; only what it is called where the address is not safe."""
     if not is_safe(address) or re.search(r"[\s<>\\]", address.strip()):
-        return inline(label or address)
-    return f"[{inline(label or address)}](<{address.strip()}>)"
+        return inline(called or address)
+    return f"[{label(called or address)}](<{address.strip()}>)"
 
 
 # --- TipTap (ProseMirror documents) -----------------------------------------------------------------------------------
 
 
-def from_tiptap(document: JSON) -> str:
+def from_tiptap(document: JSON, picture: Picture = _none) -> str:
     """A document of the editor that newsletters are written in. What is not known gives its text."""
-    return "\n\n".join(_blocks(document, 0)).strip()
+    return "\n\n".join(_blocks(_with_pictures(document, picture, 0), 0)).strip()
 
 
-def _blocks(node: JSON, depth: int) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """In the place of a node: a picture that lies beside the text."""
+
+    text: str
+
+
+def _with_pictures(node: JSON, picture: Picture, depth: int) -> Any:
+    """The document with pictures in it that lie beside the text."""
+    if not isinstance(node, dict) or depth > _MOST_NESTING:
+        return node
+    if node.get("type") == "image":
+        source = _attribute(node, "src")
+        address = picture(source)
+        called = _attribute(node, "alt") or _picture_name(source)
+        return node if address is None else _Held(f"![{label(called)}]({address})")
+    children = _children(node)
+    return {**node, "content": [_with_pictures(child, picture, depth + 1) for child in children]} if children else node
+
+
+def _blocks(node: Any, depth: int) -> Iterator[str]:
+    if isinstance(node, _Held):
+        yield node.text
+        return
     if not isinstance(node, dict) or depth > _MOST_NESTING:
         return
     block = _BLOCKS.get(str(node.get("type")))
@@ -164,6 +230,9 @@ def _attribute(node: JSON, name: str) -> str:
 def _inline_of(node: JSON) -> str:
     parts = []
     for child in _children(node):
+        if isinstance(child, _Held):
+            parts.append(child.text)
+            continue
         if not isinstance(child, dict):
             continue
         if child.get("type") == "hardBreak":

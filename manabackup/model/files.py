@@ -45,6 +45,10 @@ class Leads(StrEnum):
     """Something that ought to lead to a file, in a form that nobody knows."""
 
 
+MANAS = frozenset((Leads.MEDIA, Leads.ID, Leads.IMAGE, Leads.STORAGE, Leads.MUSIC, Leads.UNRESOLVED))
+"""What counts as a reference: what stands in the row is there anyway, and what is somebody else's is not Mana's."""
+
+
 class Reference(NamedTuple):
     """One place in a row that leads to a file."""
 

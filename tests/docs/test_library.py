@@ -14,6 +14,7 @@ import pytest
 
 import manabackup
 from manabackup.sandbox import Sandbox
+from manabackup.sandbox.illustrated import FilePlan, illustrate
 
 from .documents import ROOT, blocks
 from .terminal import Person, person
@@ -22,7 +23,7 @@ DOCUMENT = ROOT / "docs" / "library.md"
 TEXT = DOCUMENT.read_text("utf-8")
 NEW = "neu@example.org"
 CODE = "--recovery-code-file recovery-code"
-WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, SEARCH, RESTORE, AUDIT, COMPUTER, CANCELLATION, SANDBOX = blocks(
+WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, SEARCH, FILES, RESTORE, AUDIT, COMPUTER, CANCELLATION, SANDBOX = blocks(
     DOCUMENT, "python"
 )
 
@@ -66,6 +67,20 @@ def test_the_script_for_a_whole_account_writes_an_archive_and_a_mirror_that_the_
     assert any(len(line.split()) > 1 for line in lines[1:])
     found = anna.types(f"python3 audit.py {anna.account.user_id}")
     assert re.match(r"recovery code: \nerror plaintextField \d+ \{'", found), found
+
+
+def test_the_script_for_files_writes_them_and_reads_them_again(tmp_path: Path) -> None:
+    with Sandbox() as box:
+        anna = person(box, tmp_path)
+        made = illustrate(box.log, box.files, anna.account, FilePlan(pictures=5, gone=1), media_url=box.media_url)
+        where = f"connection.tokens, media_url={box.media_url!r}, api_url={box.api_url!r}"
+        script = _for_the_sandbox(FILES, anna).replace("connection.tokens", where)
+        (tmp_path / "files.py").write_text(script, "utf-8")
+        shown = anna.types(f"python3 files.py {anna.account.email} pictures.mana")
+    assert f"\n{len(made.files)} files, " in shown, shown
+    assert "'gone': 1" in shown
+    assert "lost: gone Media not found\n" in shown
+    assert re.search(r"\nIMG_0000\.JPG image/jpeg [1-9]\d+ \{.*'albumItems'", shown), shown
 
 
 def test_the_script_for_two_archives_tells_what_differs(anna: Person) -> None:

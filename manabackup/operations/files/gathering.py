@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
-from ...model.files import IMAGES, Leads, Reference, image_target, references
+from ...model.files import IMAGES, MANAS, Leads, Reference, image_target, references
 from ...rows.blobs import Referrer
 from ...text import jsontext
 from ...text.jsontext import JSON
 from .records import LossKind, LostFile
 
 _BY_ID = (Leads.ID, Leads.IMAGE)
-_MANAS = (Leads.MEDIA, Leads.ID, Leads.IMAGE, Leads.STORAGE, Leads.MUSIC, Leads.UNRESOLVED)
-"""What counts as a reference: what stands in the row is there anyway, and what is somebody else's is not Mana's."""
 _NO_SUCH_IMAGE = "no such image"
 _NO_FILE = "an image without a file"
 _NO_ADDRESS = "not an address"
@@ -43,7 +41,7 @@ class Referred:
 
 def count_references(table: str, values: Mapping[str, JSON]) -> int:
     """Places in a row that lead to a file of Mana's."""
-    return sum(found.leads in _MANAS for found in references(table, values))
+    return sum(found.leads in MANAS for found in references(table, values))
 
 
 def gathered(table: str, values: Mapping[str, JSON], is_private: Callable[[str], bool]) -> tuple[list[Pair], int]:
@@ -55,7 +53,7 @@ def gathered(table: str, values: Mapping[str, JSON], is_private: Callable[[str],
     pairs: list[Pair] = []
     count = 0
     for found in references(table, values):
-        count += found.leads in _MANAS
+        count += found.leads in MANAS
         private = is_private(found.field.partition(".")[0].removesuffix("[]"))
         pairs.append(_pair(found, Referrer(table, identifier, found.field, private)))
     if table == IMAGES:
