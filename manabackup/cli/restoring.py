@@ -25,6 +25,7 @@ COLUMNS = (
     RowAction.CONFLICT,
 )
 STEPS = {
+    Step.LOOK: "looking for files",
     Step.READ_TARGET: "reading the target",
     Step.PLAN: "planning",
     Step.FILES: "sending files",

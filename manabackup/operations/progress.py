@@ -29,6 +29,8 @@ class Step(StrEnum):
     """An archive is read to its last byte."""
     COMPARE = "compare"
     AUDIT = "audit"
+    LOOK = "look"
+    """Files of an archive are looked for on their services."""
     READ_TARGET = "readTarget"
     """What the account holds that is written into is read."""
     PLAN = "plan"
@@ -47,7 +49,7 @@ class Step(StrEnum):
 
     @property
     def unit(self) -> str:
-        """``archives``, ``B``, ``changes``, ``collections``, ``rows``, ``steps`` or ``tables``."""
+        """``archives``, ``B``, ``changes``, ``collections``, ``files``, ``rows``, ``steps`` or ``tables``."""
         return _UNITS[self]
 
 
@@ -60,6 +62,7 @@ _UNITS = {
     Step.VERIFY: "B",
     Step.COMPARE: "rows",
     Step.AUDIT: "changes",
+    Step.LOOK: "files",
     Step.READ_TARGET: "collections",
     Step.PLAN: "tables",
     Step.PUSH: "changes",

@@ -164,3 +164,29 @@ PATHS = ("storagePath", "publicUrl", "photoUrl", "content", "props", "type", "co
 def test_no_row_makes_an_error_and_all_that_is_inline_is_decoded(table: str, values: dict[str, JSON]) -> None:
     inline = {one.target for one in references(table, values) if one.leads is Leads.INLINE}
     assert inline == {file.sha256 for file in inline_files(table, values)}
+
+
+SPELLED = (
+    lambda text: text,
+    lambda text: text.replace(b"/", b"\\/"),
+    lambda text: text.replace(b"/", b"\\u002f"),
+    lambda text: text.replace(b"/api", b"/\\u0061pi"),
+    lambda text: text.replace(b"media/", b"\\u006Dedia/"),
+)
+"""Ways in which JSON may write the same text inside of a member; names of members are as this program writes them."""
+
+
+@given(
+    TABLES,
+    st.dictionaries(st.sampled_from((*PATHS, "else")), JSONS | st.just(URL) | st.just([{"src": URL}])),
+    st.data(),
+)
+def test_no_row_that_refers_to_a_file_is_passed_over(table: str, values: dict[str, JSON], data: st.DataObject) -> None:
+    if any(True for _ in references(table, values)):
+        spelled = data.draw(st.sampled_from(SPELLED))
+        assert may_refer(table, spelled(jsontext.dumps(values)))
+
+
+def test_a_row_whose_fields_of_files_are_empty_is_passed_over() -> None:
+    for values in ({}, {"photoUrl": None}, {"firstName": 'a "photoUrl": b\n\\'}):
+        assert not may_refer("contacts", jsontext.dumps(values))

@@ -24,7 +24,7 @@ from ...text.jsontext import JSON
 from ..account.settings import AccountSettings
 from ..files.returning import ReturnedFile, Returner, keys_of
 from ..files.services import MEDIA_URL, Addresses, Services, addresses, origin, services
-from ..progress import Tell
+from ..progress import Step, Tell, Watch, teller
 
 _MOST_CASES = 1_000
 _PROFILE, _ME = "profile", "me"
@@ -158,10 +158,10 @@ class RestoredFiles:
         self._looked = False
         self.plan = FilesPlan(asked=target is not None)
 
-    def look(self, is_chosen: Callable[[str, str], bool]) -> None:
+    def look(self, is_chosen: Callable[[str, str], bool], progress: Watch | None = None) -> None:
         """Looks for every file that rows refer to which are chosen (by table and id in the archive).
 
-        Raises :class:`DamagedArchiveError`.
+        ``progress`` is told of :attr:`Step.LOOK` where the services are asked. Raises :class:`DamagedArchiveError`.
         """
         self._looked = True
         if self._returner is None:
@@ -169,14 +169,18 @@ class RestoredFiles:
                 pass
             return
         rows: deque[tuple[str, str]] = deque()
+        tell = teller(progress, Step.LOOK)
+        total = len(self._archive.files)
 
         def files() -> Iterator[tuple[IndexedFile, str]]:
             for indexed, row in self._chosen(is_chosen):
                 rows.append(row)
                 yield indexed, self._app(row[0])
 
-        for file in self._returner.look_all(files()):
+        for done, file in enumerate(self._returner.look_all(files()), start=1):
             self._add(file, rows.popleft())
+            tell(done, total)
+        tell(total, total)
         if self._by_id and IMAGES in self._archive.tables:
             ids = (row.id.lower() for row in self._archive.rows(IMAGES))
             self._image_rows = frozenset(id_ for id_ in ids if id_ in self._by_id)

@@ -90,7 +90,7 @@ class RestoreJob(Job):
         chosen = Tables(self._order.apps, self._order.tables).chosen(self._archive, self._registry)
         filled = [name for name in chosen if self._archive.reader.table_size(name)]
         told = self._account.spaces.types is not None
-        self._look_for_files(chosen)
+        self._look_for_files(chosen, progress)
         plan = RestorePlan(files=self._files.plan)
         with self._planning(filled if told else [*filled, ONE_PER_SPACE], progress) as (target, now):
             if not told:
@@ -155,10 +155,10 @@ class RestoreJob(Job):
         report.files = self._files.plan
         self._plan_rows_anew(report, rows)
 
-    def _look_for_files(self, tables: Collection[str]) -> None:
+    def _look_for_files(self, tables: Collection[str], progress: Watch | None = None) -> None:
         self._files = RestoredFiles(self._archive, self._file_target, self._registry, self._account.connection.user_id)
         ids = self._order.ids
-        self._files.look(lambda table, id_: table in tables and (not ids or id_ in ids))
+        self._files.look(lambda table, id_: table in tables and (not ids or id_ in ids), progress)
 
     def _known_moves(self) -> FileMoves | None:
         """Where files are by now, also for a run that goes on with what another one began."""

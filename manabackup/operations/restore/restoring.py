@@ -39,7 +39,8 @@ def restore(
     ``files`` says where the archive's files go, and :func:`file_target` makes one; without it rows keep the references
     that they have. What the service does not have is sent after the question, and read back.
 
-    ``progress`` is told of :attr:`Step.READ_TARGET`, ``PLAN``, ``FILES``, ``PUSH`` and ``READ_AGAIN``.
+    ``progress`` is told of :attr:`Step.READ_TARGET`, ``PLAN``, ``PUSH`` and ``READ_AGAIN``, and with files of ``LOOK``
+    and ``FILES``.
 
     Raises :class:`UsageError` for what cannot be done, :class:`WrongKeyError` for an archive under another key,
     :class:`UnfinishedError` where another order was begun and is not finished, :class:`ConflictError` when rows are in

@@ -224,6 +224,15 @@ def cut_off(scene: Scene, step: Step) -> None:
     assert not scene.bench.changes("albumItems", scene.item)
 
 
+def test_looking_for_files_is_told_one_by_one(scene: Scene) -> None:
+    told: list[Progress] = []
+    with scene.bench.job(scene.archive) as job:
+        job.plan(told.append)
+    ours = [(one.done, one.total) for one in told if one.step is Step.LOOK]
+    assert ours[0] == (0, None)
+    assert (1, 1) in ours
+
+
 def test_a_run_that_died_after_sending_finds_what_it_sent(scene: Scene) -> None:
     sent = scene.uploads()
     cut_off(scene, Step.FILES)
