@@ -208,7 +208,8 @@ def _verdict(report: VerifyReport | PageReport) -> Iterator[str]:
         yield f"  {OlderArchiveError.default_hint}"
         return
     kind = "sealed" if report.sealed else "not sealed"
-    yield f"{name}: ok, {counted(report.rows, 'row')} in {counted(report.tables, 'table')}, {kind}"
+    files = f", {counted(report.files, 'file')}" if report.files else ""
+    yield f"{name}: ok, {counted(report.rows, 'row')} in {counted(report.tables, 'table')}{files}, {kind}"
     if report.encrypted_fields is not None:
         opened = "all open with the key" if report.opened else "their key was not given"
         yield f"  {report.encrypted_fields:,} private fields are encrypted; {opened}"
@@ -261,6 +262,10 @@ def _description(found: Info | OlderInfo, *, everything: bool) -> Iterator[str]:
     for key, label in labels.items():
         if key in described:
             yield f"{label:>26}  {_shown(described[key])}"
+    assets = described.get("binaryAssets")
+    if isinstance(assets, dict):
+        count, size, left_out, all_of_them = (_shown(assets.get(name)) for name in _ASSETS)
+        yield f"{'files':>26}  {count}, {size} bytes; {left_out} of {all_of_them} references left out"
     completeness = described.get("completeness", {})
     for group, label in (("losses", "loss"), ("notices", "notice")):
         kinds = completeness.get(group)
@@ -268,6 +273,10 @@ def _description(found: Info | OlderInfo, *, everything: bool) -> Iterator[str]:
             yield f"{label:>26}  {kind}: {_shown(count)}"
     if isinstance(found, Info):
         yield from _tables(found, everything=everything)
+
+
+_ASSETS = ("count", "bytes", "leftOut", "references")
+"""What a manifest says of files."""
 
 
 def _tables(found: Info, *, everything: bool) -> Iterator[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import click
 
+from ..operations.account.key import KeyNotHereError
 from ..operations.export.pulling_files import pull_files
 from ..operations.files.access import account_store, configured_files
 from ..operations.files.packing import FileCounts
@@ -49,14 +52,17 @@ def pull(run: Run, foreign_files: bool, accept_new_key: bool) -> Exit:
 def verify(run: Run) -> Exit:
     """Check the files that were fetched: each is read to its end.
 
-    What is damaged is set aside, and fetched again by the next `files pull` or `export --files`. No server is asked.
+    What is damaged is set aside, and fetched again by the next `files pull` or `export --files`. No server is asked,
+    but for the key that the files lie under, where only the server knows it.
     """
     access = account_access(run)
-    with (
-        access.open(offline=True) as account,
-        account_store(access, account) as store,
-        run.terminal.progress({Step.VERIFY: "reading files"}) as progress,
-    ):
+    with ExitStack() as stack:
+        try:
+            account = stack.enter_context(access.open(offline=True))
+        except KeyNotHereError:
+            account = stack.enter_context(access.open())
+        store = stack.enter_context(account_store(access, account))
+        progress = stack.enter_context(run.terminal.progress({Step.VERIFY: "reading files"}))
         report = verify_store(store, progress)
     whole = f"{counted(report.files, 'file')}, {report.bytes:,} bytes: whole"
     run.terminal.result(report.to_json(), [whole])

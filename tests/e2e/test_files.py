@@ -240,3 +240,20 @@ def test_diff_tells_which_files_one_archive_alone_has(house: House, tmp_path: Pa
     assert done.record["tables"] == {}
     assert set(done.record["files"]["cases"]["added"]) == missing
     assert ok(computer("diff", str(without), str(computer.archive), "--json")).record["files"] is None
+
+
+def test_files_under_a_key_that_only_the_server_knows_are_verified_and_told_of(tmp_path: Path) -> None:
+    with Sandbox() as box:
+        truth = Truth()
+        account = populate(box.log, box.accounts, Plan(rows=10), truth=truth, zero_knowledge=False)
+        made = illustrate(box.log, box.files, account, FilePlan(pictures=3, gone=1), media_url=box.media_url)
+        computer = House(box, Owner(account, truth), made).computer(tmp_path / "home")
+        ok(computer("export", "--files", "-o", str(computer.archive)), 3)
+        assert "whole" in ok(computer("files", "verify")).out
+        count = len(blobs(computer.archive))
+        assert f", {count} files, not sealed" in ok(computer("verify", str(computer.archive))).out
+        stated = manifest(computer.archive)["binaryAssets"]
+        told = (
+            f"  {count}, {stated['bytes']:,} bytes; {stated['leftOut']} of {stated['references']} references left out"
+        )
+        assert told in ok(computer("info", str(computer.archive))).out

@@ -35,6 +35,10 @@ class KeyOrigin(Enum):
     """There is no vault, and nothing of the account is encrypted."""
 
 
+class KeyNotHereError(UsageError):
+    """Only a server knows the account's key, and none was to be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountKey:
     """The key of an account's private fields."""
@@ -167,7 +171,9 @@ def remembered_vault(mirror: Mirror) -> VaultKey | None:
     if not known:
         return None
     if "wrapped" not in known:
-        raise UsageError("the account's key is not known here", hint="give it with --key-file, or do without --offline")
+        raise KeyNotHereError(
+            "the account's key is not known here", hint="give it with --key-file, or do without --offline"
+        )
     return VaultKey(wrapped=known["wrapped"], iv=known["iv"])
 
 

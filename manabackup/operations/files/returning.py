@@ -1,8 +1,8 @@
 """Files of an archive back to their services: looked for by their hash, sent where they are not, and read back.
 
 The media service gives the ids, so that rows have to be led to new ones where bytes are sent again. Nothing is ever
-deleted. Documents and songs lie in buckets whose keys are given out anew each time, by routes that make rows of their
-own; they are looked for, and not sent.
+deleted. Documents and songs lie in buckets whose keys are given out anew each time, and none is found by its content;
+they are looked for, and not sent.
 """
 
 from __future__ import annotations
