@@ -16,6 +16,7 @@ from threading import local
 from typing import Any
 from urllib.parse import urlsplit
 
+from manabackup.cli.memory import share_one_heap
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import SignInError
 from manabackup.limits import DEFAULT_LIMITS
@@ -95,6 +96,7 @@ def _lines(setting: Setting, dataset: Dataset, server: FileServer, said: tuple[s
 
 def write_archive(meter: Meter, *, folder: str, url: str, store: str, target: str) -> dict[str, Any]:
     """What ``export --files`` does once it has pulled and has the key."""
+    share_one_heap()  # as the command does, before there are threads
     dataset = opened(folder)
     cipher = FieldCipher(bytes.fromhex(dataset.master_key))
     with (

@@ -248,6 +248,7 @@ def test_files_under_a_key_that_only_the_server_knows_are_verified_and_told_of(t
         account = populate(box.log, box.accounts, Plan(rows=10), truth=truth, zero_knowledge=False)
         made = illustrate(box.log, box.files, account, FilePlan(pictures=3, gone=1), media_url=box.media_url)
         computer = House(box, Owner(account, truth), made).computer(tmp_path / "home")
+        computer.archive.parent.mkdir(parents=True)
         ok(computer("export", "--files", "-o", str(computer.archive)), 3)
         assert "whole" in ok(computer("files", "verify")).out
         count = len(blobs(computer.archive))
