@@ -8,7 +8,7 @@ told from one that is not there by ``_nulls``: bit *n* of the number stands for 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ..model.tables import TableModel
@@ -36,38 +36,54 @@ class Columns:
     """The columns of one table, ``id`` left out."""
 
     fields: tuple[tuple[str, Kind], ...]
+    _places: dict[str, tuple[int, Kind]] = field(init=False, compare=False, repr=False)
+    """Field → where its cell stands among a row's, and its kind."""
 
-    def cells(self, values: Mapping[str, JSON]) -> tuple[list[Cell], bytes]:
-        """What stands in ``id``, the fields' columns, ``_nulls`` and ``_more``; and the :meth:`line` of it."""
-        cells: list[Cell] = [values["id"]]
-        spliced = dict(values)
-        nulls = taken = 0
-        more: dict[str, JSON] = {}
-        for number, (name, kind) in enumerate(self.fields):
-            cell: Cell = None
-            if name in values:
-                taken += 1
-                value = values[name]
-                if type(value) is str and kind == "text" and value.isascii():
-                    cell = value
-                elif value is None and number < _MOST_NULLS:
-                    nulls |= 1 << number
-                else:
-                    cell = _cell(kind, value)
-                    if cell is None:
-                        more[name] = value
-                    elif kind == "json":
-                        spliced[name] = jsontext.Fragment(str(cell))
-            cells.append(cell)
-        if taken + 1 < len(values):
-            known = {name for name, _ in self.fields}
-            more.update({name: value for name, value in values.items() if name not in known and name != "id"})
-        cells.append(nulls)
+    def __post_init__(self) -> None:
+        places = {name: (number, kind) for number, (name, kind) in enumerate(self.fields, 1)}
+        object.__setattr__(self, "_places", places)
+
+    def cells(self, values: Mapping[str, JSON], line: bytes | None = None) -> tuple[list[Cell], bytes]:
+        """What stands in ``id``, the fields' columns, ``_nulls`` and ``_more``; and the :meth:`line` of it.
+
+        Texts are given in UTF-8. ``line`` is what ``values`` give when they are written in their order, where that is
+        known: it then need not be written anew. Raises :class:`UnicodeEncodeError` for an ``id`` that is no text in
+        UTF-8.
+        """
+        places = self._places
+        cells: list[Cell] = [None] * (len(self.fields) + 3)
+        cells[0] = values["id"].encode()
+        nulls, more, before = 0, {}, ""
+        members = iter(values.items())
+        if line is not None and next(members)[0] != "id":
+            members, line = iter(values.items()), None
+        for name, value in members:
+            if name < before:
+                line = None
+            before = name
+            place = places.get(name)
+            if place is None:
+                if name != "id":
+                    more[name] = value
+                continue
+            number, kind = place
+            if type(value) is str and kind == "text":
+                try:
+                    cells[number] = value.encode()
+                except UnicodeEncodeError:  # half a surrogate pair
+                    more[name] = value
+            elif value is None and number <= _MOST_NULLS:
+                nulls |= 1 << number - 1
+            else:
+                cell = cells[number] = _cell(kind, value)
+                if cell is None:
+                    more[name] = value
+        cells[-2] = nulls
         if more:
-            cells.append(_json_text(more))
-            return cells, self.line(cells)
-        cells.append(None)
-        return cells, _text_of(cells[0], spliced)
+            cells[-1] = jsontext.dumps_in_order(more)
+        if line is None:
+            line = self.line([cell.decode() if type(cell) is bytes else cell for cell in cells])
+        return cells, line
 
     def line(self, cells: Sequence[Cell]) -> bytes:
         """The canonical text of the row that :meth:`cells` were made of. Raises :class:`ValueError` for what is none.
@@ -95,7 +111,7 @@ def columns_of(model: TableModel | None) -> Columns:
     """The columns of a table; of one that nobody has described only those that all tables have."""
     if model is None:
         return Columns((*_SCOPE["space"], *_SCOPE["user"], *_TIMES))
-    own = [(name, _kind(field.type)) for name, field in model.fields.items()]
+    own = [(name, _kind(described.type)) for name, described in model.fields.items()]
     return Columns(tuple(_each_once([*own, *_SCOPE[model.scope], *_TIMES])))
 
 
@@ -120,15 +136,15 @@ def _cell(kind: Kind, value: JSON) -> Cell:
     """A value as its column holds it; None where it does not."""
     of = type(value)
     if kind == "text":
-        return value if of is str and (value.isascii() or _is_text(value)) else None
+        return None
     if kind == "number":
-        return value if of is float or (of is int and -_LARGEST <= value < _LARGEST) else None
+        return value if (of is int and -_LARGEST <= value < _LARGEST) or (of is float and _stays(value)) else None
     if kind == "boolean":
         return int(value) if of is bool else None
     if of is not dict and of is not list:
         return None
-    text = _json_text(value)
-    return text if text.count("[") + text.count("{") <= _DEEPEST or _nesting(text) <= _DEEPEST else None
+    text = jsontext.dumps_in_order(value)
+    return text if text.count(b"[") + text.count(b"{") <= _DEEPEST or _nesting(text) <= _DEEPEST else None
 
 
 def _value(kind: Kind, cell: Cell) -> JSON:
@@ -148,27 +164,18 @@ def _text_of(identifier: Cell, values: dict[str, JSON]) -> bytes:
     return begin + (b"," + jsontext.dumps(values)[1:] if values else b"}")
 
 
-def _is_text(value: str) -> bool:
-    """Whether a text is one in UTF-8: half a surrogate pair is not."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _stays(value: float) -> bool:
+    """Whether a column of numbers gives a number back as it is: ``1.0`` becomes ``1``, which is another text."""
+    return not value.is_integer() or abs(value) >= _LARGEST
 
 
-def _json_text(value: JSON) -> str:
-    """A value's JSON text, its keys in the order that they have."""
-    return jsontext.dumps_in_order(value).decode()
-
-
-def _nesting(text: str) -> int:
+def _nesting(text: bytes) -> int:
     """How deep a JSON text nests, at most: brackets in strings count."""
     depth = deepest = 0
     for character in text:
-        if character in "[{":
+        if character in b"[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif character in "]}":
+        elif character in b"]}":
             depth -= 1
     return deepest

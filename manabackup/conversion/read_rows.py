@@ -53,6 +53,8 @@ class ReadRow(NamedTuple):  # of which there are many: a data class takes five t
     """Its line of ``meta/``, if it has one."""
     secrets: int = 0
     """How many fields were taken out because they let somebody in."""
+    as_written: bool = False
+    """Whether it is known that ``values``, written in their order, are ``line``."""
 
     def packed(self) -> bytes:
         """All of it that :func:`unpacked` gives back."""
@@ -93,7 +95,7 @@ class RowReader:
         in_space, in_bin, secrets = self._in_space, self._in_bin, self._secrets
         for raw in raw_rows:
             identifier, line, text, record = raw
-            values = jsontext.parse_line(line)
+            values, as_written = jsontext.parse_line(line)
             if type(values) is not dict or values.get("id") != identifier:
                 raise MisreadRowError(f"not the row {self._name} was taken for")
             if in_space is not None and not in_space(values):
@@ -106,7 +108,8 @@ class RowReader:
             taken = 0 if secrets.isdisjoint(values) else self._take_secrets(values, left_out)
             closed = _NOTHING if _PREFIX not in line else self._take_ciphertext(values, listed_in(meta), left_out)
             created, modified = _times(values, meta, record)
-            yield ReadRow(identifier, values, line, created, modified, closed, text, taken)
+            whole = as_written and not taken and not closed
+            yield ReadRow(identifier, values, line, created, modified, closed, text, taken, whole)
 
     def _take_secrets(self, values: dict[str, JSON], left_out: LeftOut) -> int:
         found = [name for name in values if name in self._secrets and values[name]]

@@ -37,10 +37,14 @@ _PRAGMAS = (
     "PRAGMA synchronous = OFF",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA foreign_keys = OFF",
-    "PRAGMA page_size = 8192",
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "PRAGMA page_size = 16384",  # of which rows of some kB fill more
+    "PRAGMA cache_size = -512",  # rows come in order: what was written is not needed again
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
 )
+_CACHE_AFTERWARDS = 4096
+"""KiB, for indexes, references and full-text search, which come back to pages."""
 OWN_TABLES: Final = """
 CREATE TABLE _archive (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE _tables (
@@ -94,6 +98,7 @@ class _Database:
         taken: set[str] = set()
         for number, name in enumerate(self._reading.tables):
             self._table(number, name, taken)
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE_AFTERWARDS}")
         for name in self._there:
             self._index(name)
         self._references()
@@ -233,13 +238,15 @@ def _cells(name: str, columns: Columns, rows: Iterator[ReadRow]) -> _Cells:
     texts: list[tuple[Cell, ...]] = []
     odd, unaltered = 0, True
     for row in rows:
-        if not _is_utf8(row.id):
+        line, whole = _line(row)
+        values = {**row.values, **row.closed} if row.closed else row.values
+        try:
+            cells, written = columns.cells(values, line if row.as_written else None)
+        except UnicodeEncodeError:
             odd += 1
             continue
-        line, whole = _line(row)
         unaltered = unaltered and whole
-        cells, written = columns.cells({**row.values, **row.closed} if row.closed else row.values)
-        data.append([cell.encode() if type(cell) is str else cell for cell in cells])
+        data.append(cells)
         if written != line:
             texts.append((name, row.id, line))
         metas.append((name, row.id, _told(row.created), _told(row.modified), digest(written), row.meta))
@@ -256,11 +263,3 @@ def _line(row: ReadRow) -> tuple[bytes, bool]:
 def _told(time: str | None) -> str | None:
     """A time as text in UTF-8, whatever a row calls one."""
     return time if time is None or time.isascii() else time.encode("utf-8", "replace").decode()
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -68,19 +68,19 @@ def parse_to_rewrite(text: bytes, *, nesting: int = DEFAULT_LIMITS.nesting) -> J
     return value if _is_safe(value, text) else jsonexact.parse(text, nesting)
 
 
-def parse_line(text: bytes) -> JSON:
+def parse_line(text: bytes) -> tuple[JSON, bool]:
     """As :func:`parse`, for a text by itself that was written as :func:`dumps` does, but for the order of its keys.
 
-    The fast parser is believed where writing its result again gives the same text: a number may then be a ``float``,
-    whose text is the one that stands there.
+    The fast parser is believed where writing its result again gives the same text, which the second member says: a
+    number may then be a ``float``, whose text is the one that stands there.
     """
     try:
         value = orjson.loads(text)
         if orjson.dumps(value) == text:
-            return value
+            return value, True
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         pass  # deep, or half a surrogate pair, or a number that is no double
-    return parse_to_rewrite(text)
+    return parse_to_rewrite(text), False
 
 
 def rewritten_objects(

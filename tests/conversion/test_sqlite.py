@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import manabackup
 from manabackup import Seal
 from manabackup.conversion.columns import columns_of
+from manabackup.conversion.sqlite_views import create_table
 from manabackup.conversion.options import ConvertOptions
 from manabackup.errors import DamagedArchiveError
 from manabackup.model import modules
@@ -290,10 +291,19 @@ def test_rows_go_into_columns_and_come_back(values: dict[str, Any]) -> None:
     from manabackup.text import jsontext
 
     columns = columns_of(modules.load().table("tasks"))
-    row = jsontext.parse_to_rewrite(jsontext.dumps({**values, "id": "a"}))
-    cells, line = columns.cells(row)
-    assert line == columns.line(cells)
-    assert jsontext.parse(line) == jsontext.parse(row_line(row))
+    for text in (row_line({**values, "id": "a"}), json.dumps({"id": "a", **values}, separators=(",", ":")).encode()):
+        row, as_written = jsontext.parse_line(text)
+        cells, line = columns.cells(row)
+        assert columns.cells(row, text if as_written else None) == (cells, line)
+        with sqlite3.connect(":memory:") as db:
+            db.execute(create_table("tasks", columns))
+            db.execute(f"INSERT INTO tasks VALUES ({','.join(['?'] * len(cells))})", [_text(cell) for cell in cells])
+            assert line == columns.line(db.execute("SELECT * FROM tasks").fetchone())
+        assert jsontext.parse(line) == jsontext.parse(row_line(row))
+
+
+def _text(cell: Any) -> Any:
+    return cell.decode() if isinstance(cell, bytes) else cell
 
 
 def test_hostile_rows_survive_the_way_there_and_back(tmp_path: Path) -> None:

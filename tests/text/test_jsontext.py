@@ -189,8 +189,8 @@ def test_what_is_parsed_to_be_written_again_is_written_as_ever(members: list[tup
     text = f"[{separator.join(parts)}]\n".encode()
     assert dumps(jsontext.parse_to_rewrite(text)) == dumps(parse(text))
     line = text.strip()
-    read = jsontext.parse_line(line)
-    assert jsontext.dumps_in_order(read) == line or dumps(read) == dumps(parse(line))
+    read, as_written = jsontext.parse_line(line)
+    assert jsontext.dumps_in_order(read) == line if as_written else dumps(read) == dumps(parse(line))
 
 
 _KEY = b'"k":'
