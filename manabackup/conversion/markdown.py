@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
+from importlib.util import find_spec
 from typing import BinaryIO, Final
 from urllib.parse import quote
-
-import yaml
 
 from ..host.output_folder import AtomicFolder
 from ..model.tables import TableModel
@@ -20,9 +20,13 @@ from ..model.values import first_text, shortened
 from . import prose
 from .attachments import Attachments, shown_rows
 from .file_names import Names, safe_name
+from .front_matter import front_matter
 from .groups import Groups
 from .markdown_text import Writing, left_out
 from .reading import Reading, ReadRow
+
+if find_spec("markdownify") is None:  # said now, and not at the first row with HTML
+    raise ModuleNotFoundError("No module named 'markdownify'", name="markdownify")
 
 # fmt: off
 PAGES: Final = frozenset(
@@ -115,31 +119,54 @@ class _Vault:
         """Give each row of a table the name of its file."""
         model = self._reading.model(name)
         assert model is not None
-        place = self._place_of(model)
-        for row in self._reading.rows(name):
+        place, otherwise = self._place_of(model), model.label.of(self._reading.language)
+        self._writing.prepare(model)
+        for block in self._reading.blocks(name, partial(self._called, model)):
+            for identifier, said in block:
+                file = self._names.name(place, said, identifier, otherwise=otherwise, ending=".md")
+                self._paths[name, identifier] = (*place, file)
+                self._index.setdefault(place, []).append((file, said))
+
+    def _called(self, model: TableModel, rows: Iterator[ReadRow]) -> list[tuple[str, str]]:
+        """(id, what the row's file is called)."""
+        found = []
+        for row in rows:
             title = model.heading(row.values, self._reading.language)
             day = self._writing.day(model, row)
             said = shortened(title if not day or day in title else f"{day} {title}", _SAID).rstrip("….,:; ")
-            file = self._names.name(place, said, row.id, otherwise=model.label.of(self._reading.language), ending=".md")
-            self._paths[name, row.id] = (*place, file)
-            self._index.setdefault(place, []).append((file, said))
+            found.append((row.id, said))
+        return found
 
     def _pages(self, name: str, within: list[str]) -> None:
         reading = self._reading
         model = reading.model(name)
         assert model is not None
+        if not within:
+            self._writing.prepare(model)
+            for block in reading.blocks(name, partial(self._written, model)):
+                for identifier, text in block:
+                    self._folder.write(text, *self._paths[name, identifier])
+            return
         groups = [(child, self._grouped(child)) for child in within]
         for row in reading.by_id(name):
             path = self._paths[name, row.id]
             with self._folder.file(*path) as file:
-                file.write(self._front_matter(model, row))
-                _put(file, self._writing.page(model, row, path))
+                file.write(self._page(model, row, path))
                 for child, group in groups:
                     described = reading.model(child)
                     assert described is not None
                     _put(file, self._children(described, group.of(row.id), path))
         for child, group in groups:
             self._orphans(child, group)
+
+    def _written(self, model: TableModel, rows: Iterator[ReadRow]) -> list[tuple[str, bytes]]:
+        """(id, page)."""
+        return [(row.id, self._page(model, row, self._paths[model.name, row.id])) for row in rows]
+
+    def _page(self, model: TableModel, row: ReadRow, path: tuple[str, ...]) -> bytes:
+        """A page without what else belongs on it."""
+        text = "".join(f"{line}\n" for line in self._writing.page(model, row, path))
+        return front_matter(self._writing.properties(model, row)) + text.encode()
 
     def _grouped(self, child: str) -> Groups:
         model = self._reading.model(child)
@@ -176,11 +203,6 @@ class _Vault:
                     _put(file, [f"# {prose.inline(label)}\n"])
                 _put(file, self._writing.section(model, row, (*place, name), level=2))
                 self._reading.left_out.note("dangling", child)
-
-    def _front_matter(self, model: TableModel, row: ReadRow) -> bytes:
-        fields = self._writing.properties(model, row)
-        dumped: str = yaml.safe_dump(fields, allow_unicode=True, sort_keys=False, width=10_000)
-        return f"---\n{dumped}---\n".encode()
 
     # --- lists
 

@@ -39,6 +39,13 @@ class Writing:
         self._joined = Joined(reading)
         self._titles: dict[str, dict[str, str]] = {}
 
+    def prepare(self, model: TableModel) -> None:
+        """Look up now what rows of a table will need: other processes have no archive to read from."""
+        self._joined.prepare(model)
+        _ = self._linked
+        for table in model.references.values():
+            self._title(table, "")
+
     # --- times
 
     def day(self, model: TableModel, row: ReadRow) -> str:

@@ -23,7 +23,10 @@ _HALF = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SPECIAL = re.compile(r"[\\`*\[$]|(?<!\w)_+|_+(?!\w)|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~~|==|%%|\^\^")
 """What CommonMark takes for markup, and Obsidian besides: strikethrough, highlights, comments, formulas."""
+_SUSPECT = re.compile(r"[\\`*\[$_<&~=%^]")
+"""Characters without which there is nothing of it: most lines have none."""
 _LINE_BEGIN = re.compile(r"^(#+(?=\s|$)|>|[-=_~:]+$|~{3,})")
+_TAG = re.compile(r"(?<![\w\\])#(?=\w)")
 _LIST = re.compile(r"^(\s{0,3})([-+*]|\d{1,9}[.)])(\s)")
 _TAG_BEGIN = re.compile(r"<(?=[A-Za-z/!?])(?!(?:https?|mailto):[^\s<>]*>)")
 _FENCE = re.compile(r"^\s{0,3}(`{3,}|~{3,})")
@@ -42,6 +45,8 @@ def _none(_: str) -> str | None:
 
 def clean(text: str) -> str:
     """A text without halves of characters and without what no text needs: controls, marks that turn direction."""
+    if text.replace("\n", "").isprintable():
+        return text
     return _CONTROLS.sub("", _HALF.sub("\ufffd", text)).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -57,8 +62,11 @@ def from_plain(text: str) -> str:
         opening = _LINE_BEGIN.match(rest)
         if opening:
             begin, rest = begin + _all_escaped(opening), rest[opening.end() :]
-        text = _SPECIAL.sub(_all_escaped, rest)
-        lines.append((begin + re.sub(r"(?<![\w\\])#(?=\w)", r"\\#", text)).rstrip())
+        if _SUSPECT.search(rest):
+            rest = _SPECIAL.sub(_all_escaped, rest)
+        if "#" in rest:
+            rest = _TAG.sub(r"\\#", rest)
+        lines.append((begin + rest).rstrip())
     return "\n".join(_with_breaks(lines))
 
 

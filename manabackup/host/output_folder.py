@@ -13,6 +13,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -29,8 +30,10 @@ from .output import beside, flush, flush_folder, real_path, writing_to
 
 _log = logging.getLogger(__name__)
 _FEW = 300
-"""Files that are flushed one by one. With thousands that takes minutes; with everything that anybody writes meanwhile,
-as long as they make it."""
+"""Files that are flushed one by one. With thousands that takes minutes, since the disk is told to empty its cache each
+time; with everything that anybody writes meanwhile, as long as they make it."""
+_TELLS_ERRORS = (5, 8)
+_NO_FLUSH_ALL = frozenset({errno.ENOSYS, errno.EINVAL, errno.EPERM})
 _HERE, _EXCHANGE = -100, 2
 """``AT_FDCWD`` and ``RENAME_EXCHANGE`` (renameat2(2))."""
 _NO_EXCHANGE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -68,7 +71,7 @@ class AtomicFolder:
         try:
             if kind is None:
                 with writing_to(self.path):
-                    _flush_files(self.part)
+                    _flush_files(self.part, self._lock)
                     self._publish()
                 flush_folder(self.path)
         finally:
@@ -174,18 +177,41 @@ def _exchange(one: Path, other: Path) -> None:
         raise OSError(number, os.strerror(number), str(one))
 
 
-def _flush_files(folder: Path) -> None:
-    """Has all files written to the disk. Raises :class:`OSError`."""
+def _flush_files(folder: Path, descriptor: int) -> None:
+    """Has all files written to the disk. Raises :class:`OSError`.
+
+    ``descriptor`` is that of the folder, opened before anything was written.
+    """
     files = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
     if len(files) > _FEW:
+        if _flush_file_system(descriptor):
+            return
         os.sync()
     # Besides, sync(2) tells of no error of the disk, and fsync(2) does; after it there is nothing left to write.
     for file in files:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            flush(descriptor)
+            flush(opened)
         finally:
-            os.close(descriptor)
+            os.close(opened)
+
+
+def _flush_file_system(descriptor: int) -> bool:
+    """Has all of the file system that a file is on written to the disk, where the system can, and tells of its errors.
+
+    False where it cannot. Raises :class:`OSError` for what could not be written since ``descriptor`` was opened: Linux
+    tells that since 5.8 (syncfs(2)).
+    """
+    flush_all = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    release = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if flush_all is None or release is None or (int(release[1]), int(release[2])) < _TELLS_ERRORS:
+        return False
+    if flush_all(descriptor):
+        number = ctypes.get_errno()
+        if number in _NO_FLUSH_ALL:
+            return False
+        raise OSError(number, os.strerror(number))
+    return True
 
 
 def _create_locked(part: Path, target: Path) -> int:

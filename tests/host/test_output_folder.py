@@ -87,3 +87,10 @@ def test_no_folder_above_it_is_made(tmp_path: Path) -> None:
     with pytest.raises(OutputError), AtomicFolder(tmp_path / "no" / "out"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_thousands_of_files_are_there_as_well(tmp_path: Path) -> None:
+    with AtomicFolder(tmp_path / "out") as folder:
+        for number in range(400):
+            folder.write(b"%d" % number, f"{number % 7}", f"{number}")
+    assert sum(int(path.read_bytes()) == int(path.name) for path in tmp_path.glob("out/*/*")) == 400
