@@ -153,7 +153,7 @@ def _told(run: Run, result: Converted, *, strict: bool) -> Exit:
     told = list(result.left_out.told())
     for kind, count, tables in told:
         named = ", ".join(tables[:_MANY]) + (", …" if len(tables) > _MANY else "")
-        line = f"left out: {count:,} {result.meaning(kind)} ({named})"
+        line = f"left out: {count:,} {result.meaning(kind, count)} ({named})"
         if result.is_loss(kind):
             run.terminal.warning(line)
         else:

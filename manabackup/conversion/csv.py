@@ -185,7 +185,7 @@ def _money(model: TableModel, money: MoneyField) -> dict[str, Cell]:
         return ""
 
     columns: dict[str, Cell] = {
-        f"{money.path}_amount": lambda row: of(row, "amount"),
+        f"{money.path}_decimal": lambda row: of(row, "amount"),
         f"{money.path}_currency": lambda row: of(row, "currency"),
     }
     if money.per_path is not None:

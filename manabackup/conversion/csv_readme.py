@@ -17,7 +17,7 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
 -------
 Jede Zeile beginnt mit ihrer id. Leer heißt: nicht da, null oder leerer Text. Listen einfacher Werte sind mit "; "
 verbunden, andere verschachtelte Werte stehen als JSON da. Neben Werten mit festen Namen steht deren Bezeichnung
-(..._label), neben Geld der genaue Betrag mit Vorzeichen (..._amount) und die Währung. tag_names sind die Namen der
+(..._label), neben Geld der genaue Betrag mit Vorzeichen (..._decimal) und die Währung. tag_names sind die Namen der
 Tags, starts und ends die Zeiten aus dem Kalender, created und modified die Zeiten der Entstehung und der letzten
 Änderung. more enthält, was sonst noch in der Zeile steht.
 
@@ -38,7 +38,7 @@ Was CSV nicht fasst: den Unterschied zwischen leer, null und nicht da; Typen; Ve
 -------
 Each row begins with its id. Empty means: not there, null, or an empty text. Lists of single values are joined by "; ",
 other nested values stand as JSON. Beside values with fixed names stands what they are called (..._label), beside money
-the exact amount with its sign (..._amount) and its currency. tag_names are the names of the tags, starts and ends the
+the exact amount with its sign (..._decimal) and its currency. tag_names are the names of the tags, starts and ends the
 times in the calendar, created and modified when the row was made and last changed. more is what else the row holds.
 
 Before cells that a spreadsheet would compute stands an apostrophe; before those that begin with one, too.

@@ -172,7 +172,7 @@ class Columns:
         def of(row: ReadRow, part: str) -> Any:
             return next((getattr(found, part) for path, found in model.amounts(row.values) if path == money.path), None)
 
-        self._add(f"{money.path}_amount", _AMOUNT, lambda row: _amount(of(row, "amount")))
+        self._add(f"{money.path}_decimal", _AMOUNT, lambda row: _amount(of(row, "amount")))
         self._add(f"{money.path}_currency", pa.string(), lambda row: _text(of(row, "currency")))
         if money.per_path is not None:
             self._add(f"{money.path}_per", pa.string(), lambda row: _text(of(row, "per")))

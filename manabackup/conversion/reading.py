@@ -355,7 +355,8 @@ class Reading:
 def told_by_label(reading: Reading) -> Iterator[str]:
     """A line about each kind of what was left out, for people: how many, and of what."""
     for kind, count, tables in reading.left_out.told():
-        yield f"{KINDS[kind].meaning.of(reading.language)}: {count:,} ({', '.join(map(reading.label, tables))})"
+        meaning = KINDS[kind].meaning(count).of(reading.language)
+        yield f"{meaning}: {count:,} ({', '.join(map(reading.label, tables))})"
 
 
 def zone_called(name: JSON) -> ZoneInfo | None:

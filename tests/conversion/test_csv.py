@@ -107,12 +107,12 @@ def test_numbers_are_numbers_to_a_spreadsheet(tmp_path: Path) -> None:
         "transactions": [{"id": "t", "amount": 12.5, "type": "expense"}],
     }
     convert(write_archive(tmp_path / "a.mana", tables), tmp_path / "out")
-    sql = f"SELECT sum(\"totals.gross_amount\") FROM read_csv('{tmp_path}/out/invoices.csv')"
+    sql = f"SELECT sum(\"totals.gross_decimal\") FROM read_csv('{tmp_path}/out/invoices.csv')"
     assert ask(sql) == [(108.10,)]
     sql = f"SELECT line, title, quantity, \"unitPrice\", currency FROM read_csv('{tmp_path}/out/invoices.lines.csv')"
     assert ask(sql) == [(1, "Work", 1.5, 50.0, "CHF"), (2, "Trip", 1.0, 25.05, "CHF")]
     (record,) = records(tmp_path / "out" / "transactions.csv")
-    assert (record["amount"], record["amount_amount"], record["amount_currency"]) == ("12.5", "-12.5", "EUR")
+    assert (record["amount"], record["amount_decimal"], record["amount_currency"]) == ("12.5", "-12.5", "EUR")
 
 
 def test_labels_times_and_tags_stand_beside_values(tmp_path: Path) -> None:

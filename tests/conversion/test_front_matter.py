@@ -20,6 +20,10 @@ _VALUES = (
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.dates()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.dates()
 )
 
 

@@ -140,9 +140,9 @@ def test_types_are_those_that_the_descriptions_say(tmp_path: Path) -> None:
     assert night["tags"] == ["deep"]
     assert records(tmp_path / "out" / "dreams.parquet")[0]["bedtime"] == time(23, 30)
     (budget,) = records(tmp_path / "out" / "budgets.parquet")
-    assert (budget["month"], budget["amount_amount"], budget["amount_currency"]) == ("2026-05", Decimal("12.5"), "EUR")
+    assert (budget["month"], budget["amount_decimal"], budget["amount_currency"]) == ("2026-05", Decimal("12.5"), "EUR")
     path = tmp_path / "out" / "invoices.parquet"
-    sql = """SELECT "totals.net_amount", "totals.net_currency", lines->0->>'title' FROM """
+    sql = """SELECT "totals.net_decimal", "totals.net_currency", lines->0->>'title' FROM """
     assert ask(f"{sql}'{path}'") == [(Decimal("100.01"), "CHF", "Work")]
     sql = "SELECT title, epoch_ms(completedAt), tag_names[1] FROM "
     assert ask(f"{sql}'{path.with_name('tasks.parquet')}'") == [("Weed", 1777716000125, "garden")]
@@ -209,7 +209,7 @@ def test_amounts_are_exact_or_not_there(tmp_path: Path) -> None:
         {"id": f"{n}", "amount": amount, "type": "expense"} for n, amount in enumerate([0.1, 7, 10**20, 1e-10, 1e23])
     ]
     found = made(tmp_path, "transactions", *rows)
-    assert [record["amount_amount"] for record in found] == [
+    assert [record["amount_decimal"] for record in found] == [
         Decimal("-0.1"),
         Decimal(-7),
         Decimal(-(10**20)),

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import manabackup
 from manabackup import Seal
 from manabackup.conversion.columns import columns_of
-from manabackup.conversion.sqlite_views import create_table
 from manabackup.conversion.options import ConvertOptions
+from manabackup.conversion.sqlite_views import create_table
 from manabackup.errors import DamagedArchiveError
 from manabackup.model import modules
 from manabackup.operations.archives.from_database import from_database

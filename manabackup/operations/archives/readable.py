@@ -64,10 +64,10 @@ class Converted:
     reversible: bool | None = None
     """Whether the archive can be made of it again, with the same content; None for formats that are not for that."""
 
-    def meaning(self, kind: str) -> str:
-        """What a kind of ``left_out`` stands for."""
+    def meaning(self, kind: str, count: int) -> str:
+        """What ``count`` of a kind of ``left_out`` are."""
         option = KINDS[kind].option
-        return KINDS[kind].meaning.en + (f", which {option} takes in" if option is not None else "")
+        return KINDS[kind].meaning(count).en + (f", which {option} takes in" if option is not None else "")
 
     def is_loss(self, kind: str) -> bool:
         """Whether something was wrong with what a kind of ``left_out`` counts."""
