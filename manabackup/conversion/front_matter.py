@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from ..text import jsontext
 
-Value = str | bool | int | float | date
+Value = str | bool | int | float | date | datetime
+"""Times are clocks, without a zone and to the second: Obsidian takes nothing else for one."""
 _BARE = re.compile(r"[^\W\d_](?:[\w.,;()!?/+&%'’„“”…–-]| (?=[^\s#-]))*")
 _WORDS: Final = frozenset(("y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"))
 """Texts that YAML 1.1 or 1.2 takes for something else."""
@@ -46,6 +47,8 @@ def _written(value: Value) -> str:
     if isinstance(value, float):
         text = repr(value)
         return text if "." in text else text.replace("e", ".0e")  # YAML 1.1 wants the point
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

@@ -46,6 +46,8 @@ _NOT_HELD: Final = frozenset(
 )
 _SAID: Final = 72
 """Characters of a title that the name of a file takes."""
+_LINKABLE: Final = str.maketrans("[]#^", "()--")
+"""What Obsidian's own links have another meaning for, in names of files."""
 _TRACKS: Final = "locationLogs"
 """One point every five minutes is nothing to read."""
 
@@ -123,7 +125,8 @@ class _Vault:
         self._writing.prepare(model)
         for block in self._reading.blocks(name, partial(self._called, model)):
             for identifier, said in block:
-                file = self._names.name(place, said, identifier, otherwise=otherwise, ending=".md")
+                linkable = said.translate(_LINKABLE)
+                file = self._names.name(place, linkable, identifier, otherwise=otherwise, ending=".md")
                 self._paths[name, identifier] = (*place, file)
                 self._index.setdefault(place, []).append((file, said))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, time
@@ -22,6 +23,7 @@ Link = Callable[[str, str, tuple[str, ...], str | None], str | None]
 _BOOKKEEPING: Final = "id spaceId authorId userId createdAt updatedAt deletedAt visibility order sortOrder"
 _UNTOLD: Final = frozenset([*_BOOKKEEPING.split(), "visibilityChangedAt", "visibilityChangedBy"])
 """Fields that are bookkeeping, or told otherwise."""
+_NOT_IN_TAGS = re.compile(r"[\s!-,.:-@\[-^`{-~\u2000-\u206f\u2e00-\u2e7f]")
 _INGREDIENT: Final = ("amount", "unit", "name")
 """What an ingredient of a recipe has, in the order in which recipes have it."""
 _TRUE_OR_NOT: Final = {"de": ("nein", "ja"), "en": ("no", "yes")}
@@ -63,13 +65,12 @@ class Writing:
         return model.date(row.values)
 
     def _told(self, found: Moment | None) -> Any:
-        """A moment as YAML has it: a day as a date, anything else as text in the zone of local clocks."""
+        """A moment as YAML has it: a day, a clock in the zone of local clocks, a time of day as text."""
         if isinstance(found, datetime):
             if found.tzinfo is not None:
                 with suppress(OverflowError):
                     found = found.astimezone(self._reading.zone)
-                return found.isoformat(timespec="seconds")
-            return found.isoformat(timespec="minutes")
+            return found.replace(tzinfo=None, microsecond=0)
         if isinstance(found, time):
             return found.isoformat(timespec="minutes")
         return found
@@ -86,7 +87,7 @@ class Writing:
         fields["created"] = self._told(moment(row.created))
         fields["modified"] = self._told(moment(row.modified))
         tags = self._joined.tags(model, row.id, row.values)
-        fields["tags"] = ["-".join(prose.clean(tag).replace("#", " ").split()) for tag in tags]
+        fields["tags"] = list(dict.fromkeys(filter(None, map(_as_tag, tags))))
         fields.update(self._values(model, row))
         fields["mana-id"] = prose.clean(row.id)
         fields["mana-table"] = model.name
@@ -287,6 +288,12 @@ class Writing:
             rows = self._reading.rows(table)
             self._titles[table] = {row.id: title for row in rows if (title := model.title(row.values))}
         return self._titles[table].get(identifier)
+
+
+def _as_tag(name: str) -> str:
+    """A name as a tag of Obsidian's: of letters, digits, ``_``, ``-``, ``/`` and what is no punctuation."""
+    tag = "-".join(_NOT_IN_TAGS.sub(" ", prose.clean(name)).split())
+    return f"_{tag}" if tag.isdecimal() else tag
 
 
 def _is_worse(text: TextField, formats: set[TextFormat]) -> bool:

@@ -20,10 +20,12 @@ _VALUES = (
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.dates()
+    | st.datetimes().map(lambda moment: moment.replace(microsecond=0))
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.dates()
+    | st.datetimes().map(lambda moment: moment.replace(microsecond=0))
 )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -104,7 +105,7 @@ def test_what_people_wrote_is_to_be_seen(tmp_path: Path) -> None:
     properties, body = parts(tmp_path / "out/Leben/Tagebuch/2026-05-01 A day.md")
     assert properties["date"] == date(2026, 5, 1)
     assert (properties["mood"], properties["tags"]) == ("Glücklich", ["two-words"])
-    assert properties["created"] == "2026-01-01T10:00:00+00:00"
+    assert properties["created"] == datetime(2026, 1, 1, 10, 0)  # a clock in the zone of local clocks
     for seen in ("# no heading", "<script>alert(1)</script> *stars* __name__ [x](y) `code` #tag", "far", "---"):
         assert seen in shown(body)
 
@@ -291,3 +292,20 @@ def test_every_name_of_a_field_is_a_field_somewhere_and_others_are_read_as_words
     assert [name for name in raw["fields"] if name not in everywhere] == []
     assert known.field_label("content.bulletPoints[]", "de") == "Stichpunkte"
     assert known.field_label("photoMediaId", "de") == "Photo media id"
+
+
+def test_tags_and_names_of_files_are_such_that_obsidian_takes_them(tmp_path: Path) -> None:
+    names = ["Käse & Brot!", "2024", "work/q1", "#x y", "…", "👍"]
+    tables: Tables = {
+        "globalTags": [{"id": f"t{number}", "name": name} for number, name in enumerate(names)],
+        "noteTags": [{"id": f"j{number}", "noteId": "n", "tagId": f"t{number}"} for number in range(len(names))],
+        "notes": [{"id": "n", "title": "[Draft] #1 ^ x", "content": "y"}],
+    }
+    source = write_archive(tmp_path / "a.mana", tables, times={"n": ("2026-07-01T10:00:00.000Z",) * 2})
+    convert(source, tmp_path / "out", zone=ZoneInfo("Europe/Berlin"))
+    (page,) = (path for path in (tmp_path / "out").rglob("*.md") if "Draft" in path.name)
+    properties, _ = parts(page)
+    assert page.name == "(Draft) -1 - x.md"
+    assert properties["title"] == "[Draft] #1 ^ x"
+    assert properties["tags"] == ["Käse-Brot", "_2024", "work/q1", "x-y", "👍"]
+    assert properties["created"] == datetime(2026, 7, 1, 12, 0)
