@@ -55,8 +55,13 @@ class Series:
             self._skipped.add(occurrence)
 
     def put(self, component: Any) -> None:
-        """The rule and the days that it leaves out, into a component of iCalendar."""
+        """The rule and the days that it leaves out, into a component of iCalendar.
+
+        A first day that the rule does not give is named besides: whether it counts is left open (RFC 5545, 3.8.5.3).
+        """
         component.add("rrule", self.recur)
+        if not self._holds(naive(self.span.start).date()):
+            component.add("rdate", [component["DTSTART"].dt])
         for occurrence in sorted(self._skipped):
             component.add("exdate", occurrence)
 

@@ -92,6 +92,26 @@ def test_a_series_keeps_the_clock_over_both_changes_and_stands_once(tmp_path: Pa
     assert found["Mine.ics"].walk("VTIMEZONE")
 
 
+@pytest.mark.parametrize("all_day", [False, True])
+def test_a_first_day_that_the_rule_does_not_give_is_there_for_every_reader(tmp_path: Path, all_day: bool) -> None:
+    """Some count it without a word (RFC 5545 leaves that open), ical.js, which Thunderbird reads with, does not."""
+    times = (
+        ("2026-03-06T23:00:00.000Z", "2026-03-07T22:59:00.000Z")
+        if all_day
+        else ("2026-03-07T18:30:00.000Z", "2026-03-07T20:00:00.000Z")
+    )
+    tables = series(*times, [], recurrenceRule="FREQ=WEEKLY;BYDAY=MO", allDay=all_day)
+    found, _ = calendars_of(tmp_path, tables)
+    (event,) = found["Mine.ics"].walk("VEVENT")
+    (extra,) = [moment.dt for moment in event["RDATE"].dts]
+    assert extra == event["DTSTART"].dt
+    assert (extra if all_day else extra.astimezone(BERLIN).date()) == date(2026, 3, 7)
+    starts = occurrences(found["Mine.ics"], date(2026, 3, 1), date(2026, 3, 20))
+    assert [start if all_day else start.astimezone(BERLIN).date() for start in starts] == [
+        date(2026, 3, day) for day in (7, 9, 16)
+    ]
+
+
 def test_a_copy_that_differs_is_an_override_and_one_that_lost_its_series_an_event(tmp_path: Path) -> None:
     copies = [
         copy("c1", "2026-03-11T19:30:00.000Z", "2026-03-11T21:00:00.000Z", "2026-03-11"),
