@@ -253,7 +253,7 @@ class Reading:
         room = _BLOCK_BYTES
         for row in self._raw_rows(name):
             block.append(row)
-            room -= len(row.line)
+            room -= len(row[1])
             if room <= 0 or len(block) == _MOST_ROWS:
                 yield block
                 if tells:
@@ -267,15 +267,15 @@ class Reading:
     def _raw_rows(self, name: str) -> Iterator[RawRow]:
         if not is_ours(self.archive):
             for clean in clean_rows(self.archive, name):
-                yield RawRow(clean.id, clean.line, None, clean.record)
+                yield clean.id, clean.line, None, clean.record
             return
         unread = self.archive.reader.unread_rows(name)
         if name in RESERVED_META:
-            yield from (RawRow(identifier, line, None) for identifier, line in unread)
+            yield from ((identifier, line, None, None) for identifier, line in unread)
             return
         metas = MetaLines(self.archive, name)
         for identifier, line in unread:
-            yield RawRow(identifier, line, metas.text if metas.of(identifier) is not None else None)
+            yield identifier, line, metas.text if metas.of(identifier) is not None else None, None
         metas.finish()
 
     @cached_property
