@@ -77,6 +77,7 @@ def test_files_lie_by_day_under_the_names_that_they_had(tmp_path: Path) -> None:
     assert names[b"three"] == f"2026/2026-11-30/{hashlib.sha256(b'three').hexdigest()[:16]}.png"
     assert names[b"song"] == "without a date/Lied 1 (Ä).mp3"
     assert done.left_out.to_json()["notEmbedded"] == {"albumItems": 1}
+    assert "file" not in done.left_out.to_json()
 
 
 def test_tables_choose_files(tmp_path: Path) -> None:
@@ -95,9 +96,12 @@ def test_an_archive_without_files_is_told_so(tmp_path: Path) -> None:
 
 def test_all_formats_arranged_have_the_files_too(tmp_path: Path) -> None:
     path = archive(tmp_path / "x.mana", file(b"one", "a.jpg", **TAKEN))
-    convert_to(path, "folder", tmp_path / "out", options=ConvertOptions(language="en"))
+    done = convert_to(path, "folder", tmp_path / "out", options=ConvertOptions(language="en"))
+    assert "file" not in done.left_out.to_json()
     assert (tmp_path / "out" / "Pictures and files" / "2025" / "2025-06-01" / "a.jpg").read_bytes() == b"one"
     assert "Pictures and files" in (tmp_path / "out" / "README.md").read_text()
+    of_spaces = convert_to(path, "folder", tmp_path / "mine", options=ConvertOptions(spaces=("personal",)))
+    assert of_spaces.left_out.to_json()["file"] == {"account": 1}
 
 
 @given(name=st.text() | st.sampled_from(("../../etc/passwd", "a\\b\\..\\c.png", "CON.png", ".", "x." + "y" * 300, "")))
