@@ -146,8 +146,10 @@ def convert(
 
 def _told(run: Run, result: Converted, *, strict: bool) -> Exit:
     """What became of it, what is missing, and the exit code."""
-    amount = f"{counted(result.rows, 'row')} in {counted(result.tables, 'table')}"
+    amount = f"{counted(result.taken.total(), 'row')} in {counted(len(result.taken), 'table')}"
     run.terminal.result(result.to_json(), [f"{result.output}: {result.format}, made of {amount}"])
+    if not result.taken:
+        run.terminal.warning(f"nothing of what was asked for has a place in {result.format}: {result.output} is empty")
     whose = "the default calendar's zone" if result.zone_of_calendar else "see --tz"
     run.terminal.note(f"local times are those of {result.zone} ({whose})")
     told = list(result.left_out.told())

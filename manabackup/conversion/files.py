@@ -30,11 +30,8 @@ def has_files(reading: Reading) -> bool:
 
 
 def can_be_chosen(reading: Reading) -> bool:
-    """The same, for a folder that holds more: where spaces were asked for, the files are noted as left out."""
-    if has_files(reading) and reading.options.spaces:
-        reading.left_out.note("file", "blobs", len(reading.archive.files))
-        return False
-    return has_files(reading)
+    """The same, for a folder that holds more: where spaces were asked for, there are only the files that texts show."""
+    return has_files(reading) and not reading.options.spaces
 
 
 def convert(reading: Reading, folder: AtomicFolder) -> None:

@@ -5,8 +5,9 @@ A sealed archive is opened in memory, and nothing of it stands on the disk in cl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ class Converted:
     """It is the default calendar's."""
     language: str
     left_out: LeftOut
+    taken: Counter[str] = field(default_factory=Counter)
+    """Table → rows that the format has a place for; no table without any."""
     set_aside: Path | None = None
     """Where the folder went that was in the output's place."""
     reversible: bool | None = None
@@ -179,6 +182,7 @@ def convert_to(
             format=wanted.name,
             rows=sum(map(reading.size, reading.tables)) - reading.left_out.count(OTHER_SPACE),
             tables=len(reading.tables),
+            taken=_taken(reading),
             zone=str(reading.zone),
             zone_of_calendar=options.zone is None and reading.calendar_zone is not None,
             language=options.language,
@@ -186,6 +190,14 @@ def convert_to(
             set_aside=set_aside,
             reversible=_is_reversible(reading) if wanted.everything else None,
         )
+
+
+def _taken(reading: Reading) -> Counter[str]:
+    """How many rows of each table the format has a place for, where there are any."""
+    taken = Counter({name: reading.size(name) for name in reading.tables})
+    for kind in (OTHER_SPACE, "otherTable", "undescribed", "bin"):
+        taken -= reading.left_out.counts.get(kind, Counter())
+    return +taken
 
 
 def _leave_out_files(reading: Reading, wanted: Format) -> None:
