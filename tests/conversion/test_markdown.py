@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from markdown_it.token import Token
 from manabackup.conversion import prose
 from manabackup.conversion.markdown import PAGES
 from manabackup.conversion.options import ConvertOptions
+from manabackup.errors import UsageError
 from manabackup.model import modules
 from manabackup.model.tables import Language
 from manabackup.operations.archives.readable import Converted, convert_to
@@ -309,3 +311,12 @@ def test_tags_and_names_of_files_are_such_that_obsidian_takes_them(tmp_path: Pat
     assert properties["title"] == "[Draft] #1 ^ x"
     assert properties["tags"] == ["Käse-Brot", "_2024", "work/q1", "x-y", "👍"]
     assert properties["created"].isoformat() == "2026-07-01T12:00:00"
+
+
+def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_archive(tmp_path / "a.mana", {"notes": [{"id": "n", "title": "No HTML"}]})
+    monkeypatch.delitem(sys.modules, "manabackup.conversion.markdown")
+    monkeypatch.setitem(sys.modules, "markdownify", None)
+    with pytest.raises(UsageError, match="markdownify, which is not installed") as caught:
+        convert(source, tmp_path / "out")
+    assert "[convert]" in str(caught.value.hint)
