@@ -50,7 +50,7 @@ class AtomicFolder:
 
     def __init__(self, path: Path, *, force: bool = False) -> None:
         self.path = real_path(path)
-        self.part = beside(self.path, ".part")
+        self.part = beside(self.path, ".folder.part")
         self.set_aside: Path | None = None
         """Where the folder went that was in this place."""
         self._named = path

@@ -36,6 +36,13 @@ def test_names_are_utf_8_whatever_the_locale_can_spell(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "\u017di\u017ekov" / "\u65e5\u8a18.md").read_bytes() == b"x"
 
 
+def test_what_a_killed_writer_of_a_file_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / ".out.part").write_bytes(b"half a database")
+    with AtomicFolder(tmp_path / "out") as folder:
+        folder.write(b"x", "a.txt")
+    assert (tmp_path / "out" / "a.txt").read_bytes() == b"x"
+
+
 def test_nothing_is_left_of_one_that_fails(tmp_path: Path) -> None:
     def fail() -> None:
         with AtomicFolder(tmp_path / "out") as folder:
@@ -69,8 +76,8 @@ def test_a_file_in_its_place_is_never_replaced(tmp_path: Path) -> None:
 def test_one_at_a_time_and_a_dead_run_is_cleared_away(tmp_path: Path) -> None:
     with AtomicFolder(tmp_path / "out"), pytest.raises(LockedError), AtomicFolder(tmp_path / "out"):
         pass
-    (tmp_path / ".next.part" / "left").mkdir(parents=True)
-    (tmp_path / ".next.part").chmod(0o700)
+    (tmp_path / ".next.folder.part" / "left").mkdir(parents=True)
+    (tmp_path / ".next.folder.part").chmod(0o700)
     with AtomicFolder(tmp_path / "next") as folder:
         folder.write(b"x", "a.txt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["next", "out"]
