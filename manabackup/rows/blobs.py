@@ -62,10 +62,12 @@ class IndexedFile:
             **({"addresses": list(self.addresses)} if self.addresses else {}),
         }
         if self.sha256 is None:
-            return jsontext.dumps({**found, "lost": self.lost, "reason": self.reason})
+            return jsontext.dumps_to_keep({**found, "lost": self.lost, "reason": self.reason})
         named: dict[str, JSON] = {"name": self.name} if self.name is not None else {}
         told: dict[str, JSON] = {"told": dict(self.told)} if self.told else {}
-        return jsontext.dumps({**found, **named, **told, "sha256": self.sha256, "size": self.size, "type": self.type})
+        return jsontext.dumps_to_keep(
+            {**found, **named, **told, "sha256": self.sha256, "size": self.size, "type": self.type}
+        )
 
     @classmethod
     def of(cls, line: Mapping[str, JSON]) -> IndexedFile:

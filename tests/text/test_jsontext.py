@@ -6,6 +6,8 @@ import json
 import math
 import shutil
 import subprocess
+import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -249,3 +251,16 @@ def test_what_is_no_list_of_such_objects_is_refused(text: bytes) -> None:
 def test_deep_texts_with_fractions_are_parsed_to_be_written_again(nested: int) -> None:
     text = b"[" * nested + b"1.5" + b"]" * nested
     assert dumps(jsontext.parse_to_rewrite(text)) == text
+
+
+def test_what_is_kept_keeps_no_more_room_than_its_text() -> None:
+    values = [{"title": "x" * 40, "number": number} for number in range(200)]
+    jsontext.dumps_to_keep(values[0])
+    tracemalloc.start()
+    try:
+        texts = [jsontext.dumps_to_keep(value) for value in values]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert texts == [jsontext.dumps(value) for value in values]
+    assert taken < 2 * sum(map(sys.getsizeof, texts)) + sys.getsizeof(texts)

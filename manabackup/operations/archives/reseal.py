@@ -158,7 +158,7 @@ def _clean(archive: Archive, writer: ArchiveWriter, make_file: Callable[[], Spoo
             rows.add([(row.id, row.line)])
             if row.record is not None and row.record.stamps and name not in RESERVED_META:
                 meta = meta_line(row.record, known.get(name), Numbering(actors, spaces))
-                metas.add([(row.id, jsontext.dumps(meta))])
+                metas.add([(row.id, jsontext.dumps_to_keep(meta))])
         table = writer.table(name, bound=int(archive.reader.table_size(name) * 1.1))
         for _, lines in rows.groups():
             for line in lines:

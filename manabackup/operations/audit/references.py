@@ -51,10 +51,7 @@ class References:
                     continue
                 for reference in _references(path, values):
                     if reference not in self._registry.well_known_ids.get(target, ()):
-                        # A copy has its exact size, where what the JSON writer gives keeps the room that it grew into.
-                        case = bytes(
-                            memoryview(jsontext.dumps([target, table.name, record.id, path.removesuffix(_EACH)]))
-                        )
+                        case = jsontext.dumps_to_keep([target, table.name, record.id, path.removesuffix(_EACH)])
                         pairs.append((_key(target, reference, _REFERENCE % self._count), case))
                         self._count += 1
         self._sorter.add(pairs)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
+from ...limits import MIB
 from ...model.files import IMAGES, MANAS, Leads, Reference, image_target, references
 from ...rows.blobs import Referrer
 from ...text import jsontext
@@ -21,6 +22,9 @@ _BY_ID = (Leads.ID, Leads.IMAGE)
 _NO_SUCH_IMAGE = "no such image"
 _NO_FILE = "an image without a file"
 _NO_ADDRESS = "not an address"
+
+SORTED_IN_MEMORY = 6 * MIB
+"""Of each sorter: there are three beside those of the rows, and files pass by as well."""
 
 Pair = tuple[str, bytes]
 
@@ -57,7 +61,9 @@ def gathered(table: str, values: Mapping[str, JSON], is_private: Callable[[str],
         private = is_private(found.field.partition(".")[0].removesuffix("[]"))
         pairs.append(_pair(found, Referrer(table, identifier, found.field, private)))
     if table == IMAGES:
-        pairs.append((_key(Leads.ID, identifier.lower()), jsontext.dumps({"image": _told(image_target(values))})))
+        pairs.append(
+            (_key(Leads.ID, identifier.lower()), jsontext.dumps_to_keep({"image": _told(image_target(values))}))
+        )
     return pairs, count
 
 
@@ -65,8 +71,8 @@ class Gatherer:
     """Takes the references of all rows, and gives the files that they lead to."""
 
     def __init__(self, make_file: Callable[[], SpoolFile]) -> None:
-        self._by_id = LineSorter(make_file)
-        self._by_file = LineSorter(make_file)
+        self._by_id = LineSorter(make_file, budget=SORTED_IN_MEMORY)
+        self._by_file = LineSorter(make_file, budget=SORTED_IN_MEMORY)
 
     def add(self, pairs: Iterable[Pair]) -> None:
         """References as :func:`gathered` gives them."""
@@ -110,12 +116,15 @@ def _resolved(identifier: str, values: list[dict[str, JSON]]) -> Iterator[Pair]:
         only_image = value.pop("leads") == Leads.IMAGE.value
         if image is not None:
             leads, target, size = image
-            yield _key(Leads(leads), target), jsontext.dumps({**value, "size": size} if size is not None else value)
+            yield (
+                _key(Leads(leads), target),
+                jsontext.dumps_to_keep({**value, "size": size} if size is not None else value),
+            )
         elif is_image or only_image:
             reason = _NO_FILE if is_image else _NO_SUCH_IMAGE
-            yield _key(Leads.UNRESOLVED, identifier), jsontext.dumps({**value, "reason": reason})
+            yield _key(Leads.UNRESOLVED, identifier), jsontext.dumps_to_keep({**value, "reason": reason})
         else:
-            yield _key(Leads.MEDIA, identifier), jsontext.dumps(value)
+            yield _key(Leads.MEDIA, identifier), jsontext.dumps_to_keep(value)
 
 
 def _pair(found: Reference, referrer: Referrer) -> Pair:
@@ -123,8 +132,8 @@ def _pair(found: Reference, referrer: Referrer) -> Pair:
     if found.size is not None:
         value["size"] = found.size
     if found.leads in _BY_ID:
-        return _key(Leads.ID, found.target), jsontext.dumps({**value, "leads": found.leads.value})
-    return _key(found.leads, found.target), jsontext.dumps(value)
+        return _key(Leads.ID, found.target), jsontext.dumps_to_keep({**value, "leads": found.leads.value})
+    return _key(found.leads, found.target), jsontext.dumps_to_keep(value)
 
 
 def _told(found: Reference | None) -> JSON:

@@ -24,7 +24,7 @@ from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Step, Watch, teller
 from .fetching import Fetcher, Outcome, Target
-from .gathering import Gatherer, Pair, Referred
+from .gathering import SORTED_IN_MEMORY, Gatherer, Pair, Referred
 from .records import FileRecord, LossKind, LostFile
 from .services import NOBODY, Services
 from .store import FileStore
@@ -91,7 +91,7 @@ class Packer:
     ) -> None:
         self._source = source
         self._gatherer = Gatherer(make_file)
-        self._found = LineSorter(make_file)
+        self._found = LineSorter(make_file, budget=SORTED_IN_MEMORY)
         self._progress = progress
         self._expected = self._came = 0
         self._tell: Callable[[int, int], object] | None = None
