@@ -1,0 +1,126 @@
+"""The rules that concern more than one key of a profile: what points at what, and that ownership ends at a person."""
+
+from __future__ import annotations
+
+from .profile import Holds, Owner, Profile, Table, Through, paths, store_of, table_of
+from .secret_names import looks_secret
+from .sections import Section
+
+
+def check_rules(profile: Profile, top: Section) -> None:
+    """Raises :class:`UsageError` for the first rule that a profile breaks."""
+    _stores(profile, top.section("stores"))
+    _subject(profile, top.section("subject"))
+    tables = top.section("tables")
+    called: dict[str, str] = {}
+    for name, table in profile.tables.items():
+        other = called.setdefault(table_of(name), name)
+        if table.is_read and profile.tables[other].is_read and other != name:
+            tables.fail(f'"{name}"', f"is called as {other} is, and an archive could not tell the two apart")
+        section = tables.section(name)
+        _columns(table, section)
+        for column, target in table.references.items():
+            if target not in profile.tables:
+                section.section("references").fail(column, "points at a table that the profile does not name")
+        if table.owner is not None:
+            _owner(profile, table, table.owner, section, "owner")
+        if table.others is not None:
+            _owner(profile, table, table.others.owner, section, "others")
+            if table.columns is not None and not set(table.others.columns) <= set(table.columns):
+                section.fail("others", "has a column that is not among `columns`")
+            if set(table.others.columns) & {*table.omit, *table.derived}:
+                section.fail("others", "has a column that is left out of everybody's rows")
+    _cycles(profile, tables)
+
+
+def _stores(profile: Profile, section: Section) -> None:
+    for store in profile.stores.values():
+        inner = section.section(store.name)
+        if store.within is not None:
+            host = profile.stores.get(store.within)
+            if host is None or host.within is not None or host is store:
+                inner.fail("within", "is no other store with a database of its own")
+        if store.proof is not None:
+            table = profile.tables.get(f"{store.name}.{store.proof[0]}")
+            if table is None or not table.is_read or table.owner is None:
+                inner.fail("holds", "names no table of this store whose rows belong to people")
+            if not any(step.column == store.proof[1] for step in paths(table.owner) if isinstance(step, Holds)):
+                inner.fail("holds", "names no column that holds an owner")
+
+
+def _subject(profile: Profile, section: Section) -> None:
+    subject = profile.subject
+    table = profile.tables.get(subject.table)
+    if table is None or not table.is_read:
+        section.fail("table", "is no table whose rows belong to people")
+    if table.owner != Holds(subject.key, "user"):
+        section.fail("table", f'does not belong to a person by {{ column = "{subject.key}", is = "user" }}')
+    if profile.stores[store_of(table.name)].per_subject:
+        section.fail("table", "stands in a store that is one person's alone")
+
+
+def _columns(table: Table, section: Section) -> None:
+    kept = set(table.columns or ())
+    for key, names in (("omit", set(table.omit)), ("derived", set(table.derived))):
+        if kept & names:
+            section.fail(key, "names a column that stands in `columns` as well")
+        kept |= names
+    if set(table.omit) & set(table.derived):
+        section.fail("derived", "names a column that stands in `omit` as well")
+    taken = set(table.columns or ())
+    for key, found in (("order", table.order), ("key", table.key)):
+        left_out = {*table.omit, *table.derived}
+        if set(found) & left_out or (table.columns is not None and not set(found) <= taken):
+            section.fail(key, "names a column that is not taken out")
+    for column in table.columns or ():
+        if looks_secret(column) and column not in table.allow:
+            section.fail(
+                "columns",
+                f"{column} looks like a secret by its name",
+                "leave it out by `omit`, or say in `allow` why it is none",
+            )
+    for column in table.allow:
+        if table.columns is not None and column not in taken:
+            section.fail("allow", f"{column} is not taken out")
+
+
+def _owner(profile: Profile, table: Table, owner: Owner, section: Section, key: str) -> None:
+    for step in paths(owner):
+        if isinstance(step, Holds):
+            if step.identity not in profile.subject.identities:
+                section.fail(key, f"{step.identity} is none of the subject's identities")
+            continue
+        parent = profile.tables.get(step.table)
+        if parent is None or not parent.is_read:
+            section.fail(key, f"{step.table} is no table whose rows belong to people")
+        if store_of(parent.name) != store_of(table.name):
+            section.fail(key, "leads into another store")
+
+
+def _cycles(profile: Profile, section: Section) -> None:
+    """Each path must end at an identity: no table may be reached from itself."""
+    done: set[str] = set()
+    for start in profile.tables:
+        stack: list[tuple[str, list[str]]] = [(start, _parents(profile, start))]
+        way = {start}
+        while stack:
+            name, parents = stack[-1]
+            if not parents:
+                stack.pop()
+                way.discard(name)
+                done.add(name)
+                continue
+            parent = parents.pop()
+            if parent in way:
+                section.fail(f'"{start}"', f"its ownership runs in a circle, by {parent}")
+            if parent not in done:
+                way.add(parent)
+                stack.append((parent, _parents(profile, parent)))
+
+
+def _parents(profile: Profile, name: str) -> list[str]:
+    table = profile.tables[name]
+    owners = [table.owner] if table.owner is not None else []
+    if table.others is not None:
+        owners.append(table.others.owner)
+    return [step.table for owner in owners for step in paths(owner) if isinstance(step, Through)]
