@@ -138,6 +138,10 @@ class NewerArchiveError(DamagedArchiveError):
     default_hint = "upgrade manabackup, in the way it was installed"
 
 
+class SourceError(ManabackupError):
+    """A database that rows are to be taken out of refuses, cannot be read, or is not as its profile says."""
+
+
 class SubscriptionError(ManabackupError):
     """The sync subscription is inactive (402), and the server refuses reads too."""
 

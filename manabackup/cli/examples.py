@@ -71,6 +71,14 @@ ENDINGS: Final = {
         (0, 10, 15, 17),
     ),
     "doctor": Ending(("doctor", "doctor --offline --thorough --json"), (0, 4)),
+    "profile": Ending(("profile check --help", "profile check shop.toml --service shop"), (0, 4)),
+    "profile check": Ending(
+        (
+            "profile check vivim --dsn-file dsn --user anna@example.org",
+            "profile check shop.toml --store main=shop.sqlite",
+        ),
+        (0, 4, 10, 14),
+    ),
     "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
     "report": Ending(
         ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 15, 17)

@@ -66,6 +66,7 @@ _SECRET_WORDS = {
     "backup-code": "a backup code, in place of the authenticator's",
     "token": "an access token, in place of a login",
     "key": "the account's master key: 32 raw bytes, 64 hex digits, or base64",
+    "dsn": "the database's connection string, as libpq takes it",
     "to-token": "an access token of the target account",
     "to-recovery-code": "the target account's recovery code",
     "to-key": "the target account's master key",

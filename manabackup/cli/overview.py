@@ -84,6 +84,10 @@ COMMANDS: Final = (
         (("audit", "audit", "what the server holds in clear, reused nonces, lost rows"),),
     ),
     (
+        "Other databases",
+        (("profile", "profile_group", "profile check: rows of one person in a relational database"),),
+    ),
+    (
         "Sandbox",
         (("sandbox", "sandbox", "sandbox serve: the embedded server on a port"),),
     ),

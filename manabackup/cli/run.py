@@ -27,6 +27,7 @@ _LABELS = {
     "backup-code": "backup code",
     "token": "access token",
     "key": "master key",
+    "dsn": "connection string",
     "to-passphrase": "passphrase of the new archive",
     "b-passphrase": "passphrase of the second archive",
     "b-key": "key of the second archive",
@@ -34,7 +35,7 @@ _LABELS = {
 _RECOVERY_CODE = "recovery-code"
 SHOW = "show"
 """The option that shows a recovery code while it is typed."""
-_NEVER_ASKED = frozenset({"token", "key"})
+_NEVER_ASKED = frozenset({"token", "key", "dsn"})
 """Nobody types these."""
 
 

@@ -6,6 +6,9 @@ from .profile import Holds, Owner, Profile, Table, Through, paths, store_of, tab
 from .secret_names import looks_secret
 from .sections import Section
 
+MOST_STEPS = 500
+"""Steps of one ownership, those of its parents among them: so often a question may ask for a row."""
+
 
 def check_rules(profile: Profile, top: Section) -> None:
     """Raises :class:`UsageError` for the first rule that a profile breaks."""
@@ -31,6 +34,10 @@ def check_rules(profile: Profile, top: Section) -> None:
             if set(table.others.columns) & {*table.omit, *table.derived}:
                 section.fail("others", "has a column that is left out of everybody's rows")
     _cycles(profile, tables)
+    steps: dict[str, int] = {}
+    for name in profile.tables:
+        if _steps(profile, name, steps) > MOST_STEPS:
+            tables.fail(f'"{name}"', "its ownership leads over too many tables")
 
 
 def _stores(profile: Profile, section: Section) -> None:
@@ -124,3 +131,18 @@ def _parents(profile: Profile, name: str) -> list[str]:
     if table.others is not None:
         owners.append(table.others.owner)
     return [step.table for owner in owners for step in paths(owner) if isinstance(step, Through)]
+
+
+def _steps(profile: Profile, name: str, known: dict[str, int]) -> int:
+    """How many steps a table's ownership takes; more than the limit is not told apart. There are no circles."""
+    waiting = [name]
+    while waiting:
+        table = waiting[-1]
+        parents = _parents(profile, table)
+        unknown = [parent for parent in parents if parent not in known]
+        if unknown:
+            waiting += unknown
+            continue
+        known[table] = min(1 + sum(1 + known[parent] for parent in parents), MOST_STEPS + 1)
+        waiting.pop()
+    return known[name]

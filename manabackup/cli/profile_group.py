@@ -1,0 +1,12 @@
+"""The group ``profile``."""
+
+from __future__ import annotations
+
+from .frame import Group
+
+profile = Group(
+    "profile",
+    [("check", "profile_commands", "hold a profile against a database, and count what somebody would get")],
+    help="Relational databases that are not Mana's, by a data-model profile: a file that says of every table whose its "
+    "rows are. Profiles that this program knows by name: vivim, rebuild, rebuild-deployed.",
+)

@@ -1,0 +1,162 @@
+"""A profile beside the database that it is about: what one says and the other does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..text.jsontext import JSON
+from .catalog import Catalog, CatalogTable, Column
+from .profile import Holds, Profile, Severity, Table, Through, paths, store_of, table_of
+from .secret_names import looks_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that the two do not agree about. Kinds and their meanings: ``formats/profiles.md``, "Rules"."""
+
+    kind: str
+    table: str
+    column: str | None = None
+    reason: str | None = None
+    severity: Severity = Severity.ERROR
+
+    def to_json(self) -> dict[str, JSON]:
+        """As ``profile check --json`` shows it."""
+        known = {"table": self.table, "column": self.column, "reason": self.reason}
+        return {
+            "kind": self.kind,
+            "severity": str(self.severity),
+            **{key: value for key, value in known.items() if value is not None},
+        }
+
+    def __str__(self) -> str:
+        where = self.table if self.column is None else f"{self.table}, column {self.column}"
+        return f"{self.kind}: {where}" + (f" ({self.reason})" if self.reason else "")
+
+
+def compare(profile: Profile, catalogs: Mapping[str, Catalog]) -> list[Finding]:
+    """All findings. ``catalogs`` are those of the profile's stores, by name; stores of one database share one."""
+    found = list(_unknown_tables(profile, catalogs))
+    for table in profile.tables.values():
+        catalog = catalogs[store_of(table.name)]
+        there = catalog.tables.get(table_of(table.name))
+        if there is None:
+            if table.is_read:
+                found.append(Finding("missingTable", table.name, severity=profile.checks.missing_column))
+        elif table.is_read:
+            found += _columns(profile, table, there)
+            found += _ownership(profile, table, there, catalog)
+    return found
+
+
+def exported_columns(table: Table, there: CatalogTable, *, derived: bool = False) -> tuple[Column, ...]:
+    """The columns that are taken out, in the database's order."""
+    left_out = {*table.omit, *(() if derived else table.derived)}
+    taken = None if table.columns is None else {*table.columns, *(table.derived if derived else ())}
+    return tuple(
+        column for name, column in there.columns.items() if name not in left_out and (taken is None or name in taken)
+    )
+
+
+def row_key(table: Table, there: CatalogTable) -> tuple[str, ...]:
+    """What tells rows of a table apart: what the profile says, else the primary key."""
+    return table.key or there.key
+
+
+def _unknown_tables(profile: Profile, catalogs: Mapping[str, Catalog]) -> Iterator[Finding]:
+    seen: dict[int, tuple[str, Catalog, set[str]]] = {}
+    for store, catalog in catalogs.items():
+        _, _, named = seen.setdefault(id(catalog), (store, catalog, set()))
+        named |= {table_of(name) for name in profile.tables if store_of(name) == store}
+    for store, catalog, named in seen.values():
+        for name in catalog.tables:
+            if name not in named:
+                yield Finding("unknownTable", f"{store}.{name}", severity=profile.checks.unknown_table)
+        for name in catalog.views:
+            yield Finding("notRead", f"{store}.{name}", reason="no table", severity=Severity.NOTICE)
+
+
+def _columns(profile: Profile, table: Table, there: CatalogTable) -> Iterator[Finding]:
+    named = table.named_columns() | set(table.key) | set(table.order)
+    for column in there.columns.values():
+        if table.columns is not None and column.name not in named:
+            yield Finding("unknownColumn", table.name, column.name, severity=profile.checks.unknown_column)
+        if table.columns is None and looks_secret(column.name) and column.name not in named:
+            yield Finding("secretColumn", table.name, column.name)
+    needed = {name for step in _steps(table) for name in _columns_of(step)} | set(table.key)
+    asked = named | needed | set(table.references) | set(table.others.columns if table.others is not None else ())
+    for name in sorted(asked - there.columns.keys()):
+        severity = Severity.ERROR if name in needed else profile.checks.missing_column
+        yield Finding("missingColumn", table.name, name, severity=severity)
+    for column in exported_columns(table, there):
+        if not column.readable:
+            yield Finding("unreadableColumn", table.name, column.name)
+    if not row_key(table, there):
+        yield Finding("noKey", table.name)
+
+
+def _ownership(profile: Profile, table: Table, there: CatalogTable, catalog: Catalog) -> Iterator[Finding]:
+    subject = profile.subject
+    for step in _steps(table):
+        columns = _columns_of(step)
+        key: tuple[str, ...]
+        if isinstance(step, Holds):
+            parent, key = subject.table, (subject.identities[step.identity],)
+        else:
+            parent, key = step.table, parent_key(step, catalog)
+            if table_of(parent) not in catalog.tables:
+                yield Finding("missingTable", parent, reason=f"it says whose rows of {table.name} are")
+                continue
+            if not _is_unique(catalog.tables[table_of(parent)], key):
+                yield Finding(
+                    "parentNotUnique", table.name, ", ".join(columns), f"{parent}: {', '.join(key) or 'no key'}"
+                )
+        yield from _contradiction("contradictedOwner", there, columns, table.name, (parent, key))
+        if table.name != subject.table:
+            for name in columns:
+                column = there.columns.get(name)
+                if column is not None and column.nullable:
+                    yield Finding("mayBeNobodys", table.name, name, severity=Severity.NOTICE)
+    for name, target in table.references.items():
+        yield from _contradiction("contradictedReference", there, (name,), table.name, (target, None))
+
+
+def _contradiction(
+    kind: str, there: CatalogTable, columns: tuple[str, ...], name: str, expected: tuple[str, tuple[str, ...] | None]
+) -> Iterator[Finding]:
+    """Where foreign keys of these very columns are declared, one of them must lead where the profile says."""
+    table, key = expected
+    declared = [reference for reference in there.references if set(reference.columns) == set(columns)]
+    wanted = None if key is None else set(zip(columns, key, strict=False))
+    for reference in declared:
+        pairs = set(zip(reference.columns, reference.key, strict=False))
+        if reference.table == table_of(table) and (wanted is None or pairs == wanted):
+            return
+    for reference in declared:
+        reason = f"a foreign key leads to {reference.table}: {', '.join(reference.key)}"
+        yield Finding(kind, name, ", ".join(columns), reason)
+
+
+def parent_key(step: Through, catalog: Catalog) -> tuple[str, ...]:
+    """The columns of the parent that a step compares with."""
+    if step.key:
+        return step.key
+    parent = catalog.tables.get(table_of(step.table))
+    return parent.key if parent is not None else ()
+
+
+def _is_unique(parent: CatalogTable, key: tuple[str, ...]) -> bool:
+    """Whether no two rows of it are alike in ``key``."""
+    return any(unique <= set(key) for unique in parent.unique)
+
+
+def _steps(table: Table) -> Iterator[Holds | Through]:
+    if table.owner is not None:
+        yield from paths(table.owner)
+    if table.others is not None:
+        yield from paths(table.others.owner)
+
+
+def _columns_of(step: Holds | Through) -> tuple[str, ...]:
+    return (step.column,) if isinstance(step, Holds) else step.columns

@@ -1,0 +1,262 @@
+"""PostgreSQL, read in one snapshot by psycopg, which is imported when a database is opened.
+
+Values come as the server's own text, as bytes, under settings that are fixed here: a driver that makes objects of them
+refuses some (infinity, years before Christ) and rounds others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ServerError, SourceError, UsageError
+from ..text.jsontext import JSON
+from ..text.printable import one_line
+from .catalog import Catalog, CatalogTable, Column, Reference
+from .queries import Question
+
+if TYPE_CHECKING:
+    import psycopg
+
+_SETTINGS = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "iso_8601",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "lc_monetary": "C",
+    "xmlbinary": "base64",
+    "row_security": "off",
+    "search_path": "",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "10s",
+    "default_transaction_read_only": "on",
+}
+_CONNECT_SECONDS = 10
+_MARKS = re.compile("%[%s]")
+_AT_ONCE = 500
+"""Rows."""
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+_TABLES = """
+SELECT c.oid, c.relname, c.relkind IN ('r', 'p', 'f'), pg_catalog.has_table_privilege(c.oid, 'SELECT')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND NOT c.relispartition
+ORDER BY c.relname
+"""
+# A domain's own name stands in its type; what decides how values are written is the type beneath.
+_COLUMNS = """
+WITH RECURSIVE beneath (oid, base) AS (
+    SELECT t.oid, t.typbasetype FROM pg_catalog.pg_type t WHERE t.typtype = 'd'
+    UNION ALL
+    SELECT b.oid, t.typbasetype FROM beneath b JOIN pg_catalog.pg_type t ON t.oid = b.base WHERE t.typtype = 'd'
+)
+SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
+    pg_catalog.format_type(coalesce((
+        SELECT b.base FROM beneath b JOIN pg_catalog.pg_type t ON t.oid = b.base
+        WHERE b.oid = a.atttypid AND t.typtype <> 'd'
+    ), a.atttypid), NULL),
+    pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+"""
+_KEYS = """
+SELECT i.indrelid, i.indisprimary, ARRAY(
+    SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, place)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+    WHERE k.place <= i.indnkeyatts ORDER BY k.place
+)
+FROM pg_catalog.pg_index i
+WHERE i.indrelid = ANY(%s) AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid
+"""
+# Not from information_schema: that shows no constraints to a role that may only read.
+_REFERENCES = """
+SELECT c.conrelid, (SELECT CASE WHEN n.nspname = %s THEN r.relname::text ELSE n.nspname || '.' || r.relname END
+        FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace WHERE r.oid = c.confrelid),
+    ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY k (number, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number ORDER BY k.place),
+    ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY k (number, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number ORDER BY k.place)
+FROM pg_catalog.pg_constraint c
+WHERE c.conrelid = ANY(%s) AND c.contype = 'f' AND c.conparentid = 0
+ORDER BY c.conrelid, c.conname
+"""
+
+
+class PostgresqlDialect:
+    """PostgreSQL's SQL, as psycopg takes it."""
+
+    parameter = "%s"
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+
+    def quoted(self, name: str) -> str:
+        """A name, in quotes; ``%`` would begin a parameter."""
+        return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+    def table(self, name: str) -> str:
+        """A table of the schema."""
+        return f"{self.quoted(self._schema)}.{self.quoted(name)}"
+
+    def value(self, expression: str) -> str:
+        """The server's text."""
+        return f"{expression}::text"
+
+    def as_text(self, expression: str) -> str:
+        """The same."""
+        return f"{expression}::text"
+
+
+class PostgresqlDatabase:
+    """A database that a connection string of libpq names, and one schema of it."""
+
+    def __init__(self, dsn: str, schema: str) -> None:
+        """Connects, and takes the snapshot. Raises :class:`ServerError`, :class:`UsageError`, :class:`SourceError`."""
+        self._schema = schema
+        self.dialect = PostgresqlDialect(schema)
+        self._psycopg = _driver()
+        self._connection = self._connect(dsn)
+        try:
+            with self._failing("the database"):
+                for name, value in _SETTINGS.items():
+                    self._connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+                self._connection.execute(_BEGIN)
+                row = self._connection.execute(
+                    "SELECT pg_catalog.now()::text, pg_catalog.current_setting('server_version'), "
+                    "pg_catalog.current_setting('server_encoding')"
+                ).fetchone()
+                assert row is not None
+                self._at, self._version, self._encoding = row
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _connect(self, dsn: str) -> psycopg.Connection[Any]:
+        driver = self._psycopg
+        try:
+            known = driver.conninfo.conninfo_to_dict(dsn)
+        except driver.Error:
+            raise UsageError(
+                "the connection string is none of libpq's", hint="such as postgresql://host/name"
+            ) from None
+        more = {"client_encoding": "utf8", "application_name": "manabackup"}
+        if not known.get("connect_timeout"):
+            more["connect_timeout"] = str(_CONNECT_SECONDS)
+        try:
+            connection: psycopg.Connection[Any] = driver.connect(dsn, autocommit=True, **more)
+        except driver.Error as error:
+            # libpq's words name host, port, role and database, and never the password.
+            raise ServerError(f"the database cannot be reached: {one_line(str(error))}") from None
+        return connection
+
+    def catalog(self) -> Catalog:
+        """Tables, and views apart. All of them are locked against changes of their definitions first."""
+        with self._failing("the catalog"):
+            run = self._connection.execute
+            found = run(_TABLES, (self._schema,)).fetchall()
+            tables = {oid: name for oid, name, is_table, _ in found if is_table}
+            lockable = [self.dialect.table(name) for _, name, is_table, readable in found if is_table and readable]
+            if lockable:
+                run(f"LOCK TABLE {', '.join(lockable)} IN ACCESS SHARE MODE", ())
+            oids = list(tables)
+            columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids}
+            for oid, name, type_name, nullable, base, readable in run(_COLUMNS, (oids,)):
+                columns[oid][name] = Column(name, type_name, nullable, base, readable)
+            keys: dict[int, tuple[str, ...]] = {}
+            unique: dict[int, set[frozenset[str]]] = {oid: set() for oid in oids}
+            for oid, primary, names in run(_KEYS, (oids,)):
+                unique[oid].add(frozenset(names))
+                if primary:
+                    keys[oid] = tuple(names)
+            references: dict[int, list[Reference]] = {oid: [] for oid in oids}
+            for oid, table, own, key in run(_REFERENCES, (self._schema, oids)):
+                references[oid].append(Reference(tuple(own), table, tuple(key)))
+        return Catalog(
+            {
+                name: CatalogTable(
+                    name, columns[oid], keys.get(oid, ()), frozenset(unique[oid]), tuple(references[oid])
+                )
+                for oid, name in tables.items()
+            },
+            tuple(name for _, name, is_table, _ in found if not is_table),
+        )
+
+    def rows(self, question: Question, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """Rows of None and bytes; every column must be selected as text."""
+        with self._failing("a table"), self._connection.cursor(name="manabackup") as cursor:
+            cursor.adapters.register_loader("text", _bytes_loader(self._psycopg))
+            cursor.itersize = _AT_ONCE
+            cursor.execute(question.sql, values)
+            yield from cursor
+
+    def plan(self, question: Question) -> list[str]:
+        """``EXPLAIN`` of the plan that serves any values: one for certain values would quote them."""
+        numbers = count(1)
+        text = _MARKS.sub(lambda mark: f"${next(numbers)}" if mark[0] == "%s" else "%", question.sql)
+        nulls = ", ".join(["NULL"] * len(question.identities))
+        with self._failing("a table"):
+            run = self._connection.execute
+            run("SET LOCAL plan_cache_mode = force_generic_plan")
+            run(f"PREPARE manabackup_plan AS {text}")
+            rows = run(f"EXPLAIN EXECUTE manabackup_plan{f'({nulls})' if nulls else ''}").fetchall()
+            run("DEALLOCATE manabackup_plan")
+        return [str(line) for (line,) in rows]
+
+    def snapshot(self) -> dict[str, JSON]:
+        """When the snapshot was taken, from which server, and how."""
+        return {
+            "kind": "postgresql",
+            "version": self._version,
+            "encoding": self._encoding,
+            "at": self._at.replace(" ", "T").replace("+00", "Z"),
+            "isolation": "repeatable read, read only",
+            "timeZone": "UTC",
+        }
+
+    def close(self) -> None:
+        """End the snapshot."""
+        self._connection.close()
+
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """The server's refusals as errors of ours. Its words are quoted where they name a table and no value."""
+        psycopg = self._psycopg
+        try:
+            yield
+        except psycopg.errors.InsufficientPrivilege as error:
+            told = one_line(error.diag.message_primary or "permission denied")
+            hint = "a role that may read all of it is needed; where row-level security hides rows, one with BYPASSRLS"
+            raise SourceError(told, hint=hint) from None
+        except psycopg.errors.InvalidTextRepresentation:
+            raise UsageError("who was named is no id of this database's type") from None
+        except psycopg.errors.LockNotAvailable:
+            raise SourceError(f"{what} is locked by somebody who changes it", hint="try again later") from None
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise ServerError(f"the connection to the database broke: {type(error).__name__}") from None
+        except psycopg.Error as error:
+            code = error.sqlstate or type(error).__name__
+            raise SourceError(f"{what} cannot be read: the server says {code}") from None
+
+
+def _driver() -> Any:
+    try:
+        import psycopg
+        import psycopg.errors
+    except ImportError:
+        hint = "pip install 'manabackup[postgres]'"
+        raise UsageError("PostgreSQL is read by psycopg, which is not installed", hint=hint) from None
+    return psycopg
+
+
+def _bytes_loader(psycopg: Any) -> Any:
+    class Bytes(psycopg.adapt.Loader):  # type: ignore[misc]
+        def load(self, data: Any) -> bytes:
+            return bytes(data)
+
+    return Bytes
