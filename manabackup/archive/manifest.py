@@ -95,6 +95,14 @@ class Manifest:
         return completeness if isinstance(completeness, dict) else None
 
     @property
+    def profile(self) -> str | None:
+        """The data-model profile by which rows of another database were taken out; None for rows of Mana's."""
+        database = self.raw.get("database")
+        profile = database.get("profile") if isinstance(database, dict) else None
+        name = profile.get("name") if isinstance(profile, dict) else None
+        return name if isinstance(name, str) else None
+
+    @property
     def status(self) -> str | None:
         """``complete`` or ``partial`` as the writer knew it, None where the archive does not say."""
         status = (self.completeness or {}).get("status")

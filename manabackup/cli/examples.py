@@ -79,6 +79,13 @@ ENDINGS: Final = {
         ),
         (0, 4, 10, 14),
     ),
+    "profile export": Ending(
+        (
+            "profile export vivim --dsn-file dsn --user anna -o anna.mana",
+            "profile export shop.toml --store main=shop.db --user 7 -o 7.mana",
+        ),
+        (0, 3, 10, 14, 17),
+    ),
     "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
     "report": Ending(
         ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 15, 17)

@@ -58,11 +58,14 @@ def archive_target(run: Run, output: str, *, force: bool, text: bool = False, so
     return target
 
 
-def refuse_itself(output: str, source: str) -> None:
-    """Raises :class:`UsageError` where an output would take the place of the archive that it is made from."""
+def refuse_itself(output: str, source: str, what: str = "archive") -> None:
+    """Raises :class:`UsageError` where an output would take the place of the archive that it is made from.
+
+    ``what`` it is, where it is no archive.
+    """
     with suppress(OSError, ValueError):  # what is not there is nobody's place
         if Path(output).samefile(source):
-            message = f"{printable(output)} is the archive itself, and would be gone"
+            message = f"{printable(output)} is the {what} itself, and would be gone"
             raise UsageError(message, hint="give the output another name")
 
 

@@ -13,6 +13,7 @@ MEANINGS: Final = {
     "unreadableChange": "changes that are larger than any that the server takes",
     "mirrorDamaged": "changes that the mirror on this computer lost; a pull reads them again",
     "tableSetAside": "collections that one archive has no place for",
+    "notText": "texts of a database whose bytes are not UTF-8",
     "rowSetAside": "rows that cannot be written into an archive",
     "ciphertextLeftOut": "fields that no key at hand opens; they are not in the new archive",
     "fileGone": "places in rows that lead to files which their service has no more",

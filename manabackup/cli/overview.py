@@ -85,7 +85,7 @@ COMMANDS: Final = (
     ),
     (
         "Other databases",
-        (("profile", "profile_group", "profile check: rows of one person in a relational database"),),
+        (("profile", "profile_group", "profile check, export: one person's rows out of a database"),),
     ),
     (
         "Sandbox",

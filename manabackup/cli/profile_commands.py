@@ -1,4 +1,4 @@
-"""``profile check``."""
+"""``profile check`` and ``profile export``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import UsageError
-from ..operations.databases import Checked, StorePlaces, check_profile, load_profile
+from ..operations.archives import Seal
+from ..operations.databases import Checked, DatabaseExport, StorePlaces, check_profile, export_rows, load_profile
+from ..operations.progress import Step
 from ..text.printable import counted, one_line, printable
+from .exported import date
+from .files import archive_target, force_option, note_written, output_option, refuse_itself
 from .frame import command, secret_options
-from .run import Exit, Run
+from .meanings import MEANINGS
+from .run import Exit, Run, outcome
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _LONGEST = 400
@@ -96,3 +101,76 @@ def _lines(found: Checked) -> Iterator[str]:
         yield f"{printable(name):{width}}  {table.own:>9,}  {table.others:>9,}  {table.nobodys:>9,}"
         for line in table.plan:
             yield f"    {printable(line)[:_LONGEST]}"
+
+
+@command("export")
+@store_options
+@click.option("--user", required=True, metavar="WHO", help="Whose rows: their key, or what else the profile looks up.")
+@output_option
+@force_option
+@click.option("--with-derived", is_flag=True, help="Also columns that can be computed again, such as embeddings.")
+@click.option("--seal", is_flag=True, help="Encrypt the archive under a passphrase.")
+@click.option("--private", is_flag=True, help="With --seal: tell nothing outside the seal.")
+@secret_options("passphrase")
+@click.argument("name", metavar="PROFILE")
+def export(
+    run: Run,
+    name: str,
+    service: str | None,
+    stores: tuple[str, ...],
+    user: str,
+    output: str,
+    force: bool,
+    with_derived: bool,
+    seal: bool,
+    private: bool,
+) -> Exit:
+    """Write one person's rows into an archive.
+
+    PROFILE is one that this program knows by name, or a file. Rows come out of one snapshot, which nobody's writing
+    changes. A table or a column that the profile does not name, and rows that row-level security would hide, end it
+    with an error: the archive holds all that is WHO's, or it is not there.
+    """
+    if private and not seal:
+        raise UsageError("--private goes with --seal")
+    where = places(run, service, stores)
+    for file in where.files.values():  # a database is not replaced by what is taken out of it, --force or not
+        refuse_itself(output, str(file), "database")
+    target = archive_target(run, output, force=force)
+    profile = load_profile(name)
+    dated = date(run)
+    passphrase = run.new_passphrase() if seal else None
+    with run.terminal.progress({Step.EXPORT: "exporting"}) as progress:
+        result = export_rows(
+            profile,
+            where,
+            user,
+            target,
+            derived=with_derived,
+            seal=Seal(passphrase, private=private) if passphrase is not None else None,
+            force=force,
+            dated=dated,
+            progress=progress,
+        )
+    note_written(run, target)
+    run.terminal.result(result.to_json(), _written(result))
+    for kind, number in result.losses.items():
+        run.terminal.warning(f"{kind}: {number:,} ({MEANINGS[kind]})")
+    if not result.user_found:
+        run.terminal.note("their own row is gone; these are the rows of their key")
+    if not result.sealed:
+        run.terminal.note("the archive is not encrypted: who holds it can read it")
+    return outcome(losses=sum(result.losses.values()))
+
+
+def _written(result: DatabaseExport) -> Iterator[str]:
+    kind = "sealed" if result.sealed else "not sealed"
+    rows, tables = counted(result.rows, "row"), counted(len(result.tables), "table")
+    yield f"{result.archive}: {result.status}, {rows} in {tables}, {result.bytes:,} bytes, {kind}"
+    for number, what in (
+        (sum(found.reduced for found in result.tables.values()), "of others, reduced to what the profile grants"),
+        (sum(found.left_out for found in result.tables.values()), "of others below theirs, left out"),
+        (sum(found.nobodys for found in result.tables.values()), "that are nobody's, left out"),
+    ):
+        if number:
+            yield f"{counted(number, 'row')} {what}"

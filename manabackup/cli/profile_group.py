@@ -6,7 +6,10 @@ from .frame import Group
 
 profile = Group(
     "profile",
-    [("check", "profile_commands", "hold a profile against a database, and count what somebody would get")],
+    [
+        ("check", "profile_commands", "hold a profile against a database, and count what somebody would get"),
+        ("export", "profile_commands", "write one person's rows into an archive"),
+    ],
     help="Relational databases that are not Mana's, by a data-model profile: a file that says of every table whose its "
     "rows are. Profiles that this program knows by name: vivim, rebuild, rebuild-deployed.",
 )

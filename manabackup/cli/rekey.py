@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..operations.account.settings import TARGET
-from ..operations.archives import Seal, open_archive
+from ..operations.archives import Seal, open_of_mana
 from ..operations.progress import Step
 from ..operations.rekey import RekeyResult
 from ..operations.rekey import rekey as rekey_archive
@@ -61,7 +61,7 @@ def rekey(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     place = archive_target(run, output, force=force, source=file)
-    opened = partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)
+    opened = partial(open_of_mana, Path(file), allow_weak_kdf=allow_weak_kdf)
     with Passphrases(run).opening(file, opened) as archive:
         opener = opener_of(archive, account_access(run))
         access = target_access(run)

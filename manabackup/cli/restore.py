@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..operations.archives import Archive, open_archive
+from ..operations.archives import Archive, open_of_mana
 from ..operations.restore.decision import Fault, OnConflict, Reason, RowAction
 from ..operations.restore.files import FileTarget, configured_target
 from ..operations.restore.from_archive import RestoreOrder
@@ -136,7 +136,7 @@ def restore(
     access = target_access(run, own_key=True)
     everything = run.settings.verbosity > 0
     with (
-        Passphrases(run).opening(file, partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)) as archive,
+        Passphrases(run).opening(file, partial(open_of_mana, Path(file), allow_weak_kdf=allow_weak_kdf)) as archive,
         access.connect() as connection,
         _files(run, connection, asked=with_files) as files,
     ):

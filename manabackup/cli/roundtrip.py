@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ManabackupError, OutputError
-from ..operations.archives import open_archive
+from ..operations.archives import open_of_mana
 from ..operations.compare.diff import TableDiff
 from ..operations.compare.roundtrip import RoundtripResult
 from ..operations.compare.roundtrip import roundtrip as try_out
@@ -129,7 +129,7 @@ def _outcome(
     begun = time.monotonic()
     try:
         with (
-            passphrases.opening(file, partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)) as archive,
+            passphrases.opening(file, partial(open_of_mana, Path(file), allow_weak_kdf=allow_weak_kdf)) as archive,
             run.terminal.progress({Step.ROUNDTRIP: f"trying {printable(Path(file).name)}"}) as progress,
         ):
             result = try_out(archive, opener=opener, accepted=accepted, progress=progress)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ..archive.manifest import Manifest
 from ..archive.reader import Archive
+from ..errors import UsageError
 from ..model.projection import Record, Stamp, from_field_meta
 from ..text import jsontext
 from ..text.jsontext import JSON
+from ..text.printable import printable
 
 RESERVED_META = frozenset({"actors", "blobs", "problems", "spaces"})
 """What ``meta/`` holds besides the lines of tables; a table of such a name has none."""
@@ -21,6 +24,16 @@ class CleanRow:
     id: str
     line: bytes
     record: Record | None = None
+
+
+def require_mana(manifest: Manifest) -> None:
+    """Raises :class:`UsageError` for an archive of another database: Mana knows none of its tables."""
+    profile = manifest.profile
+    if profile is not None:
+        raise UsageError(
+            f"the archive holds rows of another database, by the profile {printable(profile)}, and none of Mana's",
+            hint="verify, info, cat, find, diff, seal, unseal, view and convert work on it",
+        )
 
 
 def is_ours(archive: Archive) -> bool:

@@ -23,6 +23,7 @@ LOSSES = frozenset(
         "unreadablePage",  # a page that the server cannot read itself
         "unreadableChange",  # a change that is larger than any that the server takes
         "tableSetAside",  # a collection that an archive has no place for
+        "notText",  # bytes of a text in a database that are no UTF-8
         "rowSetAside",  # a row that cannot be written into the archive
         "fileGone",  # a file that rows refer to, and that the media service knows no more
         "fileUnavailable",  # one that could not be had now

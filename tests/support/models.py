@@ -244,15 +244,17 @@ class Crowd:
     # --- into a database ------------------------------------------------------------------------------------------
 
     def fill_postgresql(self, dsn: str) -> None:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(self.model.script("postgresql").encode())
+        with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
+            cursor.execute(self.model.script("postgresql").encode())
             for name in self.model.order:
                 types = {column: type_name for column, type_name, _ in self.model.tables[name]["columns"]}
                 marks = ", ".join(f"%s::{type_name}" for type_name in types.values())
-                for row in self.rows[name]:
-                    values = [_for_postgresql(row[column], type_name) for column, type_name in types.items()]
-                    text = f'INSERT INTO "{name}" ({_list(types)}) VALUES ({marks})'
-                    connection.execute(text.encode(), values)
+                text = f'INSERT INTO "{name}" ({_list(types)}) VALUES ({marks})'
+                rows = [
+                    [_for_postgresql(row[column], type_name) for column, type_name in types.items()]
+                    for row in self.rows[name]
+                ]
+                cursor.executemany(text.encode(), rows)
 
     def fill_sqlite(self, path: Path, store: str | None = None) -> None:
         """All tables, or those of one store; foreign keys that lead out of it are left out."""

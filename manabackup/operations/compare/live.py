@@ -16,6 +16,7 @@ from pathlib import Path
 from ...archive.manifest import Manifest
 from ...archive.reader import Archive, open_archive
 from ...archive.writer import Seal
+from ...rows.archived import require_mana
 from ...text.jsontext import JSON
 from ..export import Selection, Source, export
 from ..progress import Watch
@@ -59,7 +60,11 @@ class ArchiveScope:
 
 
 def scope_of(manifest: Manifest) -> ArchiveScope:
-    """What an archive's manifest says was left out on purpose."""
+    """What an archive's manifest says was left out on purpose.
+
+    Raises :class:`~manabackup.errors.UsageError` for rows that are not Mana's.
+    """
+    require_mana(manifest)
     scope, stated = manifest.raw["scope"], manifest.raw.get("filter")
     filtered: dict[str, JSON] = stated if isinstance(stated, dict) else {}
     apps = _texts(scope.get("appIds")) if isinstance(scope, dict) and scope.get("type") == "filtered" else ()

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from ...sources.loading import load_profile, shipped
 from .check import Checked, Counted, check_profile
+from .export import DatabaseExport, export_rows
+from .reading import Found
 from .stores import StorePlaces
 
-__all__ = ["Checked", "Counted", "StorePlaces", "check_profile", "load_profile", "shipped"]
+__all__ = [
+    "Checked",
+    "Counted",
+    "DatabaseExport",
+    "Found",
+    "StorePlaces",
+    "check_profile",
+    "export_rows",
+    "load_profile",
+    "shipped",
+]

@@ -22,6 +22,7 @@ from ...host.processes import InOrder, cores_for
 from ...host.spooling import spool_files
 from ...limits import MIB
 from ...model import registry
+from ...rows.archived import require_mana
 from ...rows.completeness import Completeness
 from ...text import jsontext
 from ...text.jsontext import JSON
@@ -146,8 +147,10 @@ def rekey(
 def check_opener(archive: Archive, opener: FieldCipher | None) -> None:
     """Whether a key is the one that an encrypted archive names.
 
-    Raises :class:`WrongKeyError` for another one, :class:`UsageError` where one is needed and there is none.
+    Raises :class:`WrongKeyError` for another one, :class:`UsageError` where one is needed and there is none, and for
+    rows that are not Mana's.
     """
+    require_mana(archive.manifest)
     manifest = archive.manifest
     if manifest.fields_plaintext:
         return

@@ -13,7 +13,7 @@ from ...errors import ServerError, UsageError, WrongKeyError
 from ...model.file_moves import FileMoves
 from ...model.registry import Table
 from ...model.spaces import PERSONAL, SENTINEL
-from ...rows.archived import is_ours
+from ...rows.archived import is_ours, require_mana
 from ...text import jsontext
 from ...text.printable import printable
 from ..files.returning import NotReturned
@@ -73,6 +73,7 @@ class RestoreJob(Job):
         *,
         files: FileTarget | None = None,
     ) -> None:
+        require_mana(archive.manifest)
         super().__init__(account, folder)
         self._archive = archive
         self._order = order

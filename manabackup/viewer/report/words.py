@@ -124,6 +124,10 @@ LOSSES: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
         ("unbekannte Sammlungen ohne Platz im Archiv", "unknown collections without a place in the archive"),
         ("Mit --tables einzeln exportieren.", "Export them alone, with --tables."),
     ),
+    "notText": (
+        ("Texte einer Datenbank, die kein UTF-8 sind", "texts of a database that are not UTF-8"),
+        ("In der Datenbank berichtigen und noch einmal exportieren.", "Mend them in the database and export again."),
+    ),
     "rowSetAside": (
         ("Einträge, die zu groß oder zu tief sind", "entries that are too large or too deep"),
         ("In der App kürzen und noch einmal exportieren.", "Shorten them in the app and export again."),

@@ -1,0 +1,95 @@
+"""Values of databases as JSON, exactly: what they become is in ``formats/mana-v2.md``, "Rows of other databases"."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from ..text import jsontext
+from ..text.jsontext import JSON
+from .arrays import parse_array
+from .catalog import Column
+from .profile import StoreKind
+from .sqlite import Text
+
+Converter: TypeAlias = Callable[[Any], JSON]
+"""Of a value that is not NULL. Raises :class:`UnicodeDecodeError` for a text that is not UTF-8."""
+_INTEGERS = frozenset({"smallint", "integer", "bigint", "oid"})
+_FLOATS = frozenset({"real", "double precision"})
+_MARK = "column:"
+_OF_THE_FORMAT = frozenset({"id", "deletedAt", "_updatedAtIndex"})
+
+
+def converter(column: Column, kind: StoreKind) -> Converter:
+    """What makes JSON of a column's values."""
+    return _of_sqlite if kind is StoreKind.SQLITE else _of_postgresql(column.base)
+
+
+def key_of_column(name: str, key: Sequence[str]) -> str:
+    """What a column is called in a row: names that mean something to the format itself are marked.
+
+    ``key`` is the table's. A column ``id`` that is its whole key is the row's id.
+    """
+    if name == "id" and tuple(key) == ("id",):
+        return name
+    taken = name in _OF_THE_FORMAT or name.startswith(("__", _MARK))
+    return f"{_MARK}{name}" if taken else name
+
+
+def row_id(values: Sequence[JSON], key: Sequence[str]) -> str:
+    """The text that tells a row from all others of its table."""
+    if tuple(key) == ("id",):
+        (value,) = values
+        return value if isinstance(value, str) else jsontext.dumps(value).decode()
+    return jsontext.dumps(list(values)).decode()
+
+
+def _of_sqlite(value: Any) -> JSON:
+    if isinstance(value, Text):
+        return value.decode("utf-8")
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, float):
+        return _number(repr(value).encode()) if math.isfinite(value) else _infinity(value)
+    number: int = value
+    return number
+
+
+def _infinity(value: float) -> str:
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _of_postgresql(base: str) -> Converter:
+    if base.endswith("[]"):
+        element = _of_postgresql(base.removesuffix("[]"))
+        return lambda value: parse_array(value.decode(), lambda text: element(text.encode()))
+    if base in _INTEGERS:
+        return int
+    if base in _FLOATS:
+        return _float
+    if base == "boolean":
+        return _boolean
+    if base == "jsonb":
+        return jsontext.parse_to_rewrite
+    if base == "bytea":
+        return _bytes
+    return bytes.decode
+
+
+def _float(text: bytes) -> JSON:
+    return text.decode() if text.lstrip(b"-") in (b"NaN", b"Infinity") else _number(text)
+
+
+def _number(text: bytes) -> JSON:
+    value, _ = jsontext.parse_line(text)
+    return value
+
+
+def _boolean(text: bytes) -> JSON:
+    return text in (b"t", b"true")
+
+
+def _bytes(text: bytes) -> JSON:
+    return base64.b64encode(bytes.fromhex(text.removeprefix(b"\\x").decode())).decode()
