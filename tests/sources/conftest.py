@@ -20,3 +20,10 @@ def empty(server: str) -> Iterator[str]:
     """The connection string of a database without tables."""
     with postgres.database(server) as dsn:
         yield dsn
+
+
+@pytest.fixture
+def role(empty: str) -> Iterator[str]:
+    """A role that may sign in to that database, and read nothing yet."""
+    with postgres.role(empty) as name:
+        yield name

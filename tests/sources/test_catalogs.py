@@ -185,16 +185,14 @@ def test_the_shipped_profiles_fit_the_databases_of_their_documents(empty: str, n
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
 
 
-def test_references_are_seen_by_a_role_that_may_only_read(server: str, empty: str) -> None:
+def test_references_are_seen_by_a_role_that_may_only_read(empty: str, role: str) -> None:
     """information_schema would show none."""
     with psycopg.connect(empty, autocommit=True) as connection:
         connection.execute(SCRIPT.encode())
-        connection.execute("DROP ROLE IF EXISTS mb_reader")
-        connection.execute("CREATE ROLE mb_reader LOGIN")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO mb_reader")
-        connection.execute("REVOKE SELECT ON users FROM mb_reader")
-        connection.execute("GRANT SELECT (id) ON users TO mb_reader")
-    reader = psycopg.conninfo.make_conninfo(empty, user="mb_reader")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}".encode())
+        connection.execute(f"REVOKE SELECT ON users FROM {role}".encode())
+        connection.execute(f"GRANT SELECT (id) ON users TO {role}".encode())
+    reader = psycopg.conninfo.make_conninfo(empty, user=role)
     with closing(PostgresqlDatabase(reader, "public")) as database:
         catalog = database.catalog()
     assert catalog.tables["orders"].references == (Reference(("user_id",), "users", ("id",)),)
@@ -214,14 +212,12 @@ def test_domains_are_known_by_what_lies_beneath(empty: str) -> None:
     }
 
 
-def test_row_level_security_that_hides_rows_is_an_error(empty: str) -> None:
+def test_row_level_security_that_hides_rows_is_an_error(empty: str, role: str) -> None:
     with psycopg.connect(empty, autocommit=True) as connection:
         connection.execute("CREATE TABLE t (id int)")
         connection.execute("ALTER TABLE t ENABLE ROW LEVEL SECURITY")
-        connection.execute("DROP ROLE IF EXISTS mb_hidden")
-        connection.execute("CREATE ROLE mb_hidden LOGIN")
-        connection.execute("GRANT SELECT ON t TO mb_hidden")
-    hidden = psycopg.conninfo.make_conninfo(empty, user="mb_hidden")
+        connection.execute(f"GRANT SELECT ON t TO {role}".encode())
+    hidden = psycopg.conninfo.make_conninfo(empty, user=role)
     with (
         closing(PostgresqlDatabase(hidden, "public")) as database,
         pytest.raises(SourceError, match="row-level security"),

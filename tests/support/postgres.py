@@ -123,5 +123,20 @@ def database(server: str, script: str = "") -> Iterator[str]:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@contextmanager
+def role(dsn: str) -> Iterator[str]:
+    """A role of its own that may read nothing yet, gone afterwards with what it was granted in this database."""
+    name = f"mb_{os.getpid()}_{next(_NUMBERS)}"
+    identifier = sql.Identifier(name)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(identifier))
+    try:
+        yield name
+    finally:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(identifier))
+            connection.execute(sql.SQL("DROP ROLE {}").format(identifier))
+
+
 if __name__ == "__main__":
     sys.exit(0 if os.environ.get(_DSN) or binaries() is not None else "there is no PostgreSQL")

@@ -334,28 +334,26 @@ def test_a_snapshot_does_not_move_while_others_write(
         export_rows(crowd.profile, places, crowd.people[0]["id"], tmp_path / "gone.mana")
 
 
-def test_hidden_rows_and_columns_are_an_error_and_never_an_archive(empty: str, tmp_path: Path) -> None:
+def test_hidden_rows_and_columns_are_an_error_and_never_an_archive(empty: str, role: str, tmp_path: Path) -> None:
     crowd = Crowd(Model.of("vivim"), load_profile("vivim"), seed=2)
     crowd.fill_postgresql(empty)
     with psycopg.connect(empty, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS mb_exporter")
-        connection.execute("CREATE ROLE mb_exporter LOGIN")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO mb_exporter")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}".encode())
         connection.execute("ALTER TABLE memories ENABLE ROW LEVEL SECURITY")
-    places = StorePlaces(dsn=psycopg.conninfo.make_conninfo(empty, user="mb_exporter"))
+    places = StorePlaces(dsn=psycopg.conninfo.make_conninfo(empty, user=role))
     anna, target = crowd.people[0]["id"], tmp_path / "x.mana"
     with pytest.raises(SourceError, match="row-level security"):
         export_rows(crowd.profile, places, anna, target)
     with psycopg.connect(empty, autocommit=True) as connection:
         connection.execute("ALTER TABLE memories DISABLE ROW LEVEL SECURITY")
-        connection.execute("REVOKE SELECT ON messages FROM mb_exporter")
-        connection.execute('GRANT SELECT (id, "conversationId") ON messages TO mb_exporter')
+        connection.execute(f"REVOKE SELECT ON messages FROM {role}".encode())
+        connection.execute(f'GRANT SELECT (id, "conversationId") ON messages TO {role}'.encode())
     with pytest.raises(SourceError, match=r"unreadableColumn: user\.messages, column role"):
         export_rows(crowd.profile, places, anna, target)
     assert not target.exists()
     with psycopg.connect(empty, autocommit=True) as connection:
-        connection.execute("GRANT SELECT ON messages TO mb_exporter")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO mb_exporter")
+        connection.execute(f"GRANT SELECT ON messages TO {role}".encode())
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}".encode())
     result = export_rows(crowd.profile, places, anna, target)
     assert result.tables["user.memories"].own
 
