@@ -15,7 +15,7 @@ from ...limits import MIB
 from ...model.files import IMAGES, MANAS, Leads, Reference, image_target, references
 from ...rows.blobs import Referrer
 from ...text import jsontext
-from ...text.jsontext import JSON
+from ...text.jsontext import JSON, dumps_to_keep
 from .records import LossKind, LostFile
 
 _BY_ID = (Leads.ID, Leads.IMAGE)
@@ -61,9 +61,7 @@ def gathered(table: str, values: Mapping[str, JSON], is_private: Callable[[str],
         private = is_private(found.field.partition(".")[0].removesuffix("[]"))
         pairs.append(_pair(found, Referrer(table, identifier, found.field, private)))
     if table == IMAGES:
-        pairs.append(
-            (_key(Leads.ID, identifier.lower()), jsontext.dumps_to_keep({"image": _told(image_target(values))}))
-        )
+        pairs.append((_key(Leads.ID, identifier.lower()), dumps_to_keep({"image": _told(image_target(values))})))
     return pairs, count
 
 
@@ -118,13 +116,13 @@ def _resolved(identifier: str, values: list[dict[str, JSON]]) -> Iterator[Pair]:
             leads, target, size = image
             yield (
                 _key(Leads(leads), target),
-                jsontext.dumps_to_keep({**value, "size": size} if size is not None else value),
+                dumps_to_keep({**value, "size": size} if size is not None else value),
             )
         elif is_image or only_image:
             reason = _NO_FILE if is_image else _NO_SUCH_IMAGE
-            yield _key(Leads.UNRESOLVED, identifier), jsontext.dumps_to_keep({**value, "reason": reason})
+            yield _key(Leads.UNRESOLVED, identifier), dumps_to_keep({**value, "reason": reason})
         else:
-            yield _key(Leads.MEDIA, identifier), jsontext.dumps_to_keep(value)
+            yield _key(Leads.MEDIA, identifier), dumps_to_keep(value)
 
 
 def _pair(found: Reference, referrer: Referrer) -> Pair:
@@ -132,8 +130,8 @@ def _pair(found: Reference, referrer: Referrer) -> Pair:
     if found.size is not None:
         value["size"] = found.size
     if found.leads in _BY_ID:
-        return _key(Leads.ID, found.target), jsontext.dumps_to_keep({**value, "leads": found.leads.value})
-    return _key(found.leads, found.target), jsontext.dumps_to_keep(value)
+        return _key(Leads.ID, found.target), dumps_to_keep({**value, "leads": found.leads.value})
+    return _key(found.leads, found.target), dumps_to_keep(value)
 
 
 def _told(found: Reference | None) -> JSON:
