@@ -88,6 +88,17 @@ def test_the_floors_are_drawn_as_the_contract_holds_them() -> None:
     assert described == packages
 
 
+def test_every_use_case_is_in_the_contracts_and_in_the_architecture() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    listed = {contract["id"]: contract.get("modules", contract.get("forbidden_modules")) for contract in contracts}
+    rooms = {path.parent.name for path in (ROOT / "manabackup" / "operations").glob("*/__init__.py")}
+    use_cases = {f"manabackup.operations.{room}" for room in rooms - {"account", "files"}}
+    for contract in ("use-cases", "account", "files"):
+        assert set(listed[contract]) == use_cases, contract
+    (row,) = re.findall(r"^\| `manabackup/operations/` \|(.*)", ARCHITECTURE.read_text("utf-8"), re.MULTILINE)
+    assert rooms <= set(re.findall(r"`(\w+)`", row))
+
+
 def _rooms(line: str) -> set[str]:
     return set(re.findall(r"\w+", line))
 
