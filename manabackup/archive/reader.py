@@ -38,7 +38,7 @@ from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manife
 from .named import damage_named
 from .rowlines import Row as Row
 from .rowlines import bad_line
-from .sources import FileSource
+from .sources import FileBytes
 from .sums import covered, data_sha256, parse_sums
 from .v1 import holds_events
 
@@ -174,7 +174,7 @@ def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS, *, source: ByteSourc
 
 def _open_outer(path: Path, limits: Limits, source: ByteSource | None) -> OuterArchive:
     resources = ExitStack()
-    source = source or resources.enter_context(FileSource(path))
+    source = source or resources.enter_context(FileBytes(path))
     try:
         container = Container(source, limits)
         if holds_events(container, limits):

@@ -11,7 +11,7 @@ from itertools import islice
 from operator import lt
 from typing import NamedTuple
 
-from ..errors import DamagedArchiveError, JSONTextError
+from ..errors import DamagedArchiveError, JSONTextError, ManabackupError
 from ..text import jsontext
 from ..text.jsontext import JSON
 
@@ -21,6 +21,10 @@ _ECMASCRIPT_BLANKS = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u200
 _ECMASCRIPT_BLANKS += "\u2028\u2029\u202f\u205f\u3000\ufeff"
 _ID_MEMBER = re.compile(rb'\{"id":"([ !#-\[\]-~]+)"[,}]')
 """At the beginning of a row; ids of ASCII characters that stand for themselves."""
+
+
+class MisreadRowError(ManabackupError):
+    """A line is not the row that its beginning says: see :meth:`.EntryReader.unread_rows`."""
 
 
 class Row(NamedTuple):

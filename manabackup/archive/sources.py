@@ -13,7 +13,7 @@ from ..errors import DamagedArchiveError, NotFoundError, UsageError
 from ..text.printable import printable
 
 
-class FileSource:
+class FileBytes:
     """A file, read through one descriptor from the first byte to the last, whatever happens to its name meanwhile.
 
     Raises :class:`NotFoundError`, :class:`DamagedArchiveError` for a folder, and :class:`UsageError` for what else is
@@ -67,7 +67,7 @@ class FileSource:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def __enter__(self) -> FileSource:
+    def __enter__(self) -> FileBytes:
         return self
 
     def __exit__(

@@ -28,7 +28,7 @@ from .container import Container, printable
 from .lines import line_blocks
 from .manifest import parse_any_manifest
 from .named import damage_named
-from .sources import FileSource
+from .sources import FileBytes
 
 FORMAT_VERSION = 1
 NEWEST_SCHEMA = 1
@@ -162,7 +162,7 @@ def open_events(path: Path, limits: Limits = DEFAULT_LIMITS) -> EventArchive:
     :class:`NotFoundError`.
     """
     with damage_named(path), ExitStack() as opening:
-        source = opening.enter_context(FileSource(path))
+        source = opening.enter_context(FileBytes(path))
         container = Container(source, limits)
         entry = container.entries.get(names.MANIFEST)
         if entry is None:

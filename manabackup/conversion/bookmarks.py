@@ -25,7 +25,7 @@ _BEGIN: Final = """<!DOCTYPE NETSCAPE-Bookmark-file-1>
 """
 
 
-class Source(NamedTuple):
+class BookmarkTable(NamedTuple):
     """A table with bookmarks."""
 
     saved: str
@@ -39,9 +39,9 @@ class Source(NamedTuple):
 
 
 SOURCES: Final = {
-    "articles": Source("savedAt", "status", "", ("userNote", "excerpt")),
-    "newsArticles": Source("", "categoryId", "newsCategories", ("excerpt",)),
-    "links": Source("", "folderId", "uloadFolders", ("description",)),
+    "articles": BookmarkTable("savedAt", "status", "", ("userNote", "excerpt")),
+    "newsArticles": BookmarkTable("", "categoryId", "newsCategories", ("excerpt",)),
+    "links": BookmarkTable("", "folderId", "uloadFolders", ("description",)),
 }
 """Table → what is in it."""
 _FOLDER_TABLES: Final = frozenset(source.folders for source in SOURCES.values() if source.folders)
@@ -72,7 +72,7 @@ class _Bookmarks:
                 self._table(name, source)
         self._put("</DL><p>\n")
 
-    def _table(self, name: str, source: Source) -> None:
+    def _table(self, name: str, source: BookmarkTable) -> None:
         """A folder for a table, and in it one for each of its own; those in none of them come first."""
         model = _described(self._reading, name)
         folders = self._folders(name, source)
@@ -101,7 +101,7 @@ class _Bookmarks:
         times = "" if row is None else self._times(row.created, row.modified)
         self._put(f"{blanks}<DT><H3{times}>{title}</H3>\n{blanks}<DL><p>\n")
 
-    def _folders(self, name: str, source: Source) -> dict[str, _Folder]:
+    def _folders(self, name: str, source: BookmarkTable) -> dict[str, _Folder]:
         """Id, or stored value → folder, in their order."""
         reading = self._reading
         if not source.folders:
@@ -117,7 +117,7 @@ class _Bookmarks:
             found.append((order if type(order) in (int, float) else 0, row.id, _Folder(heading, row)))
         return {identifier: folder for _, identifier, folder in sorted(found, key=lambda one: one[:2])}
 
-    def _key(self, name: str, source: Source, numbers: dict[str, int], row: ReadRow) -> str:
+    def _key(self, name: str, source: BookmarkTable, numbers: dict[str, int], row: ReadRow) -> str:
         """Where a row stands: the number of its folder, then by time."""
         value = row.values.get(source.folder)
         number = numbers.get(value, 0) if isinstance(value, str) else 0
@@ -126,11 +126,11 @@ class _Bookmarks:
         saved = self._saved(source, row)
         return f"{number:09}{saved.isoformat(timespec='milliseconds') if saved is not None else '~'}{row.id}"
 
-    def _saved(self, source: Source, row: ReadRow) -> datetime | None:
+    def _saved(self, source: BookmarkTable, row: ReadRow) -> datetime | None:
         value = row.values.get(source.saved) if source.saved else None
         return instant(value, self._reading.zone) or instant(row.created, self._reading.zone)
 
-    def _bookmark(self, name: str, source: Source, row: ReadRow) -> None:
+    def _bookmark(self, name: str, source: BookmarkTable, row: ReadRow) -> None:
         reading, markup = self._reading, self._markup
         model = _described(reading, name)
         address = web_address(row.values.get("originalUrl"))

@@ -16,15 +16,19 @@ from ..text import jsontext
 from ..text.jsonmembers import members
 from ..text.jsontext import JSON
 
-Kind = Literal["text", "number", "boolean", "json"]
+ColumnKind = Literal["text", "number", "boolean", "json"]
 Cell = str | int | float | bytes | None
-SQL_TYPES: Final[Mapping[Kind, str]] = {"text": "TEXT", "number": "NUMERIC", "boolean": "INTEGER", "json": "TEXT"}
+SQL_TYPES: Final[Mapping[ColumnKind, str]] = {"text": "TEXT", "number": "NUMERIC", "boolean": "INTEGER", "json": "TEXT"}
 
-_SCOPE: Final[Mapping[str, tuple[tuple[str, Kind], ...]]] = {
+_SCOPE: Final[Mapping[str, tuple[tuple[str, ColumnKind], ...]]] = {
     "space": (("spaceId", "text"), ("authorId", "text"), ("visibility", "text")),
     "user": (("userId", "text"),),
 }
-_TIMES: Final[tuple[tuple[str, Kind], ...]] = (("createdAt", "text"), ("updatedAt", "text"), ("deletedAt", "text"))
+_TIMES: Final[tuple[tuple[str, ColumnKind], ...]] = (
+    ("createdAt", "text"),
+    ("updatedAt", "text"),
+    ("deletedAt", "text"),
+)
 _MOST_NULLS = 63
 _LARGEST = 2**63
 _DEEPEST = 500
@@ -35,8 +39,8 @@ _DEEPEST = 500
 class Columns:
     """The columns of one table, ``id`` left out."""
 
-    fields: tuple[tuple[str, Kind], ...]
-    _places: dict[str, tuple[int, Kind]] = field(init=False, compare=False, repr=False)
+    fields: tuple[tuple[str, ColumnKind], ...]
+    _places: dict[str, tuple[int, ColumnKind]] = field(init=False, compare=False, repr=False)
     """Field → where its cell stands among a row's, and its kind."""
 
     def __post_init__(self) -> None:
@@ -115,7 +119,7 @@ def columns_of(model: TableModel | None) -> Columns:
     return Columns(tuple(_each_once([*own, *_SCOPE[model.scope], *_TIMES])))
 
 
-def _each_once(fields: Iterable[tuple[str, Kind]]) -> Iterable[tuple[str, Kind]]:
+def _each_once(fields: Iterable[tuple[str, ColumnKind]]) -> Iterable[tuple[str, ColumnKind]]:
     """Columns are called alike where their names differ by case alone."""
     seen = {"id", "_nulls", "_more"}
     for name, kind in fields:
@@ -124,7 +128,7 @@ def _each_once(fields: Iterable[tuple[str, Kind]]) -> Iterable[tuple[str, Kind]]
             yield name, kind
 
 
-def _kind(field_type: str) -> Kind:
+def _kind(field_type: str) -> ColumnKind:
     if field_type in ("string", "enum"):
         return "text"
     if field_type == "number":
@@ -132,7 +136,7 @@ def _kind(field_type: str) -> Kind:
     return "boolean" if field_type == "boolean" else "json"
 
 
-def _cell(kind: Kind, value: JSON) -> Cell:
+def _cell(kind: ColumnKind, value: JSON) -> Cell:
     """A value as its column holds it; None where it does not."""
     of = type(value)
     if kind == "text":
@@ -147,7 +151,7 @@ def _cell(kind: Kind, value: JSON) -> Cell:
     return text if text.count(b"[") + text.count(b"{") <= _DEEPEST or _nesting(text) <= _DEEPEST else None
 
 
-def _value(kind: Kind, cell: Cell) -> JSON:
+def _value(kind: ColumnKind, cell: Cell) -> JSON:
     if kind == "json":
         if not isinstance(cell, str):
             raise ValueError("no JSON")

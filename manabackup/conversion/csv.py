@@ -22,7 +22,7 @@ from .file_names import Names
 from .joined import Joined
 from .reading import Reading, ReadRow
 
-Cell = Callable[[ReadRow], str]
+CellText = Callable[[ReadRow], str]
 
 
 def convert(reading: Reading, folder: AtomicFolder) -> None:
@@ -104,7 +104,7 @@ def _recorder(records: Records, columns: Mapping[str, _Column]) -> Callable[[Ite
 class _Column(NamedTuple):
     """Where the cells of a column come from."""
 
-    cell: Cell | None = None
+    cell: CellText | None = None
     """What makes one of a row; None: it is the field as it is."""
     of: str | None = None
     """The field without which a cell is empty."""
@@ -134,9 +134,9 @@ def _columns(reading: Reading, name: str, joined: Joined) -> dict[str, _Column]:
     return columns
 
 
-def _described(reading: Reading, model: TableModel, field: str, *, nested: bool) -> dict[str, Cell]:
+def _described(reading: Reading, model: TableModel, field: str, *, nested: bool) -> dict[str, CellText]:
     """Further columns of a field: values inside it, labels, amounts."""
-    found: dict[str, Cell] = {}
+    found: dict[str, CellText] = {}
     if nested:
         for path in dict.fromkeys([*model.dates, *model.enums, *model.units, *(text.path for text in model.texts)]):
             if path.startswith(f"{field}.") and "[]" not in path:
@@ -153,11 +153,11 @@ def _described(reading: Reading, model: TableModel, field: str, *, nested: bool)
     return found
 
 
-def _at(path: str) -> Cell:
+def _at(path: str) -> CellText:
     return lambda row: written(next(values_at(row.values, path), None))
 
 
-def _label(reading: Reading, path: str, labels: Mapping[str, Any]) -> Cell:
+def _label(reading: Reading, path: str, labels: Mapping[str, Any]) -> CellText:
     language = reading.language
     nested = "." in path
 
@@ -175,7 +175,7 @@ def _label(reading: Reading, path: str, labels: Mapping[str, Any]) -> Cell:
     return cell
 
 
-def _money(model: TableModel, money: MoneyField) -> dict[str, Cell]:
+def _money(model: TableModel, money: MoneyField) -> dict[str, CellText]:
     """The exact amount in whole units with its sign, and its currency."""
 
     def of(row: ReadRow, part: str) -> str:
@@ -184,7 +184,7 @@ def _money(model: TableModel, money: MoneyField) -> dict[str, Cell]:
                 return f"{found.amount:f}" if part == "amount" else str(getattr(found, part) or "")
         return ""
 
-    columns: dict[str, Cell] = {
+    columns: dict[str, CellText] = {
         f"{money.path}_decimal": lambda row: of(row, "amount"),
         f"{money.path}_currency": lambda row: of(row, "currency"),
     }
@@ -193,8 +193,8 @@ def _money(model: TableModel, money: MoneyField) -> dict[str, Cell]:
     return columns
 
 
-def _timed(field: str, joined: Joined) -> dict[str, Cell]:
-    def part(name: str) -> Cell:
+def _timed(field: str, joined: Joined) -> dict[str, CellText]:
+    def part(name: str) -> CellText:
         def cell(row: ReadRow) -> str:
             block = joined.block(row.values.get(field))
             return "" if block is None else written(getattr(block, name))

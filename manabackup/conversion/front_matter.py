@@ -14,7 +14,7 @@ from typing import Final
 
 from ..text import jsontext
 
-Value = str | bool | int | float | date | datetime
+PropertyValue = str | bool | int | float | date | datetime
 """Times are clocks, without a zone and to the second: Obsidian takes nothing else for one."""
 _BARE = re.compile(r"[^\W\d_](?:[\w.,;()!?/+&%'’„“”…–-]| (?=[^\s#-]))*")
 _WORDS: Final = frozenset(("y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"))
@@ -24,12 +24,12 @@ _LONGEST_KEY: Final = 128
 """Longer ones are marked as such: a reader looks no further than 1,024 characters for the colon (YAML 1.2.2, 7.4.2)."""
 
 
-def front_matter(properties: Mapping[str, Value | list[Value]]) -> bytes:
+def front_matter(properties: Mapping[str, PropertyValue | list[PropertyValue]]) -> bytes:
     """The lines of it. Texts hold no half characters."""
     return f"---\n{''.join(_lines(properties))}---\n".encode()
 
 
-def _lines(properties: Mapping[str, Value | list[Value]]) -> Iterator[str]:
+def _lines(properties: Mapping[str, PropertyValue | list[PropertyValue]]) -> Iterator[str]:
     for name, value in properties.items():
         key = _text(name)
         yield f"{key}:" if len(key) <= _LONGEST_KEY else f"? {key}\n:"
@@ -39,7 +39,7 @@ def _lines(properties: Mapping[str, Value | list[Value]]) -> Iterator[str]:
             yield f" {_written(value)}\n"
 
 
-def _written(value: Value) -> str:
+def _written(value: PropertyValue) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, bool):

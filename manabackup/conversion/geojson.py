@@ -14,7 +14,7 @@ from ..model.tables import TableModel
 from ..text import jsontext
 from ..text.jsontext import JSON
 from .joined import Joined
-from .places import LOG, Fix, Place, fixes, has_places, points
+from .places import LOG, Fix, Position, fixes, has_places, points
 from .reading import Reading, ReadRow
 
 _LONGEST: Final = 10_000
@@ -44,12 +44,12 @@ def _features(reading: Reading) -> Iterator[tuple[str, JSON]]:
     yield from ((LOG, feature) for feature in _Tracks(reading).features())
 
 
-def _point(model: TableModel, row: ReadRow, place: Place, properties: dict[str, JSON]) -> JSON:
+def _point(model: TableModel, row: ReadRow, place: Position, properties: dict[str, JSON]) -> JSON:
     geometry = {"type": "Point", "coordinates": _position(place)}
     return {"type": "Feature", "id": f"{model.name}/{row.id}", "geometry": geometry, "properties": properties}
 
 
-def _position(place: Place) -> list[JSON]:
+def _position(place: Position) -> list[JSON]:
     """Longitude comes first (RFC 7946, 3.1.1)."""
     latitude, longitude, *altitude = map(float, place)
     return [longitude, latitude, *altitude]

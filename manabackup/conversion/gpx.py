@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 from ..about import PRODUCT
 from ..model.values import decimal, first_text, texts_at
 from .markup import Markup
-from .places import LOG, Fix, Place, Point, fixes, has_places, instant, note_unheld, points
+from .places import LOG, Fix, Point, Position, fixes, has_places, instant, note_unheld, points
 from .reading import Reading
 
 _BEGIN: Final = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -109,13 +109,13 @@ class _Writing:
         return "" if found is None else f"<time>{found.isoformat(timespec='milliseconds')[:-6]}Z</time>"
 
 
-def _at(place: Place) -> str:
+def _at(place: Position) -> str:
     """Attributes with a place; the schema ends before the 180th degree, which is the one at its begin."""
     latitude, longitude = place[:2]
     return f'lat="{_number(latitude)}" lon="{_number(Decimal(-180) if longitude == 180 else longitude)}"'
 
 
-def _elevation(place: Place) -> str:
+def _elevation(place: Position) -> str:
     return f"<ele>{_number(place[2])}</ele>" if len(place) > 2 else ""
 
 

@@ -12,7 +12,7 @@ from ..text.jsontext import JSON
 from .reading import Reading
 
 
-class Block(NamedTuple):
+class TimeBlock(NamedTuple):
     """The time of an event, a task, a habit."""
 
     start: JSON
@@ -54,14 +54,14 @@ class Joined:
         if model.date_path is not None and ">" in model.date_path:
             _ = self._blocks
 
-    def block(self, identifier: JSON) -> Block | None:
+    def block(self, identifier: JSON) -> TimeBlock | None:
         """The time of a block."""
         return self._blocks.get(identifier) if isinstance(identifier, str) else None
 
     @cached_property
-    def _blocks(self) -> dict[str, Block]:
+    def _blocks(self) -> dict[str, TimeBlock]:
         return {
-            row.id: Block(row.values.get("startDate"), row.values.get("endDate"), row.values.get("allDay") is True)
+            row.id: TimeBlock(row.values.get("startDate"), row.values.get("endDate"), row.values.get("allDay") is True)
             for row in self._reading.rows("timeBlocks")
         }
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from ..model.tables import Label
 
 
-class Kind(NamedTuple):
+class LeftOutKind(NamedTuple):
     """One way in which something is left out."""
 
     is_loss: bool
@@ -29,14 +29,14 @@ _Forms = tuple[str, str]
 """Of one, and of several."""
 
 
-def _on_purpose(german: _Forms, english: _Forms, option: str | None = None) -> Kind:
+def _on_purpose(german: _Forms, english: _Forms, option: str | None = None) -> LeftOutKind:
     one, several = map(Label, german, english)
-    return Kind(False, one, several, option)
+    return LeftOutKind(False, one, several, option)
 
 
-def _wrong(german: _Forms, english: _Forms) -> Kind:
+def _wrong(german: _Forms, english: _Forms) -> LeftOutKind:
     one, several = map(Label, german, english)
-    return Kind(True, one, several)
+    return LeftOutKind(True, one, several)
 
 
 OTHER_SPACE: Final = "otherSpace"

@@ -15,7 +15,7 @@ from ..about import PRODUCT
 from ..host.output_folder import AtomicFolder
 from .file_names import Names
 from .joined import Joined
-from .parquet_columns import Columns
+from .parquet_columns import ParquetColumns
 from .reading import Reading
 
 _MOST_ROWS: Final = 50_000
@@ -35,7 +35,7 @@ def _table(reading: Reading, folder: AtomicFolder, name: str, file_name: str, jo
     first = next(rows, None)
     if first is None:
         return
-    columns = Columns(reading, name, joined)
+    columns = ParquetColumns(reading, name, joined)
     model = reading.model(name)
     label = name if model is None else model.label.of(reading.language)
     schema = columns.schema.with_metadata({"creator": PRODUCT, "mana-table": _utf8(name), "title": _utf8(label)})

@@ -36,7 +36,7 @@ _LARGEST_AMOUNT: Final = Decimal(10) ** 29
 _FINER = re.compile(r"\.\d{7}")
 
 
-class Column(NamedTuple):
+class ParquetColumn(NamedTuple):
     """A field of the rows themselves."""
 
     type: pa.DataType
@@ -50,12 +50,12 @@ class Beside(NamedTuple):
     make: Make
 
 
-class Columns:
+class ParquetColumns:
     """The columns of one table: ``id``, fields, what stands beside them, and ``more`` for what fits nowhere."""
 
     def __init__(self, reading: Reading, name: str, joined: Joined) -> None:
         self._reading = reading
-        self.fields: dict[str, Column] = {}
+        self.fields: dict[str, ParquetColumn] = {}
         self.beside: dict[str, Beside] = {}
         self._taken = {"id", "more"}
         model = reading.model(name)
@@ -97,20 +97,24 @@ class Columns:
         cells.append(_json(more) if more else None)
         return cells
 
-    def _column(self, model: TableModel | None, field: str, kind: str) -> Column:
+    def _column(self, model: TableModel | None, field: str, kind: str) -> ParquetColumn:
         dates = {**_STAMPS, **(model.dates if model is not None else {})}
         if kind == "number":
-            return Column(_INSTANT, _epoch) if dates.get(field) == "epoch-ms" else Column(pa.float64(), _number)
+            return (
+                ParquetColumn(_INSTANT, _epoch)
+                if dates.get(field) == "epoch-ms"
+                else ParquetColumn(pa.float64(), _number)
+            )
         if kind == "boolean":
-            return Column(pa.bool_(), lambda value: value if isinstance(value, bool) else None)
+            return ParquetColumn(pa.bool_(), lambda value: value if isinstance(value, bool) else None)
         if kind == "text":
-            return _DATES.get(dates.get(field, "month")) or Column(pa.string(), _text)
+            return _DATES.get(dates.get(field, "month")) or ParquetColumn(pa.string(), _text)
         listed = model.fields[field].type if model is not None and field in model.fields else ""
         if listed in ("string[]", "enum[]"):
-            return Column(_TEXTS, lambda value: _list(value, _text))
+            return ParquetColumn(_TEXTS, lambda value: _list(value, _text))
         if listed == "number[]":
-            return Column(pa.list_(pa.float64()), lambda value: _list(value, _number))
-        return Column(pa.json_(), _json)
+            return ParquetColumn(pa.list_(pa.float64()), lambda value: _list(value, _number))
+        return ParquetColumn(pa.json_(), _json)
 
     def _add(self, name: str, of: pa.DataType, make: Make) -> None:
         """A column beside the fields; where a field has its name already, under another one."""
@@ -140,9 +144,9 @@ class Columns:
     def _inside(self, model: TableModel, path: str) -> None:
         """A single value of a nested one, which the column of its field has, too."""
         if path in model.units:
-            column = Column(pa.float64(), _number)
+            column = ParquetColumn(pa.float64(), _number)
         else:
-            column = _DATES.get(model.dates.get(path, "month")) or Column(pa.string(), _text)
+            column = _DATES.get(model.dates.get(path, "month")) or ParquetColumn(pa.string(), _text)
 
         def make(row: ReadRow) -> object:
             value = next(values_at(row.values, path), None)
@@ -274,10 +278,10 @@ def _epoch(value: JSON) -> datetime | None:
     return found if isinstance(found, datetime) else None
 
 
-_DATES: Final[Mapping[DateKind, Column]] = {
-    "date": Column(pa.date32(), _day),
-    "datetime-utc": Column(_INSTANT, _utc),
-    "datetime-local": Column(pa.timestamp("us"), _clock),
-    "time-local": Column(pa.time64("us"), _time_of_day),
+_DATES: Final[Mapping[DateKind, ParquetColumn]] = {
+    "date": ParquetColumn(pa.date32(), _day),
+    "datetime-utc": ParquetColumn(_INSTANT, _utc),
+    "datetime-local": ParquetColumn(pa.timestamp("us"), _clock),
+    "time-local": ParquetColumn(pa.time64("us"), _time_of_day),
 }
 """Others stay text: what each of them means, its own text says."""

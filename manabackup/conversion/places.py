@@ -21,7 +21,7 @@ _HALF: Final = 180
 _NO_TIME: Final = " "
 """Stands before all times."""
 
-Place = tuple[Decimal, ...]
+Position = tuple[Decimal, ...]
 """Latitude, longitude (WGS 84, degrees) and perhaps the altitude (metres)."""
 
 
@@ -30,14 +30,14 @@ class Point(NamedTuple):
 
     model: TableModel
     row: ReadRow
-    place: Place
+    place: Position
 
 
 class Fix(NamedTuple):
     """A point of the location log."""
 
     row: ReadRow
-    place: Place
+    place: Position
     at: datetime | None
     """In UTC; those without one come first."""
     follows: bool
@@ -82,12 +82,12 @@ def fixes(reading: Reading) -> Iterator[Fix]:
         yield last
 
 
-def _is_near(last: Fix, place: Place, at: datetime | None) -> bool:
+def _is_near(last: Fix, place: Position, at: datetime | None) -> bool:
     """Whether a line leads from one point to the next; one across the 180th degree would lead around the world."""
     return at is not None and last.at is not None and at - last.at <= GAP and abs(place[1] - last.place[1]) <= _HALF
 
 
-def _place(reading: Reading, model: TableModel, row: ReadRow) -> Place | None:
+def _place(reading: Reading, model: TableModel, row: ReadRow) -> Position | None:
     place = model.place(row.values)
     if place is None:
         said = [row.values.get(name) for name in model.geo[:2]]

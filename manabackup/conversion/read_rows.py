@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ..archive.rowlines import MisreadRowError
 from ..crypto.fields import PREFIX, is_encrypted, may_be_encrypted
-from ..errors import ManabackupError
 from ..model.projection import Record
 from ..model.tables import TableModel
 from ..rows.marks import Listed, Marks, listed_in
@@ -17,10 +17,6 @@ from .left_out import OTHER_SPACE, LeftOut
 
 _PREFIX = PREFIX.encode()
 _NOTHING: Mapping[str, JSON] = MappingProxyType({})
-
-
-class MisreadRowError(ManabackupError):
-    """A line is not the row that its beginning says: see :meth:`.EntryReader.unread_rows`."""
 
 
 RawRow = tuple[str, bytes, bytes | None, Record | None]

@@ -13,6 +13,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..archive.reader import Archive
+from ..archive.rowlines import MisreadRowError
 from ..crypto.spools import SpoolFile
 from ..errors import UsageError
 from ..host.processes import InOrder, cores_for
@@ -31,7 +32,7 @@ from ..text.suggestions import did_you_mean
 from .groups import Groups, sortable
 from .left_out import KINDS, LeftOut
 from .options import ConvertOptions
-from .read_rows import MisreadRowError, RawRow, RowReader, is_tombstone, unpacked
+from .read_rows import RawRow, RowReader, is_tombstone, unpacked
 from .read_rows import ReadRow as ReadRow
 
 T = TypeVar("T")

@@ -36,7 +36,7 @@ def is_database(path: Path) -> bool:
 
 
 @dataclass(slots=True)
-class Written:
+class WrittenInto:
     """What somebody has written into the database, table by table."""
 
     added: Counter[str] = field(default_factory=Counter)
@@ -51,13 +51,13 @@ class Written:
         return {name: dict(sorted(getattr(self, name).items())) for name in ("added", "changed", "removed")}
 
 
-class Database:
+class ConvertedDatabase:
     """A converted database, open for reading. Its rows are read once: :attr:`written` is known then."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         self._known: dict[str, Columns] = {}
-        self.written = Written()
+        self.written = WrittenInto()
         self.manifest: dict[str, JSON] = {
             key: jsontext.parse(value) for key, value in connection.execute("SELECT key, value FROM _archive")
         }
@@ -132,7 +132,7 @@ class Database:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Database]:
+def opened(path: Path) -> Iterator[ConvertedDatabase]:
     """A converted database. Raises :class:`DamagedArchiveError` for any other, :class:`NotFoundError`."""
     if not path.exists():
         raise NotFoundError(f"{printable(str(path))} does not exist")
@@ -144,7 +144,7 @@ def opened(path: Path) -> Iterator[Database]:
             ours = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
             if ours != [APPLICATION_ID, VERSION]:
                 raise damaged
-            yield Database(connection)
+            yield ConvertedDatabase(connection)
     except sqlite3.Error as error:
         raise storage_error(error, path, "the database", damaged) from error
     except JSONTextError as error:

@@ -19,7 +19,7 @@ from ..host.database import is_damage, schema
 from ..host.output import AtomicFile, flush_folder, writing_to
 from .inspection import inspect
 from .ledger import Root
-from .salvage import OldFile, Owner, Salvage, salvage
+from .salvage import MirrorOwner, OldFile, Salvage, salvage
 from .schema import (
     APPLICATION,
     VERSION,
@@ -60,7 +60,7 @@ class FileState:
     repair: Repair | None = None
 
 
-def made_sound(path: Path, owner: Owner, *, create: bool) -> FileState:
+def made_sound(path: Path, owner: MirrorOwner, *, create: bool) -> FileState:
     """Looks at a mirror's file, and sees to it that it is sound.
 
     ``create``: where nothing can be kept, it may become an empty mirror. Raises :class:`MirrorError` for a file that is
@@ -176,7 +176,7 @@ def _is_sound(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def _rewritten(path: Path, found: OldFile, owner: Owner, create: bool) -> Salvage:
+def _rewritten(path: Path, found: OldFile, owner: MirrorOwner, create: bool) -> Salvage:
     """Writes what can be kept into a file beside the old one."""
     fresh = _beside(path, "new")
     _remove(fresh)

@@ -90,14 +90,14 @@ class OldFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class MirrorOwner:
     """Whose a mirror is: a user of a sync server."""
 
     sync_url: str
     user_id: str
 
 
-def salvage(found: OldFile, new: sqlite3.Connection, owner: Owner) -> Salvage:
+def salvage(found: OldFile, new: sqlite3.Connection, owner: MirrorOwner) -> Salvage:
     """Writes what is certain of an old file into a new mirror, within a transaction of the caller's."""
     old, is_older = found.connection, found.version < VERSION
     root = _root(old)
@@ -290,7 +290,7 @@ def _copies(old: sqlite3.Connection, shelf: _Shelf, is_older: bool) -> Iterator[
                 yield position, page
 
 
-def _copy_meta(ledger: Ledger, meta: _Table, owner: Owner, is_older: bool) -> Salvage:
+def _copy_meta(ledger: Ledger, meta: _Table, owner: MirrorOwner, is_older: bool) -> Salvage:
     known: dict[str, str] = dict(meta.rows)
     key_is_unknown = "keyFingerprint" not in known and (
         not meta.is_complete or any(row[0] not in _EXPENDABLE and not _is_remembered(row) for row in meta.doubtful)

@@ -20,7 +20,7 @@ from .losses import Loss, LossKind, NotedLoss, decoded, encoded
 from .ordering import held_events, merge
 from .reading import Snapshot
 from .repair import FileState, made_sound
-from .salvage import Owner
+from .salvage import MirrorOwner
 from .schema import VERSION, open_file, storage_errors
 from .witness import Witness, forget
 
@@ -85,7 +85,7 @@ class Mirror:
         self._comparing = self._has_compared = False
         self._guarded = guarded
         with storage_errors(path):
-            state = made_sound(path, Owner(self.sync_url, user_id), create=create) if guarded else FileState()
+            state = made_sound(path, MirrorOwner(self.sync_url, user_id), create=create) if guarded else FileState()
         self.repair = state.repair
         """What was just done to the file; None nearly always."""
         self.is_unfinished = state.is_unfinished

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from ..text.jsontext import JSON
 from .catalog import Catalog, CatalogTable, Column
-from .profile import Holds, Profile, Severity, Table, Through, paths, store_of, table_of
+from .profile import Holds, OnUnknown, Profile, ProfiledTable, Through, paths, store_of, table_of
 from .secret_names import looks_secret
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Disagreement:
     """One thing that the two do not agree about. Kinds and their meanings: ``formats/profiles.md``, "Rules"."""
 
     kind: str
     table: str
     column: str | None = None
     reason: str | None = None
-    severity: Severity = Severity.ERROR
+    severity: OnUnknown = OnUnknown.ERROR
 
     def to_json(self) -> dict[str, JSON]:
         """As ``profile check --json`` shows it."""
@@ -35,7 +35,7 @@ class Finding:
         return f"{self.kind}: {where}" + (f" ({self.reason})" if self.reason else "")
 
 
-def compare(profile: Profile, catalogs: Mapping[str, Catalog]) -> list[Finding]:
+def compare(profile: Profile, catalogs: Mapping[str, Catalog]) -> list[Disagreement]:
     """All findings. ``catalogs`` are those of the profile's stores, by name; stores of one database share one."""
     found = list(_unknown_tables(profile, catalogs))
     for table in profile.tables.values():
@@ -43,14 +43,14 @@ def compare(profile: Profile, catalogs: Mapping[str, Catalog]) -> list[Finding]:
         there = catalog.tables.get(table_of(table.name))
         if there is None:
             if table.is_read:
-                found.append(Finding("missingTable", table.name, severity=profile.checks.missing_column))
+                found.append(Disagreement("missingTable", table.name, severity=profile.checks.missing_column))
         elif table.is_read:
             found += _columns(profile, table, there)
             found += _ownership(profile, table, there, catalog)
     return found
 
 
-def exported_columns(table: Table, there: CatalogTable, *, derived: bool = False) -> tuple[Column, ...]:
+def exported_columns(table: ProfiledTable, there: CatalogTable, *, derived: bool = False) -> tuple[Column, ...]:
     """The columns that are taken out, in the database's order."""
     left_out = {*table.omit, *(() if derived else table.derived)}
     taken = None if table.columns is None else {*table.columns, *(table.derived if derived else ())}
@@ -59,12 +59,12 @@ def exported_columns(table: Table, there: CatalogTable, *, derived: bool = False
     )
 
 
-def row_key(table: Table, there: CatalogTable) -> tuple[str, ...]:
+def row_key(table: ProfiledTable, there: CatalogTable) -> tuple[str, ...]:
     """What tells rows of a table apart: what the profile says, else the primary key."""
     return table.key or there.key
 
 
-def _unknown_tables(profile: Profile, catalogs: Mapping[str, Catalog]) -> Iterator[Finding]:
+def _unknown_tables(profile: Profile, catalogs: Mapping[str, Catalog]) -> Iterator[Disagreement]:
     seen: dict[int, tuple[str, Catalog, set[str]]] = {}
     for store, catalog in catalogs.items():
         _, _, named = seen.setdefault(id(catalog), (store, catalog, set()))
@@ -72,31 +72,31 @@ def _unknown_tables(profile: Profile, catalogs: Mapping[str, Catalog]) -> Iterat
     for store, catalog, named in seen.values():
         for name in catalog.tables:
             if name not in named:
-                yield Finding("unknownTable", f"{store}.{name}", severity=profile.checks.unknown_table)
+                yield Disagreement("unknownTable", f"{store}.{name}", severity=profile.checks.unknown_table)
         for name in catalog.views:
-            yield Finding("notRead", f"{store}.{name}", reason="no table", severity=Severity.NOTICE)
+            yield Disagreement("notRead", f"{store}.{name}", reason="no table", severity=OnUnknown.NOTICE)
 
 
-def _columns(profile: Profile, table: Table, there: CatalogTable) -> Iterator[Finding]:
+def _columns(profile: Profile, table: ProfiledTable, there: CatalogTable) -> Iterator[Disagreement]:
     named = table.named_columns() | set(table.key) | set(table.order)
     for column in there.columns.values():
         if table.columns is not None and column.name not in named:
-            yield Finding("unknownColumn", table.name, column.name, severity=profile.checks.unknown_column)
+            yield Disagreement("unknownColumn", table.name, column.name, severity=profile.checks.unknown_column)
         if table.columns is None and looks_secret(column.name) and column.name not in named:
-            yield Finding("secretColumn", table.name, column.name)
+            yield Disagreement("secretColumn", table.name, column.name)
     needed = {name for step in _steps(table) for name in _columns_of(step)} | set(table.key)
     asked = named | needed | set(table.references) | set(table.others.columns if table.others is not None else ())
     for name in sorted(asked - there.columns.keys()):
-        severity = Severity.ERROR if name in needed else profile.checks.missing_column
-        yield Finding("missingColumn", table.name, name, severity=severity)
+        severity = OnUnknown.ERROR if name in needed else profile.checks.missing_column
+        yield Disagreement("missingColumn", table.name, name, severity=severity)
     for column in exported_columns(table, there):
         if not column.readable:
-            yield Finding("unreadableColumn", table.name, column.name)
+            yield Disagreement("unreadableColumn", table.name, column.name)
     if not row_key(table, there):
-        yield Finding("noKey", table.name)
+        yield Disagreement("noKey", table.name)
 
 
-def _ownership(profile: Profile, table: Table, there: CatalogTable, catalog: Catalog) -> Iterator[Finding]:
+def _ownership(profile: Profile, table: ProfiledTable, there: CatalogTable, catalog: Catalog) -> Iterator[Disagreement]:
     subject = profile.subject
     for step in _steps(table):
         columns = _columns_of(step)
@@ -106,10 +106,10 @@ def _ownership(profile: Profile, table: Table, there: CatalogTable, catalog: Cat
         else:
             parent, key = step.table, parent_key(step, catalog)
             if table_of(parent) not in catalog.tables:
-                yield Finding("missingTable", parent, reason=f"it says whose rows of {table.name} are")
+                yield Disagreement("missingTable", parent, reason=f"it says whose rows of {table.name} are")
                 continue
             if not _is_unique(catalog.tables[table_of(parent)], key):
-                yield Finding(
+                yield Disagreement(
                     "parentNotUnique", table.name, ", ".join(columns), f"{parent}: {', '.join(key) or 'no key'}"
                 )
         yield from _contradiction("contradictedOwner", there, columns, table.name, (parent, key))
@@ -117,14 +117,14 @@ def _ownership(profile: Profile, table: Table, there: CatalogTable, catalog: Cat
             for name in columns:
                 column = there.columns.get(name)
                 if column is not None and column.nullable:
-                    yield Finding("mayBeNobodys", table.name, name, severity=Severity.NOTICE)
+                    yield Disagreement("mayBeNobodys", table.name, name, severity=OnUnknown.NOTICE)
     for name, target in table.references.items():
         yield from _contradiction("contradictedReference", there, (name,), table.name, (target, None))
 
 
 def _contradiction(
     kind: str, there: CatalogTable, columns: tuple[str, ...], name: str, expected: tuple[str, tuple[str, ...] | None]
-) -> Iterator[Finding]:
+) -> Iterator[Disagreement]:
     """Where foreign keys of these very columns are declared, one of them must lead where the profile says."""
     table, key = expected
     declared = [reference for reference in there.references if set(reference.columns) == set(columns)]
@@ -135,7 +135,7 @@ def _contradiction(
             return
     for reference in declared:
         reason = f"a foreign key leads to {reference.table}: {', '.join(reference.key)}"
-        yield Finding(kind, name, ", ".join(columns), reason)
+        yield Disagreement(kind, name, ", ".join(columns), reason)
 
 
 def parent_key(step: Through, catalog: Catalog) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ def _is_unique(parent: CatalogTable, key: tuple[str, ...]) -> bool:
     return any(unique <= set(key) for unique in parent.unique)
 
 
-def _steps(table: Table) -> Iterator[Holds | Through]:
+def _steps(table: ProfiledTable) -> Iterator[Holds | Through]:
     if table.owner is not None:
         yield from paths(table.owner)
     if table.others is not None:

@@ -25,7 +25,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ForeignKey:
     """A declared foreign key."""
 
     columns: tuple[str, ...]
@@ -44,7 +44,7 @@ class CatalogTable:
     """The primary key; empty where there is none."""
     unique: frozenset[frozenset[str]]
     """Sets of columns in which no two rows are alike, the primary key's among them."""
-    references: tuple[Reference, ...]
+    references: tuple[ForeignKey, ...]
 
 
 @dataclass(frozen=True, slots=True)

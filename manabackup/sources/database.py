@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ..text.jsontext import JSON
 from .catalog import Catalog
-from .queries import Dialect, Question
+from .queries import Dialect, RowQuery
 
 
 class Database(Protocol):
@@ -20,10 +20,10 @@ class Database(Protocol):
     def catalog(self) -> Catalog:
         """What it says of itself."""
 
-    def rows(self, question: Question, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    def rows(self, question: RowQuery, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """The rows that a question is answered with, a few in memory at a time. See the modules for their values."""
 
-    def plan(self, question: Question) -> list[str]:
+    def plan(self, question: RowQuery) -> list[str]:
         """How it would answer, in its own words; nothing is read."""
 
     def snapshot(self) -> dict[str, JSON]:

@@ -20,14 +20,14 @@ from .profile import (
     AnyOf,
     Checks,
     Holds,
+    OnUnknown,
     Others,
     Owner,
     Profile,
-    Severity,
+    ProfiledTable,
     Store,
     StoreKind,
     Subject,
-    Table,
     TableClass,
     Through,
     store_of,
@@ -148,7 +148,7 @@ def _subject(section: Section) -> Subject:
     return subject
 
 
-def _table(name: str, section: Section, stores: dict[str, Store], top: Section) -> Table:
+def _table(name: str, section: Section, stores: dict[str, Store], top: Section) -> ProfiledTable:
     if store_of(name) not in stores or not table_of(name):
         top.section("tables").fail(f'"{name}"', "is not `<store>.<table>` of a store that the profile names")
     kind = TableClass(section.word("class", frozenset(TableClass)))
@@ -157,7 +157,7 @@ def _table(name: str, section: Section, stores: dict[str, Store], top: Section) 
         for key in ("owner", "others", "columns", "omit", "derived", "allow", "order", "key"):
             if key in section:
                 section.fail(key, f"says nothing of a table of class {kind}: its rows are not read")
-    table = Table(
+    table = ProfiledTable(
         name=name,
         kind=kind,
         owner=_owner(section.section("owner"), 0) if owned else None,
@@ -228,16 +228,16 @@ def _checks(top: Section) -> Checks:
     if "checks" not in top:
         return Checks()
     section = top.section("checks")
-    words = frozenset(Severity)
+    words = frozenset(OnUnknown)
     given: dict[str, Any] = {
-        key: Severity(section.word(key, words, Severity.ERROR))
+        key: OnUnknown(section.word(key, words, OnUnknown.ERROR))
         for key in ("unknown_table", "unknown_column", "missing_column")
     }
     section.end()
     return Checks(**given)
 
 
-def _types(top: Section, tables: dict[str, Table]) -> dict[tuple[str, str], str]:
+def _types(top: Section, tables: dict[str, ProfiledTable]) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     if "types" not in top:
         return found

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ServerError, SourceError, UsageError
 from ..text.jsontext import JSON
 from ..text.printable import one_line
-from .catalog import Catalog, CatalogTable, Column, Reference
-from .queries import Question
+from .catalog import Catalog, CatalogTable, Column, ForeignKey
+from .queries import RowQuery
 
 if TYPE_CHECKING:
     import psycopg
@@ -174,9 +174,9 @@ class PostgresqlDatabase:
                 unique[oid].add(frozenset(names))
                 if primary:
                     keys[oid] = tuple(names)
-            references: dict[int, list[Reference]] = {oid: [] for oid in oids}
+            references: dict[int, list[ForeignKey]] = {oid: [] for oid in oids}
             for oid, table, own, key in run(_REFERENCES, (self._schema, oids)):
-                references[oid].append(Reference(tuple(own), table, tuple(key)))
+                references[oid].append(ForeignKey(tuple(own), table, tuple(key)))
         return Catalog(
             {
                 name: CatalogTable(
@@ -187,7 +187,7 @@ class PostgresqlDatabase:
             tuple(name for _, name, is_table, _ in found if not is_table),
         )
 
-    def rows(self, question: Question, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    def rows(self, question: RowQuery, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """Rows of None and bytes; every column must be selected as text."""
         with self._failing("a table"), self._connection.cursor(name="manabackup") as cursor:
             cursor.adapters.register_loader("text", _bytes_loader(self._psycopg))
@@ -195,7 +195,7 @@ class PostgresqlDatabase:
             cursor.execute(question.sql, values)
             yield from cursor
 
-    def plan(self, question: Question) -> list[str]:
+    def plan(self, question: RowQuery) -> list[str]:
         """``EXPLAIN`` of the plan that serves any values: one for certain values would quote them."""
         numbers = count(1)
         text = _MARKS.sub(lambda mark: f"${next(numbers)}" if mark[0] == "%s" else "%", question.sql)

@@ -36,7 +36,7 @@ OWNED = frozenset({TableClass.MASTER, TableClass.USER, TableClass.CROSS})
 """The classes whose rows belong to people; rows of the others are never read."""
 
 
-class Severity(StrEnum):
+class OnUnknown(StrEnum):
     """What comes of it where the database has something that the profile does not name, or the reverse."""
 
     ERROR = "error"
@@ -119,7 +119,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ProfiledTable:
     """What a profile says of one table."""
 
     name: str
@@ -155,9 +155,9 @@ class Table:
 class Checks:
     """What is an error, and what a notice."""
 
-    unknown_table: Severity = Severity.ERROR
-    unknown_column: Severity = Severity.ERROR
-    missing_column: Severity = Severity.ERROR
+    unknown_table: OnUnknown = OnUnknown.ERROR
+    unknown_column: OnUnknown = OnUnknown.ERROR
+    missing_column: OnUnknown = OnUnknown.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +168,14 @@ class Profile:
     title: str
     stores: Mapping[str, Store]
     subject: Subject
-    tables: Mapping[str, Table]
+    tables: Mapping[str, ProfiledTable]
     checks: Checks
     types: Mapping[tuple[str, str], str]
     """Table and column → what its values mean, where the database does not say it."""
     sha256: str
     """Of the file."""
 
-    def read_tables(self) -> Iterator[Table]:
+    def read_tables(self) -> Iterator[ProfiledTable]:
         """The tables whose rows are taken out."""
         return (table for table in self.tables.values() if table.is_read)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from ..errors import UsageError
 from .agreement import parent_key
 from .catalog import Catalog, Column
-from .profile import AllOf, AnyOf, Holds, Owner, Table, Through, table_of
+from .profile import AllOf, AnyOf, Holds, Owner, ProfiledTable, Through, table_of
 
 
 class Dialect(Protocol):
@@ -33,7 +33,7 @@ class Dialect(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RowQuery:
     """SQL, and the names of the identities that its parameters are, in their order."""
 
     sql: str
@@ -47,7 +47,9 @@ class Question:
 class Questions:
     """Asks about one table of a profile, which stands in a store with this catalog."""
 
-    def __init__(self, table: Table, tables: Mapping[str, Table], catalog: Catalog, dialect: Dialect) -> None:
+    def __init__(
+        self, table: ProfiledTable, tables: Mapping[str, ProfiledTable], catalog: Catalog, dialect: Dialect
+    ) -> None:
         assert table.owner is not None
         self._table = table
         self._owner = table.owner
@@ -55,23 +57,23 @@ class Questions:
         self._catalog = catalog
         self._dialect = dialect
 
-    def own(self, columns: Iterable[Column]) -> Question:
+    def own(self, columns: Iterable[Column]) -> RowQuery:
         """The rows that belong to the subject."""
         return self._select(self._list(columns), lambda where: where.owned(self._owner, 0, self._table))
 
-    def others(self, columns: Iterable[Column]) -> Question:
+    def others(self, columns: Iterable[Column]) -> RowQuery:
         """The rows of others that the subject may have some columns of."""
         return self._select(self._list(columns), self._of_others)
 
-    def count_own(self) -> Question:
+    def count_own(self) -> RowQuery:
         """How many rows belong to the subject."""
         return self._select("count(*)", lambda where: where.owned(self._owner, 0, self._table))
 
-    def count_others(self) -> Question:
+    def count_others(self) -> RowQuery:
         """How many rows of others there are that the subject may have some columns of, or none."""
         return self._select("count(*)", self._of_others)
 
-    def count_nobodys(self) -> Question:
+    def count_nobodys(self) -> RowQuery:
         """How many rows belong to nobody at all."""
         return self._select("count(*)", lambda where: where.nobodys(self._owner, 0, self._table))
 
@@ -80,11 +82,11 @@ class Questions:
         granted = where.owned(self._table.others.owner, 0, self._table)
         return f"({granted}) AND ({where.owned(self._owner, 0, self._table)}) IS NOT TRUE"
 
-    def _select(self, what: str, condition: _Condition) -> Question:
+    def _select(self, what: str, condition: _Condition) -> RowQuery:
         where = _Where(self._tables, self._catalog, self._dialect)
         text = condition(where)
         name = self._dialect.table(table_of(self._table.name))
-        return Question(f"SELECT {what} FROM {name} AS t0 WHERE {text}", tuple(where.identities))
+        return RowQuery(f"SELECT {what} FROM {name} AS t0 WHERE {text}", tuple(where.identities))
 
     def _list(self, columns: Iterable[Column]) -> str:
         dialect = self._dialect
@@ -98,14 +100,14 @@ class _Condition(Protocol):
 class _Where:
     """One condition being written. ``t<number>`` are tables; parameters are taken down in their order."""
 
-    def __init__(self, tables: Mapping[str, Table], catalog: Catalog, dialect: Dialect) -> None:
+    def __init__(self, tables: Mapping[str, ProfiledTable], catalog: Catalog, dialect: Dialect) -> None:
         self._tables = tables
         self._catalog = catalog
         self._dialect = dialect
         self._numbers = count(1)
         self.identities: list[str] = []
 
-    def owned(self, owner: Owner, at: int, table: Table) -> str:
+    def owned(self, owner: Owner, at: int, table: ProfiledTable) -> str:
         """That a row of ``t<at>`` is the subject's."""
         match owner:
             case Holds(column, identity):
@@ -118,7 +120,7 @@ class _Where:
             case AllOf(parts):
                 return " AND ".join(f"({self.owned(part, at, table)})" for part in parts)
 
-    def nobodys(self, owner: Owner, at: int, table: Table) -> str:
+    def nobodys(self, owner: Owner, at: int, table: ProfiledTable) -> str:
         """That a row of ``t<at>`` leads to nobody: by a NULL, or by a parent that is nobody's or not there."""
         match owner:
             case Holds(column, _):
@@ -131,7 +133,7 @@ class _Where:
             case AllOf(parts):
                 return " OR ".join(f"({self.nobodys(part, at, table)})" for part in parts)
 
-    def _parent(self, step: Through, at: int, table: Table, rest: _Rest) -> str:
+    def _parent(self, step: Through, at: int, table: ProfiledTable, rest: _Rest) -> str:
         number = next(self._numbers)
         parent = self._tables[step.table]
         key = parent_key(step, self._catalog)
@@ -145,32 +147,32 @@ class _Where:
         condition = " AND ".join([*same, *([f"({further})"] if further else [])])
         return f"EXISTS (SELECT 1 FROM {self._dialect.table(table_of(parent.name))} AS t{number} WHERE {condition})"
 
-    def _equal(self, *sides: tuple[int, str, Table]) -> str:
+    def _equal(self, *sides: tuple[int, str, ProfiledTable]) -> str:
         """That two columns, each of a table of this condition, hold the same; of different types the text counts."""
         texts = [f"t{at}.{self._dialect.quoted(column)}" for at, column, _ in sides]
         if len({self._base(table, column) for _, column, table in sides}) > 1:
             texts = [self._dialect.as_text(text) for text in texts]
         return " = ".join(texts)
 
-    def _base(self, table: Table, column: str) -> str:
+    def _base(self, table: ProfiledTable, column: str) -> str:
         there = self._catalog.tables.get(table_of(table.name))
         found = there.columns.get(column) if there is not None else None
         return found.base if found is not None else ""
 
 
 class _Rest(Protocol):
-    def __call__(self, owner: Owner, at: int, table: Table, /) -> str: ...
+    def __call__(self, owner: Owner, at: int, table: ProfiledTable, /) -> str: ...
 
 
-def find_subject(table: str, columns: Sequence[str], wanted: Sequence[str], dialect: Dialect) -> Question:
+def find_subject(table: str, columns: Sequence[str], wanted: Sequence[str], dialect: Dialect) -> RowQuery:
     """The values of ``wanted`` in the rows in which one of ``columns`` is what somebody was called."""
     conditions = [f"{dialect.as_text(f't0.{dialect.quoted(name)}')} = {dialect.parameter}" for name in columns]
     what = ", ".join(dialect.value(f"t0.{dialect.quoted(name)}") for name in wanted)
     sql = f"SELECT {what} FROM {dialect.table(table)} AS t0 WHERE {' OR '.join(conditions)}"
-    return Question(sql, ("called",) * len(columns))
+    return RowQuery(sql, ("called",) * len(columns))
 
 
-def proof_of(table: str, column: str, dialect: Dialect) -> Question:
+def proof_of(table: str, column: str, dialect: Dialect) -> RowQuery:
     """Whose a file is, as a column of it says; two different answers are seen as such."""
     name = dialect.value(f"t0.{dialect.quoted(column)}")
-    return Question(f"SELECT DISTINCT {name} FROM {dialect.table(table)} AS t0 LIMIT 2")
+    return RowQuery(f"SELECT DISTINCT {name} FROM {dialect.table(table)} AS t0 LIMIT 2")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .profile import Holds, Owner, Profile, Table, Through, paths, store_of, table_of
+from .profile import Holds, Owner, Profile, ProfiledTable, Through, paths, store_of, table_of
 from .secret_names import looks_secret
 from .sections import Section
 
@@ -66,7 +66,7 @@ def _subject(profile: Profile, section: Section) -> None:
         section.fail("table", "stands in a store that is one person's alone")
 
 
-def _columns(table: Table, section: Section) -> None:
+def _columns(table: ProfiledTable, section: Section) -> None:
     kept = set(table.columns or ())
     for key, names in (("omit", set(table.omit)), ("derived", set(table.derived))):
         if kept & names:
@@ -91,7 +91,7 @@ def _columns(table: Table, section: Section) -> None:
             section.fail("allow", f"{column} is not taken out")
 
 
-def _owner(profile: Profile, table: Table, owner: Owner, section: Section, key: str) -> None:
+def _owner(profile: Profile, table: ProfiledTable, owner: Owner, section: Section, key: str) -> None:
     for step in paths(owner):
         if isinstance(step, Holds):
             if step.identity not in profile.subject.identities:

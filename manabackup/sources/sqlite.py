@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from ..errors import NotFoundError, SourceError
 from ..text.jsontext import JSON
 from ..text.printable import printable
-from .catalog import Catalog, CatalogTable, Column, Reference
-from .queries import Question
+from .catalog import Catalog, CatalogTable, Column, ForeignKey
+from .queries import RowQuery
 
 _T = TypeVar("_T")
 _BUSY = 10.0
@@ -117,19 +117,19 @@ class SqliteDatabase:
                 unique.add(frozenset(found))
         return CatalogTable(name, columns, primary, frozenset(unique), self._references(name))
 
-    def _references(self, name: str) -> tuple[Reference, ...]:
+    def _references(self, name: str) -> tuple[ForeignKey, ...]:
         groups: dict[int, list[tuple[str, str, str | None]]] = {}
         sql = 'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq'
         for number, parent, column, key in self._texts(sql, name):
             groups.setdefault(number, []).append((parent, column, key))
-        found: list[Reference] = []
+        found: list[ForeignKey] = []
         for parts in groups.values():
             parent = parts[0][0]
             key = tuple(part for _, _, part in parts if part is not None)
             if not key:  # the parent's primary key is meant
                 sql = "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk"
                 key = tuple(column for (column,) in self._texts(sql, parent))
-            found.append(Reference(tuple(column for _, column, _ in parts), parent, key))
+            found.append(ForeignKey(tuple(column for _, column, _ in parts), parent, key))
         return tuple(found)
 
     def _texts(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
@@ -139,17 +139,17 @@ class SqliteDatabase:
             tuple(str(cell, "utf-8", "replace") if isinstance(cell, Text) else cell for cell in row) for row in rows
         ]
 
-    def rows(self, question: Question, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    def rows(self, question: RowQuery, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """Rows of None, int, float, :class:`Text` and bytes."""
         asked = [str(value, "utf-8", "replace") if isinstance(value, Text) else value for value in values]
         cursor = self._tried(lambda: self._connection.execute(question.sql, asked))
         while (row := self._tried(cursor.fetchone)) is not None:
             yield row
 
-    def plan(self, question: Question) -> list[str]:
+    def plan(self, question: RowQuery) -> list[str]:
         """``EXPLAIN QUERY PLAN``."""
         nulls = [None] * len(question.identities)
-        steps = self.rows(Question(f"EXPLAIN QUERY PLAN {question.sql}"), nulls)
+        steps = self.rows(RowQuery(f"EXPLAIN QUERY PLAN {question.sql}"), nulls)
         return [str(step[-1], "utf-8", "replace") for step in steps]
 
     def snapshot(self) -> dict[str, JSON]:

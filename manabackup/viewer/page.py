@@ -1,7 +1,7 @@
 """Puts the page together: its code, its policy, and the archive that it carries.
 
-All of a page but the two stretches :attr:`Page.about` and the archive is the same for every archive: its *code*, whose
-SHA-256 is the page's *digest*. ``pagefile`` reads pages back.
+All of a page but the two stretches :attr:`ViewerPage.about` and the archive is the same for every archive: its *code*,
+whose SHA-256 is the page's *digest*. ``pagefile`` reads pages back.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def assemble(files: Mapping[str, str], described: bytes) -> Code:
 
 
 @dataclass(frozen=True)
-class Page:
+class ViewerPage:
     """A page of this version, for one archive or, with ``name`` None, for any that somebody chooses."""
 
     name: str | None

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from manabackup.archive.container import Container
 from manabackup.archive.reader import open_archive
-from manabackup.archive.sources import BytesSource, FileSource
+from manabackup.archive.sources import BytesSource, FileBytes
 from manabackup.archive.writer import Seal
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError
@@ -264,7 +264,7 @@ def test_A3_whatever_bit_is_flipped_in_a_plain_archive_no_row_is_another(plain: 
 
 def read(path: Path) -> dict[str, bytes]:
     """Name → content."""
-    with FileSource(path) as source:
+    with FileBytes(path) as source:
         container = Container(source)
         return {name: b"".join(container.chunks(entry)) for name, entry in container.entries.items()}
 

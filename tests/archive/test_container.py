@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from manabackup.archive.container import Container
 from manabackup.archive.reader import open_archive
-from manabackup.archive.sources import BytesSource, FileSource, PartSource
+from manabackup.archive.sources import BytesSource, FileBytes, PartSource
 from manabackup.archive.zipwriter import STORED, ZipWriter
 from manabackup.errors import DamagedArchiveError
 from manabackup.limits import MIB, Limits
@@ -224,7 +224,7 @@ def test_A1_an_offset_that_no_file_has_is_refused_as_the_lie_it_is(tmp_path: Pat
     }
     for name, blob in lies.items():
         (tmp_path / name).write_bytes(blob)
-        with FileSource(tmp_path / name) as source, pytest.raises(DamagedArchiveError) as caught:
+        with FileBytes(tmp_path / name) as source, pytest.raises(DamagedArchiveError) as caught:
             Container(source)
         assert caught.value.code == "container", name
 

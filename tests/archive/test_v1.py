@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from manabackup.archive.container import Container
 from manabackup.archive.reader import open_archive
-from manabackup.archive.sources import FileSource
+from manabackup.archive.sources import FileBytes
 from manabackup.archive.v1 import holds_events, open_events
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import DamagedArchiveError, NotFoundError
@@ -382,7 +382,7 @@ def test_a_v1_archive_is_told_from_a_v2_one(tmp_path: Path) -> None:
     vectors = Path(__file__).parents[2] / "fixtures" / "vectors" / "archives"
     answers = {}
     for path in (LIFE, v1.FOLDER / "no-manifest.mana", vectors / "plain-small.mana", vectors / "sealed-small.mana"):
-        with FileSource(path) as source:
+        with FileBytes(path) as source:
             answers[path.name] = holds_events(Container(source))
     assert answers == {
         "life.mana": True,

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from manabackup.conversion import prose
-from manabackup.conversion.front_matter import Value, front_matter
+from manabackup.conversion.front_matter import PropertyValue, front_matter
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("aZé1 -:#.'\"\\\n\t?!&*[]{},%@`|>=~<_\u2028\x85")
 _VALUES = (
@@ -38,7 +38,7 @@ def read(properties: dict[str, Any]) -> Any:
 @given(st.dictionaries(_TEXTS.map(prose.clean), _VALUES | st.lists(_VALUES, min_size=1), min_size=1))
 @example({"a" * 2_000: "x", "y" * 300: ["y", "No", "2026-05-01", "1e3", "0x1", "12:30", "=", "<<", "---", "... "]})
 @example({"null": "null", "- a": "a - b", "a": "a #b", "b": "b: c", "c": "c ", "d": "\ufeff\x7f\ufffe", "e": "👩‍👩‍👧"})
-def test_properties_are_read_as_they_were_written(properties: dict[str, Value | list[Value]]) -> None:
+def test_properties_are_read_as_they_were_written(properties: dict[str, PropertyValue | list[PropertyValue]]) -> None:
     found = read(properties)
     assert found == properties
     assert {name: type(value) for name, value in found.items()} == {name: type(properties[name]) for name in properties}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from manabackup.archive.sources import BytesSource
 from manabackup.crypto.seal import ByteSource
-from manabackup.viewer.page import LINE_BYTES, Page, code
+from manabackup.viewer.page import LINE_BYTES, ViewerPage, code
 from manabackup.viewer.pagefile import PageArchive, read_page
 from tests.support import schemas
 from tests.support.homes import PASSPHRASE, Computer
@@ -128,7 +128,7 @@ def test_an_export_writes_its_page_beside_it(pulled: Computer) -> None:
 @given(content=st.binary(max_size=4 * LINE_BYTES + 2), data=st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_any_stretch_of_what_a_page_carries_can_be_read(content: bytes, data: st.DataObject) -> None:
-    page = b"".join(Page("a.mana").parts([content]))
+    page = b"".join(ViewerPage("a.mana").parts([content]))
     source: ByteSource = BytesSource(page)
     found = read_page(source)
     assert found.digest == code().digest()
@@ -146,6 +146,6 @@ def test_any_stretch_of_what_a_page_carries_can_be_read(content: bytes, data: st
 @settings(max_examples=60)
 def test_no_name_of_a_file_becomes_a_part_of_the_page(name: str) -> None:
     hostile = f"{name}</script><script>alert(1)</script><!--"
-    page = b"".join(Page(hostile).parts([b"x"]))
+    page = b"".join(ViewerPage(hostile).parts([b"x"]))
     assert b"<script>alert" not in page
     assert read_page(BytesSource(page)).version is not None

@@ -28,7 +28,7 @@ from manabackup.archive import names
 from manabackup.archive.container import Container
 from manabackup.archive.manifest import parse_manifest
 from manabackup.archive.reader import open_archive
-from manabackup.archive.sources import BytesSource, FileSource
+from manabackup.archive.sources import BytesSource, FileBytes
 from manabackup.archive.sums import parse_sums, write_sums
 from manabackup.archive.v1 import open_events
 from manabackup.cli.terminal import for_terminal
@@ -121,7 +121,7 @@ def _file(data: bytes, name: str = "in.mana") -> Path:
 
 def container(data: bytes) -> None:
     """What opens holds what its headers say, and what Python's own reader finds in it."""
-    with FileSource(_file(data)) as source:
+    with FileBytes(_file(data)) as source:
         try:
             opened = Container(source)
         except DamagedArchiveError:

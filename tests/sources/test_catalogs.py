@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from manabackup.errors import NotFoundError, ServerError, SourceError, UsageError
-from manabackup.sources.agreement import Finding, compare
-from manabackup.sources.catalog import Catalog, Reference
+from manabackup.sources.agreement import Disagreement, compare
+from manabackup.sources.catalog import Catalog, ForeignKey
 from manabackup.sources.loading import load_profile, parse_profile
 from manabackup.sources.postgresql import PostgresqlDatabase
-from manabackup.sources.queries import Question
+from manabackup.sources.queries import RowQuery
 from manabackup.sources.sqlite import SqliteDatabase, Text
 from tests.support.models import Model
 from tests.support.toml import as_toml
@@ -166,7 +166,7 @@ def test_keys_and_references_of_many_columns_are_read(make: Make) -> None:
     table = catalog.tables['A "b"']
     assert table.key == ("Y%s", "x")
     assert table.unique == {frozenset({"Y%s", "x"}), frozenset({"z"})}
-    assert catalog.tables["c"].references == (Reference(("p", "q"), 'A "b"', ("Y%s", "x")),)
+    assert catalog.tables["c"].references == (ForeignKey(("p", "q"), 'A "b"', ("Y%s", "x")),)
     assert catalog.tables["c"].unique == frozenset()
 
 
@@ -195,7 +195,7 @@ def test_references_are_seen_by_a_role_that_may_only_read(empty: str, role: str)
     reader = psycopg.conninfo.make_conninfo(empty, user=role)
     with closing(PostgresqlDatabase(reader, "public")) as database:
         catalog = database.catalog()
-    assert catalog.tables["orders"].references == (Reference(("user_id",), "users", ("id",)),)
+    assert catalog.tables["orders"].references == (ForeignKey(("user_id",), "users", ("id",)),)
     assert findings(catalog) == ["unreadableColumn: main.users, column name"]
 
 
@@ -222,7 +222,7 @@ def test_row_level_security_that_hides_rows_is_an_error(empty: str, role: str) -
         closing(PostgresqlDatabase(hidden, "public")) as database,
         pytest.raises(SourceError, match="row-level security"),
     ):
-        list(database.rows(Question("SELECT id::text FROM public.t"), []))
+        list(database.rows(RowQuery("SELECT id::text FROM public.t"), []))
 
 
 def test_a_server_that_is_not_there_and_a_string_that_is_none(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_the_write_ahead_log_is_read_and_the_file_not_written(tmp_path: Path) ->
         with closing(SqliteDatabase(path)) as database:
             writer.execute("DELETE FROM t")
             writer.commit()
-            values = [value for (value,) in database.rows(Question("SELECT v FROM t"), [])]
+            values = [value for (value,) in database.rows(RowQuery("SELECT v FROM t"), [])]
         assert path.read_bytes() == before
     assert values == [Text("Grüße".encode()), b"\x00\xff", 1, 0.5, None, Text(b"\xff")]
     assert [type(value) for value in values] == [Text, bytes, int, float, type(None), Text]
@@ -277,4 +277,4 @@ def test_what_is_virtual_is_no_table(tmp_path: Path) -> None:
 
 
 def test_a_finding_tells_what_it_is() -> None:
-    assert Finding("noKey", "main.t").to_json() == {"kind": "noKey", "severity": "error", "table": "main.t"}
+    assert Disagreement("noKey", "main.t").to_json() == {"kind": "noKey", "severity": "error", "table": "main.t"}

@@ -13,7 +13,7 @@ from manabackup.sources.agreement import exported_columns
 from manabackup.sources.database import Database
 from manabackup.sources.loading import load_profile
 from manabackup.sources.postgresql import PostgresqlDatabase
-from manabackup.sources.profile import Table, table_of
+from manabackup.sources.profile import ProfiledTable, table_of
 from manabackup.sources.queries import Questions
 from manabackup.sources.sqlite import SqliteDatabase
 from tests.support.models import Crowd, Model
@@ -80,7 +80,7 @@ def test_everybody_gets_exactly_what_is_theirs_and_no_row_is_lost(crowd: Crowd, 
     assert shared or profile.name != "vivim"
 
 
-def _is_nobodys(crowd: Crowd, table: Table, row: dict[str, Any]) -> bool:
+def _is_nobodys(crowd: Crowd, table: ProfiledTable, row: dict[str, Any]) -> bool:
     from manabackup.sources.profile import AnyOf, Holds, Owner, Through
 
     def nobodys(owner: Owner, row: dict[str, Any]) -> bool:

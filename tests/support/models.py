@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg.types.json import Jsonb
 
-from manabackup.sources.profile import AllOf, AnyOf, Holds, Owner, Profile, Table, Through, store_of, table_of
+from manabackup.sources.profile import AllOf, AnyOf, Holds, Owner, Profile, ProfiledTable, Through, store_of, table_of
 
 _FOLDER = Path(__file__).parents[2] / "fixtures" / "sources"
 NOBODY = "nobody"
@@ -286,7 +286,7 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _owners(table: Table) -> list[Owner]:
+def _owners(table: ProfiledTable) -> list[Owner]:
     return [owner for owner in (table.owner, table.others.owner if table.others else None) if owner is not None]
 
 

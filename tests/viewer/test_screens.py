@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from manabackup.operations.archives.report import report, write
-from manabackup.viewer.page import Page
+from manabackup.viewer.page import ViewerPage
 from tests.viewer import example
 from tests.viewer.browsers import PlaywrightTab, driver, firefox, launched, require
 from tests.viewer.test_store import write_odd
@@ -89,7 +89,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def write_page(archive: Path) -> Path:
     content = [archive.read_bytes()] if archive.exists() else []
     path = archive.with_suffix(".html")
-    path.write_bytes(b"".join(Page(archive.name if content else None).parts(content)))
+    path.write_bytes(b"".join(ViewerPage(archive.name if content else None).parts(content)))
     return path
 
 

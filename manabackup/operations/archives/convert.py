@@ -11,7 +11,7 @@ from pathlib import Path
 from ...archive.container import Container
 from ...archive.destination import Destination
 from ...archive.reader import open_outer
-from ...archive.sources import FileSource
+from ...archive.sources import FileBytes
 from ...archive.v1 import holds_events, open_events
 from ...archive.writer import Seal
 from ...crypto.fields import FieldCipher
@@ -26,7 +26,7 @@ from .event_log import EventLog
 
 def is_older(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
     """Whether a file is an archive of version 1. Raises :class:`DamagedArchiveError`, :class:`NotFoundError`."""
-    with FileSource(path) as source:
+    with FileBytes(path) as source:
         return holds_events(Container(source, limits), limits)
 
 

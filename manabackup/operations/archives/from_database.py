@@ -12,9 +12,8 @@ from typing import Any
 
 from ...archive.blobs import INDEX, KEY
 from ...archive.destination import Destination, keep_complete, opened, writing
-from ...archive.writer import About, ArchiveWriter, Seal
-from ...archive.writer import Written as WrittenArchive
-from ...conversion.sqlite_back import Database, Written, is_database
+from ...archive.writer import About, ArchiveWriter, Seal, Written
+from ...conversion.sqlite_back import ConvertedDatabase, WrittenInto, is_database
 from ...conversion.sqlite_back import opened as opened_database
 from ...errors import DamagedArchiveError
 from ...host.spooling import spool_files
@@ -32,8 +31,8 @@ __all__ = ["Returned", "from_database", "is_database"]
 class Returned:
     """An archive that was made from a database."""
 
-    archive: WrittenArchive
-    written: Written
+    archive: Written
+    written: WrittenInto
     """What somebody wrote into the database."""
     left_out: dict[str, dict[str, int]]
     """Kind → table → how many: what the database never held."""
@@ -110,7 +109,7 @@ def _has_files(manifest: dict[str, JSON]) -> bool:
     return bool(_object(manifest, KEY).get("count"))
 
 
-def _copy(database: Database, name: str, writer: ArchiveWriter) -> None:
+def _copy(database: ConvertedDatabase, name: str, writer: ArchiveWriter) -> None:
     table = writer.table(name, bound=database.size * 2)
     for _, line, meta in database.rows(name):
         table.add(line)

@@ -28,8 +28,8 @@ from ...viewer.report.content import (
     AppCount,
     AuditSummary,
     Cases,
-    Finding,
     Report,
+    ReportedFinding,
     TableCount,
 )
 from ...viewer.report.words import Language
@@ -95,7 +95,9 @@ def read_audit(path: Path) -> AuditSummary:
     try:
         found: Any = jsontext.parse(path.read_bytes())
         findings = [
-            Finding(str(each["id"]), str(each["severity"]), str(each["title"]), int(each["count"]), str(each["advice"]))
+            ReportedFinding(
+                str(each["id"]), str(each["severity"]), str(each["title"]), int(each["count"]), str(each["advice"])
+            )
             for each in found["findings"]
         ]
         severities = {finding.severity for finding in findings}

@@ -13,12 +13,12 @@ from typing import Any
 from ...archive.destination import Destination, named, opened, writing
 from ...archive.named import damage_named
 from ...archive.reader import open_archive, open_outer
-from ...archive.sources import FileSource
+from ...archive.sources import FileBytes
 from ...crypto.fields import FieldCipher
 from ...errors import DamagedArchiveError
 from ...limits import DEFAULT_LIMITS, MIB, Limits
 from ...rows.problem import Problem
-from ...viewer.page import LINE_BYTES, Page, code
+from ...viewer.page import LINE_BYTES, ViewerPage, code
 from ...viewer.pagefile import PageFile, looks_like_page, read_page
 from ..progress import Watch
 from .verify import VerifyReport, verify
@@ -75,10 +75,10 @@ def view(archive: Path | None, target: Destination, *, force: bool = False) -> V
     sealed = False
     with writing(target), output as file:
         if archive is None:
-            parts = Page(None).parts(())
+            parts = ViewerPage(None).parts(())
         else:
             sealed = _checked(archive)
-            parts = Page(archive.name).parts(_pieces(archive))
+            parts = ViewerPage(archive.name).parts(_pieces(archive))
         for part in parts:
             file.write(part)
             written += len(part)
@@ -101,7 +101,7 @@ def _checked(path: Path) -> bool:
 
 def is_page(path: Path) -> bool:
     """Whether a file is a page, or means to be one. Raises :class:`NotFoundError`."""
-    with FileSource(path) as source:
+    with FileBytes(path) as source:
         try:
             return looks_like_page(source)
         except DamagedArchiveError:
@@ -150,7 +150,7 @@ def verify_page(
     Of a page whose code is altered the archive is checked, too: it may be all that somebody has. Raises as
     :func:`verify` does.
     """
-    with FileSource(path) as source:
+    with FileBytes(path) as source:
         try:
             found = read_page(source)
         except DamagedArchiveError as error:
@@ -176,6 +176,6 @@ def _altered(page: PageFile) -> list[Problem]:
 
 def _pieces(archive: Path) -> Iterator[bytes]:
     """An archive in pieces of whole lines of base64."""
-    with FileSource(archive) as source:
+    with FileBytes(archive) as source:
         for at in range(0, source.size, _PIECE):
             yield source.read_at(at, _PIECE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...sources.agreement import Finding, exported_columns, row_key
+from ...sources.agreement import Disagreement, exported_columns, row_key
 from ...sources.catalog import fingerprint
-from ...sources.profile import Profile, Severity, Table, Through, paths, store_of, table_of
-from ...sources.queries import Question, Questions
+from ...sources.profile import OnUnknown, Profile, ProfiledTable, Through, paths, store_of, table_of
+from ...sources.queries import Questions, RowQuery
 from ...text.jsontext import JSON
 from .stores import StorePlaces, Stores, Whose, one_number, open_stores
 
@@ -35,7 +35,7 @@ class Checked:
     """What came of it."""
 
     profile: Profile
-    findings: tuple[Finding, ...]
+    findings: tuple[Disagreement, ...]
     fingerprint: str
     snapshots: Mapping[str, Mapping[str, JSON]]
     """Store → how it was read."""
@@ -44,9 +44,9 @@ class Checked:
     tables: Mapping[str, Counted] = field(default_factory=dict)
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
+    def errors(self) -> tuple[Disagreement, ...]:
         """The findings that an export would end with."""
-        return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
+        return tuple(finding for finding in self.findings if finding.severity is OnUnknown.ERROR)
 
     def to_json(self) -> dict[str, JSON]:
         """As ``--json`` shows it."""
@@ -75,7 +75,7 @@ def check_profile(profile: Profile, places: StorePlaces, *, user: str | None = N
         counted: dict[str, Counted] = {}
         if whose is not None:
             stores.check_proofs(whose)
-            broken = {finding.table for finding in findings if finding.severity is Severity.ERROR}
+            broken = {finding.table for finding in findings if finding.severity is OnUnknown.ERROR}
             for table in profile.read_tables():
                 if broken.isdisjoint(_reached(profile, table, set())) and _is_there(stores, table):
                     counted[table.name] = _count(stores, table, whose, plans=plans)
@@ -100,17 +100,17 @@ def fingerprint_of(stores: Stores) -> str:
     return fingerprint(found)
 
 
-def questions_about(stores: Stores, table: Table) -> Questions:
+def questions_about(stores: Stores, table: ProfiledTable) -> Questions:
     """What can be asked about a table."""
     store = store_of(table.name)
     return Questions(table, stores.profile.tables, stores.catalogs[store], stores.database(store).dialect)
 
 
-def _count(stores: Stores, table: Table, whose: Whose, *, plans: bool) -> Counted:
+def _count(stores: Stores, table: ProfiledTable, whose: Whose, *, plans: bool) -> Counted:
     ask = questions_about(stores, table)
     database = stores.database(store_of(table.name))
 
-    def number(question: Question) -> int:
+    def number(question: RowQuery) -> int:
         return one_number(database, question, whose)
 
     own = ask.count_own()
@@ -122,11 +122,11 @@ def _count(stores: Stores, table: Table, whose: Whose, *, plans: bool) -> Counte
     )
 
 
-def _is_there(stores: Stores, table: Table) -> bool:
+def _is_there(stores: Stores, table: ProfiledTable) -> bool:
     return table_of(table.name) in stores.catalogs[store_of(table.name)].tables
 
 
-def _reached(profile: Profile, table: Table, seen: set[str]) -> set[str]:
+def _reached(profile: Profile, table: ProfiledTable, seen: set[str]) -> set[str]:
     """A table, and those that its ownership leads over."""
     if table.name not in seen:
         seen.add(table.name)

@@ -15,7 +15,7 @@ from ...errors import NotFoundError
 from ...host.output import AtomicFile
 from ...host.spooling import spool_files
 from ...rows.completeness import Completeness
-from ...sources.profile import Profile, Table, store_of, table_of
+from ...sources.profile import Profile, ProfiledTable, store_of, table_of
 from ...sources.values import key_of_column
 from ...text import jsontext
 from ...text.jsontext import JSON
@@ -167,7 +167,7 @@ def _write(
     )
 
 
-def _is_there(stores: Stores, table: Table) -> bool:
+def _is_there(stores: Stores, table: ProfiledTable) -> bool:
     return table_of(table.name) in stores.catalogs[store_of(table.name)].tables
 
 
@@ -195,7 +195,7 @@ def _schema(stores: Stores, described: dict[str, JSON]) -> dict[str, JSON]:
     return {"profile": profile.name, "tables": described, "notRead": not_read}
 
 
-def _described(table: Table, reader: TableReader, stores: Stores, *, derived: bool) -> dict[str, JSON]:
+def _described(table: ProfiledTable, reader: TableReader, stores: Stores, *, derived: bool) -> dict[str, JSON]:
     """What a reader needs to know of a table's rows, and what was left out of them."""
     columns: list[JSON] = []
     for column in reader.columns:

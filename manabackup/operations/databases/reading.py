@@ -16,8 +16,8 @@ from ...rows.completeness import Case
 from ...sources.agreement import exported_columns, row_key
 from ...sources.catalog import CatalogTable, Column
 from ...sources.postgresql import PostgresqlDatabase
-from ...sources.profile import StoreKind, Table, store_of, table_of
-from ...sources.queries import Question
+from ...sources.profile import ProfiledTable, StoreKind, store_of, table_of
+from ...sources.queries import RowQuery
 from ...sources.values import Converter, converter, key_of_column, row_id
 from ...text import jsontext
 from ...text.jsontext import JSON
@@ -49,7 +49,7 @@ class TableReader:
     def __init__(
         self,
         stores: Stores,
-        table: Table,
+        table: ProfiledTable,
         note: Callable[[Case], object],
         make_file: Callable[[], SpoolFile],
         *,
@@ -98,7 +98,7 @@ class TableReader:
             last = identifier
             yield line
 
-    def _take(self, question: Question, columns: Sequence[Column], whose: Whose) -> int:
+    def _take(self, question: RowQuery, columns: Sequence[Column], whose: Whose) -> int:
         convert = [converter(column, self._kind) for column in columns]
         names = [key_of_column(column.name, self.key) for column in columns]
         places = [[column.name for column in columns].index(name) for name in self.key]

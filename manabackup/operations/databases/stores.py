@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import NotFoundError, SourceError, UsageError
-from ...sources.agreement import Finding, compare
+from ...sources.agreement import Disagreement, compare
 from ...sources.catalog import Catalog
 from ...sources.database import Database
 from ...sources.postgresql import PostgresqlDatabase
-from ...sources.profile import Profile, Severity, Store, StoreKind, store_of, table_of
-from ...sources.queries import Question, find_subject, proof_of
+from ...sources.profile import OnUnknown, Profile, Store, StoreKind, store_of, table_of
+from ...sources.queries import RowQuery, find_subject, proof_of
 from ...sources.sqlite import SqliteDatabase
 from ...text.printable import printable
 from ...text.suggestions import did_you_mean
@@ -95,7 +95,7 @@ class Stores:
             found[store] = self._catalogs[id(database)]
         return found
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[Disagreement]:
         """What profile and databases do not agree about."""
         return compare(self.profile, self.catalogs)
 
@@ -136,9 +136,9 @@ class Stores:
                 raise SourceError(f"the file of the store {store.name} is somebody else's")
 
 
-def refuse(findings: Sequence[Finding]) -> None:
+def refuse(findings: Sequence[Disagreement]) -> None:
     """Raises :class:`SourceError` where one of them is an error, with the first of them by name."""
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    errors = [finding for finding in findings if finding.severity is OnUnknown.ERROR]
     if errors:
         more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
         raise SourceError(
@@ -168,7 +168,7 @@ def open_stores(profile: Profile, places: StorePlaces) -> Iterator[Stores]:
         yield Stores(profile, {name: databases[name] for name in profile.stores})
 
 
-def one_number(database: Database, question: Question, whose: Whose | None) -> int:
+def one_number(database: Database, question: RowQuery, whose: Whose | None) -> int:
     """The answer to a question that counts."""
     values = question.values(whose.identities if whose is not None else {})
     ((found,),) = database.rows(question, values)

@@ -5,7 +5,7 @@ bodies may end as they should and be cut off all the same. The other routes say 
 tells must fit, or the MD5 that an object store calls ETag; where nothing is told, a file counts when it came twice the
 same.
 
-What is not got is told by kind (:class:`.records.LossKind`). Of all answers one alone means that a file is gone.
+What is not got is told by kind (:class:`.records.FileLossKind`). Of all answers one alone means that a file is gone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ...remote.addresses import upgraded
 from ...remote.answers import Answer, BrokenAnswerError, UnwieldyAnswerError
 from ...remote.deadlines import ForbiddenAddressError
 from ...remote.media import FileGoneError, FileUnavailableError
-from .records import FileRecord, LossKind, LostFile
+from .records import FileLossKind, FileRecord, LostFile
 from .services import Services
 from .store import FileStore, Incoming
 
@@ -41,7 +41,7 @@ _IN_WORK = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class FileToFetch:
     """A file to be fetched."""
 
     leads: Leads
@@ -91,11 +91,11 @@ class Fetcher:
         self._unanswered: dict[Leads, int] = {}
         self._absent = 0
 
-    def fetch_all(self, targets: Iterable[Target]) -> Iterator[tuple[Target, Outcome]]:
+    def fetch_all(self, targets: Iterable[FileToFetch]) -> Iterator[tuple[FileToFetch, Outcome]]:
         """What becomes of each target, in their order; some are fetched ahead."""
         workers = self._limits.file_connections * _WORKERS
         with ThreadPoolExecutor(workers, thread_name_prefix="files") as pool:
-            waiting: deque[tuple[Target, Future[Outcome]]] = deque()
+            waiting: deque[tuple[FileToFetch, Future[Outcome]]] = deque()
             try:
                 for target in targets:
                     waiting.append((target, pool.submit(self.fetch, target)))
@@ -111,34 +111,36 @@ class Fetcher:
                 self._services.stop()
                 raise
 
-    def fetch(self, target: Target) -> Outcome:
+    def fetch(self, target: FileToFetch) -> Outcome:
         """What becomes of one target: what is held already is not asked for again. Raises :class:`OutputError`."""
         held = self._store.recall(target.address)
         if held is not None:
             return held
         if self._unanswered.get(target.leads, 0) >= _AWAY_AFTER:
-            return LostFile(LossKind.UNAVAILABLE, "no answer")
+            return LostFile(FileLossKind.UNAVAILABLE, "no answer")
         try:
             outcome = self._fetched(target)
         except FileGoneError:
-            outcome = LostFile(LossKind.GONE, "Media not found")
+            outcome = LostFile(FileLossKind.GONE, "Media not found")
         except FileUnavailableError as error:
-            outcome = LostFile(LossKind.UNAVAILABLE, error.reason)
+            outcome = LostFile(FileLossKind.UNAVAILABLE, error.reason)
         except ForbiddenAddressError:
-            outcome = LostFile(LossKind.FOREIGN, "private address")
+            outcome = LostFile(FileLossKind.FOREIGN, "private address")
         except (SignInError, SubscriptionError):
-            outcome = LostFile(LossKind.UNAVAILABLE, "not admitted")
+            outcome = LostFile(FileLossKind.UNAVAILABLE, "not admitted")
         except UnwieldyAnswerError as error:
             large = "larger" in error.message
-            outcome = LostFile(LossKind.TOO_LARGE if large else LossKind.UNAVAILABLE, "limit" if large else "no answer")
+            outcome = LostFile(
+                FileLossKind.TOO_LARGE if large else FileLossKind.UNAVAILABLE, "limit" if large else "no answer"
+            )
         except ServerError:
-            outcome = LostFile(LossKind.UNAVAILABLE, "no answer")
+            outcome = LostFile(FileLossKind.UNAVAILABLE, "no answer")
         self._note(target, outcome)
         if isinstance(outcome, FileRecord):
             self._store.remember(target.address, outcome)
         return outcome
 
-    def _note(self, target: Target, outcome: Outcome) -> None:
+    def _note(self, target: FileToFetch, outcome: Outcome) -> None:
         """How the servers are: of strangers there are many, and one says nothing of the others."""
         with self._lock:
             silent = isinstance(outcome, LostFile) and outcome.reason == "no answer"
@@ -148,48 +150,48 @@ class Fetcher:
                 absent = isinstance(outcome, LostFile) and outcome.reason == "File not found"
                 self._absent = self._absent + 1 if absent else 0
 
-    def _fetched(self, target: Target) -> Outcome:
+    def _fetched(self, target: FileToFetch) -> Outcome:
         if target.leads is Leads.MEDIA:
             return self._medium(target)
         if target.leads is Leads.FOREIGN:
             return self._foreign(target)
         if self._services.storage is None:
-            return LostFile(LossKind.UNAVAILABLE, "not asked")
+            return LostFile(FileLossKind.UNAVAILABLE, "not asked")
         with self._api_turn:
             return self._stored(target) if target.leads is Leads.STORAGE else self._song(target)
 
     # --- the media service ---
 
-    def _medium(self, target: Target) -> Outcome:
+    def _medium(self, target: FileToFetch) -> Outcome:
         media = self._services.media
         if media is None:
-            return LostFile(LossKind.UNAVAILABLE, "not asked")
+            return LostFile(FileLossKind.UNAVAILABLE, "not asked")
         with self._question:
             medium = media.describe(target.name)
         record = FileRecord(medium.sha256, medium.size, medium.type, medium.name, medium.told)
         if medium.size > self._limits.file_bytes:
-            return LostFile(LossKind.TOO_LARGE, "limit")
+            return LostFile(FileLossKind.TOO_LARGE, "limit")
         if self._store.has(medium.sha256, medium.size):
             return record
         self._tell(medium.size, 0)
         attempts = 1 if self._absent >= _HASTY_AFTER else self._limits.file_attempts
-        lost = LostFile(LossKind.DAMAGED, "size or SHA-256")
+        lost = LostFile(FileLossKind.DAMAGED, "size or SHA-256")
         for attempt in range(1, attempts + 1):
             with self._store.incoming() as incoming:
-                lost = LostFile(LossKind.DAMAGED, "size or SHA-256")
+                lost = LostFile(FileLossKind.DAMAGED, "size or SHA-256")
                 try:
                     with self._turn:
                         answer = media.download(target.name, self._receiver(incoming, medium.size))
                 except _TooLongError:
                     pass
                 except FileUnavailableError as error:
-                    lost = LostFile(LossKind.UNAVAILABLE, error.reason)
+                    lost = LostFile(FileLossKind.UNAVAILABLE, error.reason)
                 else:
                     if (incoming.size, incoming.sha256) == (medium.size, medium.sha256):
                         incoming.keep()
                         return record
                     if _is_page(answer, medium.type):
-                        lost = LostFile(LossKind.UNAVAILABLE, "a page in its place")
+                        lost = LostFile(FileLossKind.UNAVAILABLE, "a page in its place")
                 self._tell(0, -incoming.size)
             if attempt < attempts:
                 media.pause(attempt)
@@ -198,12 +200,12 @@ class Fetcher:
 
     # --- files and songs ---
 
-    def _stored(self, target: Target) -> Outcome:
+    def _stored(self, target: FileToFetch) -> Outcome:
         storage = self._services.storage
         assert storage is not None
         return self._proved(target, lambda incoming: storage.download(target.name, self._receiver(incoming)))
 
-    def _song(self, target: Target) -> Outcome:
+    def _song(self, target: FileToFetch) -> Outcome:
         storage, links = self._services.storage, self._services.links
         assert storage is not None
         assert links is not None
@@ -214,35 +216,35 @@ class Fetcher:
 
         return self._proved(target, download, told_by_store=True)
 
-    def _foreign(self, target: Target) -> Outcome:
+    def _foreign(self, target: FileToFetch) -> Outcome:
         foreign = self._services.foreign
         if foreign is None:
-            return LostFile(LossKind.FOREIGN, "not asked")
+            return LostFile(FileLossKind.FOREIGN, "not asked")
         with self._store.incoming() as incoming:
             with self._turn:
                 answer = foreign.download(upgraded(target.name), self._receiver(incoming))
             if _is_page(answer, ""):
-                return LostFile(LossKind.UNAVAILABLE, "a page in its place")
+                return LostFile(FileLossKind.UNAVAILABLE, "a page in its place")
             return self._kept(incoming, answer)
 
     def _proved(
-        self, target: Target, download: Callable[[Incoming], Answer], *, told_by_store: bool = False
+        self, target: FileToFetch, download: Callable[[Incoming], Answer], *, told_by_store: bool = False
     ) -> Outcome:
         """What comes, once something says that it is whole; ``told_by_store``: the answer's headers may."""
         seen: set[str] = set()
-        lost = LostFile(LossKind.DAMAGED, "size")
+        lost = LostFile(FileLossKind.DAMAGED, "size")
         for _ in range(self._limits.file_attempts):
             with self._store.incoming(with_md5=told_by_store) as incoming:
                 try:
                     answer = download(incoming)
                 except FileUnavailableError as error:
-                    lost = LostFile(LossKind.UNAVAILABLE, error.reason)
+                    lost = LostFile(FileLossKind.UNAVAILABLE, error.reason)
                     continue
                 except BrokenAnswerError:
-                    lost = LostFile(LossKind.UNAVAILABLE, "no answer")
+                    lost = LostFile(FileLossKind.UNAVAILABLE, "no answer")
                     continue
                 if _is_page(answer, ""):
-                    lost = LostFile(LossKind.UNAVAILABLE, "a page in its place")
+                    lost = LostFile(FileLossKind.UNAVAILABLE, "a page in its place")
                     continue
                 if told_by_store and _has_tag(answer, incoming):
                     is_whole = True
@@ -253,7 +255,7 @@ class Fetcher:
                 if is_whole:
                     return self._kept(incoming, answer)
                 seen.add(incoming.sha256)
-                lost = LostFile(LossKind.DAMAGED, "size")
+                lost = LostFile(FileLossKind.DAMAGED, "size")
         return lost
 
     def _kept(self, incoming: Incoming, answer: Answer) -> FileRecord:

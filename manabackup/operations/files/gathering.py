@@ -16,7 +16,7 @@ from ...model.files import IMAGES, MANAS, Leads, Reference, image_target, refere
 from ...rows.blobs import Referrer
 from ...text import jsontext
 from ...text.jsontext import JSON, dumps_to_keep
-from .records import LossKind, LostFile
+from .records import FileLossKind, LostFile
 
 _BY_ID = (Leads.ID, Leads.IMAGE)
 _NO_SUCH_IMAGE = "no such image"
@@ -97,7 +97,7 @@ class Gatherer:
             )
             sizes = {value["size"] for value in values if value.get("size") is not None}
             reason = next((value["reason"] for value in values if "reason" in value), _NO_ADDRESS)
-            lost = LostFile(LossKind.UNRESOLVED, reason) if leads == Leads.UNRESOLVED.value else None
+            lost = LostFile(FileLossKind.UNRESOLVED, reason) if leads == Leads.UNRESOLVED.value else None
             yield Referred(Leads(leads), target, tuple(rows), sizes.pop() if len(sizes) == 1 else None, lost)
 
 

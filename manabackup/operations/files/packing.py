@@ -23,9 +23,9 @@ from ...rows.completeness import Case
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Step, Watch, teller
-from .fetching import Fetcher, Outcome, Target
+from .fetching import Fetcher, FileToFetch, Outcome
 from .gathering import SORTED_IN_MEMORY, Gatherer, Pair, Referred
-from .records import FileRecord, LossKind, LostFile
+from .records import FileLossKind, FileRecord, LostFile
 from .services import NOBODY, Services
 from .store import FileStore
 
@@ -35,12 +35,12 @@ _IN_MEMORY = 8 * MIB
 """A file of this size is checked in memory and written from there; a larger one is read twice."""
 _FETCHED = frozenset({Leads.MEDIA, Leads.STORAGE, Leads.MUSIC, Leads.FOREIGN})
 _CASES = {
-    LossKind.GONE: "fileGone",
-    LossKind.UNAVAILABLE: "fileUnavailable",
-    LossKind.DAMAGED: "fileDamaged",
-    LossKind.TOO_LARGE: "fileTooLarge",
-    LossKind.FOREIGN: "fileForeign",
-    LossKind.UNRESOLVED: "fileUnresolved",
+    FileLossKind.GONE: "fileGone",
+    FileLossKind.UNAVAILABLE: "fileUnavailable",
+    FileLossKind.DAMAGED: "fileDamaged",
+    FileLossKind.TOO_LARGE: "fileTooLarge",
+    FileLossKind.FOREIGN: "fileForeign",
+    FileLossKind.UNRESOLVED: "fileUnresolved",
 }
 
 
@@ -66,7 +66,7 @@ class FileCounts:
     @property
     def losses(self) -> int:
         """Files of Mana's that are not there. What is foreign was left alone on purpose."""
-        return sum(count for kind, count in self.lost.items() if kind != LossKind.FOREIGN.value)
+        return sum(count for kind, count in self.lost.items() if kind != FileLossKind.FOREIGN.value)
 
     def to_json(self) -> dict[str, JSON]:
         """As ``export --json`` and ``files pull --json`` print it."""
@@ -121,11 +121,11 @@ class Packer:
         self._tell = teller(self._progress, Step.FILES)
         waiting: deque[Referred] = deque()
 
-        def targets() -> Iterator[Target]:
+        def targets() -> Iterator[FileToFetch]:
             for referred in self._gatherer.files():
                 if referred.leads in _FETCHED:
                     waiting.append(referred)
-                    yield Target(referred.leads, referred.target, referred.size)
+                    yield FileToFetch(referred.leads, referred.target, referred.size)
                 else:
                     self._note(referred, referred.lost or self._inline(referred))
 
@@ -184,21 +184,21 @@ class Packer:
 
     def _inline(self, referred: Referred) -> Outcome:
         held = self._source.store.recall(_address(Leads.INLINE, referred.target))
-        return held or LostFile(LossKind.UNRESOLVED, "not decoded")
+        return held or LostFile(FileLossKind.UNRESOLVED, "not decoded")
 
     def _packed(self, writer: ArchiveWriter, file: IndexedFile) -> IndexedFile:
         """Writes a file, fetched once more if the store has not kept it as it was."""
         assert file.sha256 is not None
         if file.size > writer.room():
-            return _lost(file, LostFile(LossKind.TOO_LARGE, "the archive is full"))
+            return _lost(file, LostFile(FileLossKind.TOO_LARGE, "the archive is full"))
         for attempt in range(2):
             if self._written(writer, file.sha256, file.size):
                 return file
             self._source.store.forget(file.sha256)
             if not attempt:
                 for identifier in file.ids:
-                    self._fetcher.fetch(Target(Leads.MEDIA, identifier))
-        return _lost(file, LostFile(LossKind.DAMAGED, "on this disk"))
+                    self._fetcher.fetch(FileToFetch(Leads.MEDIA, identifier))
+        return _lost(file, LostFile(FileLossKind.DAMAGED, "on this disk"))
 
     def _written(self, writer: ArchiveWriter, sha256: str, size: int) -> bool:
         store = self._source.store
@@ -218,10 +218,10 @@ class Packer:
 
     def _note_lost(self, file: IndexedFile, note: Callable[[Case], object]) -> int:
         self.count(file)
-        kind = _CASES[LossKind(str(file.lost))]
+        kind = _CASES[FileLossKind(str(file.lost))]
         for row in file.rows:
             note(Case(kind, row.table, row.id, row.field, file.reason))
-        return 0 if file.lost == LossKind.FOREIGN.value else len(file.rows)
+        return 0 if file.lost == FileLossKind.FOREIGN.value else len(file.rows)
 
     def _moved(self, expected: int, came: int) -> None:
         self._expected += expected

@@ -40,7 +40,7 @@ class FileRecord:
         raise JSONTextError("not what is known of a file")
 
 
-class LossKind(StrEnum):
+class FileLossKind(StrEnum):
     """Why a file is not there."""
 
     GONE = "gone"
@@ -60,6 +60,6 @@ class LossKind(StrEnum):
 class LostFile:
     """A file that is not there."""
 
-    kind: LossKind
+    kind: FileLossKind
     reason: str
     """A stable word or phrase."""

@@ -12,8 +12,9 @@ from typing import NamedTuple, Self
 
 from ...archive import deflate
 from ...archive.reader import Archive
+from ...archive.rowlines import MisreadRowError
 from ...crypto.fields import FieldCipher
-from ...errors import JSONTextError, ManabackupError
+from ...errors import JSONTextError
 from ...limits import KIB
 from ...model import registry
 from ...model.registry import Table
@@ -30,10 +31,6 @@ from .rows import RowMaker
 _PIECE_BYTES = 384 * KIB
 MOST_SPACES = 1_000
 """Blocks begin with all spaces that an archive lists: one that lists more is no archive of a person."""
-
-
-class MisreadRowError(ManabackupError):
-    """A line is not the row that its beginning says: see :meth:`.EntryReader.unread_rows`."""
 
 
 class Piece(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from ...archive import names
 from ...archive.content import TableWriter
 from ...archive.reader import Archive
+from ...archive.rowlines import MisreadRowError
 from ...archive.writer import ArchiveWriter
 from ...crypto.spools import SpoolFile
 from ...errors import DamagedArchiveError
@@ -20,7 +21,7 @@ from ...rows.archived import clean_rows, is_ours
 from ...rows.side_by_side import MetaLines
 from ...text.jsonmembers import writable_members
 from ..progress import Tell
-from .blocks import MOST_SPACES, MisreadRowError, Piece, RekeyedBlock, pieces, rekey_rows
+from .blocks import MOST_SPACES, Piece, RekeyedBlock, pieces, rekey_rows
 from .rows import RowMaker
 
 GROWTH = 10

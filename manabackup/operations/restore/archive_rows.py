@@ -28,7 +28,7 @@ from ...text.jsontext import JSON
 from .archived import ArchivedRow
 from .changes import as_stored
 from .decision import Reason
-from .identity import ArchiveSpaces, Destination
+from .identity import ArchiveSpaces, RowDestination
 
 ONE_PER_SPACE = "kontextDoc"
 """A table with one row in each space, under a random id."""
@@ -71,7 +71,7 @@ class RowToRestore:
 
     archive_id: str
     row: ArchivedRow
-    destination: Destination | Reason
+    destination: RowDestination | Reason
     space: int | None
     """Its space's number in the archive."""
     left_out: Mapping[str, JSON] = field(default_factory=dict)
@@ -191,7 +191,7 @@ class ArchiveRows:
         found: dict[str, tuple[str, str]] = {}
         for raw in self._raw(table):
             one = self._incoming(table, raw, {})
-            if isinstance(one.destination, Destination) and one.destination.space is not None:
+            if isinstance(one.destination, RowDestination) and one.destination.space is not None:
                 candidate = (one.row.last_modified, raw.id)
                 found[one.destination.space] = max(candidate, found.get(one.destination.space, candidate))
         return {space: identifier for space, (_, identifier) in found.items()}
@@ -252,13 +252,13 @@ class ArchiveRows:
     def _incoming(self, table: Table, raw: _Raw, latest: Mapping[str, str]) -> RowToRestore:
         values = data_of(jsontext.parse(raw.line))
         space = self._space(raw, values.get("spaceId")) if table.scope == "space" else None
-        destination = Destination(None) if table.scope == "user" else self._spaces.destination(space)
+        destination = RowDestination(None) if table.scope == "user" else self._spaces.destination(space)
         named = columns(self._registry, table.name)
         for name in named & values.keys():
             del values[name]
         withheld = self._withhold_capabilities(table, values)
         unknown = {*raw.omitted, *withheld, *self._withhold_visibility(values)} - values.keys()
-        in_clear = self._options.in_clear or (isinstance(destination, Destination) and destination.shared)
+        in_clear = self._options.in_clear or (isinstance(destination, RowDestination) and destination.shared)
         archived = dict(values)
         fields = self._check_private(values, table.encrypted.union(raw.also_encrypted), raw.ciphertext, in_clear)
         unknown.update(fields.lost)
@@ -288,16 +288,16 @@ class ArchiveRows:
             own_text,
             fields.ciphertext - led.values.keys(),
         )
-        if table.name == ONE_PER_SPACE and latest and isinstance(destination, Destination):
+        if table.name == ONE_PER_SPACE and latest and isinstance(destination, RowDestination):
             assert destination.space is not None
             if latest.get(destination.space) != raw.id:
                 destination = Reason.SUPERSEDED
         left_out = {name: archived[name] for name in sorted(fields.lost)}
         return RowToRestore(raw.id, row, destination, space, left_out, withheld, led.ids)
 
-    def _id(self, table: Table, raw: _Raw, destination: Destination | Reason, latest: Mapping[str, str]) -> str:
+    def _id(self, table: Table, raw: _Raw, destination: RowDestination | Reason, latest: Mapping[str, str]) -> str:
         identifier = raw.id
-        if not isinstance(destination, Destination) or destination.space is None:
+        if not isinstance(destination, RowDestination) or destination.space is None:
             return identifier
         if latest.get(destination.space) == identifier:
             return self._homes.get(destination.space, identifier)

@@ -24,7 +24,7 @@ _SCOPE_COLUMNS = {"space": ("spaceId", "authorId"), "user": ("userId",)}
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class RowDestination:
     """Where a row goes. ``space`` is None for tables that belong to the user."""
 
     space: str | None
@@ -50,23 +50,25 @@ class TargetSpaces:
         """Whether a space is known to be the user's own."""
         return space == self.personal or is_personal(space, self.types or {})
 
-    def destination(self, name: str) -> Destination:
+    def destination(self, name: str) -> RowDestination:
         """The space that somebody named. Raises :class:`UsageError` when the user is no member of it."""
         if name == PERSONAL:
-            return Destination(self.home)
+            return RowDestination(self.home)
         refuse_stand_in(name, self.user_id)
         if self.is_personal(name):
-            return Destination(name)
+            return RowDestination(name)
         if self.types is not None and name not in self.types:
             raise no_member(name, self.types)
-        return Destination(name, shared=True)
+        return RowDestination(name, shared=True)
 
-    def agreed(self, wanted: Destination, held: str | None) -> Destination | Reason:
+    def agreed(self, wanted: RowDestination, held: str | None) -> RowDestination | Reason:
         """Where a row that exists is written: in the space where it is, when that is where it should go."""
         if held == wanted.space:
             return wanted
         if held is None or self.is_personal(held):
-            return Reason.IN_ANOTHER_SPACE if wanted.shared else Destination(held if held is not None else wanted.space)
+            return (
+                Reason.IN_ANOTHER_SPACE if wanted.shared else RowDestination(held if held is not None else wanted.space)
+            )
         return Reason.UNKNOWN_SPACE if self.types is None else Reason.IN_ANOTHER_SPACE
 
 
@@ -88,7 +90,7 @@ class ArchiveSpaces:
     numbers: SpaceNumbers
     only_unknown: int | None = None
     """The one space of an archive that holds everything and tells no types: an account always has a personal space."""
-    _mapped: dict[int, Destination] = field(default_factory=dict)
+    _mapped: dict[int, RowDestination] = field(default_factory=dict)
     _shared_into_personal: bool = False
 
     @classmethod
@@ -161,12 +163,12 @@ class ArchiveSpaces:
         """Whether rows of the space are the user's own; those of none are."""
         return number is None or self.numbers.type(number) == PERSONAL or number == self.only_unknown
 
-    def destination(self, number: int | None) -> Destination | Reason:
+    def destination(self, number: int | None) -> RowDestination | Reason:
         """Where the rows of a space go."""
         if number is not None and number in self._mapped:
             return self._mapped[number]
         if self.is_personal(number) or self._shared_into_personal:
-            return Destination(self.target.home)
+            return RowDestination(self.target.home)
         assert number is not None
         return Reason.UNKNOWN_SPACE if self.numbers.type(number) is None else Reason.OTHER_SPACE
 
@@ -175,7 +177,9 @@ class ArchiveSpaces:
             raise DamagedArchiveError(f"names more than {_MOST_SPACES:,} spaces", code="limit")
 
 
-def scope_fields(table: Table, destination: Destination, user_id: str, values: Mapping[str, JSON]) -> dict[str, JSON]:
+def scope_fields(
+    table: Table, destination: RowDestination, user_id: str, values: Mapping[str, JSON]
+) -> dict[str, JSON]:
     """The columns that a new row needs to be seen: of the space and its author, or of the user."""
     if table.scope == "user":
         return {"userId": user_id}

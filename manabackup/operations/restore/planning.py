@@ -16,7 +16,7 @@ from ..progress import Tell
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowToRestore
 from .decision import Reason, RowAction, TargetRow, skipped
 from .files import RestoredFiles
-from .identity import ArchiveSpaces, Destination
+from .identity import ArchiveSpaces, RowDestination
 from .job import PlannedRow
 from .outbox import Item, Outbox
 from .plan import RestorePlan
@@ -100,7 +100,7 @@ class Planner:
         for incoming, target in self._side_by_side(table):
             one = incoming[0]
             if by_space:
-                item = by_space.get(one.destination.space) if isinstance(one.destination, Destination) else None
+                item = by_space.get(one.destination.space) if isinstance(one.destination, RowDestination) else None
             else:
                 item = stale.get(one.row.id)
             if item is not None:
@@ -116,7 +116,7 @@ class Planner:
 
     def _count_unconfirmed(self, one: RowToRestore) -> None:
         unconfirmed = self.decided.unconfirmed_spaces
-        if isinstance(one.destination, Destination) and one.destination.space in unconfirmed:
+        if isinstance(one.destination, RowDestination) and one.destination.space in unconfirmed:
             unconfirmed[one.destination.space] += 1
 
     def _label(self, table: Table, one: RowToRestore) -> str | None:

@@ -13,7 +13,7 @@ from ...text.jsontext import JSON
 from .archived import ArchivedRow
 from .changes import ACTOR, LARGEST_REQUEST, Change, RowPlace, as_stored, insert, later_than, refusal, replace, update
 from .decision import AI, Decision, Means, Reason, RowAction, Rules, TargetRow, decide, skipped
-from .identity import Destination, TargetSpaces, kept_scope_fields, scope_fields
+from .identity import RowDestination, TargetSpaces, kept_scope_fields, scope_fields
 from .in_place import encrypt_fields, replace_in_place
 from .outbox import Item
 
@@ -41,7 +41,9 @@ class Writer:
     private_into_shared: bool = False
     """Rows that only their author was to see may go where the server sends them to all members."""
 
-    def work(self, row: ArchivedRow, target: TargetRow | None, table: Table, destination: Destination | Reason) -> Work:
+    def work(
+        self, row: ArchivedRow, target: TargetRow | None, table: Table, destination: RowDestination | Reason
+    ) -> Work:
         """What is to be done about a row that goes to ``destination``, or that something speaks against."""
         decision = decide(row, target, self.rules, app=table.app)
         if decision.means is None:

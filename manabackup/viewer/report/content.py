@@ -57,7 +57,7 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReportedFinding:
     """A finding of an audit."""
 
     id: str
@@ -76,7 +76,7 @@ class AuditSummary:
     errors: int
     warnings: int
     notes: int
-    findings: list[Finding]
+    findings: list[ReportedFinding]
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a report's JSON."""

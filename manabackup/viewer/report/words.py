@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from typing import Final
 
-Language = Literal["de", "en"]
+from ...model.tables import Language as Language
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "title": ("Bericht über ein Archiv", "Report on an archive"),

@@ -19,7 +19,7 @@ from manabackup.archive.reader import open_archive
 from manabackup.errors import NotFoundError, SourceError
 from manabackup.operations.databases import DatabaseExport, StorePlaces, export_rows
 from manabackup.sources.loading import load_profile
-from manabackup.sources.profile import Profile, Table, table_of
+from manabackup.sources.profile import Profile, ProfiledTable, table_of
 from tests.support.models import Crowd, Model, Row, for_sqlite
 from tests.support.schemas import check
 
@@ -67,7 +67,7 @@ def archived(value: Any, type_name: str, kind: str) -> Any:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
-def expected(crowd: Crowd, table: Table, row: Row, kind: str, only: tuple[str, ...] | None = None) -> Row:
+def expected(crowd: Crowd, table: ProfiledTable, row: Row, kind: str, only: tuple[str, ...] | None = None) -> Row:
     name = table_of(table.name)
     types = {column: type_name for column, type_name, _ in crowd.model.tables[name]["columns"]}
     taken = [column for column in types if column in (table.columns or types) and (only is None or column in only)]

@@ -11,8 +11,8 @@ import pytest
 
 from manabackup.limits import DEFAULT_LIMITS
 from manabackup.model.files import Leads
-from manabackup.operations.files.fetching import Target
-from manabackup.operations.files.records import FileRecord, LossKind, LostFile
+from manabackup.operations.files.fetching import FileToFetch
+from manabackup.operations.files.records import FileLossKind, FileRecord, LostFile
 from manabackup.operations.files.store import FileStore
 from manabackup.remote.addresses import AddressClient, is_public
 from manabackup.sandbox import FileFault, FileScript, Sandbox
@@ -34,8 +34,8 @@ def picture(box: Sandbox, size: int = LARGE) -> Medium:
     return box.files.generate(made, "IMG_1.JPG")
 
 
-def medium(found: Medium) -> Target:
-    return Target(Leads.MEDIA, found.id)
+def medium(found: Medium) -> FileToFetch:
+    return FileToFetch(Leads.MEDIA, found.id)
 
 
 def content(store: FileStore, record: FileRecord) -> bytes:
@@ -91,14 +91,14 @@ PASSING = (
     FileFault.ORIGIN_AWAY,
 )
 LASTING = {
-    FileFault.SHORT: {LostFile(LossKind.DAMAGED, "size or SHA-256")},
-    FileFault.CUT: {LostFile(LossKind.UNAVAILABLE, "no answer")},
-    FileFault.WRONG: {LostFile(LossKind.DAMAGED, "size or SHA-256")},
-    FileFault.STORE_AWAY: {LostFile(LossKind.UNAVAILABLE, "File not found")},
-    FileFault.DATABASE_AWAY: {LostFile(LossKind.UNAVAILABLE, "500")},
-    FileFault.SILENT: {LostFile(LossKind.UNAVAILABLE, "no answer")},
-    FileFault.BAD_GATEWAY: {LostFile(LossKind.UNAVAILABLE, "502")},
-    FileFault.ORIGIN_AWAY: {LostFile(LossKind.UNAVAILABLE, "530")},
+    FileFault.SHORT: {LostFile(FileLossKind.DAMAGED, "size or SHA-256")},
+    FileFault.CUT: {LostFile(FileLossKind.UNAVAILABLE, "no answer")},
+    FileFault.WRONG: {LostFile(FileLossKind.DAMAGED, "size or SHA-256")},
+    FileFault.STORE_AWAY: {LostFile(FileLossKind.UNAVAILABLE, "File not found")},
+    FileFault.DATABASE_AWAY: {LostFile(FileLossKind.UNAVAILABLE, "500")},
+    FileFault.SILENT: {LostFile(FileLossKind.UNAVAILABLE, "no answer")},
+    FileFault.BAD_GATEWAY: {LostFile(FileLossKind.UNAVAILABLE, "502")},
+    FileFault.ORIGIN_AWAY: {LostFile(FileLossKind.UNAVAILABLE, "530")},
 }
 
 
@@ -135,8 +135,8 @@ def test_F1_one_answer_alone_means_that_a_file_is_gone(box: Sandbox, fetcher: Ma
     box.files.delete(gone.id)
     box.files.lose(lost.id)
     fetch = fetcher().fetch
-    assert fetch(medium(gone)) == LostFile(LossKind.GONE, "Media not found")
-    assert fetch(medium(lost)) == LostFile(LossKind.UNAVAILABLE, "File not found")
+    assert fetch(medium(gone)) == LostFile(FileLossKind.GONE, "Media not found")
+    assert fetch(medium(lost)) == LostFile(FileLossKind.UNAVAILABLE, "File not found")
     box.files.lose(lost.id, lost=False)
     assert isinstance(fetch(medium(lost)), FileRecord)
 
@@ -146,16 +146,16 @@ def test_a_file_beyond_the_limit_is_not_fetched(box: Sandbox, store: FileStore, 
     requests = FileScript(FileFault.SILENT, part="/file", first=10**9)
     box.faults.files = requests
     limits = replace(DEFAULT_LIMITS, file_bytes=made.size - 1)
-    assert fetcher(limits=limits).fetch(medium(made)) == LostFile(LossKind.TOO_LARGE, "limit")
+    assert fetcher(limits=limits).fetch(medium(made)) == LostFile(FileLossKind.TOO_LARGE, "limit")
     assert requests.seen == 0
 
 
 def test_a_server_that_says_nothing_is_soon_left_alone(box: Sandbox, fetcher: MakeFetcher) -> None:
     requests = FileScript(FileFault.SILENT, times=None)
     box.faults.files = requests
-    targets = [Target(Leads.MEDIA, f"00000000-0000-4000-8000-{number:012}") for number in range(200)]
+    targets = [FileToFetch(Leads.MEDIA, f"00000000-0000-4000-8000-{number:012}") for number in range(200)]
     outcomes = [outcome for _, outcome in fetcher().fetch_all(targets)]
-    assert set(outcomes) == {LostFile(LossKind.UNAVAILABLE, "no answer")}
+    assert set(outcomes) == {LostFile(FileLossKind.UNAVAILABLE, "no answer")}
     assert requests.seen < 200
 
 
@@ -180,24 +180,26 @@ def test_all_are_fetched_in_their_order_and_bytes_are_told(
 
 
 @pytest.fixture
-def file(box: Sandbox) -> Target:
+def file(box: Sandbox) -> FileToFetch:
     key = KEY.replace("3babd4c5", f"{next(_seeds):08x}")
     box.files.put("storage-storage", key, Recipe("pdf", next(_seeds), size=9_000))
-    return Target(Leads.STORAGE, key, 9_000)
+    return FileToFetch(Leads.STORAGE, key, 9_000)
 
 
 @pytest.fixture
-def song(box: Sandbox) -> Target:
+def song(box: Sandbox) -> FileToFetch:
     key = SONG.replace("c120f07a", f"{next(_seeds):08x}")
     box.files.put("music-storage", key, Recipe("mp3", next(_seeds), size=9_000))
-    return Target(Leads.MUSIC, key, 9_000)
+    return FileToFetch(Leads.MUSIC, key, 9_000)
 
 
-def both(file: Target, song: Target) -> tuple[Target, ...]:
-    return file, song, Target(file.leads, file.name), Target(song.leads, song.name)
+def both(file: FileToFetch, song: FileToFetch) -> tuple[FileToFetch, ...]:
+    return file, song, FileToFetch(file.leads, file.name), FileToFetch(song.leads, song.name)
 
 
-def test_files_and_songs_come_by_their_keys(store: FileStore, fetcher: MakeFetcher, file: Target, song: Target) -> None:
+def test_files_and_songs_come_by_their_keys(
+    store: FileStore, fetcher: MakeFetcher, file: FileToFetch, song: FileToFetch
+) -> None:
     for target in both(file, song):
         record = fetcher().fetch(target)
         assert isinstance(record, FileRecord), record
@@ -224,8 +226,8 @@ def test_F1_a_fault_of_the_api_that_passes_costs_nothing(
     box: Sandbox,
     store: FileStore,
     fetcher: MakeFetcher,
-    file: Target,
-    song: Target,
+    file: FileToFetch,
+    song: FileToFetch,
     fault: FileFault,
     request_number: int,
 ) -> None:
@@ -238,7 +240,7 @@ def test_F1_a_fault_of_the_api_that_passes_costs_nothing(
 
 @pytest.mark.parametrize("fault", API_FAULTS)
 def test_F1_a_fault_of_the_api_that_lasts_is_never_called_gone(
-    box: Sandbox, store: FileStore, fetcher: MakeFetcher, file: Target, song: Target, fault: FileFault
+    box: Sandbox, store: FileStore, fetcher: MakeFetcher, file: FileToFetch, song: FileToFetch, fault: FileFault
 ) -> None:
     for target in (file, song):
         box.faults.files = FileScript(fault, times=None)
@@ -246,25 +248,25 @@ def test_F1_a_fault_of_the_api_that_lasts_is_never_called_gone(
         if isinstance(lost, FileRecord):  # the fault means nothing there
             assert lost.size == 9_000
             continue
-        assert lost.kind in (LossKind.UNAVAILABLE, LossKind.DAMAGED)
-        assert (lost.kind is LossKind.DAMAGED) == (fault is FileFault.SHORT)
+        assert lost.kind in (FileLossKind.UNAVAILABLE, FileLossKind.DAMAGED)
+        assert (lost.kind is FileLossKind.DAMAGED) == (fault is FileFault.SHORT)
         box.faults.files = lambda method, target: None
         assert isinstance(fetcher().fetch(target), FileRecord)
 
 
 def test_what_is_missing_in_a_bucket_cannot_be_told_from_trouble(box: Sandbox, fetcher: MakeFetcher) -> None:
     for leads in (Leads.STORAGE, Leads.MUSIC):
-        lost = fetcher().fetch(Target(leads, "users/nobody/nothing.bin"))
+        lost = fetcher().fetch(FileToFetch(leads, "users/nobody/nothing.bin"))
         assert isinstance(lost, LostFile)
-        assert lost.kind is LossKind.UNAVAILABLE
+        assert lost.kind is FileLossKind.UNAVAILABLE
 
 
 # --- other people's servers -------------------------------------------------------------------------------------------
 
 
 def test_F2_a_foreign_address_is_not_asked_unasked(box: Sandbox, fetcher: MakeFetcher) -> None:
-    foreign = Target(Leads.FOREIGN, f"{box.web_url}/picture.png")
-    assert fetcher().fetch(foreign) == LostFile(LossKind.FOREIGN, "not asked")
+    foreign = FileToFetch(Leads.FOREIGN, f"{box.web_url}/picture.png")
+    assert fetcher().fetch(foreign) == LostFile(FileLossKind.FOREIGN, "not asked")
 
 
 @pytest.mark.parametrize(
@@ -275,8 +277,8 @@ def test_F2_a_private_address_is_never_asked(box: Sandbox, fetcher: MakeFetcher,
     box.faults.files = requests
     port = box.media_url.rpartition(":")[2]
     for scheme in ("http", "https"):
-        lost = fetcher(foreign=True).fetch(Target(Leads.FOREIGN, f"{scheme}://{host}:{port}/x.png"))
-        assert lost == LostFile(LossKind.FOREIGN, "private address")
+        lost = fetcher(foreign=True).fetch(FileToFetch(Leads.FOREIGN, f"{scheme}://{host}:{port}/x.png"))
+        assert lost == LostFile(FileLossKind.FOREIGN, "private address")
     assert requests.seen == 0
 
 
@@ -309,8 +311,8 @@ def test_an_address_is_public_or_it_is_not(address: str, public: bool) -> None:
     "url", ["ftp://x.example/a", "http://", "https://user:pw@x.example/a", "https://[", "https://x:y/"]
 )
 def test_an_address_that_makes_no_sense_is_no_error(fetcher: MakeFetcher, url: str) -> None:
-    lost = fetcher(foreign=True).fetch(Target(Leads.FOREIGN, url))
-    assert lost == LostFile(LossKind.UNAVAILABLE, "address")
+    lost = fetcher(foreign=True).fetch(FileToFetch(Leads.FOREIGN, url))
+    assert lost == LostFile(FileLossKind.UNAVAILABLE, "address")
 
 
 def test_F2_an_address_is_looked_at_before_it_is_connected_to(box: Sandbox, store: FileStore) -> None:

@@ -10,7 +10,7 @@ from manabackup.model.projection import fold
 from manabackup.model.registry import Table
 from manabackup.operations.restore.archived import ArchivedRow
 from manabackup.operations.restore.decision import OnConflict, Reason, Rules, TargetRow
-from manabackup.operations.restore.identity import Destination, TargetSpaces
+from manabackup.operations.restore.identity import RowDestination, TargetSpaces
 from manabackup.operations.restore.writing import Work, Writer
 from manabackup.rows.identity import columns
 from manabackup.text import jsontext
@@ -53,13 +53,13 @@ def work(
     on_conflict: str = "overwrite",
     *,
     table: Table = TASKS,
-    destination: Destination | Reason | None = None,
+    destination: RowDestination | Reason | None = None,
     spaces: TargetSpaces = SPACES,
     **rules: Any,
 ) -> Work:
     """What is to be done."""
     writer = Writer(spaces, Rules(NOW, OnConflict(on_conflict), **rules))
-    default = Destination(HOME) if table.scope == "space" else Destination(None)
+    default = RowDestination(HOME) if table.scope == "space" else RowDestination(None)
     return writer.work(row, target, table, default if destination is None else destination)
 
 

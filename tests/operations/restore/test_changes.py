@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manabackup.model.projection import fold
 from manabackup.operations.restore.decision import Reason
-from manabackup.operations.restore.identity import Destination, TargetSpaces
+from manabackup.operations.restore.identity import RowDestination, TargetSpaces
 from manabackup.operations.restore.writing import event_of
 from manabackup.text import jsontext
 from manabackup.text.jsontext import Number
@@ -213,7 +213,7 @@ def test_a_row_in_another_space_of_the_target_is_not_moved() -> None:
     done = work(archived({"title": "A"}), target)
     assert done.decision.reason is Reason.IN_ANOTHER_SPACE
     mine = held(insert({"title": "B", "spaceId": HOME}, T[1]))
-    done = work(archived({"title": "A"}), mine, destination=Destination(CLUB, shared=True))
+    done = work(archived({"title": "A"}), mine, destination=RowDestination(CLUB, shared=True))
     assert done.decision.reason is Reason.IN_ANOTHER_SPACE
 
 
