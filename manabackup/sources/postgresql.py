@@ -249,7 +249,7 @@ def _driver() -> Any:
         import psycopg
         import psycopg.errors
     except ImportError:
-        hint = "pip install 'manabackup[postgres]'"
+        hint = "install manabackup with the extra [postgres]: guide, Installed how"
         raise UsageError("PostgreSQL is read by psycopg, which is not installed", hint=hint) from None
     return psycopg
 
