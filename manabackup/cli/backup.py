@@ -13,7 +13,7 @@ import click
 from ..errors import ManabackupError, UsageError
 from ..operations.account.last_backup import LastBackup, remember_backup
 from ..operations.archives import Seal
-from ..operations.export import ExportResult, Selection, Source
+from ..operations.export import ExportResult, Selection, Source, check_apps
 from ..operations.export import export as write_export
 from ..operations.progress import Step
 from ..text.timestamps import parse_timestamp
@@ -135,6 +135,7 @@ def export(
     dated = date(run)
     access = _access(run)
     with access.open(offline=offline, accept_new_key=accept_new_key) as account:
+        check_apps(selection, account.mirror, extra_apps)
         # Not before: who is not signed in would have typed it for nothing. Not after what takes long, either.
         passphrase = run.new_passphrase() if seal else None
         pull_into(run, account, extra_apps=extra_apps)

@@ -103,6 +103,20 @@ def test_a_new_passphrase_is_not_asked_for_before_somebody_is_signed_in(
     assert "passphrase" not in done.err
 
 
+def test_what_was_misspelt_is_told_before_a_passphrase_is_typed(
+    manabackup: CommandLine, box: Sandbox, user: User, tmp_path: Path
+) -> None:
+    manabackup.at(box.url).environ["MANABACKUP_TOKEN"] = box.accounts.issue_token(user.id)
+    for words, told in (
+        (["--app", "jurnal", "-o", str(tmp_path / "a.mana")], "did you mean journal"),
+        (["-o", str(tmp_path / "nowhere" / "a.mana")], "the folder does not exist"),
+    ):
+        done = manabackup.at_terminal("export", "--seal", *words, typed=[])
+        assert done.code in (2, 17), done.err
+        assert told in done.err
+        assert "passphrase" not in done.err
+
+
 # --- recovery codes ---------------------------------------------------------------------------------------------------
 
 

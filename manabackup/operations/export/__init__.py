@@ -8,6 +8,6 @@ in order.
 
 from ..account.source import Changes, Source
 from .exporting import ExportResult, export
-from .selection import Selection
+from .selection import Selection, check_apps
 
-__all__ = ["Changes", "ExportResult", "Selection", "Source", "export"]
+__all__ = ["Changes", "ExportResult", "Selection", "Source", "check_apps", "export"]

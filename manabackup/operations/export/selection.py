@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...archive import names
 from ...archive.writer import ENTRIES_AROUND
 from ...errors import UsageError
-from ...mirror import HeldCollection
-from ...model.registry import Registry, Table
+from ...mirror import HeldCollection, Mirror
+from ...model.registry import Registry, Table, load
 from ...text.jsontext import JSON
 from ...text.printable import printable
 from ...text.suggestions import did_you_mean
@@ -59,6 +59,15 @@ class Selection:
         if self.include_deleted:
             stated["deleted"] = True
         return stated
+
+
+def check_apps(selection: Selection, mirror: Mirror, extra_apps: Collection[str] = ()) -> None:
+    """Whether the apps of a selection are some that a pull with ``extra_apps`` reads, or that the mirror holds.
+
+    Tables are known only when all is pulled. Raises :class:`UsageError`.
+    """
+    known = {*load().apps, *extra_apps}
+    _require("app", selection.apps, known.union(app for app in selection.apps if mirror.collections(app)))
 
 
 def streams_of(collections: Iterable[HeldCollection], registry: Registry, selection: Selection) -> list[Stream]:
