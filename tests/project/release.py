@@ -127,7 +127,9 @@ def _from_other_folders(files: Iterable[str]) -> Iterator[str]:
     places = dict(wheel.get("force-include", {}))
     places |= {source: f"{NAME}.data/data/{place}" for source, place in wheel.get("shared-data", {}).items()}
     for source, place in places.items():
-        yield from (f"{place}{name.removeprefix(source)}" for name in files if name.startswith(f"{source}/"))
+        yield from (
+            f"{place}{name.removeprefix(source)}" for name in files if name == source or name.startswith(f"{source}/")
+        )
 
 
 def check_source(source: Path, files: Iterable[str]) -> None:
