@@ -18,6 +18,7 @@ NOT_RUN_HERE = {
     "make demo": "tests/e2e/test_demo.py",
     "make test": "is what runs this",
     "pipx install .": "tests/project/release.py",
+    "pipx install '.[convert]'": "tests/project/release.py, without the extra",
     "pipx install '.[keyring]'": "tests/project/release.py, without the extra",
     "uv tool install .": "tests/project/release.py",
     "python3 -m venv ~/manabackup-env && ~/manabackup-env/bin/pip install .": "tests/project/release.py",

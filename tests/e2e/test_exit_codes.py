@@ -85,6 +85,7 @@ def test_S9_a_server_that_keeps_failing_is_14(theirs: Computer, line: Line) -> N
 
 
 def test_two_runs_on_one_state_folder_do_not_meet(here: Computer, line: Line) -> None:
+    here.archive.parent.mkdir()
     with line.holding("/sync/") as held:
         first = here.start("pull", "--json")
         held.wait()

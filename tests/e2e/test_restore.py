@@ -231,7 +231,7 @@ def test_R1_a_dry_run_shows_the_plan_and_sends_nothing(
     assert f"account {other.id}" in done.out
     assert "--map-space" in done.out
     header = next(line for line in done.out.splitlines() if line.startswith("table"))
-    assert header.split() == ["table", "insert", "update", "revive", "unchanged", "skipped", "conflict"]
+    assert header.split() == ["table", "insert", "update", "unchanged", "skipped", "conflict"]
     assert box.log.count() == count
     assert not list((there.state / "restores").iterdir())
 

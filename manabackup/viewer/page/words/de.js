@@ -165,6 +165,10 @@ export const DE = Object.freeze({
     "{count} Verweis auf eine Datei, die beschädigt ankam",
     "{count} Verweise auf Dateien, die beschädigt ankamen",
   ],
+  lossNotText: [
+    "{count} Text einer anderen Datenbank war nicht lesbar kodiert",
+    "{count} Texte einer anderen Datenbank waren nicht lesbar kodiert",
+  ],
   lossFileTooLarge: [
     "{count} Verweis auf eine Datei, die zu groß ist",
     "{count} Verweise auf Dateien, die zu groß sind",

@@ -152,6 +152,10 @@ export const EN = Object.freeze({
     "{count} reference to a file that came damaged",
     "{count} references to files that came damaged",
   ],
+  lossNotText: [
+    "{count} text of another database was in no readable encoding",
+    "{count} texts of another database were in no readable encoding",
+  ],
   lossFileTooLarge: [
     "{count} reference to a file that is too large",
     "{count} references to files that are too large",
