@@ -1,8 +1,11 @@
 """The properties that stand before a page, as YAML: flat, each a single value or a list of such.
 
 What can be mistaken for nothing else stands bare. Every other text is written as JSON has it, which is YAML, too (YAML
-1.2.2, 1.3), but for some characters that only YAML takes for line breaks or refuses. PyYAML takes a hundred times as
-long: it looks at each character.
+1.2.2, 1.3), but for some characters that only YAML takes for line breaks or refuses.
+
+Ours, since a page's properties take PyYAML 1.5 ms and this 0.03 ms, in which 100,000 pages are minutes. Its way through
+libyaml takes 0.13 ms and writes emoji as escapes, in titles that people are to read. PyYAML reads back what is written
+here (``tests/conversion/test_front_matter.py``).
 """
 
 from __future__ import annotations
