@@ -7,7 +7,7 @@ import click
 from ..errors import UsageError
 from ..host.secret_sources import variable
 from ..operations.account.handing_over import access_token
-from ..operations.account.login import Credentials, Login
+from ..operations.account.login import Credentials, Login, WrongPasswordError
 from ..text.printable import printable
 from .access import account_access
 from .frame import command, secret_options, setting_options
@@ -33,7 +33,13 @@ def login(run: Run, force: bool) -> None:
         second_factor=lambda: run.secret("totp"),
         backup_code=(lambda: run.secret("backup-code")) if run.source("backup-code") else None,
     )
-    new = Login(account, run.state, run.terminal.warning).sign_in(credentials, anew=force)
+    new = None
+    while new is None:
+        try:
+            new = Login(account, run.state, run.terminal.warning).sign_in(credentials, anew=force)
+        except WrongPasswordError as error:
+            if not run.once_more("password", error):
+                raise
     run.terminal.result(
         {"userId": new.user_id, "email": new.email, "authUrl": new.auth_url, "profile": account.profile},
         [f"signed in as {new.email} (user {new.user_id}) at {new.auth_url}"],

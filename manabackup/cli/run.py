@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ManabackupError, UsageError, WrongSecretError
+from ..errors import ManabackupError, UsageError
 from ..host.secret_sources import SecretFile, SecretReader, SecretSource, ways_to_give
 from ..operations.account.settings import TARGET, Settings, resolve, resolve_whatever
 from ..text.passphrases import oddities, told
@@ -134,7 +134,7 @@ class Run:
         """
         return self._secret(name, exact=name.endswith("passphrase"), of=of)
 
-    def once_more(self, name: str, error: WrongSecretError) -> bool:
+    def once_more(self, name: str, error: ManabackupError) -> bool:
         """Whether somebody who has typed a wrong secret is asked again; they are told."""
         self._wrong_entries += 1
         if self.source(name) is not None or self._wrong_entries >= MOST_TRIES:

@@ -32,9 +32,8 @@ _RENEW_BEFORE = 60.0
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")
 SIGN_IN_HINT = "sign in again with `manabackup login`"
+_WRONG_PASSWORD = frozenset({"INVALID_EMAIL_OR_PASSWORD", "INVALID_CREDENTIALS"})
 _REFUSALS = {
-    "INVALID_EMAIL_OR_PASSWORD": "the e-mail address or the password is wrong",
-    "INVALID_CREDENTIALS": "the e-mail address or the password is wrong",
     "EMAIL_NOT_VERIFIED": "the e-mail address is not confirmed yet",
     "INVALID_CODE": "the code of the second factor is wrong",
     "INVALID_BACKUP_CODE": "the backup code is wrong or was used before",
@@ -46,6 +45,10 @@ _HINTS = {
     "INVALID_BACKUP_CODE": "capitals and the dash count",
     "INVALID_TWO_FACTOR_COOKIE": "sign in again and give the code within ten minutes",
 }
+
+
+class WrongPasswordError(SignInError):
+    """The service knows no account of this address with this password; it does not say which of the two is wrong."""
 
 
 # --- tokens -----------------------------------------------------------------------------------------------------------
@@ -212,7 +215,8 @@ def sign_in(
     """Signs in with e-mail address and password, and with a second factor where the account has one.
 
     ``second_factor`` gives the authenticator's code and is called only when it is needed; ``backup_code`` goes first
-    where both are given. Raises :class:`SignInError` with the reason, :class:`ServerError`.
+    where both are given. Raises :class:`WrongPasswordError`, :class:`SignInError` with another reason,
+    :class:`ServerError`.
     """
     answer = _post(transport, "/api/auth/sign-in/email", {"email": email, "password": password})
     cookies = _cookies(answer)
@@ -280,6 +284,8 @@ def _post(
 def _refusal(answer: Answer) -> SignInError | ServerError:
     refuse_page(answer)
     code = answer.member("code") or answer.member("error") or ""
+    if code in _WRONG_PASSWORD:
+        return WrongPasswordError("the e-mail address or the password is wrong")
     if code in _REFUSALS:
         return SignInError(_REFUSALS[code], hint=_HINTS.get(code))
     if answer.status == 429:

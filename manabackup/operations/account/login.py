@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...errors import ManabackupError, ServerError, SignInError, UsageError
-from ...remote.session import Session, SessionToken, sign_in, sign_out
+from ...remote.session import Session, SessionToken, WrongPasswordError, sign_in, sign_out
 from ...remote.transport import Transport
 from .settings import AccountSettings
 from .state import StateFolder
+
+__all__ = ["Credentials", "Login", "WrongPasswordError"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Login:
     def sign_in(self, credentials: Credentials, *, anew: bool = False) -> Session:
         """Signs in and keeps the session; the one that it takes the place of is ended.
 
-        Raises :class:`UsageError` where somebody is signed in, unless ``anew``, :class:`SignInError`,
-        :class:`ServerError`, :class:`LockedError`, :class:`OutputError`.
+        Raises :class:`UsageError` where somebody is signed in, unless ``anew``, :class:`WrongPasswordError`,
+        :class:`SignInError`, :class:`ServerError`, :class:`LockedError`, :class:`OutputError`.
         """
         with Transport(self._settings.auth_url) as auth:
             old = self._kept()
