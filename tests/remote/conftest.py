@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from manabackup.limits import Limits
 from manabackup.remote.transport import Transport
 
-from .scripted_server import ScriptedServer
+from .scripted_server import Connect, ScriptedServer
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def connect(pauses: list[float]) -> Iterator[Callable[..., Transport]]:
+def connect(pauses: list[float]) -> Iterator[Connect]:
     opened: list[Transport] = []
 
     def make(url: str, **limits: float) -> Transport:

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeAlias
 
+from manabackup.remote.transport import Transport
+
 
 @dataclass(frozen=True)
 class Request:
@@ -22,6 +24,8 @@ class Request:
 
 
 Reaction: TypeAlias = bytes | Callable[[socket.socket], object]
+Connect: TypeAlias = Callable[..., Transport]
+"""The fixture ``connect``: a transport to an address, with other limits where they are named."""
 
 
 def answer(body: bytes = b"", status: int = 200, *headers: str) -> bytes:

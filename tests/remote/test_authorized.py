@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,11 +11,9 @@ from manabackup.errors import ServerError, SignInError, SubscriptionError
 from manabackup.remote.authorized import Authorized
 from manabackup.remote.request import Request
 from manabackup.remote.session import CommandToken, StaticToken, TokenSource
-from manabackup.remote.transport import Transport
 
-from .scripted_server import ScriptedServer, answer, jwt
+from .scripted_server import Connect, ScriptedServer, answer, jwt
 
-Connect = Callable[..., Transport]
 PLAIN_401 = answer(b"unauthorized: parse token: token has invalid claims: token is expired\n", 401)
 NO_KEY_SET = answer(b"unauthorized: parse token: error while executing keyfunc: fetch JWKS: status 502\n", 401)
 

@@ -13,9 +13,8 @@ from manabackup.remote.request import Request
 from manabackup.remote.session import Session, SessionToken, StaticToken, sign_in
 from manabackup.remote.transport import Transport
 
-from .scripted_server import ScriptedServer, answer, jwt
+from .scripted_server import Connect, ScriptedServer, answer, jwt
 
-Connect = Callable[..., Transport]
 PAGES = {
     "captcha": (
         b"<!DOCTYPE html><html>Just a moment...</html>",

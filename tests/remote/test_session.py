@@ -24,9 +24,7 @@ from manabackup.remote.session import (
 )
 from manabackup.remote.transport import Transport
 
-from .scripted_server import ScriptedServer, answer, jwt
-
-Connect = Callable[..., Transport]
+from .scripted_server import Connect, ScriptedServer, answer, jwt
 
 COOKIE = "mana.session_token=Nq7.%2FX8hPQpyr7YN%2Bab%3D"
 CLEARED = "Set-Cookie: mana.session_token=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 
 import pytest
 
 from manabackup.errors import ServerError, SignInError
 from manabackup.remote.account import Space, Subscription, data_export, organizations, subscription
 from manabackup.remote.session import Session, StaticToken
-from manabackup.remote.transport import Transport
 from manabackup.remote.vault import VaultClient, VaultKey, VaultStatus
 
-from .scripted_server import ScriptedServer, answer, jwt
+from .scripted_server import Connect, ScriptedServer, answer, jwt
 
-Connect = Callable[..., Transport]
 TOKEN = StaticToken(jwt("u1"))
 KEY = bytes(range(32))
 
