@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache, partial
-from typing import TypeVar
 
 import zstandard
 
@@ -52,19 +51,6 @@ IMPATIENT = {"request_seconds": 0.25, "connect_seconds": 0.25, "attempts": 2}
 
 ROUNDS = int(os.environ.get("MANABACKUP_FAULT_ROUNDS", "4"))
 """Of faults at random."""
-ALL = os.environ.get("MANABACKUP_FAULTS") == "all"
-"""Whether each fault meets each request: so in CI. Else a third of these pairs is tried, another one in each run."""
-_RUN = os.environ.get("MANABACKUP_FAULTS_SEED") or os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
-"""Tells runs apart; all processes of one run have to choose the same."""
-T = TypeVar("T")
-
-
-def some(cases: Sequence[T]) -> list[T]:
-    """A third of what could be tried, or all of it: see :data:`ALL`. What fails can be asked for by its name then."""
-    if ALL:
-        return list(cases)
-    chosen = sorted(random.Random(_RUN).sample(range(len(cases)), -(-len(cases) // 3)))
-    return [cases[number] for number in chosen]
 
 
 class Then(Enum):

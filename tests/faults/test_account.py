@@ -24,9 +24,10 @@ from manabackup.remote.vault import VaultClient
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.credentials import totp
 from tests.support.line import JSON, Line, Script
+from tests.support.shares import some
 
 from .acts import edits_json
-from .catalogue import BODIES, EVERYWHERE, FAULTS, STATUSES, Then, shapes, some
+from .catalogue import BODIES, EVERYWHERE, FAULTS, STATUSES, Then, shapes
 
 EMAIL, PASSWORD = "rita@example.org", "Correct-Horse-0001 ü"
 CAREFUL = "careful@example.org"

@@ -21,8 +21,9 @@ from manabackup.text import jsontext
 from tests.support.box import REGISTRY, USER
 from tests.support.clock import Clock
 from tests.support.line import JSON, Line, Script
+from tests.support.shares import some
 
-from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, Then, at_random, some
+from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, Then, at_random
 
 COLLECTIONS = (("todo", "tasks"), ("todo", "lists"), ("notes", "notes"))
 CALLS = {

@@ -27,9 +27,10 @@ from manabackup.text import jsontext
 from manabackup.text.timestamps import SECOND, format_timestamp
 from tests.support.archives import meta_of, ours
 from tests.support.line import JSON, Line, Script
+from tests.support.shares import some
 
 from .acts import edits_json, resets
-from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, STATUSES, Fault, Then, at_random, some
+from .catalogue import EVERYWHERE, FAULTS, PAGES, ROUNDS, STATUSES, Fault, Then, at_random
 
 TABLE = load().by_name["augurEntries"]
 APP = f"/sync/{TABLE.app}"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from manabackup.archive.reader import open_archive
+from tests.support.shares import some
 from tests.viewer import example
 from tests.viewer.browsers import PlaywrightTab, Tab, chromium, firefox
 from tests.viewer.reading import HOSTILE, VECTORS, differing, hostile_cases
@@ -84,7 +85,7 @@ def only_itself(requests: list[str]) -> bool:
 
 
 def test_hostile_archives_get_the_verdicts_of_their_index(page: Tab) -> None:
-    cases = hostile_cases()
+    cases = some(hostile_cases(), of=3)
     results = page.call(READ, *asked([(HOSTILE / case["file"], case.get("passphrase")) for case in cases]))
     assert differing(cases, results) == []
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from manabackup.model.projection import Record, accept, fold
 from manabackup.text import jsontext
+from tests.support.shares import examples
 
 from .changes import SETTINGS, TASKS, WATCHER, XENIA, T, insert, update_of
 from .reference import malformed, reference_fold
@@ -95,7 +96,7 @@ def seen(record: Record) -> str:
     )
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=examples(1_500), deadline=None)
 @given(streams, st.booleans())
 def test_equals_a_slow_and_literal_reading_of_the_rules(stream: list[Any], space_scoped: bool) -> None:
     record = fold(TASKS if space_scoped else SETTINGS, stream)

@@ -32,6 +32,7 @@ from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.support.archives import meta_of, ours
 from tests.support.line import Line, Spoiled
+from tests.support.shares import examples, some
 
 from .bench import CIPHER, REGISTRY, Bench
 
@@ -271,7 +272,7 @@ def test_the_moments_that_are_tried_are_all_that_there_are(bench: Bench, tmp_pat
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: f"{moment[0]}-{moment[1]}")
+@pytest.mark.parametrize("moment", some(MOMENTS, of=3), ids=lambda moment: f"{moment[0]}-{moment[1]}")
 def test_an_edit_at_any_moment_stands_in_the_end_or_is_told_of(
     bench: Bench, tmp_path: Path, mode: str, moment: tuple[str, int]
 ) -> None:
@@ -283,7 +284,7 @@ def test_an_edit_at_any_moment_stands_in_the_end_or_is_told_of(
     assert not lost or moment in BETWEEN
 
 
-@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: f"{moment[0]}-{moment[1]}")
+@pytest.mark.parametrize("moment", some(MOMENTS, of=3), ids=lambda moment: f"{moment[0]}-{moment[1]}")
 def test_an_edit_while_fields_are_encrypted_stands_in_the_end_or_is_told_of(
     bench: Bench, tmp_path: Path, moment: tuple[str, int]
 ) -> None:
@@ -334,7 +335,7 @@ def test_an_edit_between_an_interruption_and_the_next_run_stands_or_is_told_of(
 # --- anything at any time ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(MODES),
     st.sampled_from(MOMENTS),
