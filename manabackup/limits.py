@@ -84,6 +84,8 @@ class Limits:
     """Files that are fetched at once."""
     api_connections: int = 2
     """The same of those that pass through the API's memory."""
+    list_answer_seconds: float = 30.0
+    """From asking for a page of the list of files to its last byte."""
     attempts: int = 5
     """How often a request is made in all, as far as its own failing goes: see :mod:`manabackup.remote.transport`."""
 

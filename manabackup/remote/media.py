@@ -54,6 +54,16 @@ class Medium:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaPage:
+    """A page of the list of a user's files."""
+
+    media: list[Medium]
+    items: int
+    """How many there were, with those that nobody understands."""
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """A file that is sent to the media service."""
 
@@ -95,6 +105,26 @@ class MediaClient:
         if isinstance(refused, FileGoneError):
             return None
         raise refused
+
+    def listed(self, user_id: str, offset: int, count: int) -> MediaPage:
+        """Files of a user, the oldest first: those that are ready, of the apps for which the service notes a user.
+
+        The list moves while it is read: a file may stand on two pages, or on none. Raises
+        :class:`FileUnavailableError`, :class:`ServerError`.
+        """
+        assert user_id, "without a user the service would tell of everybody's"
+        asked = {"userId": user_id, "limit": str(count), "offset": str(offset)}
+        order = {"sortBy": "createdAt", "sortOrder": "asc"}
+        answer = self._transport.request(
+            Request("GET", f"{API}/media/list/all", asked | order), seconds=self._transport.limits.list_answer_seconds
+        )
+        if answer.status != 200:
+            raise refusal(answer)
+        match answer.json():
+            case {"items": list(items), "hasMore": bool(has_more)}:
+                media = [medium for medium in map(_told, items) if medium is not None]
+                return MediaPage(media, len(items), not (has_more and items))
+        raise MalformedAnswerError(f"{answer.source}: is no list")
 
     def upload(self, upload: Upload) -> Medium:
         """Sends a file. The id is the service's choice; bytes that it has already keep the one that they have.
@@ -157,21 +187,30 @@ def _quoted(name: str) -> str:
 
 def _medium(answer: Answer, identifier: str | None = None) -> Medium:
     """What an answer says of a file, whose id is known or stands there."""
-    value = answer.json()
+    medium = _told(answer.json(), identifier)
+    if medium is None:
+        raise MalformedAnswerError(f"{answer.source}: says no id, size or hash")
+    return medium
+
+
+def _told(value: JSON, identifier: str | None = None) -> Medium | None:
+    """The same of a part of an answer; None where it is nothing of the kind."""
     match value:
         case {"hash": str(sha256), "size": int(size)} if _SHA256.fullmatch(sha256) and size >= 0:
             kind, name, own = value.get("mimeType"), value.get("originalName"), value.get("id")
-            if identifier is None and (not isinstance(own, str) or not MEDIA_ID.fullmatch(own)):
-                raise MalformedAnswerError(f"{answer.source}: says no id")
+            if identifier is None:
+                if not isinstance(own, str) or not MEDIA_ID.fullmatch(own):
+                    return None
+                identifier = own.lower()
             return Medium(
-                identifier or str(own).lower(),
+                identifier,
                 size,
                 sha256,
                 kind if isinstance(kind, str) else "",
                 name if isinstance(name, str) else None,
                 {key: value[key] for key in _TOLD if value.get(key) is not None},
             )
-    raise MalformedAnswerError(f"{answer.source}: says neither size nor hash")
+    return None
 
 
 def refusal(answer: Answer) -> FileGoneError | FileUnavailableError:

@@ -113,7 +113,9 @@ def export(
     if processes is None:
         processes = cores_for(plan.bytes)
     make_file = spool_files(path)
-    packer = Packer(files, make_file, limits=limits, progress=progress) if files is not None else None
+    packer = None
+    if files is not None:
+        packer = Packer(files, make_file, user_id=source.user_id, limits=limits, progress=progress)
     terms = plan.terms(now, limits, FileTerms.COUNT if packer is None else FileTerms.LIST)
     output = opened(path, force=force)
     with (

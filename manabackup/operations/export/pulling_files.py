@@ -36,7 +36,7 @@ def pull_files(
     plan = ExportPlan.of(source, selection or Selection(), limits)
     terms = plan.terms(datetime.now(UTC), limits, FileTerms.LIST)
     make_file = spool_files(files.store.folder / "references")
-    packer = Packer(files, make_file, limits=limits, progress=progress)
+    packer = Packer(files, make_file, user_id=source.user_id, limits=limits, progress=progress)
     tell = teller(progress, Step.EXPORT)
     done, total = 0, plan.changes
 

@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,7 +25,8 @@ from ...model.files import Leads
 from ...remote.addresses import upgraded
 from ...remote.answers import Answer, BrokenAnswerError, UnwieldyAnswerError
 from ...remote.deadlines import ForbiddenAddressError
-from ...remote.media import FileGoneError, FileUnavailableError
+from ...remote.media import FileGoneError, FileUnavailableError, MediaClient
+from .listing import Listing
 from .records import FileLossKind, FileRecord, LostFile
 from .services import Services
 from .store import FileStore, Incoming
@@ -67,7 +69,8 @@ class _TooLongError(Exception):
 class Fetcher:
     """Gets files from ``services`` into ``store``. Safe to share between threads.
 
-    ``moved`` is told of bytes: how many more there are to come, and how many more have come; one call at a time.
+    ``listing`` is the media service's list of the account's files, for :meth:`fetch_all`. ``moved`` is told of bytes:
+    how many more there are to come, and how many more have come; one call at a time.
     """
 
     def __init__(
@@ -75,10 +78,12 @@ class Fetcher:
         store: FileStore,
         services: Services,
         *,
+        listing: Listing | None = None,
         limits: Limits = DEFAULT_LIMITS,
         moved: Callable[[int, int], object] = lambda expected, came: None,
     ) -> None:
         self._store = store
+        self._listing = listing
         self._services = services
         self._limits = limits
         self._moved = moved
@@ -92,13 +97,20 @@ class Fetcher:
         self._absent = 0
 
     def fetch_all(self, targets: Iterable[FileToFetch]) -> Iterator[tuple[FileToFetch, Outcome]]:
-        """What becomes of each target, in their order; some are fetched ahead."""
+        """What becomes of each target, in their order, which for media is that of their ids; some are fetched ahead."""
         workers = self._limits.file_connections * _WORKERS
         with ThreadPoolExecutor(workers, thread_name_prefix="files") as pool:
             waiting: deque[tuple[FileToFetch, Future[Outcome]]] = deque()
+            future: Future[Outcome]
             try:
                 for target in targets:
-                    waiting.append((target, pool.submit(self.fetch, target)))
+                    held = self._store.recall(target.address)
+                    if held is None:
+                        future = pool.submit(self._asked, target, self._listed(target))
+                    else:
+                        future = Future()
+                        future.set_result(held)
+                    waiting.append((target, future))
                     if len(waiting) > workers * _IN_WORK:
                         first, outcome = waiting.popleft()
                         yield first, outcome.result()
@@ -113,13 +125,17 @@ class Fetcher:
 
     def fetch(self, target: FileToFetch) -> Outcome:
         """What becomes of one target: what is held already is not asked for again. Raises :class:`OutputError`."""
-        held = self._store.recall(target.address)
-        if held is not None:
-            return held
+        return self._store.recall(target.address) or self._asked(target)
+
+    def _listed(self, target: FileToFetch) -> FileRecord | None:
+        return self._listing.find(target.name) if self._listing is not None and target.leads is Leads.MEDIA else None
+
+    def _asked(self, target: FileToFetch, told: FileRecord | None = None) -> Outcome:
+        """What becomes of a target that is not held; ``told``: what the media service said of it some time ago."""
         if self._unanswered.get(target.leads, 0) >= _AWAY_AFTER:
             return LostFile(FileLossKind.UNAVAILABLE, "no answer")
         try:
-            outcome = self._fetched(target)
+            outcome = self._fetched(target, told)
         except FileGoneError:
             outcome = LostFile(FileLossKind.GONE, "Media not found")
         except FileUnavailableError as error:
@@ -150,9 +166,9 @@ class Fetcher:
                 absent = isinstance(outcome, LostFile) and outcome.reason == "File not found"
                 self._absent = self._absent + 1 if absent else 0
 
-    def _fetched(self, target: FileToFetch) -> Outcome:
+    def _fetched(self, target: FileToFetch, told: FileRecord | None) -> Outcome:
         if target.leads is Leads.MEDIA:
-            return self._medium(target)
+            return self._medium(target, told)
         if target.leads is Leads.FOREIGN:
             return self._foreign(target)
         if self._services.storage is None:
@@ -162,40 +178,57 @@ class Fetcher:
 
     # --- the media service ---
 
-    def _medium(self, target: FileToFetch) -> Outcome:
+    def _medium(self, target: FileToFetch, told: FileRecord | None) -> Outcome:
         media = self._services.media
         if media is None:
             return LostFile(FileLossKind.UNAVAILABLE, "not asked")
-        with self._question:
-            medium = media.describe(target.name)
-        record = FileRecord(medium.sha256, medium.size, medium.type, medium.name, medium.told)
-        if medium.size > self._limits.file_bytes:
-            return LostFile(FileLossKind.TOO_LARGE, "limit")
-        if self._store.has(medium.sha256, medium.size):
-            return record
-        self._tell(medium.size, 0)
         attempts = 1 if self._absent >= _HASTY_AFTER else self._limits.file_attempts
+        lost: Outcome | None = None
+        if told is not None:
+            with suppress(FileGoneError):  # it has another id now, or none: nothing but the question about it tells
+                lost = self._downloaded(media, target.name, told, attempts=1)
+            if isinstance(lost, FileRecord):
+                return lost
+        with self._question:
+            record = FileRecord.of(media.describe(target.name))
+        if lost is None or record != told:
+            return self._downloaded(media, target.name, record, attempts)
+        if attempts == 1:
+            return lost
+        media.pause(1)
+        return self._downloaded(media, target.name, record, attempts - 1)
+
+    def _downloaded(self, media: MediaClient, identifier: str, record: FileRecord, attempts: int) -> Outcome:
+        """What becomes of a medium that is to be what ``record`` says of it."""
+        if record.size > self._limits.file_bytes:
+            return LostFile(FileLossKind.TOO_LARGE, "limit")
+        if self._store.has(record.sha256, record.size):
+            return record
+        self._tell(record.size, 0)
         lost = LostFile(FileLossKind.DAMAGED, "size or SHA-256")
         for attempt in range(1, attempts + 1):
             with self._store.incoming() as incoming:
                 lost = LostFile(FileLossKind.DAMAGED, "size or SHA-256")
                 try:
                     with self._turn:
-                        answer = media.download(target.name, self._receiver(incoming, medium.size))
+                        answer = media.download(identifier, self._receiver(incoming, record.size))
                 except _TooLongError:
                     pass
                 except FileUnavailableError as error:
                     lost = LostFile(FileLossKind.UNAVAILABLE, error.reason)
+                except ServerError:
+                    self._tell(-record.size, -incoming.size)
+                    raise
                 else:
-                    if (incoming.size, incoming.sha256) == (medium.size, medium.sha256):
+                    if (incoming.size, incoming.sha256) == (record.size, record.sha256):
                         incoming.keep()
                         return record
-                    if _is_page(answer, medium.type):
+                    if _is_page(answer, record.type):
                         lost = LostFile(FileLossKind.UNAVAILABLE, "a page in its place")
                 self._tell(0, -incoming.size)
             if attempt < attempts:
                 media.pause(attempt)
-        self._tell(-medium.size, 0)
+        self._tell(-record.size, 0)
         return lost
 
     # --- files and songs ---

@@ -25,6 +25,7 @@ from ...text.jsontext import JSON
 from ..progress import Step, Watch, teller
 from .fetching import Fetcher, FileToFetch, Outcome
 from .gathering import SORTED_IN_MEMORY, Gatherer, Pair, Referred
+from .listing import Listing
 from .records import FileLossKind, FileRecord, LostFile
 from .services import NOBODY, Services
 from .store import FileStore
@@ -79,13 +80,14 @@ class FileCounts:
 
 
 class Packer:
-    """The files of one export, or of one ``files pull``, on their way."""
+    """The files of one export, or of one ``files pull``, on their way; ``user_id``: whose account it is."""
 
     def __init__(
         self,
         source: FileSource,
         make_file: Callable[[], SpoolFile],
         *,
+        user_id: str,
         limits: Limits = DEFAULT_LIMITS,
         progress: Watch | None = None,
     ) -> None:
@@ -95,7 +97,9 @@ class Packer:
         self._progress = progress
         self._expected = self._came = 0
         self._tell: Callable[[int, int], object] | None = None
-        self._fetcher = Fetcher(source.store, source.services, limits=limits, moved=self._moved)
+        media = source.services.media
+        listing = Listing(media, user_id, make_file, limits=limits) if media is not None and user_id else None
+        self._fetcher = Fetcher(source.store, source.services, listing=listing, limits=limits, moved=self._moved)
         self.counts = FileCounts()
 
     def add(self, pairs: Iterable[Pair], inline: Iterable[InlineFile], references: int) -> None:

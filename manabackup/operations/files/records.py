@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ...errors import JSONTextError
+from ...remote.media import Medium
 from ...text import jsontext
 from ...text.jsontext import JSON
 
@@ -29,6 +30,11 @@ class FileRecord:
         return jsontext.dumps(
             {"sha256": self.sha256, "size": self.size, "type": self.type, "name": self.name, "told": dict(self.told)}
         )
+
+    @classmethod
+    def of(cls, medium: Medium) -> FileRecord:
+        """What the media service says of a file."""
+        return cls(medium.sha256, medium.size, medium.type, medium.name, medium.told)
 
     @classmethod
     def parse(cls, text: bytes) -> FileRecord:
