@@ -16,7 +16,7 @@ from typing import Self
 
 from .accounts import BOOTSTRAP_CLIENT, Accounts, Activity
 from .answers import ASGIApp, Receive, Scope, Send
-from .api import APIService
+from .api import LIMIT, APIService
 from .auth import auth_app
 from .changelog import Asked, ChangeLog, StoredChange
 from .faults import Faults, FileFault, FileScript
@@ -56,8 +56,9 @@ class Sandbox:
     the account service's rate limits on. ``foreign_rows`` of other users make the sync server's table larger, as
     :attr:`ChangeLog.foreign_rows`. ``processing_ms``: pictures are made ready so many milliseconds after their upload.
     ``idle_seconds``: the services that keep files cut off a client that stands still for longer, and let
-    pages of ``origins`` read their answers, without them of any. The other times are in
-    seconds and default to what was measured. Raises ``OSError`` when ``port`` is taken.
+    pages of ``origins`` read their answers, without them of any. ``api_limit``: requests a minute that mana-api
+    answers a caller. The other times are in seconds and default to what was measured. Raises ``OSError`` when ``port``
+    is taken.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Sandbox:
         membership_seconds: float = 300.0,
         processing_ms: int = 300,
         idle_seconds: float = 10.0,
+        api_limit: int = LIMIT,
         origins: tuple[str, ...] | None = None,
     ) -> None:
         self.faults = Faults()
@@ -99,7 +101,7 @@ class Sandbox:
         path = _database(folder, "files.sqlite3") if folder is not None else ""
         self.files = FileStore(path, clock=clock, processing_ms=processing_ms)
         self._media, self._web, signer = MediaService(self.files), WebPage(), Signer()
-        self._api = APIService(self._media, self.accounts, signer)
+        self._api = APIService(self._media, self.accounts, signer, limit=api_limit)
 
         def edge(answering: Answering, *, cors: bool = True) -> Edge:
             return Edge(answering, faults=self.faults, idle_seconds=idle_seconds, origins=origins, cors=cors)

@@ -29,7 +29,7 @@ from .sniffing import by_magic, by_name
 FILES_BUCKET: Final = "storage-storage"
 SONGS_BUCKET: Final = "music-storage"
 _AVATARS_BUCKET: Final = "contacts-storage"
-_LIMIT: Final = 200
+LIMIT: Final = 200
 _WINDOW_MS: Final = 60_000
 _DEAD_STORE: Final = "http://127.0.0.1:9"
 _READ: Final = {"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "x-amz-checksum-mode": "ENABLED", "x-id": "GetObject"}
@@ -46,9 +46,12 @@ class APIService:
     """Routes over the media service and its store.
 
     ``store_url``: what links begin with; ``bucket_hosts``: the bucket stands before the host and not in the path.
+    ``limit``: requests a minute that it answers a caller.
     """
 
-    def __init__(self, media: MediaService, accounts: Accounts, signer: Signer, store_url: str = "") -> None:
+    def __init__(
+        self, media: MediaService, accounts: Accounts, signer: Signer, store_url: str = "", *, limit: int = LIMIT
+    ) -> None:
         self._media = media
         self._files = media.files
         self._accounts = accounts
@@ -56,6 +59,7 @@ class APIService:
         self._counts: dict[str, tuple[int, int]] = {}
         self.store_url = store_url
         self.bucket_hosts = False
+        self._limit = limit
 
     async def answer(self, call: Call) -> Reply:
         """The answer to one call."""
@@ -79,9 +83,9 @@ class APIService:
             count, reset = 0, now + _WINDOW_MS
         count += 1
         self._counts[caller] = count, reset
-        allowed = count <= _LIMIT and call.fault is not FileFault.TOO_MANY
-        remaining = max(_LIMIT - count, 0) if allowed else 0
-        told = {"Limit": _LIMIT, "Remaining": remaining, "Reset": -(-reset // 1_000)}
+        allowed = count <= self._limit and call.fault is not FileFault.TOO_MANY
+        remaining = max(self._limit - count, 0) if allowed else 0
+        told = {"Limit": self._limit, "Remaining": remaining, "Reset": -(-reset // 1_000)}
         return allowed, tuple((f"X-RateLimit-{name}", str(value)) for name, value in told.items())
 
     async def _guarded(self, call: Call, rest: Sequence[str]) -> Reply:
