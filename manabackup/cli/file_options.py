@@ -13,7 +13,7 @@ file_settings = setting_options(
 )
 target_file_settings = setting_options(
     ("--to-media-url", "URL", "Media service of the target account, with --files."),
-    ("--to-api-url", "URL", "Mana's API that it has its documents and songs from."),
+    ("--to-api-url", "URL", "Mana's API that has its documents and songs."),
     ("--to-web-url", "URL", "The web app, whose page names the other two."),
 )
 foreign_option = click.option(

@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     "--files",
     "with_files",
     is_flag=True,
-    help="Also send pictures and other files that the target's media service does not have.",
+    help="Also send pictures, documents and songs that the target's server does not have.",
 )
 @click.option("--keep-visibility", is_flag=True, help="Leave rows public or unlisted, with their links.")
 @click.option("--in-clear", is_flag=True, help="Store private fields in clear in an account that has no key.")
@@ -240,7 +240,7 @@ def _question(plan: RestorePlan, target: TargetAccount, archive: Archive) -> str
     user = printable(target.connection.user_id)
     spaces = ", ".join(map(printable, plan.unconfirmed_spaces))
     account = f"account {user}, {_key_words(target, archive)}"
-    files = f", and send {counted(plan.files.to_send, 'file')} to its media service" if plan.files.to_send else ""
+    files = f", and send {counted(plan.files.to_send, 'file')} to its server" if plan.files.to_send else ""
     return f"write {plan.planned:,} rows into {account}{files}" + (f", and into space {spaces}" if spaces else "")
 
 

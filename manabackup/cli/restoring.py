@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from ..errors import UsageError
-from ..operations.files.returning import NotReturned
+from ..operations.files.returned import NotReturned
 from ..operations.progress import Step
 from ..operations.restore.decision import Fault, Reason, RowAction
 from ..operations.restore.plan import RestorePlan
@@ -59,13 +59,12 @@ FAULTS = {
     Fault.OTHER_VALUES: "other values:",
 }
 FILES = {
-    NotReturned.TOO_LARGE: "larger than the media service takes (100 MiB)",
-    NotReturned.REFUSED: "the media service does not take them",
+    NotReturned.TOO_LARGE: "larger than the service takes (100 MiB; 5 GiB of a song)",
+    NotReturned.REFUSED: "the service does not take them",
     NotReturned.ALTERED: "the media service makes something else of them, as it does of HEIC",
-    NotReturned.UNAVAILABLE: "the media service could not be asked, or does not give back what it has: the same "
-    "command tries again",
-    NotReturned.NO_ROUTE: "documents and songs that are not on Mana's server, to which none can be put back under "
-    "their keys: `manabackup convert` gets them out of the archive",
+    NotReturned.UNAVAILABLE: "the service could not be asked, or does not give back what it has: the same command "
+    "tries again",
+    NotReturned.NO_ROUTE: "documents and songs, and nobody says where the API is that takes them: --to-api-url",
 }
 _EDITED = {
     "overwritten": "an edit was overwritten that came while rows were sent",
@@ -115,7 +114,7 @@ def file_lines(plan: RestorePlan, *, everything: bool) -> Iterator[str]:
     if not files.asked:
         yield f"files: {held} stay where they are; --files sends those that the server does not have"
         return
-    led = f"; rows are led to {counted(files.led_anew, 'file')} under new ids" if files.led_anew else ""
+    led = f"; rows are led to {counted(files.led_anew, 'file')} under new ids or keys" if files.led_anew else ""
     yield (
         f"files: {held}: {files.present:,} are on the server, "
         f"{files.to_send:,} to be sent ({files.to_send_bytes:,} bytes){led}"

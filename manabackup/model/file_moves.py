@@ -1,4 +1,4 @@
-"""Rows whose files have got new ids: every reference to a file of the media service, led to where the file is now.
+"""Rows whose files have got new ids or keys: every reference to such a file, led to where the file is now.
 
 What is a reference is decided by :mod:`.files`; this is the other direction. What stands after it in a row leads to the
 images of what stood there before, and everything else stays as it is, to the character.
@@ -9,11 +9,24 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..text.jsontext import JSON
-from .files import IMAGE_BLOCKS, IMAGES, IN_TEXT, MEDIA_ADDRESS, MEDIA_ID, PICTURE_SOURCE, file_fields
+from .files import (
+    IMAGE_BLOCKS,
+    IMAGES,
+    IN_TEXT,
+    KEY_KINDS,
+    MEDIA_ADDRESS,
+    MEDIA_ID,
+    PICTURE_SOURCE,
+    Leads,
+    file_fields,
+    reference,
+)
+from .tables import FileField
 
 _NO_IDS = ("fk-images", "emoji", "legacy", "unknown")
 """Kinds of fields in which an id by itself is none of a file's."""
@@ -23,7 +36,7 @@ _NOT_IN_ADDRESSES = re.compile(r"""[\s"'<>()\\]""")
 
 @dataclass(frozen=True, slots=True)
 class FileMoves:
-    """Where files of the media service are now."""
+    """Where files are now that rows refer to."""
 
     ids: Mapping[str, str]
     """Id that rows hold, in lower case → id that the file has now, which may be the same one."""
@@ -31,6 +44,9 @@ class FileMoves:
     """Of the service that has the files now, as rows hold it: without ``/api/v1``."""
     image_rows: frozenset[str] = frozenset()
     """Those of :attr:`ids` that are also ids of rows of ``images``: a field that may name either names the row."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Address of an object (``storage:`` or ``music:`` and its key) → what a field that holds keys is to say: another
+    key, or the id of a file of the media service."""
 
 
 class Moved(NamedTuple):
@@ -39,11 +55,11 @@ class Moved(NamedTuple):
     values: dict[str, JSON]
     """Its members that are others now."""
     ids: frozenset[str]
-    """Those of :attr:`FileMoves.ids` that stood in it."""
+    """Those of :attr:`FileMoves.ids`, and of :attr:`FileMoves.keys`, that stood in it."""
 
 
 def moved(table: str, values: Mapping[str, JSON], moves: FileMoves) -> Moved:
-    """A row of a table with every reference to a moved file led to its new id.
+    """A row of a table with every reference to a moved file led to its new id or key.
 
     An address gets the new service's besides, and keeps what follows the id, such as the size of a picture.
     """
@@ -59,13 +75,15 @@ def moved(table: str, values: Mapping[str, JSON], moves: FileMoves) -> Moved:
         return _id(table, text, moves, used)
 
     found: dict[str, JSON] = dict(values)
-    for field in file_fields(table):
-        if field.kind in _NO_IDS or (table == "websiteBlocks" and values.get("type") not in IMAGE_BLOCKS):
+    for place in file_fields(table):
+        if place.kind in _NO_IDS or (table == "websiteBlocks" and values.get("type") not in IMAGE_BLOCKS):
             continue
-        head, _, rest = field.path.partition(".")
+        head, _, rest = place.path.partition(".")
         name = head.removesuffix("[]")
         if found.get(name) is not None:
-            change = spelled if field.kind == IN_TEXT else one_id
+            change = spelled if place.kind == IN_TEXT else one_id
+            if place.kind in KEY_KINDS and moves.keys:
+                found[name] = _at(found[name], head, rest, partial(_key, place, moves, used))
             found[name] = _at(found[name], head, rest, change)
     found = {name: _everywhere(value, addresses) for name, value in found.items()}
     changed = {name: value for name, value in found.items() if value is not values[name]}
@@ -79,6 +97,18 @@ def _id(table: str, text: str, moves: FileMoves, used: set[str]) -> str:
         return text
     used.add(old)
     return text if moves.ids[old] == old else moves.ids[old]
+
+
+def _key(place: FileField, moves: FileMoves, used: set[str], text: str) -> str:
+    """The same of one that may hold a key, or an old address with a key in it."""
+    found = reference(place, text)
+    if found is None or found.leads not in (Leads.STORAGE, Leads.MUSIC):
+        return text
+    address = f"{found.leads.value}:{found.target}"
+    if address not in moves.keys:
+        return text
+    used.add(address)
+    return moves.keys[address]
 
 
 def _spelled(text: str, moves: FileMoves, used: set[str]) -> str:

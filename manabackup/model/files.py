@@ -81,12 +81,13 @@ _MEDIA_MARK = b"/api/v1/media/"
 _SPELLED = re.compile(rb"\\(?:/|u00)")
 """JSON may spell any character of an address by its number, and the slash in a way of its own. As two searches for
 plain bytes this takes four times as long."""
-_KEY_KINDS = {
+KEY_KINDS = {
     "s3-music": Leads.MUSIC,
     "mediaId-or-s3-music": Leads.MUSIC,
     "s3-storage": Leads.STORAGE,
     "mediaId-or-s3-storage": Leads.STORAGE,
 }
+"""Kinds of fields that may hold the key of an object."""
 IN_TEXT = "url-in-text"
 IMAGE_BLOCKS = ("image", "gallery")
 _DATA = "data:"
@@ -149,7 +150,7 @@ def image_target(values: Mapping[str, JSON]) -> Reference | None:
     foreign: Reference | None = None
     for name in ("storagePath", "publicUrl"):
         value = values.get(name)
-        found = _reference(FileField(name, "mediaId-or-url", None), value) if isinstance(value, str) else None
+        found = reference(FileField(name, "mediaId-or-url", None), value) if isinstance(value, str) else None
         if found is None or found.leads is Leads.UNRESOLVED:
             continue
         if found.leads is not Leads.FOREIGN:
@@ -217,12 +218,12 @@ def _of_field(field: FileField, value: JSON) -> Iterator[Reference]:
             if found is not None and found.leads is not Leads.UNRESOLVED:  # a relative address in somebody's text
                 yield found
     elif isinstance(value, str):
-        found = _reference(field, value)
+        found = reference(field, value)
         if found is not None:
             yield found
 
 
-def _reference(field: FileField, value: str) -> Reference | None:
+def reference(field: FileField, value: str) -> Reference | None:
     """What the value of a field leads to; None where there is no file."""
     text = value.strip()
     if not text or text.startswith("inline-"):
@@ -236,7 +237,7 @@ def _reference(field: FileField, value: str) -> Reference | None:
         return found
     if MEDIA_ID.fullmatch(text):
         return Reference(field.path, Leads.IMAGE if field.kind == "fk-images" else Leads.ID, text.lower())
-    key = _KEY_KINDS.get(field.kind)
+    key = KEY_KINDS.get(field.kind)
     if key is not None and "/" in text:
         return Reference(field.path, key, text)
     if field.kind == "fk-images":

@@ -12,13 +12,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import UsageError
 from ..limits import DEFAULT_LIMITS, Limits
 from .answers import Answer, RedirectedError
-from .media import FileUnavailableError
+from .media import FileUnavailableError, Upload
 from .request import Request
 from .transport import Receive, Transport
 
@@ -54,7 +54,7 @@ def is_inside(url: str) -> bool:
 
 
 class AddressClient:
-    """Gets files from any host. Safe to share between threads.
+    """Gets files from any host, and puts some there. Safe to share between threads.
 
     ``addresses`` says which IP addresses may be connected to; None allows all. ``seconds`` is how long a file may take,
     without it one that comes along may take any time.
@@ -100,6 +100,16 @@ class AddressClient:
             return answer
         raise FileUnavailableError("redirected again and again", reason="redirects")
 
+    def put(self, url: str, upload: Upload) -> None:
+        """Puts a file to a signed link; it may be there already. Raises as :meth:`download`."""
+        origin, request = _taken_apart(url)
+        headers = {"Content-Type": upload.told_type, "Content-Length": str(upload.size)}
+        sent = replace(request, method="PUT", headers=headers, body=_Content(upload))
+        with self._lent(origin) as transport:
+            answer = transport.request(sent, seconds=self._seconds)
+        if not 200 <= answer.status < 300:
+            raise FileUnavailableError(f"{answer.source}: {answer.status}", reason=str(answer.status))
+
     @contextmanager
     def _lent(self, origin: str) -> Iterator[Transport]:
         """Connections to a host; those to the host that was asked longest ago are closed, unless they are in use."""
@@ -127,6 +137,16 @@ class AddressClient:
 class _Host:
     transport: Transport
     users: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What an upload has, from its beginning each time it is sent."""
+
+    upload: Upload
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.upload.chunks()
 
 
 def _taken_apart(url: str) -> tuple[str, Request]:

@@ -22,6 +22,8 @@ from .transport import Receive, Transport
 API = "/api/v1"
 _GONE = "Media not found"
 _SHA256 = re.compile("[0-9a-f]{64}")
+_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100}")
+"""RFC 6838, 4.2, without parameters."""
 _TOLD = ("exif", "metadata", "createdAt", "status")
 
 
@@ -65,16 +67,23 @@ class MediaPage:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that is sent to the media service."""
+    """A file that is sent."""
 
     name: str
-    """By its ending the service knows the type of what is no picture."""
+    """By its ending the services know the type of what is no picture."""
     size: int
     chunks: Callable[[], Iterator[bytes]] = field(repr=False)
     """The content from its beginning, each time it is called."""
     app: str = ""
     user_id: str = ""
-    """With :attr:`app`: whose it is, in the service's lists."""
+    """With :attr:`app`: whose it is, in the media service's lists."""
+    type: str = ""
+    """As the archive has it; what is no type is passed over."""
+
+    @property
+    def told_type(self) -> str:
+        """What a header says of the content."""
+        return self.type if _TYPE.fullmatch(self.type) else "application/octet-stream"
 
 
 class MediaClient:
@@ -132,7 +141,7 @@ class MediaClient:
         What it has then may be something else than what was sent, since it converts some pictures: the hash tells.
         May be repeated. Raises :class:`FileUnavailableError`, :class:`ServerError`.
         """
-        form = _Form(upload)
+        form = Form(upload)
         headers = {"Content-Type": form.type, "Content-Length": str(form.size)}
         answer = self._transport.request(Request("POST", f"{API}/media/upload", headers=headers, body=form))
         if answer.status not in (200, 201):
@@ -154,7 +163,7 @@ class MediaClient:
         self._transport.pause(attempt)
 
 
-class _Form:
+class Form:
     """An upload as ``multipart/form-data`` (RFC 7578), made anew each time it is sent."""
 
     def __init__(self, upload: Upload) -> None:
@@ -167,7 +176,7 @@ class _Form:
         )
         before += (
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{_quoted(upload.name)}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
+            f"Content-Type: {upload.told_type}\r\n\r\n"
         )
         self._before = before.encode("utf-8", "replace")
         self._after = f"\r\n--{boundary}--\r\n".encode()

@@ -1,4 +1,4 @@
-"""``restore --files``: pictures back to where rows find them, on the server that they came from and on another one.
+"""``restore --files``: pictures, documents and songs back to where rows find them, on their own server and another.
 
 What there is to be sent is known from the double that made the rows.
 """
@@ -82,33 +82,45 @@ def restored(computer: Computer, archive: Path, *arguments: str, code: int = 0) 
     return done.record
 
 
+def index(path: Path) -> list[Any]:
+    """What an archive says of its files."""
+    with zipfile.ZipFile(path) as archive:
+        return [json.loads(line) for line in archive.read("meta/blobs.jsonl").splitlines()]
+
+
 def pictures(path: Path) -> set[str]:
     """SHA-256 of the files that an archive holds which the media service has."""
-    with zipfile.ZipFile(path) as archive:
-        lines = [json.loads(line) for line in archive.read("meta/blobs.jsonl").splitlines()]
-    return {line["sha256"] for line in lines if "sha256" in line and "ids" in line}
+    return {line["sha256"] for line in index(path) if "sha256" in line and "ids" in line}
+
+
+def objects(path: Path) -> dict[str, str]:
+    """Key → SHA-256 of the documents and songs that an archive holds."""
+    return {
+        address.partition(":")[2]: line["sha256"]
+        for line in index(path)
+        for address in line.get("addresses", ())
+        if "sha256" in line and address.startswith(("storage:", "music:"))
+    }
 
 
 def places(path: Path) -> dict[tuple[str, str, str], set[str]]:
     """Place in a row → the files that it leads to."""
-    with zipfile.ZipFile(path) as archive:
-        lines = [json.loads(line) for line in archive.read("meta/blobs.jsonl").splitlines()]
     found: dict[tuple[str, str, str], set[str]] = {}
-    for line in lines:
+    for line in index(path):
         for row in line["rows"] if "sha256" in line else ():
             found.setdefault((row["table"], row["id"], row["field"]), set()).add(line["sha256"])
     return found
 
 
 def holding(path: Path, identifiers: set[str]) -> set[tuple[str, str]]:
-    """Table and id of rows in which one of these ids stands."""
+    """Table and id of rows in which one of these ids or keys stands."""
     with zipfile.ZipFile(path) as archive:
         return {
             (name.removeprefix("data/").removesuffix(".jsonl"), json.loads(line)["id"])
             for name in archive.namelist()
             if name.startswith("data/")
             for line in archive.read(name).decode().splitlines()
-            if any(identifier in line.lower() for identifier in identifiers)
+            if any(identifier.lower() in line.lower() for identifier in identifiers)
         }
 
 
@@ -141,17 +153,25 @@ def test_what_was_deleted_on_the_same_server_comes_back_and_rows_lead_there(hous
     assert (again["files"]["toSend"], again["planned"], sent.seen) == (0, 0, len(gone))
     there.export("--files")
     assert places(there.archive).items() >= places(house.archive).items()
-    compared = there("diff", str(house.archive), str(there.archive), "--json", "--ignore-fields", NOT_FILES)
-    differing = compared.record["tables"]
+    assert changed_rows(there, house.archive, record) == holding(house.archive, set(house.deleted))
+    assert objects(there.archive) == objects(house.archive)
+
+
+def changed_rows(there: Computer, archive: Path, record: Any) -> set[tuple[str, str]]:
+    """Table and id of rows that are others in a computer's own archive than in this one, which it restored.
+
+    There are all rows that there were, and all files.
+    """
+    compared = there("diff", str(archive), str(there.archive), "--json", "--ignore-fields", NOT_FILES).record
+    assert not compared["files"]["removed"], compared["files"]
+    assert not any(found["removed"] for found in compared["tables"].values())
     unopened = {(case["table"], case["id"], case["field"]) for case in record["leftOutCases"]}
-    changed = {
+    return {
         (table, row["id"])
-        for table, found in differing.items()
+        for table, found in compared["tables"].items()
         for row in found["cases"]["changed"]
         if any((table, row["id"], name) not in unopened for name in row["fields"])
     }
-    assert changed == holding(house.archive, set(house.deleted))
-    assert not any(found["removed"] for found in differing.values())
 
 
 def test_another_server_gets_all_of_them(house: House, tmp_path: Path) -> None:
@@ -160,10 +180,18 @@ def test_another_server_gets_all_of_them(house: House, tmp_path: Path) -> None:
         sent = uploads(elsewhere)
         record = restored(there, house.archive, "--files", code=3)
         assert record["verified"]
-        assert record["files"]["sent"] == sent.seen == len(pictures(house.archive))
-        assert set(record["files"]["lost"]) == {"noRoute"}
+        kept = objects(house.archive)
+        assert len(kept) == 6
+        assert record["files"]["sent"] == sent.seen == len(pictures(house.archive)) + len(kept)
+        assert not record["files"]["lost"]
         exported = there.export("--files")
         assert pictures(there.archive) == pictures(house.archive), exported.err
-        assert not holding(there.archive, set(house.made.media))
+        assert places(there.archive) == places(house.archive)
+        assert set(objects(there.archive).values()) == set(kept.values())
+        old = {*house.made.media, *kept}
+        assert not holding(there.archive, old)
+        assert changed_rows(there, house.archive, record) == holding(house.archive, old)
         assert restored(there, house.archive, "--files", code=3)["planned"] == 0
         assert sent.seen == record["files"]["sent"]
+        again = there("restore", str(there.archive), "--files", "--yes", "--json")
+        assert (again.record["planned"], again.record["files"]["toSend"]) == (0, 0), "as it is, it is as archived"

@@ -16,6 +16,9 @@ OLD, OTHER = "7c1d6f0e-3b52-4c1a-9d0e-5a2b8c4f1e90", "11111111-2222-4333-8444-55
 NEW = "99999999-aaaa-4bbb-8ccc-dddddddddddd"
 HERE = "https://media.new.example"
 MOVES = FileMoves({OLD: NEW}, HERE)
+KEY, SONG, NEW_KEY = "users/a/1.pdf", "users/a/songs/1/Lied 1 (Ä).mp3", "users/b/2.pdf"
+NEW_SONG = "users/b/songs/2/Lied 1 (Ä).mp3"
+KEYS = FileMoves({OLD: NEW}, HERE, keys={f"storage:{KEY}": NEW_KEY, f"music:{SONG}": NEW_SONG})
 NOW = f"{HERE}/api/v1/media/{NEW}/file"
 
 
@@ -71,6 +74,33 @@ def test_what_leads_to_a_moved_file_leads_to_where_it_is(
     assert moved(table, values, MOVES).values == expected
 
 
+@pytest.mark.parametrize(
+    ("table", "values", "expected"),
+    [
+        ("files", {"storagePath": KEY, "storageKey": f" {KEY}"}, {"storagePath": NEW_KEY, "storageKey": NEW_KEY}),
+        ("files", {"storagePath": f"https://minio.mana.how/storage-storage/{KEY}"}, {"storagePath": NEW_KEY}),
+        ("files", {"storagePath": OLD, "thumbnailPath": KEY}, {"storagePath": NEW, "thumbnailPath": NEW_KEY}),
+        ("songs", {"storagePath": SONG, "coverArtPath": OLD}, {"storagePath": NEW_SONG, "coverArtPath": NEW}),
+        ("songs", {"storagePath": KEY}, {}),
+        ("files", {"storagePath": SONG, "name": KEY}, {}),
+        ("images", {"storagePath": f"https://minio.mana.how/storage-storage/{KEY}"}, {}),
+        ("notes", {"title": KEY, "content": f"see {KEY}"}, {}),
+    ],
+)
+def test_what_leads_to_a_moved_object_leads_to_its_new_key(
+    table: str, values: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    found = moved(table, values, KEYS)
+    assert found.values == expected
+    assert bool(found.ids) == bool(expected)
+
+
+def test_an_object_may_have_become_a_file_of_the_media_service() -> None:
+    moves = FileMoves({}, HERE, keys={f"storage:{KEY}": NEW, f"music:{SONG}": NEW})
+    assert moved("files", {"storagePath": KEY}, moves).values == {"storagePath": NEW}
+    assert moved("songs", {"coverArtPath": SONG}, moves).values == {"coverArtPath": NEW}
+
+
 def test_an_id_that_is_a_row_of_images_is_left_to_that_row() -> None:
     moves = FileMoves({OLD: NEW}, HERE, frozenset({OLD}))
     assert moved("comicStories", {"characterMediaIds": [OLD]}, moves) == ({}, frozenset())
@@ -99,7 +129,8 @@ PICTURES = st.builds(
     st.one_of(URLS, URLS.map(html.escape), URLS.map(lambda text: text.replace("/", "&#47;"))),
     st.sampled_from(["'", '"', ""]),
 )
-TEXTS = st.one_of(IDS, URLS, st.lists(st.one_of(URLS, PICTURES, st.text(max_size=4)), max_size=4).map("".join))
+OBJECTS = st.sampled_from([KEY, SONG, f"https://minio.mana.how/storage-storage/{KEY}", f"users/{KEY}"])
+TEXTS = st.one_of(IDS, URLS, OBJECTS, st.lists(st.one_of(URLS, PICTURES, st.text(max_size=4)), max_size=4).map("".join))
 VALUES = st.recursive(
     st.one_of(TEXTS, st.none(), st.integers()),
     lambda inner: st.one_of(
@@ -111,11 +142,21 @@ VALUES = st.recursive(
 )
 ROWS = st.tuples(
     st.sampled_from(
-        ["images", "comicStories", "workbenchScenes", "websiteBlocks", "broadcastCampaigns", "files", "notes"]
+        ["images", "comicStories", "workbenchScenes", "websiteBlocks", "broadcastCampaigns", "files", "songs", "notes"]
     ),
     st.dictionaries(
         st.sampled_from(
-            ["storagePath", "publicUrl", "characterMediaIds", "wallpaper", "props", "content", "storageKey", "title"]
+            [
+                "storagePath",
+                "publicUrl",
+                "characterMediaIds",
+                "wallpaper",
+                "props",
+                "content",
+                "storageKey",
+                "coverArtPath",
+                "title",
+            ]
         ),
         VALUES,
     ),
@@ -129,6 +170,9 @@ def leads(table: str, values: dict[str, Any]) -> set[tuple[str, Leads, str]]:
 
 def image(table: str, found: tuple[str, Leads, str], moves: FileMoves) -> tuple[str, Leads, str]:
     field, kind, target = found
+    led = moves.keys.get(f"{kind.value}:{target}")
+    if led is not None and table in ("files", "songs"):  # elsewhere no field holds a key
+        return field, Leads.ID if led == NEW else kind, led
     of_row = kind is Leads.ID and table != "images" and target in moves.image_rows
     if kind not in (Leads.MEDIA, Leads.ID) or of_row:
         return found
@@ -149,7 +193,10 @@ def test_references_afterwards_are_the_images_of_those_before(
     table, values, kind = row
     values = {**values, "type": kind}
     moves = FileMoves(
-        {OLD: NEW, **({OTHER: OLD} if several else {})}, HERE, frozenset({OLD}) if of_images else frozenset()
+        {OLD: NEW, **({OTHER: OLD} if several else {})},
+        HERE,
+        frozenset({OLD}) if of_images else frozenset(),
+        {f"storage:{KEY}": NEW if several else NEW_KEY, f"music:{SONG}": NEW_SONG},
     )
     before = leads(table, values)
     found = moved(table, values, moves)

@@ -9,6 +9,7 @@
                                       one that was found damaged (….damaged)
     files/<digest>/                   the same; files that were fetched, encrypted
     restores/<digest>/                the same; what a restore, or `audit --fix-plaintext`, has still to send
+    restores/<digest>.sent            which documents and songs a restore has sent, until rows lead there
 
 Folders have mode 0700, files 0600.
 """

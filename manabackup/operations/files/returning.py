@@ -1,115 +1,82 @@
-"""Files of an archive back to their services: looked for by their hash, sent where they are not, and read back.
+"""Files of an archive back to their services: looked for, sent where they are not, and read back.
 
-The media service gives the ids, so that rows have to be led to new ones where bytes are sent again. Nothing is ever
-deleted. Documents and songs lie in buckets whose keys are given out anew each time, and none is found by its content;
-they are looked for, and not sent.
+The media service finds a file by its hash and gives the ids, so that rows have to be led to new ones where bytes are
+sent again. Documents and songs lie in buckets: nothing finds them by their content, and each one that is sent gets a
+key of its own. So these are looked for under every key that may lead to them (the archive's, those of an earlier run,
+those that the account's rows hold) and are read there, before one is sent. Nothing is ever deleted.
 """
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import StrEnum
+from contextlib import suppress
 
 from ...archive.reader import Archive
-from ...errors import ServerError, SignInError, SubscriptionError
+from ...errors import ServerError
 from ...limits import DEFAULT_LIMITS, Limits
-from ...model.files import Leads
+from ...model.files import MEDIA_ID, Leads
 from ...remote.media import FileUnavailableError, Medium, Upload
-from ...remote.transport import Receive
 from ...rows.blobs import IndexedFile
+from .objects import IN_VAIN, Noted, Objects
+from .returned import BUCKETS, LARGEST_UPLOAD, REFUSALS, Digest, NotReturned, ReturnedFile
 from .services import Services
 
-LARGEST_UPLOAD = 104_857_600
-"""Bytes that the media service takes as one file."""
-_IN_VAIN = 5
-"""After so many files in a row about which a service said nothing, it is not asked about more."""
-_STORAGE, _MUSIC = f"{Leads.STORAGE.value}:", f"{Leads.MUSIC.value}:"
-_KEYS = (_STORAGE, _MUSIC)
 _AHEAD = 4
 """Files that are looked for ahead, for each that is asked about."""
 _ASKING, _SENDING, _READING = "asking", "sending", "reading"
 _NO_NAME = "file"
-_REFUSALS = frozenset({"400", "413", "415", "422"})
-
-
-class NotReturned(StrEnum):
-    """Why a file is not on its service as the archive has it."""
-
-    TOO_LARGE = "tooLarge"
-    """Larger than the service takes."""
-    REFUSED = "refused"
-    """The service answered, and did not take it."""
-    ALTERED = "altered"
-    """The service made something else of it, as it does of HEIC."""
-    UNAVAILABLE = "unavailable"
-    """The service could not be asked, or did not give back what it has."""
-    NO_ROUTE = "noRoute"
-    """A document or song that is not under its key, to which nothing can be put back."""
-
-
-@dataclass(slots=True)
-class ReturnedFile:
-    """A file of an archive on its way back."""
-
-    sha256: str
-    size: int
-    name: str
-    app: str
-    """Whose lists of the media service it belongs into."""
-    ids: Sequence[str]
-    """Those that rows of the archive hold."""
-    id: str | None = None
-    """The one that it has now; None where the service does not have it."""
-    lost: NotReturned | None = None
-
-    @property
-    def is_to_be_sent(self) -> bool:
-        """Whether the media service does not have it, and might take it."""
-        return bool(self.ids) and self.id is None and self.lost in (None, NotReturned.NO_ROUTE)
-
-    @property
-    def is_moved(self) -> bool:
-        """Whether rows hold another id than the one that it has now."""
-        return self.id is not None and any(old != self.id for old in self.ids)
-
-
-def keys_of(file: IndexedFile) -> list[str]:
-    """The addresses of a file that are keys of objects."""
-    return [address for address in file.addresses if address.startswith(_KEYS)]
 
 
 class Returner:
     """Looks for files of an open archive on the services, and sends them."""
 
-    def __init__(self, archive: Archive, services: Services, user_id: str, *, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        services: Services,
+        user_id: str,
+        *,
+        noted: Noted | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         assert services.media is not None
         self._archive = archive
         self._services = services
         self._media = services.media
         self._user_id = user_id
         self._limits = limits
-        self._in_vain = dict.fromkeys((_ASKING, _SENDING, _READING, _STORAGE, _MUSIC), 0)
+        self._in_vain = dict.fromkeys((_ASKING, _SENDING, _READING), 0)
+        self._objects: Objects | None = None
+        if services.storage is not None and services.links is not None:
+            self._objects = Objects(services.storage, services.links, noted, limits)
 
-    def look(self, file: IndexedFile, app: str) -> ReturnedFile:
-        """A file of the archive, and where it is now."""
+    def look(self, file: IndexedFile, app: str) -> list[ReturnedFile]:
+        """A file of the archive, and where it is now: for each service that rows expect it at."""
         assert file.sha256 is not None
-        found = ReturnedFile(file.sha256, file.size, _name(file), app, tuple(id_.lower() for id_ in file.ids))
-        if found.ids:
-            self._look_for_medium(found)
-        if not all(self._holds(key, file) for key in keys_of(file)):
-            found.lost = found.lost or NotReturned.NO_ROUTE
+        found: list[ReturnedFile] = []
+        if file.ids:
+            ids = tuple(id_.lower() for id_ in file.ids)
+            name = _named(file.name or _NO_NAME, file.type)
+            medium = ReturnedFile(file.sha256, file.size, name, app, Leads.MEDIA, ids, file.type)
+            self._look_for_medium(medium)
+            found.append(medium)
+        for bucket in BUCKETS:
+            addresses = tuple(address for address in file.addresses if address.startswith(f"{bucket.value}:"))
+            if addresses:
+                name = _named(addresses[0].rpartition("/")[2] or _NO_NAME, file.type)
+                kept = ReturnedFile(file.sha256, file.size, name, app, bucket, addresses, file.type)
+                self._look_for_object(kept)
+                found.append(kept)
         return found
 
-    def look_all(self, files: Iterable[tuple[IndexedFile, str]]) -> Iterator[ReturnedFile]:
+    def look_all(self, files: Iterable[tuple[IndexedFile, str]]) -> Iterator[list[ReturnedFile]]:
         """The same for files with their apps, in their order; some are looked for ahead."""
         workers = self._limits.file_connections
         with ThreadPoolExecutor(workers, thread_name_prefix="files") as pool:
-            waiting: deque[Future[ReturnedFile]] = deque()
+            waiting: deque[Future[list[ReturnedFile]]] = deque()
             try:
                 for file, app in files:
                     waiting.append(pool.submit(self.look, file, app))
@@ -123,57 +90,79 @@ class Returner:
                 self._services.stop()
                 raise
 
-    def send(self, file: ReturnedFile) -> bool:
-        """Sends a file that is to be sent; whether it was. Then it has an id, else it is lost.
+    def look_under(self, file: ReturnedFile, places: Iterable[str]) -> None:
+        """Looks for a document or song that is to be sent at further places: keys, or ids of the media service."""
+        for place in places:
+            if not file.is_to_be_sent:
+                return
+            if MEDIA_ID.fullmatch(place):
+                medium = self._found(file)
+                if medium is not None and medium.id == place.lower():
+                    file.leads, file.place = Leads.MEDIA, medium.id
+            elif f"{file.leads.value}:{place}" not in file.names and self._objects is not None:
+                file.place = place if self._objects.is_under(file, place) else None
 
-        Raises :class:`DamagedArchiveError` for one that is not whole in the archive.
+    def send(self, file: ReturnedFile) -> bool:
+        """Sends a file that is to be sent; whether it was. Then it has a place, else it is lost.
+
+        Raises :class:`DamagedArchiveError` for one that is not whole in the archive, :class:`OutputError`.
         """
-        medium = self._sent(file) if self._in_vain[_SENDING] < _IN_VAIN else None
-        self._in_vain[_SENDING] = 0 if medium is not None else self._in_vain[_SENDING] + 1
-        if medium is None:
+        tried = self._in_vain[_SENDING] < IN_VAIN
+        sent = tried and (
+            self._sent_medium(file)
+            if self._objects is None or file.leads is Leads.MEDIA
+            else self._objects.send(file, self._upload(file))
+        )
+        self._in_vain[_SENDING] = 0 if sent or file.lost is NotReturned.REFUSED else self._in_vain[_SENDING] + 1
+        if not sent:
             file.lost = file.lost or NotReturned.UNAVAILABLE
-        elif (medium.sha256, medium.size) != (file.sha256, file.size):
-            file.lost = NotReturned.ALTERED
-        else:
-            file.id = medium.id
-        return medium is not None
+        return sent
 
     def read_back(self, file: ReturnedFile) -> None:
         """Reads a file from the service. One of which length and SHA-256 are not the archive's is lost."""
-        assert file.id is not None
-        if self._in_vain[_READING] < _IN_VAIN and self._is_whole(file.id, file):
+        assert file.place is not None
+        if self._in_vain[_READING] < IN_VAIN and self._is_whole(file.place, file):
             self._in_vain[_READING] = 0
             return
         self._in_vain[_READING] += 1
-        file.id, file.lost = None, NotReturned.UNAVAILABLE
+        file.place, file.lost = None, NotReturned.UNAVAILABLE
 
-    # --- below
+    # --- the media service
 
-    def _look_for_medium(self, found: ReturnedFile) -> None:
-        if self._in_vain[_ASKING] >= _IN_VAIN:
-            found.lost = NotReturned.UNAVAILABLE
-            return
-        try:
-            medium = self._media.find(found.sha256)
-        except ServerError:
+    def _look_for_medium(self, file: ReturnedFile) -> None:
+        medium = self._found(file)
+        if medium is not None:
+            file.place = medium.id
+        elif file.lost is None and file.size > LARGEST_UPLOAD:
+            file.lost = NotReturned.TOO_LARGE
+
+    def _found(self, file: ReturnedFile) -> Medium | None:
+        """What the media service has of a file. Where nobody can say, it is lost."""
+        if self._in_vain[_ASKING] < IN_VAIN:
+            with suppress(ServerError):
+                medium = self._media.find(file.sha256)
+                self._in_vain[_ASKING] = 0
+                return medium if medium is not None and medium.size == file.size else None
             self._in_vain[_ASKING] += 1
-            found.lost = NotReturned.UNAVAILABLE
-            return
-        self._in_vain[_ASKING] = 0
-        if medium is not None and medium.size == found.size:
-            found.id = medium.id
-        elif found.size > LARGEST_UPLOAD:
-            found.lost = NotReturned.TOO_LARGE
+        file.lost = NotReturned.UNAVAILABLE
+        return None
 
-    def _sent(self, file: ReturnedFile) -> Medium | None:
+    def _sent_medium(self, file: ReturnedFile) -> bool:
+        medium = self._uploaded(file)
+        if medium is None:
+            return False
+        if (medium.sha256, medium.size) == (file.sha256, file.size):
+            file.place = medium.id
+        else:
+            file.lost = NotReturned.ALTERED
+        return True
+
+    def _uploaded(self, file: ReturnedFile) -> Medium | None:
         """What the service has of a file once it was sent; None for nothing."""
-        upload = Upload(
-            file.name, file.size, lambda: self._archive.file(file.sha256), app=file.app, user_id=self._user_id
-        )
         try:
-            return self._media.upload(upload)
+            return self._media.upload(self._upload(file))
         except FileUnavailableError as error:
-            if error.reason in _REFUSALS:
+            if error.reason in REFUSALS:
                 file.lost = NotReturned.REFUSED
                 return None
         except ServerError:
@@ -183,65 +172,59 @@ class Returner:
         except ServerError:
             return None
 
-    def _is_whole(self, identifier: str, file: ReturnedFile) -> bool:
+    # --- documents and songs
+
+    def _look_for_object(self, found: ReturnedFile) -> None:
+        """Looks under the archive's keys, and under those of earlier runs."""
+        objects = self._objects
+        if objects is None:
+            found.lost = NotReturned.NO_ROUTE
+            return
+        missing = []
+        for address in found.names:
+            key = address.partition(":")[2]
+            if objects.is_under(found, key):
+                found.place = found.place or key
+            else:
+                missing.append(address)
+        if found.lost is not None:
+            return
+        if found.place is not None:
+            found.names = tuple(missing)
+        elif found.type.startswith("image/") and not found.type.startswith("image/svg"):
+            found.leads, found.app = Leads.MEDIA, found.leads.value
+            self._look_for_medium(found)
+        else:
+            self.look_under(found, objects.noted(found))
+            if found.is_to_be_sent:
+                found.lost = found.refusal
+
+    # --- below
+
+    def _upload(self, file: ReturnedFile) -> Upload:
+        content = self._archive.file
+        return Upload(
+            file.name, file.size, lambda: content(file.sha256), app=file.app, user_id=self._user_id, type=file.type
+        )
+
+    def _is_whole(self, place: str, file: ReturnedFile) -> bool:
+        if self._objects is not None and file.leads is not Leads.MEDIA:
+            return self._objects.is_whole(file, place)
         for attempt in range(self._limits.file_attempts):
             if attempt:
                 self._media.pause(attempt)
-            read = _Digest()
+            read = Digest()
             try:
-                self._media.download(identifier, read.receive)
+                self._media.download(place, read.receive)
             except ServerError:
                 continue
             if read.is_of(file.sha256, file.size):
                 return True
         return False
 
-    def _holds(self, address: str, file: IndexedFile) -> bool:
-        """Whether an object is still under its key."""
-        bucket, key = next((prefix, address.removeprefix(prefix)) for prefix in _KEYS if address.startswith(prefix))
-        storage, links = self._services.storage, self._services.links
-        if storage is None or links is None or self._in_vain[bucket] >= _IN_VAIN:
-            return False
-        read = _Digest()
-        try:
-            if bucket == _STORAGE:
-                storage.download(key, read.receive)
-            else:
-                links.download(storage.song_link(key), read.receive, redirects=0)
-        except (ServerError, SignInError, SubscriptionError):
-            self._in_vain[bucket] += 1
-            return False
-        self._in_vain[bucket] = 0
-        return file.sha256 is not None and read.is_of(file.sha256, file.size)
 
-
-class _Digest:
-    """What came, as length and SHA-256."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._size = 0
-
-    @property
-    def receive(self) -> Receive:
-        """Takes a body in, from its beginning each time one comes."""
-        return self._receive
-
-    def _receive(self, pieces: Iterator[bytes]) -> bytes:
-        self._hash, self._size = hashlib.sha256(), 0
-        for piece in pieces:
-            self._hash.update(piece)
-            self._size += len(piece)
-        return b""
-
-    def is_of(self, sha256: str, size: int) -> bool:
-        """Whether these were the bytes."""
-        return self._size == size and self._hash.hexdigest() == sha256
-
-
-def _name(file: IndexedFile) -> str:
-    """A name by whose ending the service knows the type again."""
-    name = file.name or _NO_NAME
-    kind = file.type.partition(";")[0].strip()
+def _named(name: str, told: str) -> str:
+    """A name by whose ending the services know the type again."""
+    kind = told.partition(";")[0].strip()
     known = mimetypes.guess_type(name.lower(), strict=False)[0]
     return name if not kind or known == kind else f"{name}{mimetypes.guess_extension(kind) or ''}"

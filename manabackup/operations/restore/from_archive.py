@@ -16,16 +16,17 @@ from ...model.spaces import PERSONAL, SENTINEL
 from ...rows.archived import is_ours, require_mana
 from ...text import jsontext
 from ...text.printable import printable
-from ..files.returning import NotReturned
+from ..files.returned import NotReturned
 from ..progress import Step, Watch, teller
 from .archive_rows import ONE_PER_SPACE, ArchiveRows, RowOptions, RowTarget
 from .decision import OnConflict, Rules
 from .files import FileTarget, RestoredFiles
 from .identity import ArchiveSpaces, SpaceOptions
 from .job import Job, PlannedRow
-from .outbox import Item
+from .outbox import Item, Stage, State
 from .plan import RestorePlan
 from .planning import Planner, Tables
+from .sent_objects import SentObjects, sent_beside
 from .target import RestoreTarget
 from .target_account import TargetAccount
 from .writing import Writer
@@ -72,13 +73,30 @@ class RestoreJob(Job):
         folder: Path,
         *,
         files: FileTarget | None = None,
+        sent: Path | None = None,
     ) -> None:
+        """``sent`` is the file in which stands what was sent into buckets, by default one beside the folder."""
         require_mana(archive.manifest)
         super().__init__(account, folder)
         self._archive = archive
         self._order = order
         self._file_target = files
-        self._files = RestoredFiles(archive, files, self._registry, account.connection.user_id)
+        self._sent = SentObjects(sent or sent_beside(folder))
+        self._files = self._restored_files()
+        self._progress: Watch | None = None
+
+    def push(self, progress: Watch | None = None) -> None:
+        """As that of every job. Raises also :class:`DamagedArchiveError`."""
+        self._progress = progress
+        super().push(progress)
+
+    def forget(self) -> None:
+        """As that of every job. What was sent stays noted until rows lead there."""
+        if self._outbox.stage is Stage.VERIFYING:
+            lost = RestorePlan.of_json(self._outbox.recall("report")).files.losses
+            if not lost and not any(state is State.FAILED for _, state in self._outbox.counts()):
+                self._sent.forget()
+        super().forget()
 
     def plan(self, progress: Watch | None = None) -> RestorePlan:
         """Reads the target, decides on every row, and fills the outbox. Nothing is sent.
@@ -96,6 +114,7 @@ class RestoreJob(Job):
         with self._planning(filled if told else [*filled, ONE_PER_SPACE], progress) as (target, now):
             if not told:
                 self._look_for(spaces, target, plan)
+            self._files.look_in_rows(target, progress)
             planner = self._planner(spaces, target, now, plan, moves=self._files.moves())
             planner.plan(chosen, self._outbox, teller(progress, Step.PLAN))
         if planner.rows.not_found:
@@ -145,7 +164,7 @@ class RestoreJob(Job):
     ) -> Iterator[tuple[Item, PlannedRow]]:
         same = table.name not in self._registry.well_known_ids and table.name != ONE_PER_SPACE
         ids = stale.keys() if same else None  # elsewhere a row may have another id in the archive
-        moves = self._known_moves()
+        moves = self._known_moves(target)
         return self._planner(self._archive_spaces(), target, now, RestorePlan(), ids, moves=moves).again(table, stale)
 
     def _prepare(self, progress: Watch | None) -> None:
@@ -156,18 +175,26 @@ class RestoreJob(Job):
         report.files = self._files.plan
         self._plan_rows_anew(report, rows)
 
+    def _restored_files(self) -> RestoredFiles:
+        user = self._account.connection.user_id
+        return RestoredFiles(self._archive, self._file_target, self._registry, user, self._sent)
+
     def _look_for_files(self, tables: Collection[str], progress: Watch | None = None) -> None:
-        self._files = RestoredFiles(self._archive, self._file_target, self._registry, self._account.connection.user_id)
+        self._files = self._restored_files()
         ids = self._order.ids
         self._files.look(lambda table, id_: table in tables and (not ids or id_ in ids), progress)
 
-    def _known_moves(self) -> FileMoves | None:
+    def _known_moves(self, target: RestoreTarget) -> FileMoves | None:
         """Where files are by now, also for a run that goes on with what another one began."""
-        if self._file_target is not None and not self._files.looked:
-            self._look_for_files(Tables(self._order.apps, self._order.tables).chosen(self._archive, self._registry))
+        if self._file_target is None:
+            return None
+        if not self._files.looked:
+            chosen = Tables(self._order.apps, self._order.tables).chosen(self._archive, self._registry)
+            self._look_for_files(chosen, self._progress)
             before = RestorePlan.of_json(self._outbox.recall("report")).files.lost[NotReturned.UNAVAILABLE.value]
             if self._files.plan.lost[NotReturned.UNAVAILABLE.value] > before:
-                raise ServerError("the media service does not say which files it has")
+                raise ServerError("the services do not say which files they have")
+        self._files.look_in_rows(target)
         return self._files.moves(planned=False)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...text.jsontext import JSON
 from .decision import Decision, Means, Reason, RowAction
-from .files import FilesPlan
+from .files_plan import FilesPlan
 from .outbox import Item
 from .writing import Work
 

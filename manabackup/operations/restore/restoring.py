@@ -9,6 +9,7 @@ from ..progress import Watch
 from .files import FileTarget
 from .from_archive import RestoreJob, RestoreOrder
 from .result import RestoreResult
+from .sent_objects import sent_beside
 from .target_account import TargetAccount
 from .workflow import Conduct, Confirm, carry_out
 
@@ -49,7 +50,7 @@ def restore(
     """
     order = order or RestoreOrder()
     result = carry_out(
-        lambda place: RestoreJob(archive, target, order, place, files=files),
+        lambda place: RestoreJob(archive, target, order, place, files=files, sent=sent_beside(folder)),
         lambda job: job.plan(progress),
         Conduct(folder, confirm, resume, dry_run, progress),
     )

@@ -13,7 +13,8 @@ import pytest
 
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import is_encrypted
-from manabackup.operations.files.returning import LARGEST_UPLOAD, NotReturned, Returner
+from manabackup.operations.files.returned import LARGEST_UPLOAD, NotReturned
+from manabackup.operations.files.returning import Returner
 from manabackup.operations.files.services import Addresses, services
 from manabackup.operations.progress import Progress, Step
 from manabackup.operations.restore.decision import OnConflict
@@ -202,9 +203,9 @@ def test_what_the_service_would_not_take_is_not_sent(scene: Scene) -> None:
         ) as asked,
     ):
         file = IndexedFile((), (scene.old,), sha256="0" * 64, size=LARGEST_UPLOAD + 1)
-        assert Returner(archive, asked, "u").look(file, "").lost is NotReturned.TOO_LARGE
+        assert [one.lost for one in Returner(archive, asked, "u").look(file, "")] == [NotReturned.TOO_LARGE]
         key = IndexedFile((), (), ("storage:users/x/a.pdf",), sha256="0" * 64, size=3)
-        assert Returner(archive, asked, "u").look(key, "").lost is NotReturned.NO_ROUTE
+        assert [one.lost for one in Returner(archive, asked, "u").look(key, "")] == [NotReturned.NO_ROUTE]
 
 
 def cut_off(scene: Scene, step: Step) -> None:
