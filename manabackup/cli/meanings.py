@@ -16,7 +16,7 @@ MEANINGS: Final = {
     "notText": "texts of a database whose bytes are not UTF-8",
     "rowSetAside": "rows that cannot be written into an archive",
     "ciphertextLeftOut": "fields that no key at hand opens; they are not in the new archive",
-    "fileGone": "places in rows that lead to files which their service has no more",
+    "fileGone": "places in rows that lead to files which the media service knows no more",
     "fileUnavailable": "places in rows that lead to files which could not be had now; ask again later",
     "fileDamaged": "places in rows that lead to files which do not come as they should be",
     "fileTooLarge": "places in rows that lead to files which are too large",

@@ -38,7 +38,7 @@ _ODD_UUID = re.compile(r"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}|(?<![0-9a-f
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _LINK = re.compile(r"https?://[^/\"]+(/[^\"?]*)\?(X-Amz-[^\"]*)")
-_DRAWN = re.compile(r"(X-Amz-(?:Date|Signature)=)[0-9A-Za-z]+|(minioadmin%2F)\d{8}")
+_DRAWN = re.compile(r"(X-Amz-(?:Date|Signature)=)[0-9A-Za-z]+|(X-Amz-Credential=)[^%&\"]+%2F\d{8}")
 _UNCOMPARED = frozenset(
     (
         *("date", "content-length", "etag", "last-modified", "x-ratelimit-reset", "x-amz-request-id"),
@@ -223,6 +223,8 @@ class Replay:
     """Recorded id, key or hash → ours."""
     links: dict[str, str] = field(default_factory=dict)
     """Path and query of a recorded link → ours."""
+    uncompared: frozenset[str] = _UNCOMPARED
+    """Headers."""
     last: Answer = Answer(None)
 
     def ask(self, request: Mapping[str, Any], url: str | None = None) -> Answer:
@@ -250,8 +252,8 @@ class Replay:
         answer = self.last = self.ask(request, url)
         if answer.status != recorded.get("status"):
             return [f"status {answer.status}, recorded {recorded.get('status')}: {answer.body[:200]!r}"]
-        theirs = {(n.lower(), v) for n, v in recorded.get("headers", ()) if n.lower() not in _UNCOMPARED}
-        ours = {(n, v) for n, v in answer.headers if n not in _UNCOMPARED}
+        theirs = {(n.lower(), v) for n, v in recorded.get("headers", ()) if n.lower() not in self.uncompared}
+        ours = {(n, v) for n, v in answer.headers if n not in self.uncompared}
         theirs = {(name, self._ours(value)) for name, value in theirs}
         found = [f"headers {sorted(ours ^ theirs)}"] if ours != theirs else []
         framed = {n.lower() for n, _ in recorded.get("headers", ())} & {"content-length", "transfer-encoding"}

@@ -194,7 +194,7 @@ class RestoreJob(Job):
             before = RestorePlan.of_json(self._outbox.recall("report")).files.lost[NotReturned.UNAVAILABLE.value]
             if self._files.plan.lost[NotReturned.UNAVAILABLE.value] > before:
                 raise ServerError("the services do not say which files they have")
-        self._files.look_in_rows(target)
+        self._files.look_in_rows(target, self._progress)
         return self._files.moves(planned=False)
 
     @property
