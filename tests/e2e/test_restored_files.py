@@ -21,6 +21,7 @@ from manabackup.sandbox.plan import Plan, Truth
 from manabackup.sandbox.population import populate
 from tests.support import schemas
 from tests.support.homes import Computer, Newcomer, Owner
+from tests.support.patience import PATIENCE
 
 DELETED = 5
 NOT_FILES = "createdAt,visibility,visibilityChangedBy,unlistedToken"
@@ -195,3 +196,31 @@ def test_another_server_gets_all_of_them(house: House, tmp_path: Path) -> None:
         assert sent.seen == record["files"]["sent"]
         again = there("restore", str(there.archive), "--files", "--yes", "--json")
         assert (again.record["planned"], again.record["files"]["toSend"]) == (0, 0), "as it is, it is as archived"
+
+
+def test_a_restore_that_is_killed_among_files_sends_none_of_them_twice(house: House, tmp_path: Path) -> None:
+    with Sandbox() as elsewhere:
+        there = newcomer(elsewhere, tmp_path)
+        sent = {"documents": 0, "songs": 0, "pictures": 0}
+        killed: list[int] = []
+
+        def note(method: str, target: str) -> None:
+            sent["documents"] += method == "POST" and target.endswith("/storage/files/upload")
+            sent["songs"] += method == "PUT"
+            sent["pictures"] += method == "POST" and target.endswith("/media/upload")
+            # What comes after it is read back, so that the third one was answered.
+            if method == "GET" and sent["documents"] + sent["songs"] == 3 and not killed:
+                killed.append(process.pid)
+                process.kill()
+
+        elsewhere.faults.files = note
+        arguments = ("restore", str(house.archive), "--yes", "--json", "--shared-into-personal", "--files")
+        process = there.start(*arguments)
+        process.communicate(timeout=PATIENCE)
+        assert killed == [process.pid]
+        assert sent["documents"] + sent["songs"] == 3
+        record = restored(there, house.archive, "--files", code=3)
+        assert record["verified"]
+        assert not record["files"]["lost"]
+        assert sent == {"documents": 3, "songs": 3, "pictures": len(pictures(house.archive))}
+        assert not list(there.state.rglob("*.sent"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from manabackup.limits import DEFAULT_LIMITS
+from manabackup.limits import DEFAULT_LIMITS, Limits
 from manabackup.model.files import Leads
 from manabackup.operations.files.fetching import Fetcher, FileToFetch, Outcome
 from manabackup.operations.files.listing import LIST_AFTER, Listing
@@ -22,6 +23,7 @@ from manabackup.sandbox import FileFault, FileScript, Sandbox
 from manabackup.sandbox.filestore import Medium
 from manabackup.sandbox.pictures import Recipe
 from tests.faults.acts import edits_json
+from tests.faults.catalogue import EVERYWHERE, FAULTS, some
 from tests.support.line import JSON, Line, Script
 
 from .conftest import CIPHER
@@ -54,12 +56,14 @@ class House:
         made = Recipe("jpeg", next(_seeds), width=64, height=48, size=SIZE)
         return self.box.files.generate(made, "IMG_1.JPG", references=[("picture", self.user)] if listed else [])
 
-    def fetched(self, media: list[Medium], *, store: str = "store", after: int = 0) -> list[Outcome]:
+    def fetched(
+        self, media: list[Medium], *, store: str = "store", after: int = 0, limits: Limits = DEFAULT_LIMITS
+    ) -> list[Outcome]:
         """What becomes of these, asked of the list when so many were looked for."""
         targets = [FileToFetch(Leads.MEDIA, one.id) for one in sorted(media, key=lambda one: one.id)]
         token = StaticToken(self.box.accounts.issue_token(self.user))
         with (
-            services(Addresses(self.box.media_url, None), token, sleep=lambda seconds: None) as asked,
+            services(Addresses(self.box.media_url, None), token, limits=limits, sleep=lambda seconds: None) as asked,
             FileStore(self.folder / store, CIPHER) as held,
         ):
             assert asked.media is not None
@@ -217,3 +221,18 @@ def test_a_list_that_makes_no_sense_is_left_alone(house: House, line: Line, page
     media = [house.picture() for _ in range(3)]
     with line.under(Script(edits_json(page), path="/api/v1/media/list/all", times=None)):
         assert all(isinstance(outcome, FileRecord) for outcome in house.fetched(media))
+
+
+@pytest.mark.parametrize("times", [1, None])
+@pytest.mark.parametrize("name", some([fault.name for fault in EVERYWHERE]))
+def test_F1_whatever_goes_wrong_with_the_list_costs_nothing(
+    house: House, line: Line, name: str, times: int | None
+) -> None:
+    media = [house.picture(), house.picture(listed=False), house.picture()]
+    script = Script(FAULTS[name].act, path="/api/v1/media/list/all", times=times)
+    with line.under(script):
+        outcomes = house.fetched(media, limits=replace(DEFAULT_LIMITS, list_answer_seconds=0.2, file_attempts=2))
+    assert script.met
+    assert [one.sha256 for one in outcomes if isinstance(one, FileRecord)] == [
+        one.sha256 for one in sorted(media, key=lambda one: one.id)
+    ]
