@@ -23,8 +23,9 @@ from manabackup.sandbox import FileFault, FileScript, Sandbox
 from manabackup.sandbox.filestore import Medium
 from manabackup.sandbox.pictures import Recipe
 from tests.faults.acts import edits_json
-from tests.faults.catalogue import EVERYWHERE, FAULTS, some
+from tests.faults.catalogue import EVERYWHERE, FAULTS
 from tests.support.line import JSON, Line, Script
+from tests.support.shares import some
 
 from .conftest import CIPHER
 from .test_fetching import LASTING, PASSING

@@ -23,9 +23,9 @@ from manabackup.remote.session import StaticToken
 from manabackup.rows.blobs import IndexedFile, Referrer
 from manabackup.sandbox import FileFault, FileScript, Sandbox
 from manabackup.sandbox.pictures import Recipe
-from tests.faults.catalogue import some
 from tests.support.archives import ours
 from tests.support.line import Line
+from tests.support.shares import some
 
 from .bench import Bench
 
