@@ -19,7 +19,7 @@ from .answers import ASGIApp, Receive, Scope, Send
 from .api import LIMIT, APIService
 from .auth import auth_app
 from .changelog import Asked, ChangeLog, StoredChange
-from .faults import Faults, FileFault, FileScript
+from .faults import Faults, FileFault, FileScript, StreamFault
 from .files_edge import Answering, Edge
 from .filestore import FileStore
 from .media import BASE, MediaService
@@ -40,6 +40,7 @@ __all__ = [
     "Middleware",
     "Sandbox",
     "StoredChange",
+    "StreamFault",
 ]
 
 Middleware = Callable[[ASGIApp], ASGIApp]

@@ -52,8 +52,25 @@ FileJudge: TypeAlias = Callable[[str, str], FileFault | None]
 """Asked about each request to the services that keep files, with its method and its path and query as they came."""
 
 
-def _well(_method: str, _target: str) -> FileFault | None:
+def _well(_first: str, _second: str) -> None:
     return None
+
+
+class StreamFault(Enum):
+    """What goes wrong with one event of a stream, a heartbeat among them."""
+
+    LOST = auto()
+    """It is not sent, and never will be."""
+    CUT = auto()
+    """The connection is closed in the middle of it."""
+    END = auto()
+    """The stream ends regularly before it, as at a restart."""
+    SILENT = auto()
+    """It is not sent, and nothing after it: the connection stays open, and is dead."""
+
+
+StreamJudge: TypeAlias = Callable[[str, str], StreamFault | None]
+"""Asked about each event that is about to be sent, with the app and the event's name."""
 
 
 @dataclass
@@ -66,6 +83,8 @@ class Faults:
     """Pushed changes are stamped this many microseconds before they become visible: transactions that commit late."""
     files: FileJudge = _well
     """What goes wrong with requests for files: :class:`FileScript`, or a function of one's own."""
+    streams: StreamJudge = _well
+    """What goes wrong with events."""
     silence_seconds: float = 10.0
     """How long :attr:`FileFault.SILENT` lasts."""
     short: float = 0.5

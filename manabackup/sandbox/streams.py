@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .answers import Receive, Send
+from .answers import Receive, Scope, Send, vanish
 from .changelog import Row
+from .faults import Faults, StreamFault
 from .gojson import marshal_text
 from .gotime import text_of_us
 
@@ -58,7 +59,8 @@ class Listener:
 class Streams:
     """All open streams. Belongs to the server's event loop."""
 
-    def __init__(self, heartbeat_seconds: float) -> None:
+    def __init__(self, heartbeat_seconds: float, faults: Faults) -> None:
+        self._faults = faults
         self._heartbeat_seconds = heartbeat_seconds
         self._listeners: set[Listener] = set()
         self._ended = False
@@ -76,26 +78,19 @@ class Streams:
         for listener in self._listeners:
             listener.pushed.put_nowait(None)
 
-    async def serve(self, listener: Listener, collections: Iterable[str], receive: Receive, send: Send) -> None:
-        """Sends events until the client leaves or :meth:`end` is called."""
-        started = False
-
-        async def emit(event: bytes) -> None:
-            nonlocal started
-            if not started:
-                await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-                started = True
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-
+    async def serve(
+        self, listener: Listener, collections: Iterable[str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Sends events until the client leaves, or :meth:`end` is called, or a fault ends it."""
+        sending = _Sending(listener.app, self._faults, send)
         self._listeners.add(listener)
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             for collection in collections:
-                if event := listener.event(collection):
-                    await emit(event)
+                await sending.emit("changes", listener.event(collection))
             loop = asyncio.get_running_loop()
             beat = loop.time() + self._heartbeat_seconds
-            while not self._ended and not gone.done():
+            while not (self._ended or gone.done() or sending.ended_by):
                 pushed = asyncio.ensure_future(listener.pushed.get())
                 done, _ = await asyncio.wait(
                     (pushed, gone), timeout=max(0.0, beat - loop.time()), return_when=asyncio.FIRST_COMPLETED
@@ -104,16 +99,52 @@ class Streams:
                     pushed.cancel()
                     if not done:
                         beat += self._heartbeat_seconds
-                        await emit(_HEARTBEAT)
-                elif (name := pushed.result()) is not None and (event := listener.event(name)):
-                    await emit(event)
-            if not gone.done():
-                if not started:
-                    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                        await sending.emit("heartbeat", _HEARTBEAT)
+                elif (name := pushed.result()) is not None:
+                    await sending.emit("changes", listener.event(name))
+            if sending.ended_by is StreamFault.CUT:
+                gone.cancel()
+                await vanish(scope, receive)
+            elif not gone.done():
+                await sending.end()
         finally:
             self._listeners.discard(listener)
             gone.cancel()
+
+
+class _Sending:
+    """The answer of one stream, with what goes wrong on its way."""
+
+    def __init__(self, app: str, faults: Faults, send: Send) -> None:
+        self._app = app
+        self._faults = faults
+        self._send = send
+        self._started = False
+        self._silent = False
+        self.ended_by: StreamFault | None = None
+
+    async def emit(self, name: str, event: bytes | None) -> None:
+        """Sends an event, if there is one."""
+        if event is None or self._silent or self.ended_by:
+            return
+        fault = self._faults.streams(self._app, name)
+        if fault in (StreamFault.CUT, StreamFault.END):
+            self.ended_by = fault
+        self._silent = fault is StreamFault.SILENT
+        if fault is StreamFault.CUT:
+            await self._write(event[: len(event) // 2])
+        elif fault is None:
+            await self._write(event)
+
+    async def end(self) -> None:
+        """Ends the answer regularly."""
+        await self._write(b"", more=False)
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        if not self._started:
+            await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            self._started = True
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -80,7 +80,7 @@ class SyncApp:
         self._upload_seconds = upload_seconds
         self._membership_ns = int(membership_seconds * 1_000_000_000)
         self._memberships: dict[str, tuple[int, frozenset[str]]] = {}
-        self.streams = Streams(heartbeat_seconds)
+        self.streams = Streams(heartbeat_seconds, faults)
 
     def forget_memberships(self) -> None:
         """Empties the cache of memberships, as five minutes of waiting would."""
@@ -126,7 +126,7 @@ class SyncApp:
                 return self._pull(request, app)
             case ["sync", app, "stream"] if app:
                 request.allow("GET", "HEAD")
-                return await self._stream(request, app, receive, send)
+                return await self._stream(request, app, scope, receive, send)
         return error(404, "404 page not found")
 
     # --- endpoints
@@ -184,7 +184,9 @@ class SyncApp:
             return error(500, "internal error")
         return self._changes(rows, rows)
 
-    async def _stream(self, request: RequestHead, app: str, receive: Receive, send: Send) -> Answer | None:
+    async def _stream(
+        self, request: RequestHead, app: str, scope: Scope, receive: Receive, send: Send
+    ) -> Answer | None:
         if request.method == "HEAD":
             return error(405, "method not allowed")
         caller = self._caller(request)
@@ -203,7 +205,7 @@ class SyncApp:
         except StorageError:
             return error(500, "internal error")
         listener = Listener(caller.user_id, caller.client_id, app, since_us, read)
-        await self.streams.serve(listener, collections, receive, send)
+        await self.streams.serve(listener, collections, scope, receive, send)
         return None
 
     def _changes(self, rows: list[Row], read: list[Row]) -> Answer:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from manabackup.sandbox import Sandbox
+from manabackup.sandbox import Sandbox, StreamFault
 from tests.support.patience import PATIENCE
 
 from .sync_recordings import load, register
@@ -197,3 +197,28 @@ def test_a_client_that_leaves_in_the_middle_of_its_upload_stores_nothing() -> No
             pass
         assert pull(http, "left", "t")["serverChanges"] == []
         assert server.log.count() == 0
+
+
+@pytest.mark.parametrize("fault", list(StreamFault))
+def test_a_fault_takes_one_event_or_the_whole_stream(fault: StreamFault) -> None:
+    faults = iter([None, fault])
+    with Sandbox(heartbeat_seconds=60) as server, client(server, client_id="w") as writer:
+        seeded(server)
+        server.faults.streams = lambda app, name: next(faults, None) if (app, name) == ("sse1", "changes") else None
+        stream_of = opened(server, "GET /sync/sse1/stream?collections=tasks", client_id="r1", body=b"\r\n")
+        stream = stream_of.__enter__()
+        events = stream.events()
+        assert '"id":"p1"' in next(events)
+        push(writer, "sse1", PUSHED["p3"])
+        push(writer, "sse1", PUSHED["p4"])
+        if fault is StreamFault.LOST:
+            assert '"id":"p4"' in next(events)
+        elif fault is StreamFault.END:
+            assert list(events) == []
+        elif fault is StreamFault.CUT:
+            rest = stream.rest()
+            assert b'"changes"' in rest
+            assert b'"p4"' not in rest
+    if fault is StreamFault.SILENT:
+        assert list(events) == []  # but for the end that the server's own end makes
+    stream_of.__exit__(None, None, None)
