@@ -10,7 +10,7 @@ from .answers import Answer
 from .challenge import refuse_page
 from .request import Request
 from .session import TokenSource, read_claims
-from .transport import Receive, Transport, is_passing
+from .transport import Hear, Receive, Transport, is_passing
 
 _REFUSED_AFTER = 3
 """Attempts with tokens refused in plain words. A server without access to its own key set uses the same words."""
@@ -37,11 +37,23 @@ class Authorized:
         Raises also :class:`SignInError` (401 with a fresh token, 403) and :class:`SubscriptionError` (402), where it is
         the server that says so and no page in between.
         """
+        return self._asked(
+            request,
+            lambda admitted: self.transport.request(
+                admitted, once=once, passing=passing, receive=receive, seconds=seconds
+            ),
+        )
+
+    def listen(self, request: Request, hear: Hear, *, silence: float) -> Answer:
+        """As :meth:`Transport.listen`, and raises what :meth:`request` raises besides."""
+        return self._asked(request, lambda admitted: self.transport.listen(admitted, hear, silence=silence))
+
+    def _asked(self, request: Request, ask: Callable[[Request], Answer]) -> Answer:
         token = self._tokens.token()
         renewed = False
         for attempt in range(1, self.transport.limits.attempts + 1):
             admitted = replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
-            answer = self.transport.request(admitted, once=once, passing=passing, receive=receive, seconds=seconds)
+            answer = ask(admitted)
             if answer.status in (401, 402, 403):
                 refuse_page(answer)
             if answer.status != 401:

@@ -25,6 +25,7 @@ from ..text.timestamps import parse_timestamp
 from .answers import Answer, MalformedAnswerError, UnwieldyAnswerError
 from .authorized import Authorized
 from .decoding import TooLargeError, counted
+from .events import StreamEvent, events
 from .request import Request
 from .session import TokenSource
 from .splitting import AnswerText
@@ -38,6 +39,9 @@ _WHOLE_BYTES = 2 * MIB
 _PART_BYTES = 512 * KIB
 _LARGE_BYTES = 1 * MIB
 """A change of more is a large one."""
+
+STREAM_SILENCE = 75.0
+"""Seconds: two heartbeats and a half."""
 
 _LIST = b'{"serverChanges":['
 _FIRST_KEY = b'"eventId":'
@@ -65,6 +69,9 @@ class Part:
         """The keys of all of them."""
         return [change.key for change in self.raw] + [change.key for change in self.unreadable]
 
+
+Heard = Callable[[StreamEvent], object]
+"""Is told of an event."""
 
 Take = Callable[[Part], None]
 """Takes the parts of a large answer, while it comes. When it breaks off, the next one begins with its first change."""
@@ -162,6 +169,39 @@ class SyncClient:
             seconds=seconds,
         )
         return reading.page(answer)
+
+    def listen(
+        self, app: str, since: str, heard: Heard, *, collections: Sequence[str] = (), silence: float = STREAM_SILENCE
+    ) -> None:
+        """Tells ``heard`` of every event of an app's stream, until the server ends it.
+
+        The server tells of what this user's other devices push after ``since``: of ``collections`` at once where there
+        is something already, of any when it comes. It may leave out anything, and says nothing at all, that it takes
+        the request neither, before its first event: a heartbeat comes every half minute. What is silent for
+        ``silence`` seconds is dead.
+        """
+        params = {"since": since} | ({"collections": ",".join(collections)} if collections else {})
+
+        def hear(pieces: Iterator[bytes]) -> None:
+            for event in events(pieces):
+                heard(event)
+
+        answer = self._server.listen(
+            Request(
+                "GET",
+                f"/sync/{_segment(app)}/stream",
+                params=params,
+                headers={
+                    "X-Client-Id": self._client_id,
+                    "Accept": "text/event-stream",
+                    "Accept-Encoding": "identity",  # what is compressed waits for more
+                },
+            ),
+            hear,
+            silence=silence,
+        )
+        if answer.status != 200:
+            raise answer.error()
 
     def close(self) -> None:
         """Ends the connections; calls of other threads end at once with :class:`ServerError`."""

@@ -55,11 +55,16 @@ LONGEST_RETRY_AFTER = 60.0
 
 _IDLE_SECONDS = 4.0
 """A kept connection older than this is not used again; common servers close theirs after five."""
+_WORD_BYTES = 16
+"""On a connection that is listened to, so many bytes count as a word: less than any event has, with its framing."""
 _PORTS = {"http": 80, "https": 443}
 _random = random.SystemRandom().random
 
 Receive = Callable[[Iterator[bytes]], bytes]
 """Takes the pieces of a body as they come, decompressed, and gives what is to stand in the answer in its place."""
+
+Hear = Callable[[Iterator[bytes]], object]
+"""The same of an answer that nobody knows the end of: nothing of it is kept."""
 
 
 class _Failing(Enum):
@@ -179,7 +184,7 @@ class Transport:
             begun = self._pace.now()
             answer: Answer | None = None
             try:
-                answer = self._exchange(request, receive, seconds)
+                answer = self._exchange(request, receive, self._patience(seconds))
                 failing, reason = _Failing.ANSWER, str(answer.status)
                 if is_refused_for_now(answer):
                     failing = _Failing.REFUSED
@@ -202,6 +207,34 @@ class Transport:
                 kind = UnwieldyAnswerError if failing is _Failing.LATE else BrokenAnswerError
                 raise kind(f"{source}: {reason}")
 
+    def listen(self, request: Request, hear: Hear, *, silence: float) -> Answer:
+        """Sends a request whose answer goes on for as long as both sides live, once, and gives the answer's end.
+
+        ``hear`` takes the body of an answer of status 200 in pieces as they come; what it raises ends the connection
+        and comes out as it is. The other side may say nothing for ``silence`` seconds, and from its first word on for
+        as long again. There is no bound in bytes: ``hear`` must keep nothing. Raises as :meth:`request` does.
+        """
+        source = request.name(self.host)
+        self._wait(0.0)
+        begun = self._pace.now()
+        patience = Patience(silence, _WORD_BYTES / silence)
+
+        def receive(pieces: Iterator[bytes]) -> bytes:
+            hear(pieces)
+            return b""
+
+        try:
+            answer = self._exchange(request, receive, patience, endless=True)
+        except _NoAnswerError as failure:
+            if self._closed.is_set():
+                raise self._closed_here(source) from None
+            silent = failure.failing is _Failing.LATE
+            reason = f"nothing was heard for {silence:g} seconds" if silent else str(failure)
+            raise BrokenAnswerError(f"{source}: {reason}") from None
+        if is_refused_for_now(answer):
+            self._pace.note_refusal(begun, min(answer.retry_after() or 0.0, LONGEST_RETRY_AFTER))
+        return answer
+
     def pause(self, attempt: int) -> None:
         """Waits before the attempt after the given one (counted from 1), as between two attempts of one request."""
         self._wait(_backoff(attempt, self._jitter))
@@ -221,7 +254,15 @@ class Transport:
     def _closed_here(self, what: str) -> ServerError:
         return ServerError(f"{what}: the connection was closed here")
 
-    def _exchange(self, request: Request, receive: Receive | None, seconds: float | None) -> Answer:
+    def _patience(self, seconds: float | None) -> Patience:
+        """With an answer of at most so many seconds; without a number, with one that comes along."""
+        if seconds:
+            return Patience(seconds, math.inf)
+        return Patience(self.limits.request_seconds, self.limits.slowest)
+
+    def _exchange(
+        self, request: Request, receive: Receive | None, patience: Patience, *, endless: bool = False
+    ) -> Answer:
         sent = {
             "User-Agent": PRODUCT,
             "Accept": "*/*",
@@ -229,7 +270,6 @@ class Transport:
             **request.headers,
         }
         limits, source = self.limits, request.name(self.host)
-        patience = Patience(seconds or limits.request_seconds, math.inf if seconds else limits.slowest)
         timeouts = {
             "connect": Patience(min(limits.request_seconds, limits.connect_seconds), limits.slowest),
             "write": patience,
@@ -255,18 +295,22 @@ class Transport:
                     hint="if the server has moved, give its new address",
                 )
             try:
-                content = self._body(response, received, receive)
+                content = self._body(response, received, receive, endless=endless)
             except TooLargeError as error:
                 raise UnwieldyAnswerError(f"{source}: the answer is larger than {error.allowed / MIB:g} MiB") from None
         return Answer(response.status, received, cookies, content, source, limits)
 
-    def _body(self, response: httpcore2.Response, headers: Mapping[str, str], receive: Receive | None) -> bytes:
+    def _body(
+        self, response: httpcore2.Response, headers: Mapping[str, str], receive: Receive | None, *, endless: bool
+    ) -> bytes:
         streamed = receive is not None and response.status == 200
         allowed = self.limits.stream_bytes if streamed else self.limits.answer_bytes
         announced = headers.get("content-length", "0")
         if announced.isascii() and announced.isdigit() and int(announced[:20]) > allowed:
             raise TooLargeError(allowed)
         pieces = decoded(response.iter_stream(), headers.get("content-encoding", ""))
+        if receive is not None and streamed and endless:
+            return receive(pieces)
         return receive(counted(pieces, allowed)) if receive is not None and streamed else read_body(pieces, allowed)
 
     @contextmanager
