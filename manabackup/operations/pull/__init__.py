@@ -6,7 +6,15 @@ collections that nobody told of (``searching``, ``apps``), which is the one ques
 what the account holds.
 """
 
-from .rounds import OVERLAP_SECONDS, PullResult, run
+from .rounds import OVERLAP_SECONDS, ClockWentBackError, PullResult, refresh, run
 from .searching import SEARCH_DAYS, unsearched_apps
 
-__all__ = ["OVERLAP_SECONDS", "SEARCH_DAYS", "PullResult", "run", "unsearched_apps"]
+__all__ = [
+    "OVERLAP_SECONDS",
+    "SEARCH_DAYS",
+    "ClockWentBackError",
+    "PullResult",
+    "refresh",
+    "run",
+    "unsearched_apps",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,6 +24,10 @@ OVERLAP_SECONDS = 120.0
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
+
+
+class ClockWentBackError(ServerError):
+    """What the server stores now may lie before what was read: only a pull of everything finds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,34 @@ def run(
     return _result(mirror, registry, reading.new, full, started_at)
 
 
+def refresh(
+    mirror: Mirror,
+    client: SyncClient,
+    registry: Registry,
+    named: Mapping[str, Collection[str]],
+    *,
+    connections: int = 4,
+    overlap_seconds: float = OVERLAP_SECONDS,
+    limits: Limits = DEFAULT_LIMITS,
+) -> int:
+    """Brings some apps up to date, and no others; gives the number of new changes.
+
+    ``named`` are apps, each with collections that nobody may know of yet. Nothing is searched for, and
+    :attr:`Mirror.pulled_at` stays: that is for whole pulls. Otherwise as :func:`run`, which a mirror needs that was
+    damaged.
+    """
+    reading = PullAccess(mirror, client, limits, None)
+    rounds = _Rounds(reading, registry, False, int(overlap_seconds * SECOND), connections)
+    try:
+        rounds.run_some(named)
+    except BaseException:
+        reading.stop()
+        raise
+    finally:
+        reading.close()
+    return reading.new
+
+
 @dataclass(slots=True)
 class _Look:
     """A collection, and what became of looking at it."""
@@ -170,15 +202,28 @@ class _Rounds:
 
         ``choose`` says how many steps will follow.
         """
+        started_at, held = self._begin()
+        looks = self._known(apps, held)
+        self._reading.expect(len(looks) + choose())
+        self.read(looks, step=self._reading.step)
+        return started_at
+
+    def run_some(self, named: Mapping[str, Collection[str]]) -> None:
+        """Reads the collections of some apps that are known or named."""
+        _, held = self._begin()
+        looks = [look for look in self._known(list(named), held) if look.app in named]
+        known = {(look.app, look.collection) for look in looks}
+        unheard_of = {(app, name) for app, names in named.items() for name in names if can_be_asked_for(name)}
+        self.read([*looks, *(_Look(app, name, EPOCH) for app, name in sorted(unheard_of - known))])
+
+    def _begin(self) -> tuple[int, list[HeldCollection]]:
+        """The server's clock, and what is held at the beginning."""
         started_at = self._reading.latest = self._server_clock()
         with self._mirror.snapshot() as snapshot:
             held = snapshot.collections()
         self._check_clock(started_at, held)
         self._mirror.begin_pull(compare=self._full)
-        looks = self._known(apps, held)
-        self._reading.expect(len(looks) + choose())
-        self.read(looks, step=self._reading.step)
-        return started_at
+        return started_at, held
 
     def read(self, looks: Sequence[_Look], *, step: Callable[[], object] = lambda: None) -> None:
         """Reads collections to their end, and those once more that may have something new already.
@@ -229,7 +274,7 @@ class _Rounds:
     def _check_clock(self, now: int, held: Sequence[HeldCollection]) -> None:
         newest = max((one.cursor for one in held if one.cursor is not None), default=EPOCH)
         if not self._full and now < newest - self._overlap:
-            raise ServerError(
+            raise ClockWentBackError(
                 f"the server's clock went back: it says {format_timestamp(now)}, and said {format_timestamp(newest)}",
                 hint="changes may have been stored under times that were read before; `pull --full` finds them",
             )
