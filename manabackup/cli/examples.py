@@ -48,6 +48,10 @@ ENDINGS: Final = {
         ("export --seal -o backup.mana", "export --offline --app journal --app notes -o diary.mana"),
         (0, 3, 11, 12, 13, 14, 16, 17),
     ),
+    "follow": Ending(
+        ("follow", "follow --export-every 1h --to mana-{date}.mana --seal --passphrase-file secret"),
+        (0, 3, 10, 11, 12, 13, 14, 16, 17),
+    ),
     "files": Ending(("files pull", "files verify"), (0, 3, 4)),
     "files pull": Ending(("files pull", "files pull --recovery-code-file code --json"), (0, 3, 10, 11, 12, 13, 14, 17)),
     "files verify": Ending(("files verify", "files verify --key-file key"), (0, 4, 10, 11, 12, 13)),

@@ -41,6 +41,7 @@ COMMANDS: Final = (
         (
             ("pull", "backup", "bring the local mirror up to date"),
             ("export", "backup", "write everything into an archive: pull, decrypt, write"),
+            ("follow", "follow", "keep the mirror up to date within seconds of every change"),
             ("files", "file_group", "files pull, verify: pictures, songs and documents that rows refer to"),
         ),
     ),

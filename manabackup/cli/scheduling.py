@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UsageError
-from ..host.secret_sources import SecretCommand, SecretFile, variable
+from ..host.secret_sources import variable
 from ..operations.account.settings import AUTH_URL, SECRETS, SYNC_URL, TEXTS
 from ..operations.prune import Duration, Policy
 from ..operations.schedule import (
@@ -46,6 +45,7 @@ from .overview import PROGRAM
 from .prompts import ask
 from .prune import keep_options
 from .run import Exit, Run
+from .this_program import secret_places, this_program
 
 _PATHS = frozenset({"output", "config", "state-dir"})
 _SETTINGS = tuple(name for name in TEXTS if name != "state-dir")
@@ -109,7 +109,7 @@ def install(
         name=check(name),
         words=parsed.words,
         when=When.parse(at, every, weekday),
-        program=_program(),
+        program=this_program(),
         state_dir=str(run.state.root.absolute()),
         secrets=parsed.secrets,
         environment=parsed.environment,
@@ -204,13 +204,7 @@ class _Parsed:
     @property
     def secrets(self) -> dict[str, SecretPlace]:
         """Where each secret comes from that has a place: behind ``--``, else as the settings say."""
-        found: dict[str, SecretPlace] = {}
-        for name in SECRETS:
-            source = self._run.source(name)
-            if isinstance(source, SecretFile):
-                found[name] = SecretPlace(SecretKind.FILE, str(source.path.absolute()))
-            elif isinstance(source, SecretCommand):
-                found[name] = SecretPlace(SecretKind.COMMAND, source.command)
+        found = secret_places(self._run, list(SECRETS))
         for parameter in self._given:
             option, value = _option(parameter), self._values[str(parameter.name)]
             name, _, kind = option.removeprefix("--").rpartition("-")
@@ -273,14 +267,6 @@ class _Parsed:
 
 def _option(parameter: click.Parameter) -> str:
     return max(parameter.opts, key=len)
-
-
-def _program() -> tuple[str, ...]:
-    """What starts this program wherever it is called from: its own script, else the interpreter that runs it."""
-    script = Path(os.environ.get("PEX") or sys.argv[0])  # the program in one file says so itself
-    if script.name.startswith("manabackup") and script.is_file() and os.access(script, os.X_OK):
-        return (str(script.absolute()),)
-    return (sys.executable, "-P", "-m", "manabackup")
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..limits import MIB
-from ..operations.status import AccountStatus, MirrorStatus, ServerStatus, SignedIn, SubscriptionStatus, account_status
-from ..text.printable import one_line
+from ..operations.status import (
+    AccountStatus,
+    FollowerStatus,
+    MirrorStatus,
+    ServerStatus,
+    SignedIn,
+    SubscriptionStatus,
+    account_status,
+)
+from ..text.printable import counted, one_line
 from .access import account_access
 from .ages import age, search_words
 from .frame import command, secret_options
@@ -41,6 +49,8 @@ def _lines(found: AccountStatus) -> Iterator[tuple[str, str]]:
         yield "vault", _vault(found.vault)
         yield "subscription", _subscription(found.subscription)
         yield "mirror", _mirror(found.mirror)
+        if found.follower is not None:
+            yield "follower", _follower(found.follower)
 
 
 def _user(user: SignedIn) -> str:
@@ -79,6 +89,27 @@ def _subscription(subscription: SubscriptionStatus | None) -> str:
             )
             if text is not None
         ]
+    return ", ".join(words)
+
+
+def _follower(follower: FollowerStatus) -> str:
+    record = follower.record
+    if not follower.running:
+        ended = record.ended_at or record.alive_at
+        how = "ended" if record.ended_at is not None else "died, last alive"
+        return "not running" + (f", {how} {age(ended)}" if ended is not None else "")
+    words = [f"running (process {record.process})", f"{record.streams} of {counted(record.streams_wanted, 'stream')}"]
+    for name, moment in (
+        ("last event", record.last_event_at),
+        ("last pull", record.last_pull_at),
+        ("last archive", record.last_export_at),
+    ):
+        if moment is not None:
+            words.append(f"{name} {age(moment)}")
+    if record.pending_since is not None:
+        words.append(f"BEHIND: told of changes {age(record.pending_since)} that are not pulled")
+    if record.problem is not None:
+        words.append(f"problem: {one_line(record.problem)}")
     return ", ".join(words)
 
 

@@ -23,6 +23,7 @@ from ..text.jsontext import JSON
 from ..text.timestamps import FAR_FUTURE, format_timestamp
 from .account.access import AccountAccess
 from .account.state import StateFolder
+from .follow.record import FollowerPlace, FollowRecord
 from .pull import unsearched_apps
 
 _T = TypeVar("_T")
@@ -113,6 +114,19 @@ class MirrorStatus:
         return record
 
 
+@dataclass(frozen=True, slots=True)
+class FollowerStatus:
+    """Who follows the account from this computer, or did."""
+
+    running: bool
+    record: FollowRecord
+    """As it was written last."""
+
+    def to_json(self) -> JSON:
+        """The member ``follower``."""
+        return {"running": self.running, **self.record.to_json()}
+
+
 @dataclass(slots=True)
 class AccountStatus:
     """What is known of an account; where nobody is signed in, only where it would be."""
@@ -127,6 +141,8 @@ class AccountStatus:
     subscription: SubscriptionStatus | None = None
     mirror: MirrorStatus | None = None
     """None when there is none yet."""
+    follower: FollowerStatus | None = None
+    """None when nobody ever followed."""
     problem: ManabackupError | None = None
     """The first thing that went wrong."""
 
@@ -144,6 +160,7 @@ class AccountStatus:
             record["vault"] = _vault_record(self.vault)
             record["subscription"] = self.subscription.to_json() if self.subscription is not None else None
             record["mirror"] = self.mirror.to_json() if self.mirror is not None else None
+            record["follower"] = self.follower.to_json() if self.follower is not None else None
         return record
 
 
@@ -187,6 +204,8 @@ class _Questions:
         if not isinstance(status.problem, SignInError):
             status.subscription = self._subscription(credits_url, healthy=healthy)
         status.mirror = self._mirror(state.mirror_path(connection.sync.base_url, connection.user_id))
+        place = FollowerPlace(state.follower_folder(connection.sync.base_url, connection.user_id))
+        status.follower = self._try(lambda: _follower(place))
 
     def _try(self, question: Callable[[], _T]) -> _T | None:
         """The answer to a question that may fail without stopping the others."""
@@ -236,6 +255,11 @@ class _Questions:
         except ManabackupError as error:
             self._status.problem = self._status.problem or error
             return MirrorStatus(path)
+
+
+def _follower(place: FollowerPlace) -> FollowerStatus | None:
+    record = place.read()
+    return None if record is None else FollowerStatus(place.is_followed(), record)
 
 
 def _contents(mirror: Mirror, path: Path) -> MirrorContents:

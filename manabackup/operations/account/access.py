@@ -125,6 +125,10 @@ class AccountAccess:
             key = _KEYLESS if without_key else self._unlocked(mirror, connection, accept_new_key)
             yield OpenAccount(mirror, connection, key)
 
+    def mirror(self, connection: Connection) -> AbstractContextManager[Mirror]:
+        """The account's mirror alone, under the lock. Raises :class:`LockedError`, :class:`MirrorError`."""
+        return self._mirror(connection.sync.base_url, connection.user_id)
+
     def key(self) -> AccountKey:
         """The key that the account's owner gives, else that of its vault, for which the servers are asked.
 

@@ -10,6 +10,7 @@
     files/<digest>/                   the same; files that were fetched, encrypted
     restores/<digest>/                the same; what a restore, or `audit --fix-plaintext`, has still to send
     restores/<digest>.sent            which documents and songs a restore has sent, until rows lead there
+    followers/<digest>/               the same; `lock` is held by who follows the account, `follower.json` is how far
 
 Folders have mode 0700, files 0600.
 """
@@ -85,6 +86,10 @@ class StateFolder:
         """Where what is written into one user's account is kept until it is sent; it may not exist yet."""
         return self.root / "restores" / self.mirror_path(sync_url, user_id).stem
 
+    def follower_folder(self, sync_url: str, user_id: str) -> Path:
+        """Where it is kept how far somebody is who follows one user's account; it may not exist yet."""
+        return self.root / "followers" / self.mirror_path(sync_url, user_id).stem
+
     def lock(self) -> Lock:
         """The lock of the whole folder, not yet taken."""
         make_room(self.root / "lock")
@@ -111,14 +116,43 @@ class Lock:
 
     Raises :class:`LockedError` when another one holds it, at once or after ``wait`` seconds; ``waiting`` is told of the
     other one before. Raises :class:`OutputError` where the file system has no locks. The file stays: removing it would
-    let two hold it.
+    let two hold it. ``busy`` are the words for who holds it, with places for ``{process}`` and ``{folder}``; ``hint``
+    is what to do.
     """
 
-    def __init__(self, path: Path, *, wait: float = 0.0, waiting: Callable[[str], object] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait: float = 0.0,
+        waiting: Callable[[str], object] | None = None,
+        busy: str = "another run{process} works with {folder}",
+        hint: str = "--wait lets this run wait for it; or give it a --state-dir of its own",
+    ) -> None:
         self._path = path
+        self._busy = busy
+        self._hint = hint
         self._wait = wait
         self._waiting = waiting
         self._descriptor: int | None = None
+
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Whether somebody holds the lock of this file now. Nothing is changed. Raises :class:`OutputError`."""
+        try:
+            with reading_from(path):
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no locks here: nobody can hold one
+            return False
+        finally:
+            os.close(descriptor)
+        return False
 
     def __enter__(self) -> Self:
         with writing_to(self._path):
@@ -141,8 +175,7 @@ class Lock:
             other = self._other(descriptor)
             left = until - time.monotonic()
             if left <= 0:
-                hint = None if told else "--wait lets this run wait for it; or give it a --state-dir of its own"
-                raise LockedError(other, hint=hint)
+                raise LockedError(other, hint=None if told else self._hint)
             if not told and self._waiting is not None:
                 self._waiting(other)
             told = True
@@ -164,7 +197,7 @@ class Lock:
     def _other(self, descriptor: int) -> str:
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
         process = f" (process {holder})" if holder.isdigit() else ""
-        return f"another run{process} works with {printable(str(self._path.parent))}"
+        return self._busy.format(process=process, folder=printable(str(self._path.parent)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

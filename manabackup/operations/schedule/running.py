@@ -104,9 +104,15 @@ def run(
 
 def error_of(record: RunRecord) -> ManabackupError:
     """The error of a run that was not good, with the exit code that it had."""
+    words = f"{record.step}: {record.message or f'exit code {record.exit_code}'}"
+    return error_with(record.exit_code, words, record.hint)
+
+
+def error_with(code: int, message: str, hint: str = "") -> ManabackupError:
+    """An error of another process as one of this one, by its exit code."""
     kinds = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ManabackupError))
-    kind = next((kind for kind in kinds if kind.exit_code == record.exit_code), ManabackupError)
-    return kind(f"{record.step}: {record.message or f'exit code {record.exit_code}'}", hint=record.hint or None)
+    kind = next((kind for kind in kinds if kind.exit_code == code), ManabackupError)
+    return kind(message, hint=hint or None)
 
 
 def _is_news(record: RunRecord, before: RunRecord | None) -> bool:
