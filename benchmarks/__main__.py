@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .cases import compare, convert, export, files, pull, seal, stages, startup, verify, viewer
+from .cases import compare, convert, export, files, follow, pull, seal, stages, startup, unchanged, verify, viewer
 from .measure import BrokenOutputError
 from .report import Line, print_lines
 from .setting import Setting
@@ -19,9 +19,11 @@ CASES: dict[str, Callable[[Setting], list[Line]]] = {
     "files": files.measure,
     "verify": verify.measure,
     "seal": seal.measure,
+    "unchanged": unchanged.measure,
     "compare": compare.measure,
     "convert": convert.measure,
     "pull": pull.measure,
+    "follow": follow.measure,
     "startup": startup.measure,
     "stages": stages.measure,
     "viewer": viewer.measure,

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from .operations.files.access import file_source
     from .operations.files.packing import FileCounts, FileSource
     from .operations.files.verifying import StoreReport, verify_store
+    from .operations.follow.events import FollowEvent, Happening
+    from .operations.follow.following import Follower, FollowSettings
     from .operations.progress import Progress, Step
     from .operations.prune import Duration, Policy, Pruned, PrunePlan, plan_prune, prune
     from .operations.pull import PullResult
@@ -101,6 +103,8 @@ _HOMES = {
     ".operations.files.verifying": ("StoreReport", "verify_store"),
     ".operations.archives.from_database": ("Returned", "from_database"),
     ".operations.archives.readable": ("Converted", "convert_to"),
+    ".operations.follow.events": ("FollowEvent", "Happening"),
+    ".operations.follow.following": ("Follower", "FollowSettings"),
     ".operations.progress": ("Progress", "Step"),
     ".operations.prune": ("Duration", "Policy", "Pruned", "PrunePlan", "plan_prune", "prune"),
     ".operations.pull": ("PullResult",),
@@ -147,6 +151,10 @@ __all__ = [
     "FileSource",
     "FileTarget",
     "Finding",
+    "FollowEvent",
+    "FollowSettings",
+    "Follower",
+    "Happening",
     "Hit",
     "IndexedFile",
     "Info",

@@ -49,7 +49,7 @@ ENDINGS: Final = {
         (0, 3, 11, 12, 13, 14, 16, 17),
     ),
     "follow": Ending(
-        ("follow", "follow --export-every 1h --to mana-{date}.mana --seal --passphrase-file secret"),
+        ("follow", "follow --export-every 1h --to mana-{date}.mana --seal"),
         (0, 3, 10, 11, 12, 13, 14, 16, 17),
     ),
     "files": Ending(("files pull", "files verify"), (0, 3, 4)),

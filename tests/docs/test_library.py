@@ -23,7 +23,7 @@ DOCUMENT = ROOT / "docs" / "library.md"
 TEXT = DOCUMENT.read_text("utf-8")
 NEW = "neu@example.org"
 CODE = "--recovery-code-file recovery-code"
-WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, SEARCH, FILES, RESTORE, AUDIT, COMPUTER, CANCELLATION, SANDBOX = blocks(
+WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, SEARCH, FILES, RESTORE, AUDIT, COMPUTER, FOLLOW, CANCELLATION, SANDBOX = blocks(
     DOCUMENT, "python"
 )
 
@@ -53,6 +53,7 @@ def anna(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
         (home / "computer.py").write_text(COMPUTER, "utf-8")
         (home / "restore.py").write_text(_for_the_sandbox(RESTORE, anna), "utf-8")
         (home / "audit.py").write_text(_for_the_sandbox(AUDIT, anna), "utf-8")
+        (home / "follow.py").write_text(_for_the_sandbox(FOLLOW, anna), "utf-8")
         (home / "cancellation.py").write_text(CANCELLATION, "utf-8")
         (home / "sandbox.py").write_text(SANDBOX, "utf-8")
         yield anna
@@ -116,6 +117,13 @@ def test_the_script_for_a_restore_asks_and_sends_nothing_before_a_yes(anna: Pers
         assert [path.name for path in (anna.home / "elsewhere").iterdir() if path.is_dir()] == []
     finally:
         anna.answers["recovery code: "] = own_code
+
+
+def test_the_script_for_following_pulls_and_ends(anna: Person) -> None:
+    token = "MANABACKUP_TOKEN=$(manabackup token)"
+    anna.types("manabackup login --force --email anna@example.org --password-file password >/dev/null")
+    lines = anna.types(f"mkdir following; cd following; {token} python3 ../follow.py").splitlines()
+    assert re.fullmatch(r"started \d{3,} new", lines[0]), lines
 
 
 def test_the_script_for_cancellation_goes_on_where_it_was_cancelled(anna: Person) -> None:

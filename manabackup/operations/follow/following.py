@@ -37,7 +37,7 @@ DEBOUNCE_SECONDS = 1.0
 """From the first word of something new to the pull: what is written at once is pulled at once."""
 _REST = 10.0
 """Between pulls lies so many times what the last one took, so that a large mirror is not read all day …"""
-_LONGEST_REST = 30.0
+LONGEST_REST = 30.0
 """… and no more than so many seconds."""
 _FIRST_RETRY, _LONGEST_RETRY = 2.0, 300.0
 _LOCKED_RETRY = 5.0
@@ -61,6 +61,8 @@ class FollowSettings:
     export_every: float | None = None
     extra_apps: tuple[str, ...] = ()
     debounce: float = DEBOUNCE_SECONDS
+    longest_rest: float = LONGEST_REST
+    """Between two pulls because of streams, at most, however long a pull takes."""
     silence: float = STREAM_SILENCE
     """A stream that says nothing for so long is dead."""
     most_streams: int = MOST_STREAMS
@@ -241,7 +243,7 @@ class Follower:
         begun = self._clock()
         facts = work()
         took = self._clock() - begun
-        self._pull_at = self._clock() + min(took * _REST, _LONGEST_REST)
+        self._pull_at = self._clock() + min(took * _REST, self._settings.longest_rest)
         self._retry, self._retry_at, self._refused_since = _FIRST_RETRY, 0.0, None
         self.record.last_pull_at = self._around.now()
         self.record.problem = None

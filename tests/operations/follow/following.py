@@ -25,7 +25,7 @@ from tests.support.clock import Clock
 from tests.support.line import Line
 from tests.support.patience import PATIENCE
 
-QUICK = FollowSettings(debounce=0.01, look_every=10_000, silence=5.0)
+QUICK = FollowSettings(debounce=0.01, look_every=10_000, longest_rest=0.0, silence=5.0)
 """Nothing is pulled but for the streams' sake."""
 LIMITS = Limits(attempts=2)
 
