@@ -115,7 +115,8 @@ def _tell_all(run: Run, follower: Follower) -> None:
         run.terminal.detail("interrupted")
     finally:
         happenings.close()
-        _tell(run, follower.summary())
+        if follower.looks:  # else it never began
+            _tell(run, follower.summary())
 
 
 def _export(run: Run, every: float | None, output: str | None, *, force: bool, **options: bool) -> ExportCommand | None:

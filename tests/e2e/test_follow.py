@@ -160,6 +160,12 @@ def test_it_ends_by_itself(stocked: Computer) -> None:
     assert "  ended: " in ended
 
 
+def test_a_server_that_does_not_answer_at_the_beginning_is_an_error(stocked: Computer, line: Line) -> None:
+    with line.answering(lambda _, target: (403, b"no") if target.startswith("/sync/") else None):
+        assert_refused(stocked("follow"), 13)
+    assert stocked("status", "--json").record["follower"]["running"] is False
+
+
 def test_who_is_not_signed_in_is_told_so(tmp_path: Path, box: Sandbox) -> None:
     assert_refused(Computer(tmp_path / "new", box.url)("follow"), 13, "not signed in")
 
