@@ -130,16 +130,15 @@ class Follower:
         """
         end = float("inf") if self._settings.duration is None else self._clock() + self._settings.duration
         try:
-            facts = self._timed(self._look)
-            self._export_at = float("inf") if self._settings.export_every is None else self._clock()
-            yield self._happened(Happening.STARTED, **facts, streams=self.record.streams_wanted)
+            yield from self._begin()
             while not self._stopped and (now := self._clock()) < end:
-                if self._is_due(self._pull_at if self._pending else float("inf"), now):
-                    yield from self._attempt(Happening.PULLED, self._refresh)
+                # What is rarer goes first, and does the work of what is behind it.
+                if now >= self._export_at:
+                    yield from self._export()
                 elif self._is_due(self._look_at, now):
                     yield from self._attempt(Happening.LOOKED, self._look)
-                elif now >= self._export_at:
-                    yield from self._export()
+                elif self._pending and self._is_due(self._pull_at, now):
+                    yield from self._attempt(Happening.PULLED, self._refresh)
                 else:
                     yield from self._heard(self._board.take(min(self._next(now), end) - now))
             yield from self._heard(self._board.take(0.0))
@@ -147,6 +146,19 @@ class Follower:
                 yield from self._attempt(Happening.PULLED, self._refresh)
         finally:
             self._end()
+
+    def _begin(self) -> Iterator[FollowEvent]:
+        """The first whole pull, of which nothing is tried again but what another run holds up."""
+        while not self._stopped:
+            try:
+                facts = self._timed(self._look)
+            except LockedError as error:
+                yield self._delayed(error, _LOCKED_RETRY)
+                yield from self._heard(self._board.take(self._retry_at - self._clock()))
+            else:
+                self._export_at = float("inf") if self._settings.export_every is None else self._clock()
+                yield self._happened(Happening.STARTED, **facts, streams=self.record.streams_wanted)
+                return
 
     def stop(self) -> None:
         """Lets :meth:`run` end soon, up to date; from any thread."""
@@ -337,7 +349,9 @@ class Follower:
             yield self._happened(Happening.EXPORTED, **done.to_json())
             return
         self._is_new = True
-        if not (self._has_exported or done.may_pass):
+        if done.may_pass:
+            self._export_at = min(self._export_at, self._clock() + _LONGEST_RETRY)
+        elif not self._has_exported:
             raise done.error
         self.record.problem = done.error.message
         yield self._happened(

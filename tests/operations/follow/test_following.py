@@ -6,14 +6,17 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from manabackup.errors import LockedError, ServerError, SignInError, SubscriptionError
+from manabackup.errors import LockedError, NotFoundError, ServerError, SignInError, SubscriptionError
+from manabackup.mirror import Mirror
 from manabackup.operations.follow.events import Happening
+from manabackup.operations.follow.exports import Exported, NotExported
 from manabackup.operations.follow.following import Surroundings
 from manabackup.remote.session import CommandToken, StaticToken
 from manabackup.sandbox import StreamFault
@@ -288,6 +291,39 @@ def test_a_mirror_that_another_run_works_with_is_waited_for(box: Account) -> Non
         following.wait_for(Happening.PULLED, following.count(Happening.PULLED) + 1)
     box.mirror_alone = alone  # type: ignore[method-assign]
     assert "a" in records(box)
+
+
+def test_a_run_that_is_there_before_it_is_waited_for_and_so_is_an_archive_that_it_holds_up(box: Account) -> None:
+    alone, entered = box.mirror_alone, itertools.count()
+
+    def taken_at_first() -> AbstractContextManager[Mirror]:
+        if next(entered) == 0:
+            raise LockedError("another run works with it")
+        return alone()
+
+    box.mirror_alone = taken_at_first  # type: ignore[method-assign, assignment]
+    made = Exported("a.mana", 1, "complete", {})
+    answers: Iterator[Exported | NotExported] = iter(
+        [NotExported(ServerError("no server")), made, NotExported(NotFoundError("no folder")), made]
+    )
+    around = Surroundings(registry=REGISTRY, jitter=lambda: 0.0, export=lambda _: next(answers))
+    settings = replace(QUICK, export_every=0.2, look_every=0.1)
+    with Following(box, settings, around) as following:
+        following.wait_for(Happening.EXPORTED)
+        box.push("a")
+        following.wait_for(Happening.EXPORTED, 2)
+    box.mirror_alone = alone  # type: ignore[method-assign]
+    assert following.told[0].what is Happening.DELAYED
+    told = [one.what for one in following.told if "xport" in one.what.value]
+    assert told[:4] == [Happening.EXPORT_FAILED, Happening.EXPORTED] * 2
+
+
+def test_without_anything_new_no_archive_is_written(box: Account) -> None:
+    around = Surroundings(registry=REGISTRY, jitter=lambda: 0.0, export=lambda _: Exported("a.mana", 1, "complete", {}))
+    with Following(box, replace(QUICK, export_every=0.1, look_every=0.1), around) as following:
+        following.wait_for(Happening.EXPORTED)
+        following.wait_for(Happening.LOOKED, following.count(Happening.LOOKED) + 6)
+        assert following.count(Happening.EXPORTED) == 1
 
 
 def test_it_ends_by_itself_and_up_to_date(box: Account) -> None:
