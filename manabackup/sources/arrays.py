@@ -8,6 +8,8 @@ from collections.abc import Callable
 from ..text.jsontext import JSON
 
 _TOKEN = re.compile(r'[{}]|,|"(?:[^"\\]|\\.)*"|(?:[^{},"\\]|\\.)+', re.DOTALL)
+_FLAT = re.compile(r"\{[^{}]*\}")
+"""An array of one level in which nothing is quoted."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -19,6 +21,9 @@ def parse_array(text: str, element: Callable[[str], JSON]) -> JSON:
     """
     if not text.startswith("{"):
         return text
+    if '"' not in text and "\\" not in text and _FLAT.fullmatch(text) is not None:
+        parts = text[1:-1].split(",")
+        return [None if part == "NULL" else element(part) for part in parts] if parts != [""] else []
     root: list[JSON] = []
     open_lists = [root]
     end = 0

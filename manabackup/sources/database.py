@@ -23,6 +23,16 @@ class Database(Protocol):
     def rows(self, question: RowQuery, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """The rows that a question is answered with, a few in memory at a time. See the modules for their values."""
 
+    def blocks(self, question: RowQuery, values: Sequence[Any]) -> Iterator[Any]:
+        """The same rows, many at a time, in a form that can be given to another process; :meth:`cells` opens it."""
+
+    @staticmethod
+    def cells(block: Any) -> Iterator[list[Any]]:
+        """The rows of a block."""
+
+    def size(self) -> int:
+        """Bytes of all rows, as far as several processes are worth it for them; 0 where they are not."""
+
     def plan(self, question: RowQuery) -> list[str]:
         """How it would answer, in its own words; nothing is read."""
 

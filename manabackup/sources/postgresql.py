@@ -13,9 +13,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServerError, SourceError, UsageError
+from ..limits import KIB
 from ..text.jsontext import JSON
 from ..text.printable import one_line
 from .catalog import Catalog, CatalogTable, Column, ForeignKey
+from .copied import copied_rows
 from .queries import RowQuery
 
 if TYPE_CHECKING:
@@ -37,9 +39,15 @@ _SETTINGS = {
     "default_transaction_read_only": "on",
 }
 _CONNECT_SECONDS = 10
+_COPIED_AS_TEXT = frozenset(
+    {
+        *("text", "character varying", "smallint", "integer", "bigint", "real", "double precision", "numeric"),
+        *("timestamp with time zone", "timestamp without time zone", "date", "uuid", "json", "jsonb", "bytea"),
+    }
+)
+"""Types whose cast to text is what they are written as. Of ``inet``, ``character`` and some others it is not."""
 _MARKS = re.compile("%[%s]")
-_AT_ONCE = 500
-"""Rows."""
+_BLOCK_BYTES = 256 * KIB
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 _TABLES = """
@@ -47,6 +55,11 @@ SELECT c.oid, c.relname, c.relkind IN ('r', 'p', 'f'), pg_catalog.has_table_priv
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND NOT c.relispartition
 ORDER BY c.relname
+"""
+_SIZE = """
+SELECT coalesce(sum(pg_catalog.pg_table_size(c.oid)), 0)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relkind = 'r'
 """
 # A domain's own name stands in its type; what decides how values are written is the type beneath.
 _COLUMNS = """
@@ -92,6 +105,7 @@ class PostgresqlDialect:
     """PostgreSQL's SQL, as psycopg takes it."""
 
     parameter = "%s"
+    null_where_said = True
 
     def __init__(self, schema: str) -> None:
         self._schema = schema
@@ -104,9 +118,9 @@ class PostgresqlDialect:
         """A table of the schema."""
         return f"{self.quoted(self._schema)}.{self.quoted(name)}"
 
-    def value(self, expression: str) -> str:
-        """The server's text."""
-        return f"{expression}::text"
+    def value(self, expression: str, base: str = "") -> str:
+        """The server's text, which ``COPY`` gives of most types without being asked."""
+        return expression if base.removesuffix("[]") in _COPIED_AS_TEXT else f"{expression}::text"
 
     def as_text(self, expression: str) -> str:
         """The same."""
@@ -188,12 +202,39 @@ class PostgresqlDatabase:
         )
 
     def rows(self, question: RowQuery, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-        """Rows of None and bytes; every column must be selected as text."""
-        with self._failing("a table"), self._connection.cursor(name="manabackup") as cursor:
-            cursor.adapters.register_loader("text", _bytes_loader(self._psycopg))
-            cursor.itersize = _AT_ONCE
-            cursor.execute(question.sql, values)
-            yield from cursor
+        """Rows of None and texts; of bytes where a text is not UTF-8."""
+        for block in self.blocks(question, values):
+            yield from map(tuple, self.cells(block))
+
+    def blocks(self, question: RowQuery, values: Sequence[Any]) -> Iterator[bytes]:
+        """The rows as ``COPY`` writes them, some hundred kilobytes at a time."""
+        with (
+            self._failing("a table"),
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY ({question.sql}) TO STDOUT", values) as copy,
+        ):
+            pending: list[Any] = []
+            size = 0
+            while row := copy.read():
+                pending.append(row)
+                size += len(row)
+                if size >= _BLOCK_BYTES:
+                    yield b"".join(pending)
+                    pending, size = [], 0
+            if pending:
+                yield b"".join(pending)
+
+    @staticmethod
+    def cells(block: bytes) -> Iterator[list[Any]]:
+        """The rows of a block."""
+        return copied_rows(block)
+
+    def size(self) -> int:
+        """What the tables of the schema take on the server's disk."""
+        with self._failing("the catalog"):
+            row = self._connection.execute(_SIZE, (self._schema,)).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def plan(self, question: RowQuery) -> list[str]:
         """``EXPLAIN`` of the plan that serves any values: one for certain values would quote them."""
@@ -252,11 +293,3 @@ def _driver() -> Any:
         hint = "install manabackup with the extra [postgres]: guide, Installed how"
         raise UsageError("PostgreSQL is read by psycopg, which is not installed", hint=hint) from None
     return psycopg
-
-
-def _bytes_loader(psycopg: Any) -> Any:
-    class Bytes(psycopg.adapt.Loader):  # type: ignore[misc]
-        def load(self, data: Any) -> bytes:
-            return bytes(data)
-
-    return Bytes

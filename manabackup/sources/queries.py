@@ -25,8 +25,11 @@ class Dialect(Protocol):
     def table(self, name: str) -> str:
         """A table's name, with that of its schema."""
 
-    def value(self, expression: str) -> str:
-        """A value as it is selected: exactly, whatever the driver makes of its type."""
+    null_where_said: bool
+    """Whether NULL stands in no column that is said to have none."""
+
+    def value(self, expression: str, base: str = "") -> str:
+        """A value as it is selected: exactly, whatever the driver makes of it. ``base``: its type, if that is known."""
 
     def as_text(self, expression: str) -> str:
         """A value as text, to compare it with a text."""
@@ -90,7 +93,7 @@ class Questions:
 
     def _list(self, columns: Iterable[Column]) -> str:
         dialect = self._dialect
-        return ", ".join(dialect.value(f"t0.{dialect.quoted(column.name)}") for column in columns)
+        return ", ".join(dialect.value(f"t0.{dialect.quoted(column.name)}", column.base) for column in columns)
 
 
 class _Condition(Protocol):
@@ -124,6 +127,9 @@ class _Where:
         """That a row of ``t<at>`` leads to nobody: by a NULL, or by a parent that is nobody's or not there."""
         match owner:
             case Holds(column, _):
+                found = self._column(table, column)
+                if self._dialect.null_where_said and found is not None and not found.nullable:
+                    return "FALSE"  # no table is read to find out
                 return f"t{at}.{self._dialect.quoted(column)} IS NULL"
             case Through():
                 there = self._parent(owner, at, table, lambda *_: "")
@@ -155,9 +161,12 @@ class _Where:
         return " = ".join(texts)
 
     def _base(self, table: ProfiledTable, column: str) -> str:
-        there = self._catalog.tables.get(table_of(table.name))
-        found = there.columns.get(column) if there is not None else None
+        found = self._column(table, column)
         return found.base if found is not None else ""
+
+    def _column(self, table: ProfiledTable, column: str) -> Column | None:
+        there = self._catalog.tables.get(table_of(table.name))
+        return there.columns.get(column) if there is not None else None
 
 
 class _Rest(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ _BUSY = 10.0
 _SETTINGS = ("query_only = 1", "trusted_schema = 0", "cell_size_check = 1")
 _OLDEST = (3, 37)
 """The first that lists tables with what they are."""
+_AT_ONCE = 500
+"""Rows."""
 _HIDDEN = 1
 """What ``table_xinfo`` says of a virtual table's hidden column."""
 
@@ -35,6 +38,8 @@ class SqliteDialect:
     """SQLite's SQL."""
 
     parameter = "?"
+    null_where_said = False
+    """A primary key may hold NULL there, and what is declared of a table may have come after its rows."""
 
     def quoted(self, name: str) -> str:
         """A name, in quotes."""
@@ -44,7 +49,7 @@ class SqliteDialect:
         """A table of the file."""
         return f"main.{self.quoted(name)}"
 
-    def value(self, expression: str) -> str:
+    def value(self, expression: str, base: str = "") -> str:
         """As it is."""
         return expression
 
@@ -145,6 +150,22 @@ class SqliteDatabase:
         cursor = self._tried(lambda: self._connection.execute(question.sql, asked))
         while (row := self._tried(cursor.fetchone)) is not None:
             yield row
+
+    def blocks(self, question: RowQuery, values: Sequence[Any]) -> Iterator[list[tuple[Any, ...]]]:
+        """The same, some at a time."""
+        rows = self.rows(question, values)
+        while some := list(islice(rows, _AT_ONCE)):
+            yield some
+
+    @staticmethod
+    def cells(block: list[tuple[Any, ...]]) -> Iterator[list[Any]]:
+        """The rows of a block."""
+        return map(list, block)
+
+    @staticmethod
+    def size() -> int:
+        """Rows come as objects, which cost more to give away than to do."""
+        return 0
 
     def plan(self, question: RowQuery) -> list[str]:
         """``EXPLAIN QUERY PLAN``."""

@@ -8,22 +8,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ..text import jsontext
-from ..text.jsontext import JSON
+from ..text.jsontext import JSON, Fragment
 from .arrays import parse_array
 from .catalog import Column
 from .profile import StoreKind
 from .sqlite import Text
 
 Converter: TypeAlias = Callable[[Any], JSON]
-"""Of a value that is not NULL. Raises :class:`UnicodeDecodeError` for a text that is not UTF-8."""
+"""Of a value that is not NULL; keys of objects are in canonical order already.
+
+Raises :class:`UnicodeDecodeError` for a text that is not UTF-8.
+"""
 _INTEGERS = frozenset({"smallint", "integer", "bigint", "oid"})
 _FLOATS = frozenset({"real", "double precision"})
 _MARK = "column:"
 _OF_THE_FORMAT = frozenset({"id", "deletedAt", "_updatedAtIndex"})
 
 
-def converter(column: Column, kind: StoreKind) -> Converter:
-    """What makes JSON of a column's values."""
+def converter(column: Column, kind: StoreKind) -> Converter | None:
+    """What makes JSON of a column's values; None where these are texts that stay as they are."""
     return _of_sqlite if kind is StoreKind.SQLITE else _of_postgresql(column.base)
 
 
@@ -61,10 +64,9 @@ def _infinity(value: float) -> str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def _of_postgresql(base: str) -> Converter:
+def _of_postgresql(base: str) -> Converter | None:
     if base.endswith("[]"):
-        element = _of_postgresql(base.removesuffix("[]"))
-        return lambda value: parse_array(value.decode(), lambda text: element(text.encode()))
+        return _array(base.removesuffix("[]"))
     if base in _INTEGERS:
         return int
     if base in _FLOATS:
@@ -72,14 +74,23 @@ def _of_postgresql(base: str) -> Converter:
     if base == "boolean":
         return _boolean
     if base == "jsonb":
-        return jsontext.parse_to_rewrite
+        return _rewritten
     if base == "bytea":
         return _bytes
-    return bytes.decode
+    return None
 
 
-def _float(text: bytes) -> JSON:
-    return text.decode() if text.lstrip(b"-") in (b"NaN", b"Infinity") else _number(text)
+def _array(base: str) -> Converter:
+    element = _of_postgresql(base) or str
+
+    def array(text: str) -> JSON:
+        return parse_array(text, element)
+
+    return array
+
+
+def _float(text: str) -> JSON:
+    return text if text.lstrip("-") in ("NaN", "Infinity") else _number(text.encode())
 
 
 def _number(text: bytes) -> JSON:
@@ -87,9 +98,13 @@ def _number(text: bytes) -> JSON:
     return value
 
 
-def _boolean(text: bytes) -> JSON:
-    return text in (b"t", b"true")
+def _boolean(text: str) -> JSON:
+    return text in ("t", "true")
 
 
-def _bytes(text: bytes) -> JSON:
-    return base64.b64encode(bytes.fromhex(text.removeprefix(b"\\x").decode())).decode()
+def _rewritten(text: str) -> JSON:
+    return Fragment(jsontext.rewritten_decimal(text.encode()))
+
+
+def _bytes(text: str) -> JSON:
+    return base64.b64encode(bytes.fromhex(text.removeprefix("\\x"))).decode()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from manabackup.operations.databases.stores import as_text
 from manabackup.sources.agreement import exported_columns
 from manabackup.sources.database import Database
 from manabackup.sources.loading import load_profile
@@ -40,7 +41,7 @@ def database(request: pytest.FixtureRequest, crowd: Crowd, tmp_path: Path) -> It
 
 
 def ids(database: Database, question: Any, known: dict[str, Any]) -> list[str]:
-    rows = [tuple(str(value, "utf-8") for value in row) for row in database.rows(question, question.values(known))]
+    rows = [tuple(map(as_text, row)) for row in database.rows(question, question.values(known))]
     return sorted(" ".join(row) for row in rows)
 
 

@@ -264,3 +264,31 @@ def test_what_is_kept_keeps_no_more_room_than_its_text() -> None:
         tracemalloc.stop()
     assert texts == [jsontext.dumps(value) for value in values]
     assert taken < 2 * sum(map(sys.getsizeof, texts)) + sys.getsizeof(texts)
+
+
+_decimals = st.builds(
+    lambda sign, whole, fraction: f"{sign}{whole}{fraction}",
+    st.sampled_from(["", "-"]),
+    st.integers(1, 10**24).map(str) | st.integers(1, 10**8).map(str) | st.just("0"),
+    st.just("") | st.text("0123456789", min_size=1, max_size=20).map(lambda digits: f".{digits}"),
+).filter(lambda number: number.strip("-0.") != "")
+_decimal_texts = st.recursive(
+    _decimals | st.sampled_from(["true", "null", "0", "0.000"]) | (st.text() | _decimals).map(json.dumps),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda parts: f"[{', '.join(parts)}]")
+        | st.dictionaries(st.text().map(json.dumps), inner, max_size=4).map(
+            lambda members: f"{{{', '.join(f'{name}: {value}' for name, value in members.items())}}}"
+        )
+    ),
+)
+
+
+@given(_decimal_texts)
+def test_decimal_texts_are_rewritten_as_ever(text: str) -> None:
+    assert jsontext.rewritten_decimal(text.encode()) == jsontext.dumps(jsontext.parse(text))
+
+
+@pytest.mark.parametrize("text", ["", "[1,]", "{1: 2}", "1 2", "nul"])
+def test_what_is_no_json_is_not_rewritten(text: str) -> None:
+    with pytest.raises(JSONTextError):
+        jsontext.rewritten_decimal(text.encode())

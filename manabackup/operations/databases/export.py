@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ...archive.names import unknown_tables
 from ...archive.writer import About, ArchiveWriter, Seal
 from ...errors import NotFoundError
 from ...host.output import AtomicFile
+from ...host.processes import InOrder, cores_for
 from ...host.spooling import spool_files
 from ...rows.completeness import Completeness
 from ...sources.profile import Profile, ProfiledTable, store_of, table_of
@@ -21,6 +23,7 @@ from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Step, Watch, teller
 from .check import fingerprint_of
+from .making import make
 from .reading import Found, TableReader
 from .stores import StorePlaces, Stores, Whose, open_stores, refuse
 
@@ -107,30 +110,38 @@ def _write(
     tell = teller(progress, Step.EXPORT)
     found: dict[str, Found] = {}
     described: dict[str, JSON] = {}
+    readers = [
+        TableReader(stores, table, archived_as=called[profile.name, table_of(table.name)], derived=derived)
+        for table in tables
+    ]
+    makers = [maker for reader in readers for maker in reader.makers]
+    first = 0
     with (
         writing(target),
+        InOrder(partial(make, makers), cores_for(stores.size())) as making,
         output as file,
         ArchiveWriter(file, tables=(), seal=seal, make_spool_file=make_file, may_exceed_4_gib=True) as writer,
     ):
         problems = writer.spool("meta/problems.jsonl")
         completeness = Completeness(problems.add)
-        for number, table in enumerate(tables):
-            name = called[profile.name, table_of(table.name)]
-            reader = TableReader(stores, table, completeness.note, make_file, archived_as=name, derived=derived)
-            found[table.name] = reader.read(whose)
-            written = writer.table(name, bound=found[table.name].bytes)
-            for line in reader.lines():
+        for number, reader in enumerate(readers):
+            table = reader.table
+            rows, lines = reader.read(whose, making, first, completeness.note, make_file)
+            first += len(reader.makers)
+            found[table.name] = rows
+            written = writer.table(reader.archived_as, bound=rows.bytes)
+            for line in lines:
                 written.add(line)
             written.close()
-            described[name] = _described(table, reader, stores, derived=derived)
+            described[reader.archived_as] = _described(table, reader, stores, derived=derived)
             tell(number + 1, len(tables))
-        if not whose.found and not any(rows.own for rows in found.values()):
+        if not whose.found and not any(each.own for each in found.values()):
             raise NotFoundError("nobody of that name is in the database, and no row is theirs")
         problems.close()
         fingerprint = fingerprint_of(stores)
         writer.add(SCHEMA, jsontext.dumps_indented(_schema(stores, described)))
         keep_complete(output, completeness.status, seal)
-        rows = sum(each.own + each.reduced for each in found.values())
+        amount = sum(each.own + each.reduced for each in found.values())
         about = About(
             user_id=whose.user,
             exported_at=_instant(dated or datetime.now(UTC)),
@@ -144,8 +155,8 @@ def _write(
                 "ciphertextMarked": True,
                 "completeness": {
                     "status": completeness.status,
-                    "rows": rows,
-                    "live": rows,
+                    "rows": amount,
+                    "live": amount,
                     "deleted": 0,
                     **completeness.cases(),
                 },

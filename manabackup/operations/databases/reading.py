@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from ...crypto.spools import SpoolFile
 from ...errors import SourceError
+from ...host.processes import InOrder
 from ...host.sorting import LineSorter
-from ...limits import DEFAULT_LIMITS
-from ...rows.archived import row_line
+from ...limits import MIB
 from ...rows.completeness import Case
 from ...sources.agreement import exported_columns, row_key
 from ...sources.catalog import CatalogTable, Column
+from ...sources.lines import LineMaker
 from ...sources.postgresql import PostgresqlDatabase
 from ...sources.profile import ProfiledTable, StoreKind, store_of, table_of
 from ...sources.queries import RowQuery
-from ...sources.values import Converter, converter, key_of_column, row_id
-from ...text import jsontext
 from ...text.jsontext import JSON
 from .check import questions_about
+from .making import Made, Maker, Task
 from .stores import Stores, Whose, one_number
+
+_SORT_BYTES = 14 * MIB
+"""Lines of a table that are brought into order in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,94 +45,83 @@ class Found:
 
 
 class TableReader:
-    """Reads what somebody may have of a table, all of it; then gives lines in order."""
+    """Reads what somebody may have of a table, all of it; then gives lines in order.
 
-    def __init__(
-        self,
-        stores: Stores,
-        table: ProfiledTable,
-        note: Callable[[Case], object],
-        make_file: Callable[[], SpoolFile],
-        *,
-        archived_as: str,
-        derived: bool,
-    ) -> None:
+    What makes lines of its rows are :attr:`makers`: the first of one's own, a second of others' where the profile
+    grants columns of these.
+    """
+
+    def __init__(self, stores: Stores, table: ProfiledTable, *, archived_as: str, derived: bool) -> None:
         store = store_of(table.name)
         self.there: CatalogTable = stores.catalogs[store].tables[table_of(table.name)]
         self.key = row_key(table, self.there)
         self.columns = exported_columns(table, self.there, derived=derived)
+        self.table = table
         self.archived_as = archived_as
-        self._table = table
         self._database = stores.database(store)
         self._kind = StoreKind.POSTGRESQL if isinstance(self._database, PostgresqlDatabase) else StoreKind.SQLITE
         self._ask = questions_about(stores, table)
-        self._note = note
-        self._sorter = LineSorter(make_file)
-        self._bytes = 0
+        self.makers = [self._maker(self.columns)]
+        if table.others is not None and table.others.columns:
+            granted = set(table.others.columns)
+            # The key is read to tell the row from others; it is part of what is granted, or the row has none.
+            missing = [name for name in self.key if name not in granted]
+            if missing:
+                raise SourceError(f"{table.name}: others' rows need {', '.join(missing)}, their key")
+            self.makers.append(self._maker([column for column in self.columns if column.name in granted]))
 
-    def read(self, whose: Whose) -> Found:
-        """Reads and sorts. Raises :class:`SourceError`."""
-        own = self._take(self._ask.own(self.columns), self.columns, whose)
+    def _maker(self, columns: list[Column] | tuple[Column, ...]) -> Maker:
+        return Maker(LineMaker(columns, self.key, self._kind), self._database.cells, self.archived_as)
+
+    def read(
+        self,
+        whose: Whose,
+        making: InOrder[Task, Made],
+        first: int,
+        note: Callable[[Case], object],
+        make_file: Callable[[], SpoolFile],
+    ) -> tuple[Found, Iterator[bytes]]:
+        """Reads all rows: what was found, and then their lines. Raises :class:`SourceError`.
+
+        ``making`` knows the table's makers by numbers from ``first``.
+        """
+        sorter = LineSorter(make_file, budget=_SORT_BYTES)
+        size = 0
+
+        def take(number: int, question: RowQuery) -> int:
+            nonlocal size
+            rows = 0
+            for made in self._made(making, number, question, whose):
+                rows += made.rows
+                size += made.size
+                sorter.add(made.pairs)
+                for case in made.cases:
+                    note(case)
+            return rows
+
+        own = take(first, self._ask.own(self.makers[0].lines.columns))
         reduced = left_out = 0
-        if self._table.others is not None:
-            granted = set(self._table.others.columns)
-            columns = tuple(column for column in self.columns if column.name in granted)
-            if columns:
-                # The key is read to tell the row from others; it is part of what is granted, or the row has none.
-                missing = [name for name in self.key if name not in granted]
-                if missing:
-                    raise SourceError(f"{self._table.name}: others' rows need {', '.join(missing)}, their key")
-                reduced = self._take(self._ask.others(columns), columns, whose)
-            else:
-                left_out = one_number(self._database, self._ask.count_others(), whose)
+        if len(self.makers) > 1:
+            reduced = take(first + 1, self._ask.others(self.makers[1].lines.columns))
+        elif self.table.others is not None:
+            left_out = one_number(self._database, self._ask.count_others(), whose)
         nobodys = one_number(self._database, self._ask.count_nobodys(), whose)
-        return Found(own, reduced, left_out, nobodys, self._bytes)
+        return Found(own, reduced, left_out, nobodys, size), self._lines(sorter)
 
-    def lines(self) -> Iterator[bytes]:
-        """The rows' lines, ascending by id. Raises :class:`SourceError` where two rows have one key."""
+    def _made(self, making: InOrder[Task, Made], number: int, question: RowQuery, whose: Whose) -> Iterator[Made]:
+        for block in self._database.blocks(question, question.values(whose.identities)):
+            if not making.offer((number, block)):
+                making.do((number, block))
+            yield from making.ready()
+        yield from making.rest()
+
+    def _lines(self, sorter: LineSorter) -> Iterator[bytes]:
+        """Ascending by id. Raises :class:`SourceError` where two rows have one key."""
         last = None
-        for identifier, line in self._sorter.pairs():
+        for identifier, line in sorter.pairs():
             if identifier == last:
                 raise SourceError(
-                    f"{self._table.name}: two rows are alike in {', '.join(self.key)}, which was to tell them apart"
+                    f"{self.table.name}: two rows are alike in {', '.join(self.key)}, which was to tell them apart"
                 )
             last = identifier
             yield line
-
-    def _take(self, question: RowQuery, columns: Sequence[Column], whose: Whose) -> int:
-        convert = [converter(column, self._kind) for column in columns]
-        names = [key_of_column(column.name, self.key) for column in columns]
-        places = [[column.name for column in columns].index(name) for name in self.key]
-        count = 0
-        for row in self._database.rows(question, question.values(whose.identities)):
-            count += 1
-            broken: list[str] = []
-            try:
-                cells = [None if cell is None else make(cell) for make, cell in zip(convert, row, strict=True)]
-            except UnicodeDecodeError:
-                cells = []
-                for name, make, cell in zip(names, convert, row, strict=True):
-                    cells.append(None if cell is None else _whatever(make, cell, partial(broken.append, name)))
-            values = dict(zip(names, cells, strict=True))
-            values["id"] = identifier = row_id([cells[place] for place in places], self.key)
-            self._add(identifier, values, broken)
-        return count
-
-    def _add(self, identifier: str, values: dict[str, JSON], broken: Sequence[str]) -> None:
-        line = row_line(values)
-        if len(line) > DEFAULT_LIMITS.line_bytes or not jsontext.nests_within(line):
-            self._note(Case("rowSetAside", self.archived_as, identifier))
-            return
-        for name in broken:
-            self._note(Case("notText", self.archived_as, identifier, name))
-        self._bytes += len(line) + 1
-        self._sorter.add([(identifier, line)])
-
-
-def _whatever(make: Converter, cell: Any, broken: Callable[[], object]) -> JSON:
-    """A value of which it is not sure that it is text."""
-    try:
-        return make(cell)
-    except UnicodeDecodeError:
-        broken()
-        return bytes(cell).decode("utf-8", "replace")

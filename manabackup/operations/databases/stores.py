@@ -95,6 +95,10 @@ class Stores:
             found[store] = self._catalogs[id(database)]
         return found
 
+    def size(self) -> int:
+        """Bytes of all rows of the largest database, as :meth:`Database.size` counts them."""
+        return max(database.size() for database in self._databases.values())
+
     def findings(self) -> list[Disagreement]:
         """What profile and databases do not agree about."""
         return compare(self.profile, self.catalogs)

@@ -321,9 +321,9 @@ def test_a_snapshot_does_not_move_while_others_write(
                 for name in reversed(crowd.model.order):
                     connection.execute(f'DELETE FROM "{name}"'.encode())
 
-    def reading(self: TableReader, whose: Any) -> Any:
+    def reading(self: TableReader, *arguments: Any) -> Any:
         delete_all()
-        return read(self, whose)
+        return read(self, *arguments)
 
     monkeypatch.setattr(TableReader, "read", reading)
     after = export_rows(crowd.profile, places, crowd.people[0]["id"], tmp_path / "after.mana")

@@ -1,0 +1,54 @@
+"""The text in which PostgreSQL's ``COPY`` gives rows (documentation of PostgreSQL, "COPY", "Text Format")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_NULL = r"\N"
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_MEANT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+class BrokenRow(list[Any]):
+    """A row with texts that are not UTF-8: these stay bytes."""
+
+
+def copied_rows(block: bytes) -> Iterator[list[Any]]:
+    """The rows of a text that holds whole ones, each with its end: their texts, and None for NULL."""
+    try:
+        text = block.decode()
+    except UnicodeDecodeError:
+        for line in block.split(b"\n")[:-1]:
+            yield _row(line.decode("utf-8", "surrogateescape"), is_sure=False)
+        return
+    # Line ends and tabs within values are escaped.
+    for row in text.split("\n")[:-1]:
+        yield row.split("\t") if "\\" not in row else _row(row, is_sure=True)
+
+
+def _row(row: str, *, is_sure: bool) -> list[Any]:
+    cells = [None if cell == _NULL else _meant(cell) if "\\" in cell else cell for cell in row.split("\t")]
+    if is_sure:
+        return cells
+    mixed = [cell if cell is None or _is_utf8(cell) else cell.encode("utf-8", "surrogateescape") for cell in cells]
+    return BrokenRow(mixed) if any(type(cell) is bytes for cell in mixed) else mixed
+
+
+def _is_utf8(text: str) -> bool:
+    """Of a text that was decoded with ``surrogateescape``."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _meant(cell: str) -> str:
+    # In JSON, and that is most of what has any, backslashes alone are escaped.
+    parts = cell.split("\\\\")
+    for number, part in enumerate(parts):
+        if "\\" in part:
+            parts[number] = _ESCAPED.sub(lambda mark: _MEANT.get(mark[1], mark[1]), part)
+    return "\\".join(parts)
