@@ -8,7 +8,21 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .cases import compare, convert, export, files, follow, pull, seal, stages, startup, unchanged, verify, viewer
+from .cases import (
+    compare,
+    convert,
+    databases,
+    export,
+    files,
+    follow,
+    pull,
+    seal,
+    stages,
+    startup,
+    unchanged,
+    verify,
+    viewer,
+)
 from .measure import BrokenOutputError
 from .report import Line, print_lines
 from .setting import Setting
@@ -22,6 +36,7 @@ CASES: dict[str, Callable[[Setting], list[Line]]] = {
     "unchanged": unchanged.measure,
     "compare": compare.measure,
     "convert": convert.measure,
+    "databases": databases.measure,
     "pull": pull.measure,
     "follow": follow.measure,
     "startup": startup.measure,

