@@ -68,6 +68,8 @@ class Limits:
     slowest: float = 8 * KIB
     """Bytes a second. An answer that comes faster may take any time."""
     connect_seconds: float = 15.0
+    database_seconds: float = 900.0
+    """How long a relational database may say nothing while it answers; a question may be about very many rows."""
     search_seconds: float = 120.0
     """How long a pull looks for collections that nobody told of."""
     search_answer_seconds: float = 30.0

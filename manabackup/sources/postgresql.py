@@ -13,11 +13,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServerError, SourceError, UsageError
-from ..limits import KIB
+from ..limits import DEFAULT_LIMITS, KIB
 from ..text.jsontext import JSON
 from ..text.printable import one_line
 from .catalog import Catalog, CatalogTable, Column, ForeignKey
 from .copied import copied_rows
+from .patience import leave, patient
 from .queries import RowQuery
 
 if TYPE_CHECKING:
@@ -38,7 +39,15 @@ _SETTINGS = {
     "lock_timeout": "10s",
     "default_transaction_read_only": "on",
 }
-_CONNECT_SECONDS = 10
+_WHERE_NOTHING_IS_SAID = {
+    "connect_timeout": "10",
+    # A host that is gone is noticed within two minutes.
+    "keepalives_idle": "60",
+    "keepalives_interval": "15",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "120000",
+}
+"""Options of libpq's that a connection string may say otherwise."""
 _COPIED_AS_TEXT = frozenset(
     {
         *("text", "character varying", "smallint", "integer", "bigint", "real", "double precision", "numeric"),
@@ -130,9 +139,13 @@ class PostgresqlDialect:
 class PostgresqlDatabase:
     """A database that a connection string of libpq names, and one schema of it."""
 
-    def __init__(self, dsn: str, schema: str) -> None:
-        """Connects, and takes the snapshot. Raises :class:`ServerError`, :class:`UsageError`, :class:`SourceError`."""
+    def __init__(self, dsn: str, schema: str, *, patience: float = DEFAULT_LIMITS.database_seconds) -> None:
+        """Connects, and takes the snapshot. ``patience``: seconds that the server may say nothing.
+
+        Raises :class:`ServerError`, :class:`UsageError`, :class:`SourceError`.
+        """
         self._schema = schema
+        self._patience = patience
         self.dialect = PostgresqlDialect(schema)
         self._psycopg = _driver()
         self._connection = self._connect(dsn)
@@ -159,11 +172,10 @@ class PostgresqlDatabase:
             raise UsageError(
                 "the connection string is none of libpq's", hint="such as postgresql://host/name"
             ) from None
-        more = {"client_encoding": "utf8", "application_name": "manabackup"}
-        if not known.get("connect_timeout"):
-            more["connect_timeout"] = str(_CONNECT_SECONDS)
+        more = {name: value for name, value in _WHERE_NOTHING_IS_SAID.items() if not known.get(name)}
+        more |= {"client_encoding": "utf8", "application_name": "manabackup"}
         try:
-            connection: psycopg.Connection[Any] = driver.connect(dsn, autocommit=True, **more)
+            connection: psycopg.Connection[Any] = patient(driver, self._patience).connect(dsn, autocommit=True, **more)
         except driver.Error as error:
             # libpq's words name host, port, role and database, and never the password.
             raise ServerError(f"the database cannot be reached: {one_line(str(error))}") from None
@@ -212,6 +224,7 @@ class PostgresqlDatabase:
             self._failing("a table"),
             self._connection.cursor() as cursor,
             cursor.copy(f"COPY ({question.sql}) TO STDOUT", values) as copy,
+            self._left_where_it_stands(),
         ):
             pending: list[Any] = []
             size = 0
@@ -263,6 +276,15 @@ class PostgresqlDatabase:
     def close(self) -> None:
         """End the snapshot."""
         self._connection.close()
+
+    @contextmanager
+    def _left_where_it_stands(self) -> Iterator[None]:
+        """Whoever does not read an answer to its end does not wait for the rest of it either."""
+        try:
+            yield
+        except BaseException:
+            leave(self._connection)
+            raise
 
     @contextmanager
     def _failing(self, what: str) -> Iterator[None]:
