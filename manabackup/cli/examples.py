@@ -86,9 +86,9 @@ ENDINGS: Final = {
     "profile export": Ending(
         (
             "profile export vivim --dsn-file dsn --user anna -o anna.mana",
-            "profile export shop.toml --store main=shop.db --user 7 -o 7.mana",
+            "profile export shop.toml --store main=shop.db --all-users archives",
         ),
-        (0, 3, 10, 14, 17),
+        (0, 3, 10, 11, 14, 17),
     ),
     "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
     "report": Ending(

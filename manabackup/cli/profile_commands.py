@@ -10,11 +10,20 @@ import click
 
 from ..errors import UsageError
 from ..operations.archives import Seal
-from ..operations.databases import Checked, DatabaseExport, StorePlaces, check_profile, export_rows, load_profile
+from ..operations.databases import (
+    Checked,
+    DatabaseExport,
+    Everybody,
+    StorePlaces,
+    check_profile,
+    export_everybody,
+    export_rows,
+    load_profile,
+)
 from ..operations.progress import Step
 from ..text.printable import counted, one_line, printable
 from .exported import date
-from .files import archive_target, force_option, note_written, output_option, refuse_itself
+from .files import archive_target, force_option, note_written, refuse_itself
 from .frame import command, secret_options
 from .meanings import MEANINGS
 from .run import Exit, Run, outcome
@@ -105,8 +114,9 @@ def _lines(found: Checked) -> Iterator[str]:
 
 @command("export")
 @store_options
-@click.option("--user", required=True, metavar="WHO", help="Whose rows: their key, or what else the profile looks up.")
-@output_option
+@click.option("--user", metavar="WHO", help="Whose rows: their key, or what else the profile looks up.")
+@click.option("-o", "--output", metavar="FILE", help="The archive to write; - is the standard output.")
+@click.option("--all-users", metavar="DIR", help="Everybody's rows, an archive for each in this folder.")
 @force_option
 @click.option("--with-derived", is_flag=True, help="Also columns that can be computed again, such as embeddings.")
 @click.option("--seal", is_flag=True, help="Encrypt the archive under a passphrase.")
@@ -118,21 +128,33 @@ def export(
     name: str,
     service: str | None,
     stores: tuple[str, ...],
-    user: str,
-    output: str,
+    user: str | None,
+    output: str | None,
+    all_users: str | None,
     force: bool,
     with_derived: bool,
     seal: bool,
     private: bool,
 ) -> Exit:
-    """Write one person's rows into an archive.
+    """Write one person's rows into an archive, or everybody's.
 
     PROFILE is one that this program knows by name, or a file. Rows come out of one snapshot, which nobody's writing
     changes. A table or a column that the profile does not name, and rows that row-level security would hide, end it
     with an error: the archive holds all that is WHO's, or it is not there.
+
+    With --all-users each table is read once, and everybody's archive comes out of the same snapshot. ledger.jsonl in
+    DIR says what became of each, summary.json where all rows of the database are. The same command goes on where an
+    interrupted one stopped.
     """
     if private and not seal:
         raise UsageError("--private goes with --seal")
+    if all_users is not None:
+        if user is not None or output is not None:
+            raise UsageError("--all-users writes everybody's archives", hint="without --user and -o")
+        where = places(run, service, stores)
+        return _everybody(run, name, where, Path(all_users), force=force, derived=with_derived, seal=(seal, private))
+    if user is None or output is None:
+        raise UsageError("whose rows, and where to?", hint="give --user WHO and -o FILE, or --all-users DIR")
     where = places(run, service, stores)
     for file in where.files.values():  # a database is not replaced by what is taken out of it, --force or not
         refuse_itself(output, str(file), "database")
@@ -161,6 +183,52 @@ def export(
     if not result.sealed:
         run.terminal.note("the archive is not encrypted: who holds it can read it")
     return outcome(losses=sum(result.losses.values()))
+
+
+def _everybody(
+    run: Run, name: str, where: StorePlaces, folder: Path, *, force: bool, derived: bool, seal: tuple[bool, bool]
+) -> Exit:
+    profile = load_profile(name)
+    dated = date(run)
+    is_sealed, private = seal
+    passphrase = run.new_passphrase() if is_sealed else None
+    with run.terminal.progress({Step.EXPORT: "reading"}) as progress:
+        result = export_everybody(
+            profile,
+            where,
+            folder,
+            derived=derived,
+            seal=Seal(passphrase, private=private) if passphrase is not None else None,
+            force=force,
+            dated=dated,
+            progress=progress,
+        )
+    run.terminal.result(result.to_json(), _written_for_everybody(result))
+    for entry in result.failed:
+        run.terminal.warning(one_line(f"{entry.user}: {entry.error}", _LONGEST))
+    if lacking := [entry for entry in result.people if entry.is_written and entry.exit_code]:
+        run.terminal.warning(f"{counted(len(lacking), 'archive')} with losses: `manabackup info` says which")
+    if not is_sealed:
+        run.terminal.note("the archives are not encrypted: who holds one can read it")
+    return Exit.LOSSES if result.exit_code else Exit.DONE
+
+
+def _written_for_everybody(result: Everybody) -> Iterator[str]:
+    written = [entry for entry in result.people if entry.is_written]
+    yield f"{printable(str(result.folder))}: {counted(len(written), 'archive')}"
+    if result.kept:
+        yield f"{counted(result.kept, 'archive')} of these from the run before, out of its snapshot"
+    totals = result.tables.values()
+    yield f"{counted(sum(table.rows for table in totals), 'row')} in {counted(len(totals), 'table')}"
+    for number, what in (
+        (sum(table.owned for table in totals), "in somebody's archive"),
+        (sum(table.nobodys for table in totals), "that are nobody's"),
+        (sum(table.others for table in totals), "of people who are not there, or of several who each have a part"),
+    ):
+        if number:
+            yield f"{counted(number, 'row')} {what}"
+    known = [number for number in result.not_read.values() if number is not None]
+    yield f"{counted(sum(known), 'row')} in {counted(len(result.not_read), 'table')} that are not read"
 
 
 def _written(result: DatabaseExport) -> Iterator[str]:

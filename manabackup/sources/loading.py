@@ -16,6 +16,7 @@ from ..text.suggestions import did_you_mean
 from .profile import (
     FORMAT,
     OWNED,
+    USER,
     AllOf,
     AnyOf,
     Checks,
@@ -40,8 +41,6 @@ LARGEST = 4 * MIB
 """Bytes of a profile."""
 DEEPEST = 16
 """``any`` and ``all`` within each other."""
-USER = "user"
-"""The identity that everybody has."""
 REASONS = frozenset({"secret", "other-person", "internal"})
 """Why a column is left out."""
 TYPES = frozenset({"epoch-ms", "epoch-s", "iso", "auto", "bool", "json", "base64"})

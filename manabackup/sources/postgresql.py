@@ -55,6 +55,7 @@ _COPIED_AS_TEXT = frozenset(
     }
 )
 """Types whose cast to text is what they are written as. Of ``inet``, ``character`` and some others it is not."""
+_PLAIN = frozenset({"text", "character varying", "smallint", "integer", "bigint", "uuid"})
 _MARKS = re.compile("%[%s]")
 _BLOCK_BYTES = 256 * KIB
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -130,6 +131,10 @@ class PostgresqlDialect:
     def value(self, expression: str, base: str = "") -> str:
         """The server's text, which ``COPY`` gives of most types without being asked."""
         return expression if base.removesuffix("[]") in _COPIED_AS_TEXT else f"{expression}::text"
+
+    def is_plain(self, column: Column) -> bool:
+        """Of numbers, ``citext`` and the like it is not so."""
+        return column.base in _PLAIN
 
     def as_text(self, expression: str) -> str:
         """The same."""

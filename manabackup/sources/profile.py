@@ -32,6 +32,8 @@ class TableClass(StrEnum):
     NEVER = "never"
 
 
+USER = "user"
+"""The identity that everybody has."""
 OWNED = frozenset({TableClass.MASTER, TableClass.USER, TableClass.CROSS})
 """The classes whose rows belong to people; rows of the others are never read."""
 

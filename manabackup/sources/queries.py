@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
-from ..errors import UsageError
+from ..errors import SourceError, UsageError
 from .agreement import parent_key
 from .catalog import Catalog, Column
 from .profile import AllOf, AnyOf, Holds, Owner, ProfiledTable, Through, table_of
+from .whose import End, Fork, Ways
 
 
 class Dialect(Protocol):
@@ -31,6 +32,9 @@ class Dialect(Protocol):
     def value(self, expression: str, base: str = "") -> str:
         """A value as it is selected: exactly, whatever the driver makes of it. ``base``: its type, if that is known."""
 
+    def is_plain(self, column: Column) -> bool:
+        """Whether two values of a column are equal when, and only when, their texts are."""
+
     def as_text(self, expression: str) -> str:
         """A value as text, to compare it with a text."""
 
@@ -45,6 +49,18 @@ class RowQuery:
     def values(self, known: Mapping[str, object]) -> list[object]:
         """The parameters. An identity that somebody does not have is NULL, and equal to nothing."""
         return [known.get(name) for name in self.identities]
+
+
+@dataclass(frozen=True, slots=True)
+class EverybodysQuery:
+    """SQL for all rows of a table, and how to tell whose each is by its first columns."""
+
+    query: RowQuery
+    ends: int
+    """How many of the columns these are."""
+    own: Ways
+    others: Ways | None
+    """Who may have some columns of a row that is not theirs."""
 
 
 class Questions:
@@ -67,6 +83,19 @@ class Questions:
     def others(self, columns: Iterable[Column]) -> RowQuery:
         """The rows of others that the subject may have some columns of."""
         return self._select(self._list(columns), self._of_others)
+
+    def of_everybody(self, columns: Iterable[Column]) -> EverybodysQuery:
+        """All rows of the table, each with the values that its ways upwards end at.
+
+        Raises :class:`SourceError` where these cannot be compared with people's identities but by the database.
+        """
+        ends = _Ends(self._tables, self._catalog, self._dialect)
+        own = ends.ways(self._owner, 0, self._table)
+        others = ends.ways(self._table.others.owner, 0, self._table) if self._table.others is not None else None
+        what = ", ".join([*ends.values, self._list(columns)])
+        table = f"{self._dialect.table(table_of(self._table.name))} AS t0"
+        query = RowQuery(f"SELECT {what} FROM {' '.join([table, *ends.joins])}")
+        return EverybodysQuery(query, len(ends.values), own, others)
 
     def count_own(self) -> RowQuery:
         """How many rows belong to the subject."""
@@ -140,6 +169,14 @@ class _Where:
                 return " OR ".join(f"({self.nobodys(part, at, table)})" for part in parts)
 
     def _parent(self, step: Through, at: int, table: ProfiledTable, rest: _Rest) -> str:
+        number, parent, same = self._step(step, at, table)
+        assert parent.owner is not None
+        further = rest(parent.owner, number, parent)
+        condition = " AND ".join([same, *([f"({further})"] if further else [])])
+        return f"EXISTS (SELECT 1 FROM {self._dialect.table(table_of(parent.name))} AS t{number} WHERE {condition})"
+
+    def _step(self, step: Through, at: int, table: ProfiledTable) -> tuple[int, ProfiledTable, str]:
+        """The number that the parent's rows are given, the parent, and that one of them is that of a row."""
         number = next(self._numbers)
         parent = self._tables[step.table]
         key = parent_key(step, self._catalog)
@@ -149,9 +186,7 @@ class _Where:
             self._equal((number, name, parent), (at, column, table))
             for name, column in zip(key, step.columns, strict=True)
         ]
-        further = rest(parent.owner, number, parent)
-        condition = " AND ".join([*same, *([f"({further})"] if further else [])])
-        return f"EXISTS (SELECT 1 FROM {self._dialect.table(table_of(parent.name))} AS t{number} WHERE {condition})"
+        return number, parent, " AND ".join(same)
 
     def _equal(self, *sides: tuple[int, str, ProfiledTable]) -> str:
         """That two columns, each of a table of this condition, hold the same; of different types the text counts."""
@@ -167,6 +202,37 @@ class _Where:
     def _column(self, table: ProfiledTable, column: str) -> Column | None:
         there = self._catalog.tables.get(table_of(table.name))
         return there.columns.get(column) if there is not None else None
+
+
+class _Ends(_Where):
+    """The values that ways upwards end at, being selected; parents are joined, of whom no row has two."""
+
+    def __init__(self, tables: Mapping[str, ProfiledTable], catalog: Catalog, dialect: Dialect) -> None:
+        super().__init__(tables, catalog, dialect)
+        self.values: list[str] = []
+        self.joins: list[str] = []
+
+    def ways(self, owner: Owner, at: int, table: ProfiledTable) -> Ways:
+        """The ways of a row of ``t<at>``."""
+        match owner:
+            case Holds(column, identity):
+                found = self._column(table, column)
+                if found is None or not self._dialect.is_plain(found):
+                    raise SourceError(
+                        f"{table.name}: whose rows are cannot be told by {column} for everybody at once",
+                        hint="its type has equal values of different texts: export people one by one",
+                    )
+                self.values.append(self._dialect.value(f"t{at}.{self._dialect.quoted(column)}", found.base))
+                return End(len(self.values) - 1, identity)
+            case Through():
+                number, parent, same = self._step(owner, at, table)
+                name = self._dialect.table(table_of(parent.name))
+                self.joins.append(f"LEFT JOIN {name} AS t{number} ON {same}")
+                assert parent.owner is not None
+                return self.ways(parent.owner, number, parent)
+            case AnyOf(parts) | AllOf(parts):
+                ways = tuple(self.ways(part, at, table) for part in parts)
+                return Fork(ways, all=isinstance(owner, AllOf))
 
 
 class _Rest(Protocol):
@@ -185,3 +251,14 @@ def proof_of(table: str, column: str, dialect: Dialect) -> RowQuery:
     """Whose a file is, as a column of it says; two different answers are seen as such."""
     name = dialect.value(f"t0.{dialect.quoted(column)}")
     return RowQuery(f"SELECT DISTINCT {name} FROM {dialect.table(table)} AS t0 LIMIT 2")
+
+
+def everybody(table: str, columns: Sequence[str], dialect: Dialect) -> RowQuery:
+    """These columns of all rows."""
+    what = ", ".join(dialect.value(f"t0.{dialect.quoted(name)}") for name in columns)
+    return RowQuery(f"SELECT {what} FROM {dialect.table(table)} AS t0")
+
+
+def count_all(table: str, dialect: Dialect) -> RowQuery:
+    """How many rows there are."""
+    return RowQuery(f"SELECT count(*) FROM {dialect.table(table)} AS t0")

@@ -53,6 +53,11 @@ class SqliteDialect:
         """As it is."""
         return expression
 
+    def is_plain(self, column: Column) -> bool:
+        """Where the column makes texts or integers of its values (documentation of SQLite, "Type Affinity")."""
+        declared = column.type.upper()
+        return any(word in declared for word in ("INT", "CHAR", "CLOB", "TEXT"))
+
     def as_text(self, expression: str) -> str:
         """Cast."""
         return f"CAST({expression} AS TEXT)"

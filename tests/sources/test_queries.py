@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from manabackup.operations.databases.stores import as_text
 from manabackup.sources.agreement import exported_columns
 from manabackup.sources.database import Database
 from manabackup.sources.loading import load_profile
@@ -17,6 +16,7 @@ from manabackup.sources.postgresql import PostgresqlDatabase
 from manabackup.sources.profile import ProfiledTable, table_of
 from manabackup.sources.queries import Questions
 from manabackup.sources.sqlite import SqliteDatabase
+from manabackup.sources.whose import as_text
 from tests.support.models import Crowd, Model
 
 

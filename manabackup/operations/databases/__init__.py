@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ...sources.loading import load_profile, shipped
 from .check import Checked, Counted, check_profile
-from .export import DatabaseExport, export_rows
+from .everybody import Everybody, export_everybody
+from .export import export_rows
+from .person import DatabaseExport
 from .reading import Found
 from .stores import StorePlaces
 
@@ -12,9 +14,11 @@ __all__ = [
     "Checked",
     "Counted",
     "DatabaseExport",
+    "Everybody",
     "Found",
     "StorePlaces",
     "check_profile",
+    "export_everybody",
     "export_rows",
     "load_profile",
     "shipped",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ...crypto.spools import SpoolFile
@@ -12,7 +12,7 @@ from ...host.sorting import LineSorter
 from ...limits import MIB
 from ...rows.completeness import Case
 from ...sources.agreement import exported_columns, row_key
-from ...sources.catalog import CatalogTable, Column
+from ...sources.catalog import CatalogTable
 from ...sources.lines import LineMaker
 from ...sources.postgresql import PostgresqlDatabase
 from ...sources.profile import ProfiledTable, StoreKind, store_of, table_of
@@ -22,8 +22,8 @@ from .check import questions_about
 from .making import Made, Maker, Task
 from .stores import Stores, Whose, one_number
 
-_SORT_BYTES = 14 * MIB
-"""Lines of a table that are brought into order in memory."""
+SORT_BYTES = 14 * MIB
+"""Lines that are brought into order in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,21 @@ class TableReader:
         self.columns = exported_columns(table, self.there, derived=derived)
         self.table = table
         self.archived_as = archived_as
-        self._database = stores.database(store)
-        self._kind = StoreKind.POSTGRESQL if isinstance(self._database, PostgresqlDatabase) else StoreKind.SQLITE
-        self._ask = questions_about(stores, table)
-        self.makers = [self._maker(self.columns)]
+        self.database = stores.database(store)
+        self.ask = questions_about(stores, table)
+        kind = StoreKind.POSTGRESQL if isinstance(self.database, PostgresqlDatabase) else StoreKind.SQLITE
+        self.lines = LineMaker(self.columns, self.key, kind)
+        self.others_lines: LineMaker | None = None
         if table.others is not None and table.others.columns:
             granted = set(table.others.columns)
             # The key is read to tell the row from others; it is part of what is granted, or the row has none.
             missing = [name for name in self.key if name not in granted]
             if missing:
                 raise SourceError(f"{table.name}: others' rows need {', '.join(missing)}, their key")
-            self.makers.append(self._maker([column for column in self.columns if column.name in granted]))
-
-    def _maker(self, columns: list[Column] | tuple[Column, ...]) -> Maker:
-        return Maker(LineMaker(columns, self.key, self._kind), self._database.cells, self.archived_as)
+            columns = [column for column in self.columns if column.name in granted]
+            self.others_lines = LineMaker(columns, self.key, kind)
+        every = (self.lines, self.others_lines)
+        self.makers = [Maker(lines, self.database.cells, archived_as) for lines in every if lines is not None]
 
     def read(
         self,
@@ -85,13 +86,14 @@ class TableReader:
 
         ``making`` knows the table's makers by numbers from ``first``.
         """
-        sorter = LineSorter(make_file, budget=_SORT_BYTES)
+        sorter = LineSorter(make_file, budget=SORT_BYTES)
         size = 0
 
         def take(number: int, question: RowQuery) -> int:
             nonlocal size
             rows = 0
-            for made in self._made(making, number, question, whose):
+            blocks = self.database.blocks(question, question.values(whose.identities))
+            for made in made_of(making, number, blocks):
                 rows += made.rows
                 size += made.size
                 sorter.add(made.pairs)
@@ -99,29 +101,31 @@ class TableReader:
                     note(case)
             return rows
 
-        own = take(first, self._ask.own(self.makers[0].lines.columns))
+        own = take(first, self.ask.own(self.lines.columns))
         reduced = left_out = 0
-        if len(self.makers) > 1:
-            reduced = take(first + 1, self._ask.others(self.makers[1].lines.columns))
+        if self.others_lines is not None:
+            reduced = take(first + 1, self.ask.others(self.others_lines.columns))
         elif self.table.others is not None:
-            left_out = one_number(self._database, self._ask.count_others(), whose)
-        nobodys = one_number(self._database, self._ask.count_nobodys(), whose)
-        return Found(own, reduced, left_out, nobodys, size), self._lines(sorter)
+            left_out = one_number(self.database, self.ask.count_others(), whose)
+        nobodys = one_number(self.database, self.ask.count_nobodys(), whose)
+        return Found(own, reduced, left_out, nobodys, size), self.unlike(sorter.pairs())
 
-    def _made(self, making: InOrder[Task, Made], number: int, question: RowQuery, whose: Whose) -> Iterator[Made]:
-        for block in self._database.blocks(question, question.values(whose.identities)):
-            if not making.offer((number, block)):
-                making.do((number, block))
-            yield from making.ready()
-        yield from making.rest()
-
-    def _lines(self, sorter: LineSorter) -> Iterator[bytes]:
-        """Ascending by id. Raises :class:`SourceError` where two rows have one key."""
+    def unlike(self, pairs: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+        """The lines of (id, line), which are in order. Raises :class:`SourceError` where two rows have one key."""
         last = None
-        for identifier, line in sorter.pairs():
+        for identifier, line in pairs:
             if identifier == last:
                 raise SourceError(
                     f"{self.table.name}: two rows are alike in {', '.join(self.key)}, which was to tell them apart"
                 )
             last = identifier
             yield line
+
+
+def made_of(making: InOrder[Task, Made], number: int, blocks: Iterable[object]) -> Iterator[Made]:
+    """What the maker of a number makes of all blocks, in their order."""
+    for block in blocks:
+        if not making.offer((number, block)):
+            making.do((number, block))
+        yield from making.ready()
+    yield from making.rest()

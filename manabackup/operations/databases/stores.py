@@ -14,13 +14,12 @@ from ...sources.agreement import Disagreement, compare
 from ...sources.catalog import Catalog
 from ...sources.database import Database
 from ...sources.postgresql import PostgresqlDatabase
-from ...sources.profile import OnUnknown, Profile, Store, StoreKind, store_of, table_of
-from ...sources.queries import RowQuery, find_subject, proof_of
+from ...sources.profile import USER, OnUnknown, Profile, Store, StoreKind, store_of, table_of
+from ...sources.queries import RowQuery, count_all, everybody, find_subject, proof_of
 from ...sources.sqlite import SqliteDatabase
+from ...sources.whose import People, as_text
 from ...text.printable import printable
 from ...text.suggestions import did_you_mean
-
-_USER = "user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Whose:
     @property
     def user(self) -> str:
         """Their key, as text."""
-        return as_text(self.identities[_USER])
+        return as_text(self.identities[USER])
 
 
 class Stores:
@@ -119,8 +118,40 @@ class Stores:
         if rows:
             return Whose(dict(zip(names, map(_parameter, rows[0]), strict=True)), found=True)
         if subject.row_optional:
-            return Whose({_USER: called}, found=False)
+            return Whose({USER: called}, found=False)
         raise NotFoundError(f"{printable(subject.table)} knows nobody who is called {printable(called)}")
+
+    def people(self) -> People:
+        """Everybody who has a row in the subject's table.
+
+        Raises :class:`UsageError` where a store holds one person's rows alone.
+        """
+        for store in self.profile.stores.values():
+            if store.per_subject and self.has_its_own(store.name):
+                raise UsageError(f"the store {store.name} is one person's", hint="export them one by one")
+        subject = self.profile.subject
+        database = self._databases[store_of(subject.table)]
+        names = list(subject.identities)
+        question = everybody(table_of(subject.table), list(subject.identities.values()), database.dialect)
+        keys: dict[str, dict[str, str]] = {name: {} for name in names}
+        for row in database.rows(question, []):
+            texts = [None if value is None else as_text(value) for value in row]
+            key = texts[names.index(USER)]
+            for name, text in zip(names, texts, strict=True):
+                if key is not None and "\0" in key:
+                    raise SourceError(f"{printable(subject.table)}: a key with a NUL in it", hint="export one by one")
+                if text is not None and key is not None and keys[name].setdefault(text, key) != key:
+                    raise SourceError(f"{printable(subject.table)}: two people have one {printable(name)}")
+        return People(keys, subject.row_optional)
+
+    def count(self, table: str) -> int | None:
+        """The rows of a table of a store; None where this role may read nothing of it, or it is not there."""
+        store = store_of(table)
+        there = self.catalogs[store].tables.get(table_of(table))
+        if there is None or not any(column.readable for column in there.columns.values()):
+            return None
+        database = self._databases[store]
+        return one_number(database, count_all(table_of(table), database.dialect), None)
 
     def check_proofs(self, whose: Whose) -> None:
         """Raises :class:`SourceError` for a file of somebody else's, or one that does not say whose it is."""
@@ -177,11 +208,6 @@ def one_number(database: Database, question: RowQuery, whose: Whose | None) -> i
     values = question.values(whose.identities if whose is not None else {})
     ((found,),) = database.rows(question, values)
     return int(found)
-
-
-def as_text(value: Any) -> str:
-    """A value out of a database as text, to compare and to show it."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _parameter(value: Any) -> Any:

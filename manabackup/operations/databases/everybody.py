@@ -1,0 +1,271 @@
+"""``profile export --all-users``: everybody's rows, an archive for each, out of one snapshot.
+
+Each table is read once. Its rows are told apart here, by the columns that the profile's ways upwards end at, and all
+lines are brought into the order of their archives by one sort, which sets aside on the disk what does not fit into
+memory, encrypted. Then one archive after the other is written, as ``profile export --user`` would have written it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from ...archive.writer import Seal
+from ...errors import ManabackupError, NotFoundError, SourceError
+from ...host.output import AtomicFile
+from ...host.processes import InOrder, cores_for
+from ...host.sorting import LineSorter
+from ...host.spooling import spool_files
+from ...rows.completeness import Case
+from ...sources.profile import USER, Profile
+from ...text import jsontext
+from ...text.jsontext import JSON
+from ..progress import Step, Watch, teller
+from .ledger import NAME, SUMMARY, Entry, Ledger, file_of
+from .making import CASE, LEFT_OUT, OWN, REDUCED, EverybodysMaker, make, read_case
+from .person import HowToWrite, TableRows, readers_of, write_archive
+from .reading import SORT_BYTES, Found, TableReader, made_of
+from .stores import StorePlaces, Stores, Whose, open_stores, refuse
+
+_LOSSES = 3
+"""The exit code of an archive that lacks something."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableTotals:
+    """Where all rows of a table are."""
+
+    rows: int
+    owned: int
+    """In the archive of somebody, or of several people."""
+    nobodys: int
+
+    @property
+    def others(self) -> int:
+        """Rows that lead to somebody of whom there is no row, or to people of whom each has a part."""
+        return self.rows - self.owned - self.nobodys
+
+    def to_json(self) -> dict[str, JSON]:
+        """As the summary has it."""
+        return {"rows": self.rows, "owned": self.owned, "nobodys": self.nobodys, "gone": self.others}
+
+
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """What came of it."""
+
+    folder: Path
+    people: list[Entry] = field(repr=False)
+    tables: Mapping[str, TableTotals] = field(repr=False)
+    """By table of the profile; all of them together are the tables whose rows belong to people."""
+    not_read: Mapping[str, int | None] = field(repr=False)
+    """Rows of the tables that belong to nobody by the profile; None where this role may not count them."""
+    stores: Mapping[str, JSON] = field(repr=False)
+    kept: int = 0
+    """Archives that an earlier run wrote, out of an earlier snapshot."""
+
+    @property
+    def failed(self) -> list[Entry]:
+        """Those whose archives could not be written."""
+        return [entry for entry in self.people if not entry.is_written]
+
+    @property
+    def exit_code(self) -> int:
+        """3 where an archive is not there, or lacks something."""
+        return _LOSSES if any(entry.exit_code for entry in self.people) else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary, and what the command prints with ``--json``."""
+        return {
+            "folder": str(self.folder),
+            "ledger": NAME,
+            "stores": dict(self.stores),
+            "people": {
+                "written": len(self.people) - len(self.failed),
+                "kept": self.kept,
+                "failed": len(self.failed),
+                "rows": sum(entry.rows for entry in self.people),
+            },
+            "tables": {name: totals.to_json() for name, totals in self.tables.items()},
+            "notRead": dict(self.not_read),
+        }
+
+
+def export_everybody(
+    profile: Profile,
+    places: StorePlaces,
+    folder: Path,
+    *,
+    derived: bool = False,
+    seal: Seal | None = None,
+    force: bool = False,
+    dated: datetime | None = None,
+    progress: Watch | None = None,
+) -> Everybody:
+    """Writes an archive for everybody into ``folder``, and a ledger that says what became of each.
+
+    A run that was cut off is gone on with: archives that its ledger has are kept, though they are of its snapshot.
+    What goes wrong with one archive is in the ledger, and the others are written. Raises what
+    :func:`~manabackup.operations.databases.export.export_rows` raises about databases and profiles, and what
+    :class:`Ledger` does.
+    """
+    how = HowToWrite(derived=derived, seal=seal, force=True, dated=dated)
+    with open_stores(profile, places) as stores:
+        refuse(stores.findings())
+        about: dict[str, JSON] = {
+            "profile": profile.name,
+            "sha256": profile.sha256,
+            "derived": derived,
+            "sealed": seal is not None,
+        }
+        with Ledger(folder, about, force=force) as ledger:
+            run = _Run(stores, ledger, folder, how)
+            run.read(progress)
+            people = [*ledger.written.values(), *run.archives()]
+            result = Everybody(
+                folder=folder,
+                people=people,
+                tables=run.totals,
+                not_read={
+                    table.name: stores.count(table.name) for table in profile.tables.values() if not table.is_read
+                },
+                stores={
+                    name: dict(stores.database(name).snapshot()) for name in profile.stores if stores.has_its_own(name)
+                },
+                kept=len(ledger.written),
+            )
+            with AtomicFile(folder / SUMMARY, force=True) as file:
+                file.write(jsontext.dumps_indented(result.to_json()))
+    return result
+
+
+class _Run:
+    """Everybody's rows on their way."""
+
+    def __init__(self, stores: Stores, ledger: Ledger, folder: Path, how: HowToWrite) -> None:
+        self._stores = stores
+        self._ledger = ledger
+        self._folder = folder
+        self._how = how
+        self._people = stores.people()
+        self._readers = readers_of(stores, derived=how.derived)
+        self._questions = [reader.ask.of_everybody(reader.lines.columns) for reader in self._readers]
+        self._make_file = spool_files(folder / NAME)
+        self._sorter = LineSorter(self._make_file, budget=SORT_BYTES)
+        self._bounds: list[int] = []
+        self.totals: dict[str, TableTotals] = {}
+
+    def read(self, progress: Watch | None) -> None:
+        """All tables, each once. Raises :class:`SourceError` where a table's rows are not as many as it says."""
+        done = self._ledger.written
+        makers = [
+            EverybodysMaker(
+                number,
+                reader.lines,
+                reader.others_lines,
+                reader.database.cells,
+                reader.archived_as,
+                question,
+                self._people,
+                lambda key: key not in done,
+            )
+            for number, (reader, question) in enumerate(zip(self._readers, self._questions, strict=True))
+        ]
+        tell = teller(progress, Step.EXPORT)
+        with InOrder(partial(make, makers), cores_for(self._stores.size())) as making:
+            for number, (reader, question) in enumerate(zip(self._readers, self._questions, strict=True)):
+                rows = owned = nobodys = size = 0
+                for made in made_of(making, number, reader.database.blocks(question.query, [])):
+                    rows += made.rows
+                    owned += made.owned
+                    nobodys += made.nobodys
+                    size += made.size
+                    self._sorter.add(made.pairs)
+                if rows != self._stores.count(reader.table.name):
+                    raise SourceError(f"{reader.table.name}: a row has several parents where the profile says one")
+                self._bounds.append(size)
+                self.totals[reader.table.name] = TableTotals(rows, owned, nobodys)
+                tell(number + 1, len(self._readers))
+
+    def archives(self) -> Iterator[Entry]:
+        """Writes everybody's; gives what became of each."""
+        placed = (_placed(key, line) for key, line in self._sorter.pairs())
+        for user, rows in groupby(placed, key=itemgetter(0)):
+            entry = self._archive(user, _Coming(rows))
+            if entry is not None:
+                self._ledger.note(entry)
+                yield entry
+
+    def _archive(self, user: str, coming: _Coming) -> Entry | None:
+        """One; None where nothing is theirs after all, since they are gone and others' rows alone lead to them."""
+        file = file_of(user)
+        found = user in self._people.keys[USER]
+        try:
+            result = write_archive(
+                self._stores,
+                Whose({USER: user}, found=found),
+                self._readers,
+                partial(self._rows, coming),
+                self._folder / file,
+                self._make_file,
+                self._how,
+            )
+        except NotFoundError:
+            if found:
+                raise
+            return None
+        except ManabackupError as error:
+            return Entry(user, file, error.exit_code, error=error.message)
+        return Entry(user, file, _LOSSES if result.losses else 0, result.rows, result.data_sha256)
+
+    def _rows(self, coming: _Coming, reader: TableReader, note: Callable[[Case], object]) -> TableRows:
+        number = self._readers.index(reader)
+        count: Counter[bytes] = Counter()
+        size = 0
+
+        def pairs() -> Iterator[tuple[str, bytes]]:
+            nonlocal size
+            for identifier, line in coming.of(number):
+                kind, text = line[:1], line[1:]
+                if kind == CASE:
+                    note(read_case(text))
+                elif kind == LEFT_OUT:
+                    count[kind] += int(text)
+                else:
+                    count[kind] += 1
+                    if text:  # else it is set aside, and a case says so
+                        size += len(text) + 1
+                        yield identifier, text
+
+        def found() -> Found:
+            nobodys = self.totals[reader.table.name].nobodys
+            return Found(count[OWN], count[REDUCED], count[LEFT_OUT], nobodys, size)
+
+        return TableRows(self._bounds[number], reader.unlike(pairs()), found)
+
+
+class _Coming:
+    """The lines of one archive, in their order: of a table after the other."""
+
+    def __init__(self, rows: Iterator[tuple[str, str, str, bytes]]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+
+    def of(self, number: int) -> Iterator[tuple[str, bytes]]:
+        """(id, line) of a table, which must be asked for in the order of their numbers."""
+        while self._next is not None and int(self._next[1]) == number:
+            _, _, identifier, line = self._next
+            yield identifier, line
+            self._next = next(self._rows, None)
+
+
+def _placed(key: str, line: bytes) -> tuple[str, str, str, bytes]:
+    user, number, identifier = key.split("\0", 2)
+    return user, number, identifier, line

@@ -1,0 +1,198 @@
+"""``profile export --all-users``: what each gets alone, out of one snapshot, and every row is somewhere."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from manabackup.errors import LockedError, OutputError, SourceError, UsageError
+from manabackup.operations.databases import Everybody, StorePlaces, export_everybody, export_rows
+from manabackup.operations.databases.ledger import Ledger
+from manabackup.sources.loading import load_profile, parse_profile
+from manabackup.sources.profile import Profile, table_of
+from tests.support.models import Crowd, Model
+from tests.support.schemas import check
+
+Place = Callable[[Crowd], StorePlaces]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Puts a crowd into one database."""
+
+    def of(crowd: Crowd) -> StorePlaces:
+        if request.param == "sqlite":
+            crowd.fill_sqlite(tmp_path / "all.sqlite")
+            return StorePlaces({next(iter(crowd.profile.stores)): tmp_path / "all.sqlite"})
+        dsn = request.getfixturevalue("empty")
+        crowd.fill_postgresql(dsn)
+        return StorePlaces(dsn=dsn)
+
+    return of
+
+
+def ledger_of(folder: Path) -> list[Any]:
+    return [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()][1:]
+
+
+@pytest.mark.parametrize("name", ["vivim", "rebuild", "rebuild-deployed"])
+def test_everybody_gets_what_they_get_alone_and_every_row_is_somewhere(name: str, place: Place, tmp_path: Path) -> None:
+    crowd = Crowd(Model.of(name), load_profile(name), seed=5, people=4)
+    gone = crowd.people.pop() if name == "rebuild-deployed" else None
+    places = place(crowd)
+    folder = tmp_path / "everybody"
+    result = export_everybody(crowd.profile, places, folder)
+    check("profile-export-all", result.to_json())
+    assert json.loads((folder / "summary.json").read_text()) == result.to_json()
+    key = crowd.profile.subject.key
+    people = [person[key] for person in [*crowd.people, *([gone] if gone else [])]]
+    entries = {entry["user"]: entry for entry in ledger_of(folder)}
+    assert sorted(entries) == sorted(people)
+    for who in people:
+        alone = export_rows(crowd.profile, places, who, tmp_path / "alone.mana", force=True)
+        entry = entries[who]
+        assert (entry["state"], entry["exitCode"]) == ("written", 0)
+        assert (entry["rows"], entry["dataSha256"]) == (alone.rows, alone.data_sha256)
+    crowd.people = [*crowd.people, *([gone] if gone else [])]  # whose row is gone has the others
+    # Row by row: somebody's, nobody's, or of people who are not there; and what is not read is counted.
+    for table, rows in ((table, crowd.rows[table_of(table.name)]) for table in crowd.profile.read_tables()):
+        totals = result.tables[table.name]
+        assert totals.rows == len(rows) == totals.owned + totals.nobodys + totals.others
+        assert totals.owned == sum(bool(crowd.owners(table_of(table.name), row)) for row in rows)
+    for table in crowd.profile.tables.values():
+        if not table.is_read:
+            assert result.not_read[table.name] == len(crowd.rows[table_of(table.name)])
+
+
+@pytest.fixture
+def simple(tmp_path: Path) -> tuple[Profile, StorePlaces]:
+    """Three people with two rows each, the second one's alike; and a key that no file can be called by."""
+    profile = parse_profile(
+        b"""
+profile = 1
+name = "s"
+title = "S"
+[stores.main]
+kind = "sqlite"
+[subject]
+table = "main.people"
+key = "id"
+[tables."main.people"]
+class = "user"
+owner = { column = "id", is = "user" }
+columns = "*"
+[tables."main.things"]
+class = "user"
+owner = { column = "who", is = "user" }
+columns = "*"
+key = ["n"]
+""",
+        "s.toml",
+    )
+    with closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
+        connection.execute("CREATE TABLE people (id TEXT PRIMARY KEY NOT NULL)")
+        connection.execute("CREATE TABLE things (n INTEGER, who TEXT)")
+        for who in ("anna", "~ben", "Carla"):
+            connection.execute("INSERT INTO people VALUES (?)", [who])
+            connection.executemany("INSERT INTO things VALUES (?, ?)", [(1, who), (1 if who == "~ben" else 2, who)])
+        connection.commit()
+    return profile, StorePlaces({"main": tmp_path / "s.sqlite"})
+
+
+def test_one_that_fails_is_in_the_ledger_and_the_others_are_written(
+    simple: tuple[Profile, StorePlaces], tmp_path: Path
+) -> None:
+    result = export_everybody(*simple, tmp_path / "all")
+    assert [entry.user for entry in result.failed] == ["~ben"]
+    assert result.exit_code == 3
+    entries = {entry["user"]: entry for entry in ledger_of(tmp_path / "all")}
+    assert entries["~ben"]["state"] == "failed"
+    assert entries["~ben"]["exitCode"] == SourceError.exit_code
+    assert "two rows are alike in n" in entries["~ben"]["error"]
+    assert {entry["state"] for user, entry in entries.items() if user != "~ben"} == {"written"}
+    assert entries["anna"]["file"] == "anna.mana"
+    files = {path.name for path in (tmp_path / "all").iterdir()}
+    assert files == {"ledger.jsonl", "summary.json", "anna.mana", entries["Carla"]["file"]}
+
+
+class Dead(BaseException):
+    """As if the process had been killed."""
+
+
+def test_what_was_cut_off_is_gone_on_with(
+    simple: tuple[Profile, StorePlaces], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "all"
+    note = Ledger.note
+
+    def once(self: Ledger, entry: Any) -> None:
+        note(self, entry)
+        raise Dead
+
+    monkeypatch.setattr(Ledger, "note", once)
+    for _ in range(2):  # one more each time
+        with pytest.raises(Dead):
+            export_everybody(*simple, folder)
+    monkeypatch.undo()
+    assert [entry["user"] for entry in ledger_of(folder)] == ["Carla", "anna"]
+    with (folder / "ledger.jsonl").open("ab") as file:
+        file.write(b'{"user":"an')  # half a line
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.mana")}
+    result: Everybody = export_everybody(*simple, folder)
+    assert result.kept == len(before) == 2
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*.mana")}.items() >= before.items()
+    assert len(result.people) == 3
+    assert sum(totals.rows for totals in result.tables.values()) == 9
+    with pytest.raises(OutputError, match="holds everybody's archives already"):
+        export_everybody(*simple, folder)
+    assert export_everybody(*simple, folder, force=True).kept == 0
+
+
+def test_a_folder_is_one_run_s_and_of_one_kind(simple: tuple[Profile, StorePlaces], tmp_path: Path) -> None:
+    profile, places = simple
+    folder = tmp_path / "all"
+    with Ledger(folder, {}), pytest.raises(LockedError):
+        export_everybody(profile, places, folder)
+    with pytest.raises(UsageError, match="was begun by another profile or with other options"):
+        export_everybody(profile, places, folder)
+    assert export_everybody(profile, places, folder, force=True).people
+
+
+def test_a_file_of_one_person_is_not_everybodys(tmp_path: Path) -> None:
+    crowd = Crowd(Model.of("vivim"), load_profile("vivim"), seed=4)
+    crowd.fill_sqlite(tmp_path / "master.sqlite", "master")
+    crowd.fill_sqlite(tmp_path / "anna.sqlite", "user")
+    stores = StorePlaces({"master": tmp_path / "master.sqlite", "user": tmp_path / "anna.sqlite"})
+    with pytest.raises(UsageError, match="the store user is one person's"):
+        export_everybody(crowd.profile, stores, tmp_path / "all")
+
+
+def test_whose_rows_are_told_by_the_database_alone_are_not_told_apart_here(empty: str, tmp_path: Path) -> None:
+    profile = parse_profile(
+        b"""
+profile = 1
+name = "s"
+title = "S"
+[stores.main]
+kind = "postgresql"
+[subject]
+table = "main.people"
+key = "id"
+[tables."main.people"]
+class = "user"
+owner = { column = "id", is = "user" }
+columns = "*"
+""",
+        "s.toml",
+    )
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("CREATE TABLE people (id numeric PRIMARY KEY)")
+    with pytest.raises(SourceError, match="whose rows are cannot be told by id"):
+        export_everybody(profile, StorePlaces(dsn=empty), tmp_path / "all")
