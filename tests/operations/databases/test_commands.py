@@ -92,6 +92,28 @@ def test_it_is_not_compared_with_an_account(run: CommandLine, crowd: Crowd, tmp_
         scope_of(archive.manifest)
 
 
+def test_everybodys_archives(run: CommandLine, crowd: Crowd, tmp_path: Path) -> None:
+    words = ("profile", "export", "vivim", "--store", f"master={tmp_path / 'all.sqlite'}", "--all-users")
+    done = run(*words, str(tmp_path / "all"), "--json")
+    assert done.code == 0, done.err
+    check("profile-export-all", done.record)
+    assert done.record["people"]["written"] == len(crowd.people)
+    archives = [str(path) for path in (tmp_path / "all").glob("*.mana")]
+    assert run("verify", *archives).code == 0
+    again = run(*words, str(tmp_path / "all"))
+    assert (again.code, "already" in again.err) == (17, True)
+    sealed = run(*words, str(tmp_path / "all"), "--force", "--seal", "--private")
+    assert sealed.code == 0, sealed.err
+    assert "rows that are nobody's" in sealed.out
+    assert run("verify", *archives).code == 0
+    assert all(crowd.people[0]["id"].encode() not in Path(path).read_bytes() for path in archives)
+
+
+@pytest.mark.parametrize("more", [("--all-users", "x", "--user", "a"), ("--user", "a"), ("-o", "a.mana"), ()])
+def test_it_is_for_one_or_for_everybody(run: CommandLine, tmp_path: Path, more: tuple[str, ...]) -> None:
+    assert run("profile", "export", "vivim", "--store", f"master={tmp_path / 'all.sqlite'}", *more).code == 2
+
+
 def test_a_sealed_archive_tells_nothing_outside(run: CommandLine, crowd: Crowd, tmp_path: Path) -> None:
     done = export(run, crowd, tmp_path / "s.mana", "--seal", "--private")
     assert done.code == 0, done.err
