@@ -102,7 +102,7 @@ site: $(READY) ## the documents as a site that needs no network, into build/site
 	@$(BIN)/python -m tests.docs.site build/site
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist manabackup-demo manabackup-demo-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .coverage .coverage.*
+	rm -rf $(VENV) .postgresql build dist manabackup-demo manabackup-demo-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an installation that broke off is begun again.

@@ -56,7 +56,7 @@ class LineMaker:
             identifier = row_id([cells[place] for place in self._places], self._key)
             cells.insert(0, identifier)
         # Names are in their order, and so are the keys within any value: nothing is left to sort.
-        text = jsontext.dumps_in_order(dict(zip(self._all_names, cells, strict=True)))
+        text = jsontext.dumps_in_order_to_keep(dict(zip(self._all_names, cells, strict=True)))
         return Line(identifier, text, tuple(broken))
 
     def _mended(self, place: int, cell: bytes, broken: list[str]) -> str:

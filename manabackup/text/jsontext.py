@@ -173,6 +173,11 @@ def dumps_in_order(value: JSON) -> bytes:
         return jsonexact.dumps(value)
 
 
+def dumps_in_order_to_keep(value: JSON) -> bytes:
+    """:func:`dumps_in_order`, as :func:`dumps_to_keep` is :func:`dumps`."""
+    return bytes(memoryview(dumps_in_order(value)))
+
+
 def dumps_indented(value: JSON) -> bytes:
     """A text for people, with its last line end: two spaces a level, keys in the order in which they stand.
 

