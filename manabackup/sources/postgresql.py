@@ -36,9 +36,9 @@ _SETTINGS = {
     "search_path": "",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    "lock_timeout": "10s",
     "default_transaction_read_only": "on",
 }
+_LOCK_SECONDS = 10.0
 _WHERE_NOTHING_IS_SAID = {
     "connect_timeout": "10",
     # A host that is gone is noticed within two minutes.
@@ -145,7 +145,10 @@ class PostgresqlDatabase:
     """A database that a connection string of libpq names, and one schema of it."""
 
     def __init__(self, dsn: str, schema: str, *, patience: float = DEFAULT_LIMITS.database_seconds) -> None:
-        """Connects, and takes the snapshot. ``patience``: seconds that the server may say nothing.
+        """Connects, locks all tables against changes of their definitions, and takes the snapshot.
+
+        In this order: rows that a change writes anew are not there for a snapshot that was taken before. ``patience``:
+        seconds that the server may say nothing.
 
         Raises :class:`ServerError`, :class:`UsageError`, :class:`SourceError`.
         """
@@ -155,10 +158,16 @@ class PostgresqlDatabase:
         self._psycopg = _driver()
         self._connection = self._connect(dsn)
         try:
-            with self._failing("the database"):
+            with self._failing("a table"):
                 for name, value in _SETTINGS.items():
                     self._connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+                seconds = min(_LOCK_SECONDS, patience / 2)
+                self._connection.execute(f"SET lock_timeout = {seconds * 1000:.0f}")
+                self._locked = self._lockable()
                 self._connection.execute(_BEGIN)
+                if self._locked:
+                    names = ", ".join(map(self.dialect.table, self._locked))
+                    self._connection.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE", ())
                 row = self._connection.execute(
                     "SELECT pg_catalog.now()::text, pg_catalog.current_setting('server_version'), "
                     "pg_catalog.current_setting('server_encoding')"
@@ -187,14 +196,13 @@ class PostgresqlDatabase:
         return connection
 
     def catalog(self) -> Catalog:
-        """Tables, and views apart. All of them are locked against changes of their definitions first."""
+        """Tables, and views apart. Raises :class:`SourceError` where there are other tables than were locked."""
         with self._failing("the catalog"):
             run = self._connection.execute
             found = run(_TABLES, (self._schema,)).fetchall()
             tables = {oid: name for oid, name, is_table, _ in found if is_table}
-            lockable = [self.dialect.table(name) for _, name, is_table, readable in found if is_table and readable]
-            if lockable:
-                run(f"LOCK TABLE {', '.join(lockable)} IN ACCESS SHARE MODE", ())
+            if {name for _, name, is_table, readable in found if is_table and readable} != set(self._locked):
+                raise SourceError("tables were made or dropped at this very moment", hint="try again")
             oids = list(tables)
             columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids}
             for oid, name, type_name, nullable, base, readable in run(_COLUMNS, (oids,)):
@@ -217,6 +225,10 @@ class PostgresqlDatabase:
             },
             tuple(name for _, name, is_table, _ in found if not is_table),
         )
+
+    def _lockable(self) -> list[str]:
+        found = self._connection.execute(_TABLES, (self._schema,)).fetchall()
+        return [name for _, name, is_table, readable in found if is_table and readable]
 
     def rows(self, question: RowQuery, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """Rows of None and texts; of bytes where a text is not UTF-8."""
@@ -305,6 +317,8 @@ class PostgresqlDatabase:
             raise UsageError("who was named is no id of this database's type") from None
         except psycopg.errors.LockNotAvailable:
             raise SourceError(f"{what} is locked by somebody who changes it", hint="try again later") from None
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+            raise SourceError("tables were made or dropped at this very moment", hint="try again") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise ServerError(f"the connection to the database broke: {type(error).__name__}") from None
         except psycopg.Error as error:

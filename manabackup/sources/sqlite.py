@@ -20,7 +20,7 @@ from .queries import RowQuery
 
 _T = TypeVar("_T")
 _BUSY = 10.0
-"""Seconds to wait for whoever writes."""
+"""Seconds."""
 _SETTINGS = ("query_only = 1", "trusted_schema = 0", "cell_size_check = 1")
 _OLDEST = (3, 37)
 """The first that lists tables with what they are."""
@@ -68,7 +68,8 @@ class SqliteDatabase:
 
     dialect = SqliteDialect()
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float = _BUSY) -> None:
+        """``patience``: seconds to wait for whoever writes."""
         self._name = printable(str(path))
         if sqlite3.sqlite_version_info < _OLDEST:
             raise SourceError(
@@ -77,7 +78,7 @@ class SqliteDatabase:
         if not path.is_file():
             raise NotFoundError(f"{self._name} does not exist" if not path.exists() else f"{self._name} is no file")
         uri = f"{path.absolute().as_uri()}?mode=ro"
-        self._connection = self._tried(lambda: sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None))
+        self._connection = self._tried(lambda: sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None))
         self._connection.text_factory = Text
         try:
             self._tried(self._begin)
