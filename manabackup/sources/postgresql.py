@@ -57,6 +57,7 @@ _COPIED_AS_TEXT = frozenset(
 """Types whose cast to text is what they are written as. Of ``inet``, ``character`` and some others it is not."""
 _PLAIN = frozenset({"text", "character varying", "smallint", "integer", "bigint", "uuid"})
 _MARKS = re.compile("%[%s]")
+_NO_ENCODING = "SQL_ASCII"
 _BLOCK_BYTES = 256 * KIB
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
@@ -237,10 +238,13 @@ class PostgresqlDatabase:
 
     def blocks(self, question: RowQuery, values: Sequence[Any]) -> Iterator[bytes]:
         """The rows as ``COPY`` writes them, some hundred kilobytes at a time."""
+        with self._failing("a table"), self._psycopg.ClientCursor(self._connection) as composer:
+            text = composer.mogrify(f"COPY ({question.sql}) TO STDOUT", values).encode()
         with (
             self._failing("a table"),
             self._connection.cursor() as cursor,
-            cursor.copy(f"COPY ({question.sql}) TO STDOUT", values) as copy,
+            self._bytes_as_they_are(),
+            cursor.copy(text) as copy,
             self._left_where_it_stands(),
         ):
             pending: list[Any] = []
@@ -293,6 +297,16 @@ class PostgresqlDatabase:
     def close(self) -> None:
         """End the snapshot."""
         self._connection.close()
+
+    @contextmanager
+    def _bytes_as_they_are(self) -> Iterator[None]:
+        """A database without an encoding may hold what is no UTF-8, which the server would refuse to give as such."""
+        if self._encoding != _NO_ENCODING:
+            yield
+            return
+        self._connection.execute(f"SET client_encoding = '{_NO_ENCODING}'")
+        yield
+        self._connection.execute("SET client_encoding = 'UTF8'")
 
     @contextmanager
     def _left_where_it_stands(self) -> Iterator[None]:

@@ -51,11 +51,12 @@ def cluster() -> Iterator[str]:
 
 
 @contextmanager
-def database(server: str, script: str = "") -> Iterator[str]:
+def database(server: str, script: str = "", *, encoding: str = "UTF8") -> Iterator[str]:
     """A new database of a server, made by a script; gives its connection string."""
     name = f"mb_{os.getpid()}_{next(_NUMBERS)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        text = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}")
+        connection.execute(text.format(sql.Identifier(name), sql.Literal(encoding)))
     dsn = psycopg.conninfo.make_conninfo(server, dbname=name)
     try:
         if script:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import sqlite3
-from contextlib import closing
+import subprocess
+from contextlib import closing, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from manabackup.archive.reader import open_archive
@@ -13,9 +18,11 @@ from manabackup.errors import UsageError
 from manabackup.operations.compare.live import scope_of
 from manabackup.sources.loading import load_profile
 from tests.support.models import Crowd, Model
+from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine, Finished
 from tests.support.schemas import check
 
+ROUNDS = int(os.environ.get("MANABACKUP_KILL_ROUNDS", "2"))
 PASSPHRASE = "a passphrase that nobody guesses"
 
 
@@ -65,7 +72,7 @@ def test_the_other_commands_work_on_it(run: CommandLine, crowd: Crowd, tmp_path:
     assert run("unseal", sealed, "-o", opened).code == 0
     assert run("diff", one, opened).code == 0
     assert run("view", one, "-o", str(tmp_path / "a.html")).code == 0
-    for format_name in ("sqlite", "csv", "json"):
+    for format_name in ("sqlite", "csv", "json", "parquet"):
         done = run("convert", one, "--to", format_name, "-o", str(tmp_path / f"out-{format_name}"))
         assert done.code == 0, done.err
     with closing(sqlite3.connect(tmp_path / "out-sqlite")) as connection:
@@ -141,6 +148,53 @@ def test_the_database_itself_is_never_replaced(run: CommandLine, crowd: Crowd, t
         done = export(run, crowd, tmp_path / name, "--force")
         assert done.code == 2, done.err
     assert (tmp_path / "all.sqlite").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_ended_while_it_waits_for_the_server_it_leaves_what_was_there(
+    run: CommandLine, crowd: Crowd, tmp_path: Path, empty: str, number: signal.Signals
+) -> None:
+    crowd.fill_postgresql(empty)
+    target = tmp_path / "a.mana"
+    words = ("profile", "export", "vivim", "--user", crowd.people[0]["id"], "-o", str(target), "--force")
+    environ = {"MANABACKUP_DSN": empty}
+    assert run(*words, env=environ).code == 0
+    before = target.read_bytes()
+    with psycopg.connect(empty) as connection:
+        connection.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        process = run.start(*words, env=environ)
+        with psycopg.connect(empty, autocommit=True) as other:
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            while not other.execute(waiting).fetchall():
+                assert process.poll() is None
+        process.send_signal(number)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in err
+    assert process.returncode == (-number if number == signal.SIGKILL else 130)
+    assert target.read_bytes() == before
+    assert [path.name for path in tmp_path.glob("*.mana*")] == ["a.mana"]
+
+
+def test_killed_at_any_moment_it_leaves_the_old_archive_or_the_new_one(
+    run: CommandLine, crowd: Crowd, tmp_path: Path
+) -> None:
+    target = tmp_path / "a.mana"
+    assert export(run, crowd, target).code == 0
+    before = target.read_bytes()
+    store = f"master={tmp_path / 'all.sqlite'}"
+    for _ in range(ROUNDS):
+        process = run.start(
+            *("profile", "export", "vivim", "--store", store, "--user", crowd.people[0]["id"], "-o", str(target)),
+            "--force",
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(random.random() * 2)
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+        if target.read_bytes() != before:
+            assert run("verify", str(target)).code == 0
+    assert export(run, crowd, target, "--force").code == 0
+    assert [path.name for path in tmp_path.glob("*.mana*")] == ["a.mana"]
 
 
 def test_private_goes_with_seal(run: CommandLine, crowd: Crowd, tmp_path: Path) -> None:

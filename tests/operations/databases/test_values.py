@@ -18,6 +18,7 @@ from manabackup.operations.databases import StorePlaces, export_rows
 from manabackup.sources.arrays import parse_array
 from manabackup.sources.loading import load_profile
 from manabackup.sources.values import key_of_column, row_id
+from tests.support import postgres
 
 PROFILE = """
 profile = 1
@@ -118,6 +119,16 @@ def test_what_is_no_utf8_is_a_loss_with_its_row_and_column(tmp_path: Path) -> No
         '"g":"1.0e-07"}'
     )
     assert losses == {"notText": {"count": 1, "cases": [{"table": "v.t", "id": "1", "field": "e"}]}}
+
+
+def test_bytes_of_a_database_without_an_encoding_are_a_loss_too(server: str, tmp_path: Path) -> None:
+    with postgres.database(server, encoding="SQL_ASCII") as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CREATE TABLE t (id int PRIMARY KEY, a text, b text, c bytea)")
+            connection.execute(b"INSERT INTO t VALUES (1, E'\\xff\\n', 'fine', '\\x00')")
+        line, losses = line_of(StorePlaces(dsn=dsn), tmp_path)
+    assert line.decode() == '{"id":"1","a":"\ufffd\\n","b":"fine","c":"AA=="}'
+    assert losses == {"notText": {"count": 1, "cases": [{"table": "v.t", "id": "1", "field": "a"}]}}
 
 
 def test_names_that_mean_something_to_the_format_are_marked() -> None:
