@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from manabackup.errors import LockedError, OutputError, SourceError, UsageError
 from manabackup.operations.databases import Everybody, StorePlaces, export_everybody, export_rows
@@ -19,6 +23,7 @@ from manabackup.sources.loading import load_profile, parse_profile
 from manabackup.sources.profile import Profile, table_of
 from tests.support.models import Crowd, Model
 from tests.support.schemas import check
+from tests.support.taken_out import all_expected, rows_of
 
 Place = Callable[[Crowd], StorePlaces]
 
@@ -44,7 +49,7 @@ def ledger_of(folder: Path) -> list[Any]:
 
 @pytest.mark.parametrize("name", ["vivim", "rebuild", "rebuild-deployed"])
 def test_everybody_gets_what_they_get_alone_and_every_row_is_somewhere(name: str, place: Place, tmp_path: Path) -> None:
-    crowd = Crowd(Model.of(name), load_profile(name), seed=5, people=4)
+    crowd = Crowd(Model.of(name), load_profile(name), seed=5, people=6)
     gone = crowd.people.pop() if name == "rebuild-deployed" else None
     places = place(crowd)
     folder = tmp_path / "everybody"
@@ -69,6 +74,44 @@ def test_everybody_gets_what_they_get_alone_and_every_row_is_somewhere(name: str
     for table in crowd.profile.tables.values():
         if not table.is_read:
             assert result.not_read[table.name] == len(crowd.rows[table_of(table.name)])
+
+
+_SIGNED = re.compile(r" of \[([^\]]*)\]")
+
+
+@pytest.mark.parametrize("name", ["vivim", "rebuild", "rebuild-deployed"])
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=2)
+def test_nobody_gets_a_row_or_a_text_of_another_and_all_of_their_own(name: str, seed: int) -> None:
+    crowd = Crowd(Model.of(name), load_profile(name), seed=seed, people=12)
+    key = crowd.profile.subject.key
+    store = next(iter(crowd.profile.stores))
+    rows = {table.name: crowd.rows[table_of(table.name)] for table in crowd.profile.read_tables()}
+    owners = {called: [crowd.owners(table_of(called), row) for row in those] for called, those in rows.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        crowd.fill_sqlite(Path(folder, "all.sqlite"))
+        result = export_everybody(crowd.profile, StorePlaces({store: Path(folder, "all.sqlite")}), Path(folder, "all"))
+        files = {entry.user: Path(folder, "all", entry.file) for entry in result.people}
+        assert files.keys() == {person[key] for person in crowd.people}
+        for person in crowd.people:
+            there = rows_of(files[person[key]])
+            assert there == all_expected(crowd, person, "sqlite")
+            for table in crowd.profile.read_tables():
+                granted = set(table.others.columns) if table.others is not None else set()
+                texts = [
+                    text
+                    for row in there[f"{name}.{table_of(table.name)}"]
+                    for column, text in row.items()
+                    if column not in granted and isinstance(text, str)
+                ]
+                for signed in (mark[1] for text in texts for mark in _SIGNED.finditer(text)):
+                    assert person[key] in signed.split(" and "), table.name
+    # What is in nobody's archive is nobody's; with what is not read it is the whole database.
+    for called, totals in result.tables.items():
+        assert totals.owned == sum(map(bool, owners[called]))
+    counted = {table_of(called): totals.rows for called, totals in result.tables.items()}
+    counted |= {table_of(called): number or 0 for called, number in result.not_read.items()}
+    assert counted == {table: len(those) for table, those in crowd.rows.items()}
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sqlite3
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,10 @@ from manabackup.archive.reader import open_archive
 from manabackup.errors import NotFoundError, SourceError
 from manabackup.operations.databases import DatabaseExport, StorePlaces, export_rows
 from manabackup.sources.loading import load_profile
-from manabackup.sources.profile import Profile, ProfiledTable, table_of
-from tests.support.models import Crowd, Model, Row, for_sqlite
+from manabackup.sources.profile import Profile, table_of
+from tests.support.models import Crowd, Model
 from tests.support.schemas import check
+from tests.support.taken_out import by_id, expected, rows_of
 
 Place = Callable[[Crowd], StorePlaces]
 
@@ -46,44 +45,6 @@ def place(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Place:
         return StorePlaces(dsn=dsn)
 
     return of
-
-
-def rows_of(path: Path) -> dict[str, list[Row]]:
-    with open_archive(path) as archive:
-        return {table: [json.loads(row.line) for row in archive.rows(table)] for table in archive.tables}
-
-
-def archived(value: Any, type_name: str, kind: str) -> Any:
-    """A plain value as an archive has it."""
-    if value is None:
-        return None
-    if kind == "sqlite":
-        value = for_sqlite(value)
-        return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-    if type_name.startswith("timestamptz"):
-        moment = datetime.fromtimestamp(value / 1000, UTC)
-        fraction = f".{moment.microsecond:06}".rstrip("0").rstrip(".")
-        return f"{moment:%Y-%m-%d %H:%M:%S}{fraction}+00"
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
-
-
-def expected(crowd: Crowd, table: ProfiledTable, row: Row, kind: str, only: tuple[str, ...] | None = None) -> Row:
-    name = table_of(table.name)
-    types = {column: type_name for column, type_name, _ in crowd.model.tables[name]["columns"]}
-    taken = [column for column in types if column in (table.columns or types) and (only is None or column in only)]
-    found = {
-        (f"column:{column}" if column == "deletedAt" else column): archived(row[column], types[column], kind)
-        for column in taken
-    }
-    key = table.key or tuple(crowd.model.tables[name]["key"])
-    if tuple(key) != ("id",):
-        values = [archived(row[column], types[column], kind) for column in key]
-        found["id"] = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
-    return found
-
-
-def by_id(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: str(row["id"]))
 
 
 @pytest.mark.parametrize("name", ["vivim", "rebuild", "rebuild-deployed"])
