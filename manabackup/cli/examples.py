@@ -38,7 +38,7 @@ class Ending(NamedTuple):
 
 _READING = (0, 10, 12, 15)
 ENDINGS: Final = {
-    "demo": Ending(("demo", "demo --keep tour"), (0, 17)),
+    "demo": Ending(("demo", "demo --sources --keep tour"), (0, 14, 17)),
     "login": Ending(("login", "login --email anna@example.org --profile home"), (0, 11, 13, 14)),
     "logout": Ending(("logout", "logout --profile home"), (0, 11, 14)),
     "token": Ending(("token", "token --profile new --json"), (0, 13, 14)),
