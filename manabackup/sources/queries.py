@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
@@ -76,23 +76,47 @@ class Questions:
         self._catalog = catalog
         self._dialect = dialect
 
-    def own(self, columns: Iterable[Column]) -> RowQuery:
-        """The rows that belong to the subject."""
-        return self._select(self._list(columns), lambda where: where.owned(self._owner, 0, self._table))
+    def own(self, columns: Iterable[Column], loose: Sequence[str] = ()) -> RowQuery:
+        """The subject's rows; before their columns, for each of ``loose``, 1 where it leads nowhere, else 0."""
+        what = ", ".join([*self._dangling(loose), self._list(columns)])
+        return self._select(what, lambda where: where.owned(self._owner, 0, self._table))
+
+    def loose(self) -> tuple[str, ...]:
+        """The columns that point into a table that is read, too, without a foreign key that would hold them."""
+        there = self._catalog.tables[table_of(self._table.name)]
+        held = {reference.columns for reference in there.references}
+        return tuple(
+            column
+            for column, target in self._table.references.items()
+            if (column,) not in held and column in there.columns and self._key_of(target) is not None
+        )
+
+    def _key_of(self, target: str) -> str | None:
+        """The column that references into a table hold; None where it is not read here, or known by several columns."""
+        there = self._catalog.tables.get(table_of(target))
+        if there is None or len(there.key) != 1 or target not in self._tables or not self._tables[target].is_read:
+            return None
+        return there.key[0]
+
+    def _dangling(self, loose: Sequence[str]) -> Iterator[str]:
+        where = _Where(self._tables, self._catalog, self._dialect)
+        for column in loose:
+            target = self._tables[self._table.references[column]]
+            yield where.dangling(column, self._table, target, self._key_of(target.name) or "")
 
     def others(self, columns: Iterable[Column]) -> RowQuery:
         """The rows of others that the subject may have some columns of."""
         return self._select(self._list(columns), self._of_others)
 
-    def of_everybody(self, columns: Iterable[Column]) -> EverybodysQuery:
-        """All rows of the table, each with the values that its ways upwards end at.
+    def of_everybody(self, columns: Iterable[Column], loose: Sequence[str] = ()) -> EverybodysQuery:
+        """All rows of the table as of :meth:`own`, each with the values that its ways upwards end at before all.
 
         Raises :class:`SourceError` where these cannot be compared with people's identities but by the database.
         """
         ends = _Ends(self._tables, self._catalog, self._dialect)
         own = ends.ways(self._owner, 0, self._table)
         others = ends.ways(self._table.others.owner, 0, self._table) if self._table.others is not None else None
-        what = ", ".join([*ends.values, self._list(columns)])
+        what = ", ".join([*ends.values, *self._dangling(loose), self._list(columns)])
         table = f"{self._dialect.table(table_of(self._table.name))} AS t0"
         query = RowQuery(f"SELECT {what} FROM {' '.join([table, *ends.joins])}")
         return EverybodysQuery(query, len(ends.values), own, others)
@@ -127,6 +151,10 @@ class Questions:
 
 class _Condition(Protocol):
     def __call__(self, where: _Where, /) -> str: ...
+
+
+_TARGET = 1_000_000
+"""The number of a table that is referred to: no way upwards has so many steps."""
 
 
 class _Where:
@@ -174,6 +202,13 @@ class _Where:
         further = rest(parent.owner, number, parent)
         condition = " AND ".join([same, *([f"({further})"] if further else [])])
         return f"EXISTS (SELECT 1 FROM {self._dialect.table(table_of(parent.name))} AS t{number} WHERE {condition})"
+
+    def dangling(self, column: str, table: ProfiledTable, target: ProfiledTable, key: str) -> str:
+        """1 where a column of ``t0`` holds something that no row of ``target`` has for its ``key``, else 0."""
+        same = self._equal((_TARGET, key, target), (0, column, table))
+        name = self._dialect.table(table_of(target.name))
+        there = f"EXISTS (SELECT 1 FROM {name} AS t{_TARGET} WHERE {same})"
+        return f"CASE WHEN t0.{self._dialect.quoted(column)} IS NULL OR {there} THEN 0 ELSE 1 END"
 
     def _step(self, step: Through, at: int, table: ProfiledTable) -> tuple[int, ProfiledTable, str]:
         """The number that the parent's rows are given, the parent, and that one of them is that of a row."""

@@ -29,7 +29,7 @@ from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Step, Watch, teller
 from .ledger import NAME, SUMMARY, Entry, Ledger, file_of
-from .making import CASE, LEFT_OUT, OWN, REDUCED, EverybodysMaker, make, read_case
+from .making import CASE, DANGLING, LEFT_OUT, OWN, REDUCED, EverybodysMaker, make, read_case
 from .person import HowToWrite, TableRows, readers_of, write_archive
 from .reading import SORT_BYTES, Found, TableReader, made_of
 from .stores import StorePlaces, Stores, Whose, open_stores, refuse
@@ -156,7 +156,7 @@ class _Run:
         self._how = how
         self._people = stores.people()
         self._readers = readers_of(stores, derived=how.derived)
-        self._questions = [reader.ask.of_everybody(reader.lines.columns) for reader in self._readers]
+        self._questions = [reader.ask.of_everybody(reader.lines.columns, reader.loose) for reader in self._readers]
         self._make_file = spool_files(folder / NAME)
         self._sorter = LineSorter(self._make_file, budget=SORT_BYTES)
         self._bounds: list[int] = []
@@ -175,6 +175,7 @@ class _Run:
                 question,
                 self._people,
                 lambda key: key not in done,
+                len(reader.loose),
             )
             for number, (reader, question) in enumerate(zip(self._readers, self._questions, strict=True))
         ]
@@ -228,6 +229,7 @@ class _Run:
     def _rows(self, coming: _Coming, reader: TableReader, note: Callable[[Case], object]) -> TableRows:
         number = self._readers.index(reader)
         count: Counter[bytes] = Counter()
+        dangling: Counter[int] = Counter()
         size = 0
 
         def pairs() -> Iterator[tuple[str, bytes]]:
@@ -236,6 +238,9 @@ class _Run:
                 kind, text = line[:1], line[1:]
                 if kind == CASE:
                     note(read_case(text))
+                elif kind == DANGLING:
+                    place, loose = map(int, text.split())
+                    dangling[place] += loose
                 elif kind == LEFT_OUT:
                     count[kind] += int(text)
                 else:
@@ -246,7 +251,7 @@ class _Run:
 
         def found() -> Found:
             nobodys = self.totals[reader.table.name].nobodys
-            return Found(count[OWN], count[REDUCED], count[LEFT_OUT], nobodys, size)
+            return Found(count[OWN], count[REDUCED], count[LEFT_OUT], nobodys, size, reader.named(dangling))
 
         return TableRows(self._bounds[number], reader.unlike(pairs()), found)
 

@@ -34,6 +34,8 @@ class Made:
     """Of everybody's rows: those that are somebody's."""
     nobodys: int = 0
     """Of everybody's rows: those that are nobody's."""
+    dangling: Counter[int] = field(default_factory=Counter)
+    """Of the columns that may point at nothing, by their places: how many do."""
 
 
 class AnyMaker(Protocol):
@@ -57,12 +59,17 @@ class Maker:
     cells: Callable[[Any], Iterator[list[Any]]]
     table: str
     """As it is called in the archive."""
+    loose: int = 0
+    """How many columns come before the line's own, of :meth:`Questions.loose`."""
 
     def made(self, block: Any) -> Made:
         """All rows of a block."""
         made = Made()
         for cells in self.cells(block):
             made.rows += 1
+            if self.loose:
+                made.dangling.update(place for place, is_loose in enumerate(cells[: self.loose]) if int(is_loose))
+                del cells[: self.loose]
             line = self.lines.line(cells)
             cases = cases_of(self.table, line)
             if cases:
@@ -93,7 +100,8 @@ class EverybodysMaker:
     """Makes lines of all rows of a table, each for everybody who may have it.
 
     Keys of pairs are :func:`place_of` the row in all archives. A line begins with what it is: :data:`OWN`,
-    :data:`REDUCED`, :data:`LEFT_OUT` and the number of such rows, or :data:`CASE` and a case.
+    :data:`REDUCED`, :data:`LEFT_OUT` and the number of such rows, :data:`DANGLING` with the place of a column and a
+    number, or :data:`CASE` and a case.
     """
 
     number: int
@@ -107,20 +115,26 @@ class EverybodysMaker:
     people: People
     wanted: Callable[[str], bool]
     """Whether somebody's archive is to be written."""
+    loose: int = 0
+    """As of a :class:`Maker`."""
 
     def made(self, block: Any) -> Made:
         """All rows of a block."""
         made = Made()
         left_out: Counter[str] = Counter()
+        dangling: Counter[tuple[str, int]] = Counter()
         for row in self.cells(block):
             made.rows += 1
             ends, cells = row[: self.query.ends], row[self.query.ends :]
+            loose = [place for place, is_loose in enumerate(cells[: self.loose]) if int(is_loose)]
+            del cells[: self.loose]
             if type(row) is BrokenRow:
                 cells = BrokenRow(cells)
             own = self.people.owners(self.query.own, ends)
             others = frozenset[str]()
             if self.query.others is not None:
                 others = self.people.owners(self.query.others, ends) - own
+            dangling.update((key, place) for key in own for place in loose)
             made.owned += bool(own)
             made.nobodys += is_nobodys(self.query.own, ends)
             if self.others_lines is None:
@@ -132,6 +146,9 @@ class EverybodysMaker:
         for key, count in left_out.items():
             if self.wanted(key):
                 made.pairs.append((place_of(key, self.number, ""), b"%b%d" % (LEFT_OUT, count)))
+        for (key, place), count in dangling.items():
+            if self.wanted(key):
+                made.pairs.append((place_of(key, self.number, ""), b"%b%d %d" % (DANGLING, place, count)))
         return made
 
     def _granted(self, cells: list[Any]) -> list[Any]:
@@ -151,7 +168,7 @@ class EverybodysMaker:
                 made.pairs.append((place_of(key, self.number, line.id), kind + line.text))
 
 
-OWN, REDUCED, LEFT_OUT, CASE = b"o", b"r", b"l", b"c"
+OWN, REDUCED, LEFT_OUT, DANGLING, CASE = b"o", b"r", b"l", b"d", b"c"
 
 
 def stored_case(case: Case) -> bytes:

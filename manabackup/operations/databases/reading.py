@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from ...crypto.spools import SpoolFile
 from ...errors import SourceError
@@ -38,10 +39,13 @@ class Found:
     nobodys: int
     bytes: int
     """Of the lines, with their ends."""
+    dangling: Mapping[str, int] = field(default_factory=dict)
+    """Column → own rows in which it points at a row that is not in the database."""
 
     def to_json(self) -> dict[str, JSON]:
         """As the manifest lists it."""
-        return {"own": self.own, "reduced": self.reduced, "leftOut": self.left_out, "nobodys": self.nobodys}
+        dangling: dict[str, JSON] = {"dangling": dict(self.dangling)} if self.dangling else {}
+        return {"own": self.own, "reduced": self.reduced, "leftOut": self.left_out, "nobodys": self.nobodys, **dangling}
 
 
 class TableReader:
@@ -71,8 +75,11 @@ class TableReader:
                 raise SourceError(f"{table.name}: others' rows need {', '.join(missing)}, their key")
             columns = [column for column in self.columns if column.name in granted]
             self.others_lines = LineMaker(columns, self.key, kind)
-        every = (self.lines, self.others_lines)
-        self.makers = [Maker(lines, self.database.cells, archived_as) for lines in every if lines is not None]
+        self.loose = self.ask.loose()
+        """Columns that may point at nothing."""
+        self.makers = [Maker(self.lines, self.database.cells, archived_as, len(self.loose))]
+        if self.others_lines is not None:
+            self.makers.append(Maker(self.others_lines, self.database.cells, archived_as))
 
     def read(
         self,
@@ -88,6 +95,7 @@ class TableReader:
         """
         sorter = LineSorter(make_file, budget=SORT_BYTES)
         size = 0
+        dangling: Counter[int] = Counter()
 
         def take(number: int, question: RowQuery) -> int:
             nonlocal size
@@ -96,19 +104,25 @@ class TableReader:
             for made in made_of(making, number, blocks):
                 rows += made.rows
                 size += made.size
+                dangling.update(made.dangling)
                 sorter.add(made.pairs)
                 for case in made.cases:
                     note(case)
             return rows
 
-        own = take(first, self.ask.own(self.lines.columns))
+        own = take(first, self.ask.own(self.lines.columns, self.loose))
         reduced = left_out = 0
         if self.others_lines is not None:
             reduced = take(first + 1, self.ask.others(self.others_lines.columns))
         elif self.table.others is not None:
             left_out = one_number(self.database, self.ask.count_others(), whose)
         nobodys = one_number(self.database, self.ask.count_nobodys(), whose)
-        return Found(own, reduced, left_out, nobodys, size), self.unlike(sorter.pairs())
+        loose = self.named(dangling)
+        return Found(own, reduced, left_out, nobodys, size, loose), self.unlike(sorter.pairs())
+
+    def named(self, dangling: Mapping[int, int]) -> dict[str, int]:
+        """Numbers by the names of the columns in :attr:`loose`."""
+        return {self.loose[place]: dangling[place] for place in sorted(dangling)}
 
     def unlike(self, pairs: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
         """The lines of (id, line), which are in order. Raises :class:`SourceError` where two rows have one key."""

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manabackup.archive.reader import open_archive
 from manabackup.errors import LockedError, OutputError, SourceError, UsageError
 from manabackup.operations.databases import Everybody, StorePlaces, export_everybody, export_rows
 from manabackup.operations.databases.ledger import Ledger
@@ -206,6 +207,65 @@ def test_a_folder_is_one_run_s_and_of_one_kind(simple: tuple[Profile, StorePlace
     with pytest.raises(UsageError, match="was begun by another profile or with other options"):
         export_everybody(profile, places, folder)
     assert export_everybody(profile, places, folder, force=True).people
+
+
+DANGLING = b"""
+profile = 1
+name = "s"
+title = "S"
+[stores.main]
+kind = "postgresql"
+[subject]
+table = "main.people"
+key = "id"
+[tables."main.people"]
+class = "user"
+owner = { column = "id", is = "user" }
+columns = "*"
+[tables."main.things"]
+class = "user"
+owner = { column = "who", is = "user" }
+columns = "*"
+references = { other = "main.things", kept = "main.things", kind = "main.kinds" }
+[tables."main.kinds"]
+class = "catalogue"
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_references_that_lead_nowhere_are_counted(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    script = [
+        "CREATE TABLE people (id TEXT PRIMARY KEY NOT NULL)",
+        "CREATE TABLE kinds (id TEXT PRIMARY KEY NOT NULL)",
+        "CREATE TABLE things (id INTEGER PRIMARY KEY, who TEXT, other INTEGER, "
+        "kept INTEGER REFERENCES things, kind TEXT)",
+        "INSERT INTO people VALUES ('anna'), ('ben')",
+        "INSERT INTO things VALUES (1, 'anna', 2, NULL, 'x'), (2, 'ben', 9, 1, NULL), (3, 'anna', NULL, 1, 'x'), "
+        "(4, 'anna', 8, NULL, 'x'), (5, 'anna', 7, NULL, 'x')",
+    ]
+    if kind == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
+            for text in script:
+                connection.execute(text)
+            connection.commit()
+        places = StorePlaces({"main": tmp_path / "s.sqlite"})
+    else:
+        dsn = request.getfixturevalue("empty")
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            for text in script:
+                connection.execute(text.encode())
+        places = StorePlaces(dsn=dsn)
+    profile = parse_profile(DANGLING, "s.toml")
+    export_everybody(profile, places, tmp_path / "all")
+    for who, dangling in (("anna", {"other": 2}), ("ben", {"other": 1})):
+        alone = export_rows(profile, places, who, tmp_path / f"{who}.mana")
+        assert alone.tables["main.things"].dangling == dangling
+        check("profile-export", alone.to_json())
+        for path in (tmp_path / f"{who}.mana", tmp_path / "all" / f"{who}.mana"):
+            with open_archive(path) as archive:
+                database: Any = archive.manifest.raw["database"]
+            check("database-manifest", database)
+            assert database["tables"]["main.things"]["dangling"] == dangling
 
 
 def test_a_file_of_one_person_is_not_everybodys(tmp_path: Path) -> None:
