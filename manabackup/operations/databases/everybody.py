@@ -215,8 +215,8 @@ class _Run:
                 self._readers,
                 partial(self._rows, coming),
                 self._folder / file,
-                self._make_file,
-                self._how,
+                make_file=self._make_file,
+                how=self._how,
             )
         except NotFoundError:
             if found:

@@ -59,7 +59,7 @@ def export_rows(
                 readers,
                 rows,
                 target,
-                make_file,
-                HowToWrite(derived=derived, seal=seal, force=force, dated=dated),
+                make_file=make_file,
+                how=HowToWrite(derived=derived, seal=seal, force=force, dated=dated),
                 written=lambda done: tell(done, len(readers)),
             )

@@ -103,9 +103,9 @@ def write_archive(
     readers: Sequence[TableReader],
     rows: Callable[[TableReader, Callable[[Case], object]], TableRows],
     target: Destination,
+    *,
     make_file: Callable[[], SpoolFile],
     how: HowToWrite,
-    *,
     written: Callable[[int], object] = lambda _: None,
 ) -> DatabaseExport:
     """Writes somebody's archive; ``rows`` gives those of a table, of which it notes what there is to say.
