@@ -20,6 +20,8 @@ _NO_VERSION = 1_000
 """What is no version of this format in any year."""
 OUTER_ONLY = ("passphrase", "sealedSha256")
 """Keys of a sealed archive's outer manifest that the inner one's ``outer`` does not repeat."""
+AS_STORED = "fieldsAsStored"
+"""The key that says that private fields stand in an archive as they do at its source."""
 _SHA256 = re.compile("[0-9a-f]{64}")
 _BASE64 = re.compile("[A-Za-z0-9+/]*={0,2}")
 
@@ -55,6 +57,11 @@ class Manifest:
     def fields_plaintext(self) -> bool:
         """Whether private fields were decrypted, but for those that did not open: :attr:`ciphertext_marked`."""
         return bool(self.raw["fieldsPlaintext"])
+
+    @property
+    def as_stored(self) -> bool:
+        """Whether private fields stand as at the source, where some may be in clear; only this tool writes it."""
+        return self.raw.get(AS_STORED) is True
 
     @property
     def ciphertext_marked(self) -> bool:

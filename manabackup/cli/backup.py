@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,9 +21,10 @@ from .access import account_access, pull_into
 from .ages import search_words
 from .exported import date, report, stated_date
 from .file_options import file_settings, foreign_option
-from .files import archive_target, force_option, note_written, output_option
+from .files import archive_target, force_option, note_written
 from .frame import command, secret_options, strict_option
 from .memory import share_one_heap
+from .operator import Writing, export_from_database, operator_options, refuse_beside_database, wants_database
 from .run import Exit, Run, outcome
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
 
 @command("export")
 @secret_options("passphrase", "recovery-code", "key", "token")
-@output_option
+@click.option("-o", "--output", metavar="FILE", help="The archive to write; - is the standard output.")
 @force_option
 @click.option("--app", "apps", multiple=True, metavar="APP", help="Only this app. May be given several times.")
 @click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table. May be given several times.")
@@ -98,9 +99,11 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
 @click.option("--offline", is_flag=True, help="Use the mirror as it is; no server is asked.")
 @click.option("--accept-new-key", is_flag=True, help="Go on though the account's key is another one than before.")
 @strict_option
+@operator_options
 def export(
     run: Run,
-    output: str,
+    /,
+    output: str | None,
     force: bool,
     apps: tuple[str, ...],
     tables: tuple[str, ...],
@@ -116,22 +119,34 @@ def export(
     offline: bool,
     accept_new_key: bool,
     strict: bool,
+    **operator: Any,
 ) -> Exit:
     """Write everything into an archive: pull, decrypt here, write.
 
     The archive is a ZIP of JSON Lines. It holds your private fields in clear unless it is sealed.
+
+    Those who run Mana take accounts out of its databases: --from-database with --user WHO or --all-users DIR, or --dump
+    FILE in place of a server. Private fields stay encrypted then, as they stand there, and `unlock` opens the archive
+    for its owner. With --kek-file those of accounts that are not zero-knowledge are opened.
     """
     share_one_heap()
     if private and not seal:
         raise UsageError("--private goes with --seal")
     if foreign_files and not files:
         raise UsageError("--foreign-files goes with --files")
+    selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
+    if wants_database(operator):
+        refused = {"--files": files, "--view": view, "--offline": offline, "--extra-app": bool(extra_apps)}
+        refuse_beside_database([name for name, is_given in refused.items() if is_given])
+        writing = Writing(output, selection, seal, private, force, strict)
+        return export_from_database(run, operator, writing)
+    if output is None:
+        raise UsageError("-o FILE is missing", hint="it says where the archive is to be written")
     target = archive_target(run, output, force=force)
     if view:
         from .view import check_page_beside  # and the page's templates, which no other export needs
 
         check_page_beside(target, force=force)
-    selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     dated = date(run)
     access = _access(run)
     with access.open(offline=offline, accept_new_key=accept_new_key) as account:

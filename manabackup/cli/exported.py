@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ..errors import UsageError
 from ..operations.export import ExportResult
@@ -20,15 +22,15 @@ _MANY = 5
 """Kinds of notices that are worth a line each; more are summed up."""
 
 
-def report(run: Run, result: ExportResult, *, strict: bool) -> Exit:
-    """Tells what became of an export, and gives the exit code."""
+def report(run: Run, result: ExportResult, *, strict: bool, told: Mapping[str, Any] | None = None) -> Exit:
+    """Tells what became of an export, and gives the exit code; ``told`` is what ``--json`` prints in its place."""
     kind = "sealed" if result.sealed else "not sealed"
     rows, tables = counted(result.rows, "row"), counted(result.tables, "table")
     amount = f"{rows} in {tables}, {result.bytes:,} bytes"
     lines = [f"{result.archive}: {result.status}, {amount}, {kind}"]
     if result.files.files:
         lines.append(f"{counted(result.files.files, 'file')}, {result.files.bytes:,} bytes, among it")
-    run.terminal.result(result.to_json(), lines)
+    run.terminal.result(result.to_json() if told is None else told, lines)
     for kind, count in result.completeness["losses"].items():
         run.terminal.warning(_told(kind, count))
     notices: dict[str, int] = result.completeness["notices"]

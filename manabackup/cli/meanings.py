@@ -54,6 +54,8 @@ MEANINGS: Final = {
     "dottedBesideLiteral": "changes inside a field beside another of that very name",
     "pathThroughNonObject": "changes inside something that has no inside; left out",
     "pathTooLong": "changes nested too deeply; left out",
+    "leftSealed": "private fields that stay encrypted: their key is their owner's; `manabackup unlock` opens them",
+    "valueWithoutTime": "values beside an update that no client is told; they are no edits",
     "undatedCounted": "changes without a time; they count at every instant",
     "undatedDeleteLeftOut": "deletions without a time; they count at no instant",
 }

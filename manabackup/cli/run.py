@@ -28,6 +28,9 @@ _LABELS = {
     "token": "access token",
     "key": "master key",
     "dsn": "connection string",
+    "sync-dsn": "connection string of the sync server's database",
+    "auth-dsn": "connection string of the account service's database",
+    "kek": "KEK",
     "to-passphrase": "passphrase of the new archive",
     "b-passphrase": "passphrase of the second archive",
     "b-key": "key of the second archive",
@@ -35,7 +38,7 @@ _LABELS = {
 _RECOVERY_CODE = "recovery-code"
 SHOW = "show"
 """The option that shows a recovery code while it is typed."""
-_NEVER_ASKED = frozenset({"token", "key", "dsn"})
+_NEVER_ASKED = frozenset({"token", "key", "dsn", "sync-dsn", "auth-dsn", "kek"})
 """Nobody types these."""
 
 
@@ -168,6 +171,11 @@ class Run:
         from ..operations.account.key import parse_master_key
 
         return parse_master_key(self._secrets.content(source))
+
+    def content(self, name: str) -> bytes | None:
+        """What a file or a command holds, as bytes; None where neither is given."""
+        source = self.source(name)
+        return None if source is None else self._secrets.content(source)
 
     def cipher(self, name: str = "key") -> FieldCipher | None:
         """The same, for opening what is encrypted under it."""

@@ -39,6 +39,7 @@ class EncryptedFields:
             )
         self._archive = archive
         self._marks = Marks.of(archive)
+        self._as_stored = archive.manifest.as_stored
         self._cipher = cipher
         self.fields = 0
         """Fields that are ciphertext as they should be."""
@@ -69,7 +70,7 @@ class EncryptedFields:
                     self.fields += 1
                 else:
                     self._add(Problem("notOpened", where, f"the field {printable(name)} {reason}"))
-            elif name in private and value is not None:
+            elif name in private and value is not None and not self._as_stored:
                 self._add(Problem("notEncrypted", where, f"the private field {printable(name)} stands in clear"))
 
     def _reason(self, value: str) -> str | None:

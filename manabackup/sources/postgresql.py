@@ -165,6 +165,7 @@ class PostgresqlDatabase:
                 seconds = min(_LOCK_SECONDS, patience / 2)
                 self._connection.execute(f"SET lock_timeout = {seconds * 1000:.0f}")
                 self._locked = self._lockable()
+                self._before_snapshot()
                 self._connection.execute(_BEGIN)
                 if self._locked:
                     names = ", ".join(map(self.dialect.table, self._locked))
@@ -178,6 +179,9 @@ class PostgresqlDatabase:
         except BaseException:
             self._connection.close()
             raise
+
+    def _before_snapshot(self) -> None:
+        """What is asked of the server before its state is held."""
 
     def _connect(self, dsn: str) -> psycopg.Connection[Any]:
         driver = self._psycopg

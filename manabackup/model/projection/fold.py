@@ -108,6 +108,8 @@ class _Row:
             self._insert(change.get("data", {}), actor, change.get("origin"))
         elif "fields" in change:
             self._update(change["id"], change["fields"], actor, change.get("origin"))
+        if "withoutTime" in change:  # in a database beside the update, and told to no client
+            self.oddities += [Oddity("valueWithoutTime", name) for name in change["withoutTime"]]
 
     def _bury(self, stamp: Stamp) -> None:
         """Rule 6: a delete with a time."""

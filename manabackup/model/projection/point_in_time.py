@@ -1,7 +1,8 @@
 """Folding to a point in time: what of a change had happened by then.
 
 The wire carries no times of receipt, so a change's own times decide. What has none counts, because leaving it out would
-take away rows that were there — but for a delete without a time, because counting that one would. Either is noted.
+take away rows that were there — but for a delete without a time, because counting that one would. Either is noted. A
+change out of the server's database says when it was stored (``storedAt``), and that decides alone.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class PointInTime:
 
     def cut(self, change: dict[str, JSON], oddities: list[Oddity]) -> dict[str, JSON] | None:
         """What of an accepted change counts: all of it, an update with fewer fields, or nothing."""
+        stored_at = change.get("storedAt")  # where a database was read, which knows
+        if type(stored_at) is str:
+            return change if self.reached(stored_at) else None
         deleted_at = change.get("deletedAt")
         if deleted_at:
             return change if self.reached(deleted_at) else None

@@ -24,6 +24,7 @@ OddityKind: TypeAlias = Literal[
     "dottedBesideLiteral",
     "pathThroughNonObject",
     "pathTooLong",
+    "valueWithoutTime",
     "undatedCounted",
     "undatedDeleteLeftOut",
 ]

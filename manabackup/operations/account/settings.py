@@ -28,9 +28,12 @@ AUTH_URL = "https://auth.mana.how"
 SYNC_URL = "https://sync.mana.how"
 CREDITS_URL = "https://credits.mana.how"
 DEFAULT_PROFILE = "default"
-SECRETS = ("passphrase", "recovery-code", "password", "totp", "backup-code", "token", "key", "dsn")
+SECRETS = (
+    *("passphrase", "recovery-code", "password", "totp", "backup-code", "token", "key"),
+    *("dsn", "sync-dsn", "auth-dsn", "kek"),
+)
 """Names of secrets; each also with the prefix :data:`TARGET`. ``key`` is a master key, ``totp`` a second factor,
-``dsn`` a database's connection string."""
+``dsn``, ``sync-dsn`` and ``auth-dsn`` a database's connection string, ``kek`` the key of those who run Mana."""
 TARGET = "to-"
 """Prefix of what concerns the account that ``rekey`` and ``restore`` write for."""
 SECOND = "b-"

@@ -9,6 +9,10 @@ from typing import Protocol
 from ...crypto.fields import FieldCipher
 from ...mirror import HeldCollection, Loss, MirrorPage
 from ...model.registry import Registry
+from ...text.jsontext import JSON
+
+APPS_NOT_NAMED = "apps outside the registry that were not named with --extra-app"
+"""What no client of the sync server can find out."""
 
 
 class Changes(Protocol):
@@ -39,3 +43,10 @@ class Source:
     """Entries for ``account/``: name → content."""
     notices: Sequence[tuple[str, str]] = ()
     """(kind, reason) of what the caller found missing besides, such as account data that could not be had."""
+    as_stored: bool = False
+    """Private fields stay as they stand at the source, and that is no loss: the key is their owner's, who is not here.
+    """
+    stated: Mapping[str, JSON] = field(default_factory=dict)
+    """Keys of the manifest that say where all of this was taken from."""
+    unknowable: str = APPS_NOT_NAMED
+    """What could not be found out, in words."""

@@ -53,6 +53,8 @@ class Block:
     """What there is to say about completeness."""
     opened: bool = False
     """Whether the key opened any field."""
+    left_closed: int = 0
+    """Private fields that nobody was to open."""
     named: set[str] = field(default_factory=set)
     """What the spaces of the rows that are written may be called in a selection, where there is one."""
     seen: set[str] = field(default_factory=set)
@@ -111,6 +113,7 @@ def fold_block(terms: ExportTerms, streams: Sequence[Stream], number: int, pairs
             rows.append(lines[0])
             metas.append(lines[1])
     block.opened = usual.opened or folded.opened
+    block.left_closed = usual.left_closed + folded.left_closed
     if rows:
         _refer(terms, stream, rows, metas, block)
         block.rows = len(rows)

@@ -8,6 +8,7 @@ encrypted once more.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -188,6 +189,8 @@ class _Export:
         self.completeness = Completeness(self._problem_lines.add)
         self._foreign = ForeignFields(self.completeness.note)
         self._changes = self._live = self._deleted = 0
+        self._left_closed: Counter[int] = Counter()
+        """Stream → private fields that nobody was to open."""
         self._spaces_without_rows = set(plan.selection.spaces)
         self._spaces_seen: set[str] = set()
 
@@ -220,6 +223,7 @@ class _Export:
         """Writes a block, the next in order."""
         self._open(block.stream)
         self._live += block.live
+        self._left_closed[block.stream] += block.left_closed
         self._deleted += block.deleted
         self._spaces_without_rows -= block.named
         self._spaces_seen |= block.seen
@@ -254,6 +258,9 @@ class _Export:
         """Everything that comes after the tables. Raises :class:`UsageError` for a space that nobody knows of."""
         self._plan.require_spaces(self._spaces_seen)
         self._foreign.finish()
+        for number, count in sorted(self._left_closed.items()):
+            if count:
+                self.completeness.note(Case("leftSealed", self._plan.streams[number].name, count=count))
         for case in self._plan.cases():
             self.completeness.note(case)
         for space in sorted(self._spaces_without_rows):
@@ -288,5 +295,5 @@ class _Export:
             **({"pulledAt": source.pulled_at} if source.pulled_at is not None else {}),
             **({"searchedAt": source.searched_at} if source.searched_at is not None else {}),
             **self.completeness.cases(),
-            "unknowable": "apps outside the registry that were not named with --extra-app",
+            "unknowable": source.unknowable,
         }

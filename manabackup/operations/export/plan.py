@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ...archive.manifest import AS_STORED
 from ...archive.writer import About
 from ...errors import UsageError
 from ...host.processes import WORTH_PROCESSES
@@ -67,6 +68,7 @@ class ExportPlan:
             line_bytes=limits.line_bytes,
             user_id=self.source.user_id,
             files=files,
+            as_stored=self.source.as_stored,
         )
 
     def cases(self) -> Iterator[Case]:
@@ -99,7 +101,7 @@ class ExportPlan:
             user_id=self.source.user_id,
             exported_at=_iso(dated),
             scope=self._scope(),
-            fields_plaintext=True,
+            fields_plaintext=not self.source.as_stored,
         )
 
     def additions(self) -> dict[str, JSON]:
@@ -109,6 +111,8 @@ class ExportPlan:
             "registryVersion": self.source.registry.version,
             "ciphertextMarked": True,
             **({"filter": stated} if stated else {}),
+            **({AS_STORED: True} if self.source.as_stored else {}),
+            **self.source.stated,
         }
 
     def _scope(self) -> dict[str, JSON]:

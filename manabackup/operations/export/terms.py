@@ -38,6 +38,8 @@ class ExportTerms:
     files: FileTerms = FileTerms.COUNT
     user_id: str = ""
     """Whose export it is."""
+    as_stored: bool = False
+    """Ciphertext stays as it is, unopened."""
 
 
 @dataclass(frozen=True, slots=True)

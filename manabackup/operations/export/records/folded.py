@@ -48,6 +48,11 @@ class FoldedRecords:
         """Whether the key opened any field."""
         return self._text.opened
 
+    @property
+    def left_closed(self) -> int:
+        """Fields that nobody was to open."""
+        return self._text.left_closed
+
     def record(self, changes: Sequence[bytes]) -> FoldedRecord:
         """What becomes of a record by all of its changes, in order.
 
@@ -92,6 +97,8 @@ class FoldedRecords:
             also_encrypted=line.also_encrypted,
             ciphertext=line.ciphertext,
         )
+        if line.is_listed and "ciphertext" not in said:
+            said["ciphertext"] = []
         meta = jsontext.dumps(said)
         if max(len(line.text), len(meta)) > self._terms.line_bytes:
             reason = "longer than a reader accepts"

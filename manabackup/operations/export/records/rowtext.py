@@ -32,7 +32,9 @@ class RowLine(NamedTuple):
     also_encrypted: Sequence[str]
     """Unregistered fields that were ciphertext."""
     ciphertext: Sequence[str]
-    """Fields that still are."""
+    """Fields that still are, where they are to be named."""
+    is_listed: bool = False
+    """They are to be named even where there are none."""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class RowText:
     note: Callable[[Case], object]
     opened: bool = False
     """Whether the key opened any field."""
+    left_closed: int = 0
+    """Fields that nobody was to open."""
 
     def line(self, record: Record, change: DetachedChange) -> RowLine:
         """The row's line. ``change`` is the one that the encrypted values stand in as they do in the row."""
@@ -54,6 +58,7 @@ class RowText:
         clear = set(registered)
         also_encrypted: list[str] = []
         closed: list[str] = []
+        alike = False
         for field_name in encrypted(values):
             opened = self._open(record, field_name, change)
             if isinstance(opened, Fragment):
@@ -64,17 +69,25 @@ class RowText:
                 continue
             values[field_name] = change.spelled(values[field_name])
             if is_encrypted(values[field_name]):
-                self._note_closed(record, field_name, opened)
                 clear.discard(field_name)
                 closed.append(field_name)
+                if not self.terms.as_stored:
+                    self._note_closed(record, field_name, opened)
+                    continue
+                self.left_closed += 1
+                if field_name not in registered:
+                    also_encrypted.append(field_name)
             else:
+                alike = True
                 self.note(Case("likeCiphertext", self.name, record.id, field_name))
         for field_name in sorted(clear):
             if values.get(field_name) is not None:
                 self.note(Case("plaintextField", self.name, record.id, field_name))
         identifier = b'{"id":' + jsontext.dumps(record.id)
         text = identifier + (b"," + jsontext.dumps(values)[1:] if values else b"}")
-        return RowLine(text, also_encrypted, closed)
+        if self.terms.as_stored and not alike:
+            closed = []  # all that begins so is, and it need not be said
+        return RowLine(text, also_encrypted, closed, self.terms.as_stored and alike)
 
     def _open(self, record: Record, field_name: str, change: DetachedChange) -> Fragment | FieldDecryptionError:
         """What stands in a value, or what keeps it from being opened."""

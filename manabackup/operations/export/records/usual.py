@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ....crypto.fields import may_be_encrypted
+from ....crypto.fields import is_encrypted, may_be_encrypted
 from ....errors import FieldDecryptionError
 from ....model.detached import DetachedChange
 from ....model.projection import Numbering, accept
@@ -49,8 +49,11 @@ class UsualRecords:
         self._tomorrow = terms.tomorrow
         self._line_bytes = terms.line_bytes
         self._actor, self._space = numbering
+        self._as_stored = terms.as_stored
         self.opened = False
         """Whether the key opened any field of what was written."""
+        self.left_closed = 0
+        """Fields of what was written that nobody was to open."""
         self._shapes: dict[_Key, _Shape | None] = {}
 
     def lines(self, stored: bytes) -> tuple[bytes, bytes] | None:
@@ -75,7 +78,8 @@ class UsualRecords:
             return None
         if shape.deletable and data["deletedAt"] is not None:
             return None
-        if not self._open(data, shape.private, change):
+        closed = self._left(data, shape.private, change) if self._as_stored else 0
+        if closed is None or not (self._as_stored or self._open(data, shape.private, change)):
             return None
         for name in shape.dropped:
             del data[name]
@@ -83,6 +87,7 @@ class UsualRecords:
         line = b'{"id":%b,%b' % (identifier, jsontext.dumps(data)[1:])
         if not data or len(line) > self._line_bytes or not jsontext.nests_within(line):
             return None
+        self.left_closed += closed
         # Nothing is numbered before it is certain to be written.
         actor = value.get("actor")
         meta: dict[str, JSON] = {
@@ -119,6 +124,19 @@ class UsualRecords:
             return False  # any other is somewhere else
         self.opened = self.opened or opened
         return True
+
+    def _left(self, data: dict[str, JSON], private: tuple[str, ...], change: DetachedChange) -> int | None:
+        """Spells every encrypted value as it came; gives their number, None where there is something else to say."""
+        closed = 0
+        for name in private:
+            value = data[name]
+            if value is None:
+                continue
+            if not may_be_encrypted(value) or not is_encrypted(spelled := change.spelled(value)):
+                return None
+            data[name] = spelled
+            closed += 1
+        return closed if closed == change.encrypted_members else None  # any other is somewhere else
 
     def _shape(self, change: dict[str, JSON], data: dict[str, JSON]) -> _Shape | None:
         key = (*change, *map(type, change.values()), *data)

@@ -1,0 +1,12 @@
+"""Accounts out of Mana's own databases, for those who run it: one user's, or everybody's in one pass.
+
+``one_user`` brings a mirror of its own up to date and exports from it; ``all_users`` reads the table of changes once
+and writes an archive for each user, with a ledger beside them; ``dump`` reads what ``pg_dump`` wrote in place of a
+server.
+What is known of an account besides its changes, and whether its private fields are opened, is ``account``'s.
+"""
+
+from .account import Opening
+from .one_user import DatabasePlaces, UserExport, export_user
+
+__all__ = ["DatabasePlaces", "Opening", "UserExport", "export_user"]

@@ -1,0 +1,144 @@
+"""A row of Mana's table of changes, as the sync server would tell it, and what it does not tell beside it.
+
+The text that comes of a row is that of the wire (``fixtures/transcripts``), so that mirror, fold and archive take it as
+they take the server's answers. Numbers are the database's: the server makes doubles of them and loses digits. Members
+that the wire does not have are ``storedAt``, when the transaction began that wrote the row, ``author``, where that is
+not the account's owner, and ``withoutTime``, the names of an update's values that the server tells nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from ..errors import JSONTextError
+from ..model.rawchange import RawChange, UnreadableChange, text_digest
+from ..text import jsontext
+from ..text.jsontext import JSON
+from ..text.timestamps import parse_timestamp
+
+COLUMNS = (
+    "id",
+    "app_id",
+    "table_name",
+    "record_id",
+    "user_id",
+    "op",
+    "data",
+    "field_meta",
+    "created_at",
+    "schema_version",
+    "actor",
+    "origin",
+    "space_id",
+)
+"""What is read of ``sync_changes``, in this order, each as text."""
+FIELD_TIMES_OF_OLD = "field_timestamps"
+"""What ``field_meta`` was called before 2026-04-26. Nothing renames it in a database that is older."""
+_LARGEST = 64 << 20
+"""Bytes of a change, as for an answer of the server."""
+
+
+class ChangeRow(NamedTuple):
+    """A row, each value as the database writes it; None is NULL."""
+
+    id: bytes
+    app: bytes
+    collection: bytes
+    record: bytes
+    author: bytes
+    op: bytes
+    data: bytes | None
+    field_times: bytes | None
+    created_at: bytes
+    schema_version: bytes
+    actor: bytes | None
+    origin: bytes | None
+    space: bytes | None
+
+    @classmethod
+    def of(cls, values: Sequence[bytes | None]) -> ChangeRow:
+        """A row by the values of :data:`COLUMNS`."""
+        return cls(*values)  # type: ignore[arg-type]  # columns that are NOT NULL
+
+    @property
+    def stored_at(self) -> int:
+        """When the writing transaction began; microseconds since 1970."""
+        return microseconds(self.created_at)
+
+
+def microseconds(created_at: bytes) -> int:
+    """A ``timestamptz`` as the server writes it under ``DateStyle`` ISO in UTC; microseconds since 1970."""
+    return parse_timestamp(_rfc3339(created_at))
+
+
+def change_of(row: ChangeRow, owner: str) -> RawChange | UnreadableChange:
+    """The change that a row is, for the account of ``owner``.
+
+    Unreadable is one beyond the limits of any reader, in bytes or in depth.
+    """
+    key = UUID(row.id.decode("ascii")).bytes
+    record, collection = _text(row.record), _text(row.collection)
+    try:
+        text = jsontext.dumps(_wire(row, record, collection, owner))
+    except (JSONTextError, UnicodeDecodeError):
+        return UnreadableChange(key, record, collection)
+    if len(text) > _LARGEST:
+        return UnreadableChange(key, record, collection)
+    return RawChange(key, record, text, text_digest(text), collection)
+
+
+def _wire(row: ChangeRow, record: str, collection: str, owner: str) -> dict[str, JSON]:
+    op = _text(row.op)
+    change: dict[str, JSON] = {
+        "eventId": row.id.decode("ascii"),
+        "schemaVersion": max(int(row.schema_version), 1),
+        "table": collection,
+        "id": record,
+        "op": op,
+        "storedAt": _rfc3339(row.created_at),
+    }
+    data: JSON = None if row.data is None else jsontext.parse_to_rewrite(row.data)
+    if op == "insert":
+        if data is not None and data != {}:
+            change["data"] = data
+    elif op == "update":
+        times = {} if row.field_times is None else jsontext.parse_to_rewrite(row.field_times)
+        fields, untold = _fields(data, times)
+        if fields:
+            change["fields"] = fields
+        if untold:
+            change["withoutTime"] = untold
+    elif isinstance(data, dict) and isinstance(at := data.get("deletedAt"), str) and at:
+        change["deletedAt"] = at
+    if row.actor is not None:
+        change["actor"] = jsontext.parse_to_rewrite(row.actor)
+    for name, value in (("origin", row.origin), ("spaceId", row.space)):
+        if value:
+            change[name] = _text(value)
+    author = _text(row.author)
+    if author != owner:
+        change["author"] = author
+    return change
+
+
+def _fields(data: JSON, times: JSON) -> tuple[dict[str, JSON], list[JSON]]:
+    """An update's fields: those that have a time, as on the wire; and the names of the others.
+
+    Server jobs may write the whole row beside the times of what they changed. What has none is no edit, then: it would
+    undo what came between.
+    """
+    if not isinstance(data, dict) or not isinstance(times, dict):
+        return {}, sorted(data) if isinstance(data, dict) else []
+    fields = {name: {"value": value, "at": times[name]} for name, value in data.items() if name in times}
+    return fields, sorted(data.keys() - fields.keys())
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8")
+
+
+def _rfc3339(created_at: bytes) -> str:
+    """``2026-04-14 08:00:04.25+00`` as RFC 3339."""
+    return created_at.decode("ascii").replace(" ", "T", 1).removesuffix("+00") + "Z"

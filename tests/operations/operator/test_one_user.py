@@ -1,0 +1,89 @@
+"""One user's account out of Mana's databases."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from manabackup.archive.reader import open_archive
+from manabackup.crypto.fields import FieldCipher
+from manabackup.operations.account.state import StateFolder
+from manabackup.operations.operator import DatabasePlaces, Opening, export_user
+from manabackup.sandbox import Sandbox
+from manabackup.sandbox.population import Account
+from tests.support import mana_database
+from tests.support.processes import CommandLine
+from tests.support.schemas import check
+
+from .conftest import Town
+
+ENTRIES = ("data/", "meta/")
+
+
+def entries(path: Path) -> dict[str, bytes]:
+    """Rows, meta lines and problems of an archive."""
+    with open_archive(path) as archive:
+        names = archive.reader.container.entries
+        return {name: b"".join(archive.reader.chunks(name)) for name in names if name.startswith(ENTRIES)}
+
+
+def over_http(town: Town, who: Account, home: Path) -> Path:
+    """The account as its owner exports it."""
+    home.mkdir()
+    line = CommandLine(home)
+    with Sandbox(folder=town.folder) as box:
+        line.at(box.url)
+        line.environ |= {"MANABACKUP_PASSWORD": who.password, "MANABACKUP_RECOVERY_CODE": who.recovery_code or ""}
+        assert line("login", "--email", who.email).code == 0
+        done = line("export", "-o", str(home / "a.mana"), "--json")
+    assert done.code in (0, 3), done.err
+    return home / "a.mana"
+
+
+def test_a_standard_account_is_the_same_over_http_and_from_the_database(
+    town: Town, state: StateFolder, tmp_path: Path
+) -> None:
+    done = export_user(
+        DatabasePlaces(town.dsn), town.bert.email, tmp_path / "b.mana", state, opening=Opening(mana_database.KEK)
+    )
+    assert (done.result.status, done.opened) == ("complete", True)
+    theirs, ours = entries(over_http(town, town.bert, tmp_path / "http")), entries(tmp_path / "b.mana")
+    assert {name: text for name, text in ours.items() if name != "meta/problems.jsonl"} == {
+        name: text for name, text in theirs.items() if name != "meta/problems.jsonl"
+    }
+
+
+def test_a_zero_knowledge_account_stays_sealed_and_is_complete(town: Town, state: StateFolder, tmp_path: Path) -> None:
+    done = export_user(DatabasePlaces(town.dsn), town.anna.user_id, tmp_path / "a.mana", state)
+    with open_archive(tmp_path / "a.mana") as archive:
+        manifest = archive.manifest
+        assert (manifest.fields_plaintext, manifest.key_fingerprint) == (False, None)
+        assert FieldCipher(town.anna.master_key).fingerprint not in str(manifest.raw)
+    assert done.result.completeness["notices"]["leftSealed"] > 100
+    assert "undecryptable" not in done.result.completeness["losses"]
+
+
+def test_the_command_reads_secrets_from_their_sources(town: Town, tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    done = line("export", "--from-database", "--user", town.bert.email, "-o", str(tmp_path / "b.mana"))
+    assert (done.code, "--sync-dsn-file" in done.err) == (2, True)
+    line.environ |= {"MANABACKUP_SYNC_DSN": town.dsn, "MANABACKUP_KEK": base64.b64encode(bytes(32)).decode()}
+    wrong = line("export", "--from-database", "--user", town.bert.email, "-o", str(tmp_path / "b.mana"))
+    assert (wrong.code, "wrong key" in wrong.err) == (12, True)
+    line.environ["MANABACKUP_KEK"] = base64.b64encode(mana_database.KEK).decode()
+    done = line("export", "--from-database", "--user", town.bert.email, "-o", str(tmp_path / "b.mana"), "--json")
+    assert done.code == 0, done.err
+    check("export", done.record)
+    assert (done.record["openedWithKek"], done.record["vault"]) == (True, "standard")
+    assert line("verify", str(tmp_path / "b.mana")).code == 0
+    assert line("export", "--from-database", "--user", "nobody", "-o", str(tmp_path / "c.mana")).code == 10
+    assert line("export", "--user", "nobody", "-o", str(tmp_path / "c.mana")).code == 2
+    assert line("export", "--json").code == 2
+
+
+def test_a_sealed_account_is_no_damage_for_verify(town: Town, tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    line.environ["MANABACKUP_SYNC_DSN"] = town.dsn
+    assert line("export", "--from-database", "--user", town.anna.user_id, "-o", str(tmp_path / "a.mana")).code in (0, 3)
+    done = line("verify", str(tmp_path / "a.mana"), "--json")
+    assert done.code == 0, done.out + done.err
