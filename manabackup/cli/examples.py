@@ -99,6 +99,10 @@ ENDINGS: Final = {
         ("unseal sealed.mana -o opened.mana", "unseal sealed.mana --passphrase-file secret -o opened.mana"),
         (0, 10, 12, 15, 17),
     ),
+    "unlock": Ending(
+        ("unlock from-mana.mana -o mine.mana", "unlock from-mana.mana --recovery-code-file code -o mine.mana"),
+        (0, 3, 10, 12, 15, 17),
+    ),
     "convert": Ending(
         ("convert backup.mana --to markdown -o notes", "convert backup.mana --to sqlite -o backup.sqlite"),
         (0, 3, 10, 12, 15, 17),

@@ -56,6 +56,7 @@ COMMANDS: Final = (
             ("report", "report", "report whether an archive is whole and how much is in it, without its content"),
             ("seal", "archives", "put an archive under a passphrase"),
             ("unseal", "archives", "take an archive out of its seal"),
+            ("unlock", "unlock", "open private fields that whoever wrote an archive could not open"),
             (
                 "convert",
                 "convert",

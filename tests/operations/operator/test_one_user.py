@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import pytest
+
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
+from manabackup.errors import WrongKeyError
 from manabackup.operations.account.state import StateFolder
+from manabackup.operations.archives.unlock import unlock
 from manabackup.operations.operator import DatabasePlaces, Opening, export_user
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.population import Account
@@ -48,9 +52,7 @@ def test_a_standard_account_is_the_same_over_http_and_from_the_database(
     )
     assert (done.result.status, done.opened) == ("complete", True)
     theirs, ours = entries(over_http(town, town.bert, tmp_path / "http")), entries(tmp_path / "b.mana")
-    assert {name: text for name, text in ours.items() if name != "meta/problems.jsonl"} == {
-        name: text for name, text in theirs.items() if name != "meta/problems.jsonl"
-    }
+    assert without_problems(ours) == without_problems(theirs)
 
 
 def test_a_zero_knowledge_account_stays_sealed_and_is_complete(town: Town, state: StateFolder, tmp_path: Path) -> None:
@@ -87,3 +89,33 @@ def test_a_sealed_account_is_no_damage_for_verify(town: Town, tmp_path: Path) ->
     assert line("export", "--from-database", "--user", town.anna.user_id, "-o", str(tmp_path / "a.mana")).code in (0, 3)
     done = line("verify", str(tmp_path / "a.mana"), "--json")
     assert done.code == 0, done.out + done.err
+
+
+def test_its_owner_opens_it_without_a_server_and_has_what_an_export_gives(town: Town, tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    closed, mine = str(tmp_path / "closed.mana"), str(tmp_path / "mine.mana")
+    line.environ["MANABACKUP_SYNC_DSN"] = town.dsn
+    assert line("export", "--from-database", "--user", town.anna.user_id, "-o", closed).code in (0, 3)
+    del line.environ["MANABACKUP_SYNC_DSN"]
+    line.environ["MANABACKUP_RECOVERY_CODE"] = "0" * 64
+    wrong = line("unlock", closed, "-o", mine)
+    assert (wrong.code, "wrong recovery code" in wrong.err) == (12, True)
+    line.environ["MANABACKUP_RECOVERY_CODE"] = town.anna.recovery_code or ""
+    done = line("unlock", closed, "-o", mine, "--json")
+    assert done.code in (0, 3), done.err
+    check("unlock", done.record)
+    theirs, ours = entries(over_http(town, town.anna, tmp_path / "http")), entries(Path(mine))
+    assert without_problems(ours) == without_problems(theirs)
+    assert line("verify", mine).code == 0
+    assert line("unlock", mine, "-o", str(tmp_path / "again.mana")).code == 2
+
+
+def test_another_accounts_key_opens_nothing_and_is_told(town: Town, state: StateFolder, tmp_path: Path) -> None:
+    export_user(DatabasePlaces(town.dsn), town.anna.user_id, tmp_path / "a.mana", state)
+    with open_archive(tmp_path / "a.mana") as archive, pytest.raises(WrongKeyError):
+        unlock(archive, tmp_path / "b.mana", FieldCipher(town.bert.master_key))
+    assert not (tmp_path / "b.mana").exists()
+
+
+def without_problems(found: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: text for name, text in found.items() if name != "meta/problems.jsonl"}
