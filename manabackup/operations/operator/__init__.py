@@ -7,6 +7,22 @@ What is known of an account besides its changes, and whether its private fields 
 """
 
 from .account import Opening
+from .all_users import HUMAN, AllUsers, HowWritten, export_everybody
+from .dump import Dump, export_everybody_of_dump, export_user_of_dump
+from .ledger import Entry
 from .one_user import DatabasePlaces, UserExport, export_user
 
-__all__ = ["DatabasePlaces", "Opening", "UserExport", "export_user"]
+__all__ = [
+    "HUMAN",
+    "AllUsers",
+    "DatabasePlaces",
+    "Dump",
+    "Entry",
+    "HowWritten",
+    "Opening",
+    "UserExport",
+    "export_everybody",
+    "export_everybody_of_dump",
+    "export_user",
+    "export_user_of_dump",
+]

@@ -1,0 +1,117 @@
+"""The changes of many users, taken from one pass over the table and given back user by user.
+
+Each row goes to everybody who may see it: its author, and the members of its space. So what is set aside is what the
+archives will hold, and no more; it is encrypted under a key that lives in memory alone. Rows are carried as the
+database wrote them and become changes when their user's turn comes, so that the pass is short.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ...crypto.spools import SpoolFile
+from ...errors import SourceError
+from ...host.sorting import LineSorter
+from ...limits import MIB
+from ...sources.mana_accounts import ManaAccount
+from ...sources.mana_change import ChangeRow
+
+_SORT_BYTES = 32 * MIB
+_LENGTHS = struct.Struct("<13i")
+_NULL = -1
+_AT_ONCE = 256
+_YEAR = 4
+"""Digits. The times of later years would not sort as text does."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a pass met."""
+
+    changes: int = 0
+    """In the table."""
+    unclaimed: int = 0
+    """Of these, of authors who are none of the users that are exported, in no space of theirs."""
+
+
+class Gathered:
+    """The changes of some users, brought together by user. ``accounts`` are those whose changes are wanted."""
+
+    def __init__(self, accounts: Sequence[ManaAccount], make_file: Callable[[], SpoolFile]) -> None:
+        self.accounts = accounts
+        self.counts = Counts()
+        self._sorter = LineSorter(make_file, budget=_SORT_BYTES)
+        self._numbers = {account.user.id.encode(): f"{at:08}" for at, account in enumerate(accounts)}
+        self._members: dict[bytes, list[str]] = {}
+        for account in accounts:
+            for space in account.space_ids:
+                self._members.setdefault(space.encode(), []).append(self._numbers[account.user.id.encode()])
+
+    def add(self, rows: Iterable[ChangeRow], tell: Callable[[int, int], object]) -> None:
+        """Takes all rows of the table, in its order. Raises :class:`SourceError` for one that makes no sense."""
+        numbers, members, counts = self._numbers, self._members, self.counts
+        pairs: list[tuple[str, bytes]] = []
+        for row in rows:
+            counts.changes += 1
+            author = numbers.get(row.author)
+            others = members.get(row.space) if row.space else None
+            if author is None and others is None:
+                counts.unclaimed += 1
+                continue
+            line, place = pack(row), _place(row)
+            if author is not None:
+                pairs.append((f"{author}\0{place}", line))
+            if others is not None:
+                pairs += [(f"{other}\0{place}", line) for other in others if other != author]
+            if len(pairs) >= _AT_ONCE:
+                self._sorter.add(pairs)
+                tell(counts.changes, counts.changes)
+                pairs = []
+        self._sorter.add(pairs)
+
+    def by_account(self) -> Iterator[tuple[ManaAccount, Iterator[ChangeRow]]]:
+        """Every account with its rows, by collection and in the order of the table; ends this.
+
+        The rows are to be taken before the next account is asked for.
+        """
+        groups = groupby(self._sorter.pairs(), key=lambda pair: int(pair[0][:8]))
+        number, rows = next(groups, (None, None))
+        for at, account in enumerate(self.accounts):
+            if number != at or rows is None:
+                yield account, iter(())
+                continue
+            yield account, (unpack(line) for _, line in rows)
+            number, rows = next(groups, (None, None))
+
+
+def pack(row: ChangeRow) -> bytes:
+    """A row as one line."""
+    lengths = [_NULL if value is None else len(value) for value in row]
+    return _LENGTHS.pack(*lengths) + b"".join([value for value in row if value])
+
+
+def unpack(line: bytes) -> ChangeRow:
+    """The row that :func:`pack` took."""
+    values: list[bytes | None] = []
+    at = _LENGTHS.size
+    for length in _LENGTHS.unpack_from(line):
+        if length == _NULL:
+            values.append(None)
+            continue
+        values.append(line[at : at + length])
+        at += length
+    return ChangeRow.of(values)
+
+
+def _place(row: ChangeRow) -> str:
+    """Sorts as app, collection and time do. Of one time it is the order of the table, which sorting keeps."""
+    at = row.created_at
+    if at[_YEAR : _YEAR + 1] != b"-" or at.endswith(b"BC"):
+        raise SourceError("a row of sync_changes has a time that is none of these millennia")
+    try:
+        return f"{row.app.decode()}\0{row.collection.decode()}\0{at.decode()}"
+    except UnicodeDecodeError:
+        raise SourceError("a row of sync_changes has names that are not UTF-8") from None

@@ -1,0 +1,131 @@
+"""Everybody's account in one pass: each archive is what one user's export gives, and a cut-off run goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manabackup.errors import UsageError
+from manabackup.operations.account.state import StateFolder
+from manabackup.operations.operator import DatabasePlaces, HowWritten, Opening, export_everybody, export_user
+from manabackup.operations.operator.all_users import file_names
+from manabackup.operations.operator.gathering import pack, unpack
+from manabackup.operations.operator.ledger import LEDGER
+from manabackup.sources.mana_change import ChangeRow
+from tests.support import mana_database
+from tests.support.processes import CommandLine
+
+from .conftest import Town
+from .test_database import ANNA, BERT, notes, put
+from .test_database import mana as mana
+from .test_one_user import entries
+
+
+def ledger(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / LEDGER).read_text().splitlines()]
+
+
+def test_each_archive_is_what_one_users_export_gives(town: Town, state: StateFolder, tmp_path: Path) -> None:
+    opening = Opening(mana_database.KEK)
+    done = export_everybody(DatabasePlaces(town.dsn), tmp_path / "all", HowWritten(opening))
+    assert done.failed == []
+    users = {entry.user: entry for entry in done.entries}
+    assert {town.anna.user_id, town.bert.user_id, town.carla} < users.keys()
+    for user, entry in users.items():
+        alone = tmp_path / f"alone-{user}.mana"
+        result = export_user(DatabasePlaces(town.dsn), user, alone, state, opening=opening).result
+        assert entries(alone) == entries(tmp_path / "all" / f"{user}.mana")
+        assert (entry.data_sha256, entry.status) == (result.data_sha256, result.status)
+    assert users[town.bert.user_id].opened
+    assert not users[town.anna.user_id].opened
+
+
+def test_rows_go_to_their_author_and_to_members_of_their_space(mana: str, tmp_path: Path) -> None:
+    put(mana, "annas")
+    put(mana, "berts", user=BERT, space="s-bert")
+    put(mana, "shared", user=BERT, space="s-team")
+    put(mana, "strangers", user="u-gone", space="s-gone")
+    done = export_everybody(DatabasePlaces(mana), tmp_path)
+    assert set(notes(tmp_path / f"{ANNA}.mana")) == {"annas", "shared"}
+    assert set(notes(tmp_path / f"{BERT}.mana")) == {"berts", "shared"}
+    assert (done.changes, done.unclaimed) == (4, 1)
+
+
+def test_test_accounts_are_left_out_and_counted(mana: str, tmp_path: Path) -> None:
+    with psycopg.connect(mana, autocommit=True) as connection:
+        connection.execute(b"UPDATE auth.users SET kind = 'persona' WHERE id = 'u-bert'")
+    done = export_everybody(DatabasePlaces(mana), tmp_path / "a")
+    assert ([entry.user for entry in done.entries], done.left_out) == ([ANNA], {"persona": 1})
+    both = export_everybody(DatabasePlaces(mana), tmp_path / "b", kinds=("human", "persona"))
+    assert [entry.user for entry in both.entries] == [ANNA, BERT]
+
+
+def test_one_users_failure_is_not_the_others(mana: str, tmp_path: Path) -> None:
+    put(mana, "n-1")
+    (tmp_path / f"{ANNA}.mana").write_text("somebody's file")
+    with psycopg.connect(mana, autocommit=True) as connection:
+        connection.execute(
+            b"INSERT INTO auth.encryption_vaults (user_id, wrapped_mk, wrap_iv) VALUES ('u-bert', 'AAAA', 'AAAA')"
+        )
+    done = export_everybody(DatabasePlaces(mana), tmp_path, HowWritten(Opening(mana_database.KEK)))
+    assert {entry.user: "damaged" in (entry.error or "") for entry in done.failed} == {ANNA: False, BERT: True}
+    assert (tmp_path / f"{ANNA}.mana").read_text() == "somebody's file"
+    (tmp_path / f"{ANNA}.mana").unlink()
+    again = export_everybody(DatabasePlaces(mana), tmp_path)
+    assert ([entry.user for entry in again.entries], again.failed) == ([ANNA, BERT], [])
+
+
+def test_a_run_that_was_cut_off_goes_on(mana: str, tmp_path: Path) -> None:
+    put(mana, "n-1")
+    export_everybody(DatabasePlaces(mana), tmp_path)
+    before = (tmp_path / f"{ANNA}.mana").stat().st_mtime_ns
+    lines = (tmp_path / LEDGER).read_bytes().splitlines(keepends=True)
+    # Killed while it wrote the second user's line: their archive is there, and nothing says so.
+    (tmp_path / LEDGER).write_bytes(b"".join(lines[:-1]) + lines[-1][:20])
+    again = export_everybody(DatabasePlaces(mana), tmp_path)
+    assert ([entry.user for entry in again.entries], again.kept, again.failed) == ([BERT], 1, [])
+    assert (tmp_path / f"{ANNA}.mana").stat().st_mtime_ns == before
+    (tmp_path / f"{ANNA}.mana").unlink()  # what the ledger says and is not there is written again
+    assert [entry.user for entry in export_everybody(DatabasePlaces(mana), tmp_path).entries] == [ANNA]
+
+
+def test_a_folder_of_another_database_is_refused(mana: str, town: Town, tmp_path: Path) -> None:
+    export_everybody(DatabasePlaces(mana), tmp_path)
+    with pytest.raises(UsageError, match="another database"):
+        export_everybody(DatabasePlaces(town.dsn), tmp_path)
+
+
+def test_the_command_sums_up_and_its_exit_code_tells_of_failures(mana: str, tmp_path: Path) -> None:
+    put(mana, "n-1")
+    line = CommandLine(tmp_path)
+    line.environ["MANABACKUP_SYNC_DSN"] = mana
+    folder = str(tmp_path / "all")
+    done = line("export", "--from-database", "--all-users", folder, "--json")
+    assert done.code == 0, done.err
+    assert (done.record["done"], done.record["failed"], done.record["changes"]) == (2, {}, 1)
+    assert line("verify", f"{folder}/{ANNA}.mana").code == 0
+    again = line("export", "--from-database", "--all-users", folder)
+    assert (again.code, "2 archives of an earlier run" in again.out) == (0, True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / f"{BERT}.mana").write_text("somebody's file")
+    failed = line("export", "--from-database", "--all-users", str(tmp_path / "other"))
+    assert (failed.code, f"{BERT}: " in failed.err) == (3, True)
+    assert line("export", "--from-database", "--all-users", folder, "--user", ANNA).code == 2
+
+
+@given(st.lists(st.text(max_size=5), unique=True, max_size=8))
+def test_no_two_users_have_one_file(users: list[str]) -> None:
+    names = file_names(users)
+    assert len({name.lower() for name in names.values()}) == len(users)
+    assert all("/" not in name and not name.startswith(".") for name in names.values())
+
+
+@given(st.lists(st.none() | st.binary(max_size=9), min_size=13, max_size=13))
+def test_rows_are_carried_as_they_are(values: list[bytes | None]) -> None:
+    row = ChangeRow.of(values)
+    assert unpack(pack(row)) == row
