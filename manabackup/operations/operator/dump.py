@@ -116,15 +116,16 @@ def export_user_of_dump(
 ) -> tuple[ExportResult, ManaAccount]:
     """One user's account. Raises :class:`NotFoundError` for somebody who is not there, and what reading raises."""
     make_file = spool_files(target)
-    found: list[Gathered] = []
+    gathered = Gathered([], make_file)
 
-    def take(population: list[ManaAccount], rows: Iterator[ChangeRow]) -> None:
-        gathered = Gathered([_one(population, who)], make_file)
+    def take(everybody: list[ManaAccount], rows: Iterator[ChangeRow]) -> None:
+        nonlocal gathered
+        gathered = Gathered(_named(everybody, who), make_file)
         gathered.add(rows, teller(progress, Step.PULL))
-        found.append(gathered)
 
     dump.accounts(take)
-    for account, rows in found[0].by_account():
+    _require_one(gathered.accounts)
+    for account, rows in gathered.by_account():
         with UserChanges(rows, account.user.id, make_file) as changes:
             result = export(
                 source_of(account, changes, writing.opening, dump.stated()),
@@ -159,14 +160,17 @@ def export_everybody_of_dump(
             run.__exit__(None, None, None)
 
 
-def _one(population: Sequence[ManaAccount], who: str) -> ManaAccount:
+def _named(population: Sequence[ManaAccount], who: str) -> list[ManaAccount]:
     by_id = [account for account in population if account.user.id == who]
-    found = by_id or [account for account in population if account.user.email.lower() == who.lower()]
+    return by_id or [account for account in population if account.user.email.lower() == who.lower()]
+
+
+def _require_one(found: Sequence[ManaAccount]) -> None:
+    """Not before the dump has been read: whether it is one that can be read comes first."""
     if not found:
         raise NotFoundError("no user of that id or e-mail address is in the dump")
     if len(found) > 1:
         raise SourceError("several users have that e-mail address", hint="name one by id")
-    return found[0]
 
 
 def _places(block: Block, wanted: Sequence[str]) -> list[int]:
@@ -193,5 +197,5 @@ def in_utc(time: bytes) -> bytes:
         moment = datetime.fromisoformat(time.decode("ascii")).astimezone(UTC)
     except (ValueError, OverflowError):
         raise SourceError("a row of sync_changes has a time that is none") from None
-    text = moment.strftime("%Y-%m-%d %H:%M:%S.%f").rstrip("0").rstrip(".")
-    return f"{text:0>4}+00".encode()
+    text = moment.replace(tzinfo=None).isoformat(" ")
+    return f"{text.rstrip('0') if '.' in text else text}+00".encode()
