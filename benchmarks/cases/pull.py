@@ -48,7 +48,7 @@ def measure(setting: Setting) -> list[Line]:
         with serving(dataset, pace=REAL_PACE) as url:
             paced = interleaved(setting.rounds, _first(dataset, url, str(Path(folder, "first.db"))))
         with serving(dataset, foreign_rows=FOREIGN_ROWS) as url:
-            token = _token(url, dataset)
+            token = token_of(url, dataset)
             _pull(dataset, url, mirror)
             jobs = {
                 "bare": lambda: run(bare_round_trips, url=url, token=token),
@@ -70,7 +70,7 @@ def measure(setting: Setting) -> list[Line]:
 
 
 def _first(dataset: Dataset, url: str, mirror: str) -> dict[str, Callable[[], Measurement]]:
-    token = _token(url, dataset)
+    token = token_of(url, dataset)
     return {
         "bare": lambda: run(bare_pages, url=url, token=token),
         "read": lambda: _pull(dataset, url, mirror, fresh=True, search=False),
@@ -82,7 +82,7 @@ def _first(dataset: Dataset, url: str, mirror: str) -> dict[str, Callable[[], Me
 
 
 def _pull(dataset: Dataset, url: str, mirror: str, *, fresh: bool = False, search: bool = True) -> Measurement:
-    token = _token(url, dataset)
+    token = token_of(url, dataset)
     return run(pull_all, url=url, token=token, mirror=mirror, fresh=fresh, search=search, expected=dataset.changes)
 
 
@@ -222,7 +222,7 @@ def _ask_once(bare: _Bare, app: str, collection: str) -> int:
     return 1
 
 
-def _token(url: str, dataset: Dataset) -> str:
+def token_of(url: str, dataset: Dataset) -> str:
     with Transport(url) as transport:
         session = sign_in(transport, dataset.email, dataset.password)
         with connect(session, auth_url=url, sync_url=url) as connection:

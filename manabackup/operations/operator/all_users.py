@@ -114,7 +114,7 @@ def export_everybody(
         read = read_from(changes.snapshot(), accounts.snapshot(), stated=writing.dated is None)
         run = Everybody(folder, changes.identity(), population, writing, kinds, progress)
         with run:
-            run.gather(row for row, _ in changes.all())
+            run.gather(changes.all())
             changes.close()
             accounts.close()
             return run.write(read)
