@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from .operations.account.key import AccountKey, KeyOrigin, unlock
     from .operations.account.settings import AUTH_URL, SYNC_URL
     from .operations.account.source import Source
+    from .operations.account.state import StateFolder
     from .operations.archives.convert import convert
     from .operations.archives.find import Hit, Question, SearchOptions, find
     from .operations.archives.from_database import Returned, from_database
     from .operations.archives.inspect import Info, info
     from .operations.archives.readable import Converted, convert_to
     from .operations.archives.reseal import seal, unseal
+    from .operations.archives.unlock import UnlockResult, archived_key, unlock_archive
     from .operations.archives.verify import Problem, VerifyReport, verify
     from .operations.audit.auditing import Audit, audit
     from .operations.audit.findings import Finding, Severity
@@ -46,6 +48,19 @@ if TYPE_CHECKING:
     from .operations.files.verifying import StoreReport, verify_store
     from .operations.follow.events import FollowEvent, Happening
     from .operations.follow.following import Follower, FollowSettings
+    from .operations.operator import (
+        AllUsers,
+        DatabasePlaces,
+        Dump,
+        Entry,
+        HowWritten,
+        Opening,
+        UserExport,
+        export_everybody,
+        export_everybody_of_dump,
+        export_user,
+        export_user_of_dump,
+    )
     from .operations.progress import Progress, Step
     from .operations.prune import Duration, Policy, Pruned, PrunePlan, plan_prune, prune
     from .operations.pull import PullResult
@@ -82,10 +97,12 @@ _HOMES = {
     ".operations.account.key": ("AccountKey", "KeyOrigin", "unlock"),
     ".operations.account.settings": ("AUTH_URL", "SYNC_URL"),
     ".operations.account.source": ("Source",),
+    ".operations.account.state": ("StateFolder",),
     ".operations.archives.convert": ("convert",),
     ".operations.archives.find": ("Hit", "Question", "SearchOptions", "find"),
     ".operations.archives.inspect": ("Info", "info"),
     ".operations.archives.reseal": ("seal", "unseal"),
+    ".operations.archives.unlock": ("UnlockResult", "archived_key", "unlock_archive"),
     ".operations.archives.verify": ("Problem", "VerifyReport", "verify"),
     ".operations.audit.auditing": ("Audit", "audit"),
     ".operations.audit.findings": ("Finding", "Severity"),
@@ -105,6 +122,19 @@ _HOMES = {
     ".operations.archives.readable": ("Converted", "convert_to"),
     ".operations.follow.events": ("FollowEvent", "Happening"),
     ".operations.follow.following": ("Follower", "FollowSettings"),
+    ".operations.operator": (
+        "AllUsers",
+        "DatabasePlaces",
+        "Dump",
+        "Entry",
+        "HowWritten",
+        "Opening",
+        "UserExport",
+        "export_everybody",
+        "export_everybody_of_dump",
+        "export_user",
+        "export_user_of_dump",
+    ),
     ".operations.progress": ("Progress", "Step"),
     ".operations.prune": ("Duration", "Policy", "Pruned", "PrunePlan", "plan_prune", "prune"),
     ".operations.pull": ("PullResult",),
@@ -135,6 +165,7 @@ __all__ = [
     "DEFAULT_LIMITS",
     "SYNC_URL",
     "AccountKey",
+    "AllUsers",
     "Archive",
     "Audit",
     "Check",
@@ -142,8 +173,11 @@ __all__ = [
     "Connection",
     "ConvertOptions",
     "Converted",
+    "DatabasePlaces",
     "Diff",
+    "Dump",
     "Duration",
+    "Entry",
     "Examined",
     "ExportResult",
     "FieldCipher",
@@ -156,6 +190,7 @@ __all__ = [
     "Follower",
     "Happening",
     "Hit",
+    "HowWritten",
     "IndexedFile",
     "Info",
     "KeyOrigin",
@@ -164,6 +199,7 @@ __all__ = [
     "Manifest",
     "Mirror",
     "OnConflict",
+    "Opening",
     "Page",
     "Plan",
     "Policy",
@@ -195,6 +231,7 @@ __all__ = [
     "Side",
     "Snapshot",
     "Source",
+    "StateFolder",
     "StaticToken",
     "Step",
     "StoreReport",
@@ -202,12 +239,15 @@ __all__ = [
     "TargetAccount",
     "TokenSource",
     "Transport",
+    "UnlockResult",
+    "UserExport",
     "VaultClient",
     "VaultKey",
     "VaultState",
     "VaultStatus",
     "VerifyReport",
     "Written",
+    "archived_key",
     "audit",
     "connect",
     "convert",
@@ -218,7 +258,11 @@ __all__ = [
     "encrypt_in_place",
     "errors",
     "export",
+    "export_everybody",
+    "export_everybody_of_dump",
     "export_source",
+    "export_user",
+    "export_user_of_dump",
     "file_source",
     "file_target",
     "find",
@@ -242,6 +286,7 @@ __all__ = [
     "sign_out",
     "target_account",
     "unlock",
+    "unlock_archive",
     "unseal",
     "verify",
     "verify_store",

@@ -10,8 +10,7 @@ import click
 from ..errors import UsageError
 from ..operations.account.settings import TARGET
 from ..operations.archives import Seal, open_of_mana
-from ..operations.archives.unlock import UnlockResult, check_unlockable, key_of
-from ..operations.archives.unlock import unlock as unlock_archive
+from ..operations.archives.unlock import UnlockResult, archived_key, check_unlockable, unlock_archive
 from ..operations.progress import Step
 from .archives import weak_kdf_option
 from .files import archive_argument, archive_target, force_option, note_written, output_option
@@ -47,7 +46,7 @@ def unlock(
     opened = partial(open_of_mana, Path(file), allow_weak_kdf=allow_weak_kdf)
     with Passphrases(run).opening(file, opened) as archive:
         check_unlockable(archive)
-        cipher = run.cipher() or key_of(
+        cipher = run.cipher() or archived_key(
             archive, lambda: run.secret(_RECOVERY_CODE), lambda error: run.once_more(_RECOVERY_CODE, error)
         )
         passphrase = run.new_passphrase(f"{TARGET}passphrase") if seal else None

@@ -81,7 +81,7 @@ def check_unlockable(archive: Archive) -> None:
         )
 
 
-def key_of(
+def archived_key(
     archive: Archive,
     recovery_code: Callable[[], str],
     once_more: Callable[[WrongRecoveryCodeError], bool] = lambda _: False,
@@ -103,7 +103,7 @@ def key_of(
                 raise
 
 
-def unlock(
+def unlock_archive(
     archive: Archive,
     target: Destination,
     cipher: FieldCipher,

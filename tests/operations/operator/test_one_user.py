@@ -11,7 +11,7 @@ from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
 from manabackup.errors import WrongKeyError
 from manabackup.operations.account.state import StateFolder
-from manabackup.operations.archives.unlock import unlock
+from manabackup.operations.archives.unlock import unlock_archive
 from manabackup.operations.operator import DatabasePlaces, Opening, export_user
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.population import Account
@@ -113,7 +113,7 @@ def test_its_owner_opens_it_without_a_server_and_has_what_an_export_gives(town: 
 def test_another_accounts_key_opens_nothing_and_is_told(town: Town, state: StateFolder, tmp_path: Path) -> None:
     export_user(DatabasePlaces(town.dsn), town.anna.user_id, tmp_path / "a.mana", state)
     with open_archive(tmp_path / "a.mana") as archive, pytest.raises(WrongKeyError):
-        unlock(archive, tmp_path / "b.mana", FieldCipher(town.bert.master_key))
+        unlock_archive(archive, tmp_path / "b.mana", FieldCipher(town.bert.master_key))
     assert not (tmp_path / "b.mana").exists()
 
 
