@@ -23,7 +23,10 @@ _MANY = 5
 
 
 def report(run: Run, result: ExportResult, *, strict: bool, told: Mapping[str, Any] | None = None) -> Exit:
-    """Tells what became of an export, and gives the exit code; ``told`` is what ``--json`` prints in its place."""
+    """Tells what became of an export, and gives the exit code; ``told`` is what ``--json`` prints in its place.
+
+    It is given where no server of Mana's was asked, which could give pictures and other files.
+    """
     kind = "sealed" if result.sealed else "not sealed"
     rows, tables = counted(result.rows, "row"), counted(result.tables, "table")
     amount = f"{rows} in {tables}, {result.bytes:,} bytes"
@@ -45,7 +48,7 @@ def report(run: Run, result: ExportResult, *, strict: bool, told: Mapping[str, A
         run.terminal.note(f"no server was asked: this is what it held at {result.completeness['pulledAt']}")
     if not result.sealed:
         run.terminal.note("the archive is not encrypted: who holds it can read it")
-    if result.files.references and not result.files.files and not result.files.lost:
+    if told is None and result.files.references and not result.files.files and not result.files.lost:
         left_out = counted(result.files.references, "reference")
         run.terminal.note(f"{left_out} to pictures and other files, which are not in the archive; --files fetches them")
     if result.web_app_reads_it and result.files.files and result.bytes > _WEB_APP_MEMORY[result.sealed]:

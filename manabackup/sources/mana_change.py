@@ -79,7 +79,7 @@ def change_of(row: ChangeRow, owner: str) -> RawChange | UnreadableChange:
     Unreadable is one beyond the limits of any reader, in bytes or in depth.
     """
     key = UUID(row.id.decode("ascii")).bytes
-    record, collection = _text(row.record), _text(row.collection)
+    record, collection = name_of(row.record), name_of(row.collection)
     try:
         text = jsontext.dumps(_wire(row, record, collection, owner))
     except (JSONTextError, UnicodeDecodeError):
@@ -89,7 +89,14 @@ def change_of(row: ChangeRow, owner: str) -> RawChange | UnreadableChange:
     return RawChange(key, record, text, text_digest(text), collection)
 
 
+def name_of(value: bytes) -> str:
+    """A name out of a row; of a database that takes any bytes for text it may have some that are none."""
+    return value.decode("utf-8", "replace")
+
+
 def _wire(row: ChangeRow, record: str, collection: str, owner: str) -> dict[str, JSON]:
+    for named in (row.record, row.collection):
+        _text(named)  # raises where the name would be another one
     op = _text(row.op)
     change: dict[str, JSON] = {
         "eventId": row.id.decode("ascii"),

@@ -25,6 +25,15 @@ OVERLAP: Final = 120 * SECOND
 """So long a writing transaction may take where nobody tells which ones are on their way, as over HTTP."""
 _MARGIN: Final = 5 * SECOND
 """A transaction has its time a moment before the server tells of it."""
+_IN_TRANSACTION: Final = {
+    "row_security": "off",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "search_path": "",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "synchronize_seqscans": "off",  # blocks in their order: a place decides between two changes of one instant
+}
 
 # A change's time is that of its transaction's begin, and it shows when that ends: all that is older than the oldest
 # transaction under way is here. On a standby the transactions are elsewhere.
@@ -72,6 +81,14 @@ class ManaDatabase(PostgresqlDatabase):
     def __init__(self, dsn: str, schema: str) -> None:
         super().__init__(dsn, schema)
         self._dsn = dsn
+        try:
+            with self._failing("the database"):
+                # Once more within the transaction: a pooler may have given the session's settings to somebody else.
+                for name, value in _IN_TRANSACTION.items():
+                    self._connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+        except BaseException:
+            self.close()
+            raise
 
     def columns(self, schema: str, table: str, wanted: Sequence[str]) -> frozenset[str]:
         """Those that a table has. Raises :class:`SourceError` where one is missing, or may not be read, by its name."""
@@ -188,8 +205,6 @@ class ChangeDatabase(ManaDatabase):
             raise SourceError("the role may not read public.sync_changes as a whole", hint=hint)
 
     def _before_snapshot(self) -> None:
-        # Blocks of a table in their order: a change's place in it decides between two of one instant.
-        self._connection.execute("SELECT pg_catalog.set_config('synchronize_seqscans', 'off', false)")
         self.watermark = self._watermark()
 
     def identity(self) -> str:

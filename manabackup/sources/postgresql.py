@@ -194,7 +194,9 @@ class PostgresqlDatabase:
         more = {name: value for name, value in _WHERE_NOTHING_IS_SAID.items() if not known.get(name)}
         more |= {"client_encoding": "utf8", "application_name": "manabackup"}
         try:
-            connection: psycopg.Connection[Any] = patient(driver, self._patience).connect(dsn, autocommit=True, **more)
+            connection: psycopg.Connection[Any] = patient(driver, self._patience).connect(
+                dsn, autocommit=True, prepare_threshold=None, **more
+            )
         except driver.Error as error:
             # libpq's words name host, port, role and database, and never the password.
             raise ServerError(f"the database cannot be reached: {one_line(str(error))}") from None

@@ -159,7 +159,9 @@ def convert_to(
         if not archive.manifest.fields_plaintext:
             raise UsageError(
                 f"{source} holds its private fields encrypted for an account",
-                hint="convert the archive that it was made from, or export the account again",
+                hint="`manabackup unlock` opens them, for its owner"
+                if archive.manifest.as_stored
+                else "convert the archive that it was made from, or export the account again",
             )
         tell = teller(progress, Step.CONVERT)
         reading = Reading(archive, options, make_file=spool_files(target), progress=tell, processes=processes)

@@ -7,11 +7,12 @@ would give it to its owner, so that he opens the archive without anybody's serve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ...crypto.fields import FieldCipher
 from ...crypto.kek import parse_kek, unwrap
+from ...errors import SourceError, WrongKeyError
 from ...model import registry
 from ...rows.wrapped_key import VAULT_ENTRY, WrappedKey
 from ...sources.mana_accounts import ManaAccount
@@ -42,6 +43,22 @@ class Opening:
         if self.kek is None or vault.wrapped_key is None:
             return None
         return FieldCipher(unwrap(self.kek, *vault.wrapped_key))
+
+    def check(self, accounts: Iterable[ManaAccount]) -> None:
+        """Raises :class:`WrongKeyError` for a KEK that opens no vault, though there are some that it should."""
+        if self.kek is None:
+            return
+        wrong: WrongKeyError | None = None
+        for account in accounts:
+            try:
+                if self.cipher(account) is not None:
+                    return
+            except WrongKeyError as error:
+                wrong = error
+            except SourceError:
+                continue
+        if wrong is not None:
+            raise wrong
 
 
 def source_of(account: ManaAccount, changes: Changes, opening: Opening, read: Mapping[str, JSON]) -> Source:

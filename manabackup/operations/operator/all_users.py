@@ -135,6 +135,7 @@ class Everybody:
         self._folder, self._writing, self._progress = folder, writing, progress
         population = list(population)
         wanted = [account for account in population if account.user.kind in kinds]
+        writing.opening.check(wanted)
         self._left_out = Counter(account.user.kind for account in population if account.user.kind not in kinds)
         self._names = file_names([account.user.id for account in wanted])
         self._ledger = Ledger(folder, source, anew=writing.force)

@@ -17,7 +17,7 @@ from ...errors import SourceError
 from ...host.sorting import LineSorter
 from ...limits import MIB
 from ...sources.mana_accounts import ManaAccount
-from ...sources.mana_change import ChangeRow
+from ...sources.mana_change import ChangeRow, name_of
 
 _SORT_BYTES = 32 * MIB
 _LENGTHS = struct.Struct("<13i")
@@ -111,7 +111,4 @@ def _place(row: ChangeRow) -> str:
     at = row.created_at
     if at[_YEAR : _YEAR + 1] != b"-" or at.endswith(b"BC"):
         raise SourceError("a row of sync_changes has a time that is none of these millennia")
-    try:
-        return f"{row.app.decode()}\0{row.collection.decode()}\0{at.decode()}"
-    except UnicodeDecodeError:
-        raise SourceError("a row of sync_changes has names that are not UTF-8") from None
+    return f"{name_of(row.app)}\0{name_of(row.collection)}\0{at.decode()}"

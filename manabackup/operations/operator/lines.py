@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ...errors import SourceError
 from ...model.rawchange import RawChange, UnreadableChange, text_digest
-from ...sources.mana_change import ChangeRow, change_of
+from ...sources.mana_change import ChangeRow, change_of, name_of
 
 _HEAD = struct.Struct("<16sI?")
 _SHIFT = 1 << 62
@@ -35,7 +35,7 @@ def line_of(row: ChangeRow, place: int, owner: str) -> tuple[str, bytes]:
     try:
         change = change_of(row, owner)
         at = row.stored_at + _SHIFT
-        key = f"{row.app.decode()}\0{row.collection.decode()}\0{at:020}{place:020}"
+        key = f"{name_of(row.app)}\0{name_of(row.collection)}\0{at:020}{place:020}"
     except (ValueError, OverflowError):
         raise SourceError("a row of sync_changes is none: its id, time or text cannot be read") from None
     record = (change.id or "").encode("utf-8", "surrogatepass")

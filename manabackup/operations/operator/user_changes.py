@@ -14,7 +14,7 @@ from ...mirror import HeldCollection, Loss, LossKind, MirrorPage
 from ...mirror.changes import pack, unpack
 from ...model.detached import DetachedChange
 from ...model.rawchange import RawChange, UnreadableChange, event_name
-from ...sources.mana_change import ChangeRow, change_of
+from ...sources.mana_change import ChangeRow, change_of, name_of
 
 _IN_MEMORY = 16 * MIB
 _PAGE_CHANGES = 1_000
@@ -47,7 +47,7 @@ class UserChanges:
         place, size = ("", ""), 0
         try:
             for row in rows:
-                here = row.app.decode(), row.collection.decode()
+                here = name_of(row.app), name_of(row.collection)
                 if page and (here != place or len(page) >= _PAGE_CHANGES or size >= _PAGE_BYTES):
                     self._add(place, page, size)
                     page, size = [], 0

@@ -21,6 +21,7 @@ from manabackup.operations.export.terms import ExportTerms, Stream
 from manabackup.text import jsontext
 
 CIPHER, OTHER = FieldCipher(bytes(32)), FieldCipher(bytes([1] * 32))
+AS_STORED = "nobody opens anything"
 AT = "2026-04-01T12:00:00.000Z"
 times: Any = st.sampled_from([AT, AT, "2027-01-01T00:00:00.000Z", "", "soon", 7, None])
 contents: Any = st.one_of(
@@ -50,6 +51,9 @@ envelopes: Any = st.fixed_dictionaries(
         "actor": st.one_of(st.none(), st.dictionaries(st.just("displayName"), contents, max_size=1)),
         "origin": st.one_of(st.just("user"), contents),
         "schemaVersion": st.sampled_from([1, 1.5, True, "1"]),
+        "storedAt": st.just(AT),
+        "author": st.just("somebody"),
+        "withoutTime": st.just(["color"]),
         "deletedAt": st.one_of(st.none(), st.just(AT), contents),
     },
 )
@@ -67,16 +71,18 @@ logs: Any = st.lists(
 
 @given(
     changes=logs,
-    cipher=st.sampled_from([CIPHER, CIPHER, None]),
+    cipher=st.sampled_from([CIPHER, CIPHER, None, AS_STORED]),
     include_deleted=st.booleans(),
     as_of=st.sampled_from([None, None, "2026-03-01T00:00:00Z", "2026-05-01T00:00:00Z"]),
     table=st.sampled_from(["notes", "notes", "userSettings", None]),
 )
 def test_every_way_to_the_lines_of_an_archive_gives_the_same(
-    changes: list[dict[str, Any]], cipher: FieldCipher | None, include_deleted: bool, as_of: str | None, table: str
+    changes: list[dict[str, Any]], cipher: FieldCipher | str | None, include_deleted: bool, as_of: str, table: str
 ) -> None:
     """The short one for usual records and the general one; with ciphertexts beside the changes, or in them."""
-    terms = ExportTerms(cipher, {"t": "team"}, (), include_deleted, as_of, "2026-05-02", 1 << 20)
+    key = cipher if isinstance(cipher, FieldCipher) else None
+    terms = ExportTerms(key, {"t": "team"}, (), include_deleted, as_of, "2026-05-02", 1 << 20)
+    terms = replace(terms, as_stored=cipher == AS_STORED)
     stream = Stream("notes", registry.load().by_name.get(table), "notes", ("notes",), 0, 0)
     changes = sorted([change for change in changes if type(change["id"]) is str], key=lambda change: change["id"])
     texts = [(change["id"], jsontext.dumps(jsontext.parse(json.dumps(change)))) for change in changes]

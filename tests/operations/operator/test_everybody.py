@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup.errors import UsageError
+from manabackup.errors import UsageError, WrongKeyError
 from manabackup.operations.account.state import StateFolder
 from manabackup.operations.operator import DatabasePlaces, HowWritten, Opening, export_everybody, export_user
 from manabackup.operations.operator.all_users import file_names
@@ -19,6 +19,7 @@ from manabackup.operations.operator.ledger import LEDGER
 from manabackup.sources.mana_change import ChangeRow
 from tests.support import mana_database
 from tests.support.processes import CommandLine
+from tests.support.schemas import check
 
 from .conftest import Town
 from .test_database import ANNA, BERT, notes, put
@@ -80,6 +81,12 @@ def test_one_users_failure_is_not_the_others(mana: str, tmp_path: Path) -> None:
     assert ([entry.user for entry in again.entries], again.failed) == ([ANNA, BERT], [])
 
 
+def test_a_kek_that_opens_nothing_is_told_at_once(town: Town, tmp_path: Path) -> None:
+    with pytest.raises(WrongKeyError, match="wrong key"):
+        export_everybody(DatabasePlaces(town.dsn), tmp_path, HowWritten(Opening(bytes(32))))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_that_was_cut_off_goes_on(mana: str, tmp_path: Path) -> None:
     put(mana, "n-1")
     export_everybody(DatabasePlaces(mana), tmp_path)
@@ -107,6 +114,7 @@ def test_the_command_sums_up_and_its_exit_code_tells_of_failures(mana: str, tmp_
     folder = str(tmp_path / "all")
     done = line("export", "--from-database", "--all-users", folder, "--json")
     assert done.code == 0, done.err
+    check("export-all-users", done.record)
     assert (done.record["done"], done.record["failed"], done.record["changes"]) == (2, {}, 1)
     assert line("verify", f"{folder}/{ANNA}.mana").code == 0
     again = line("export", "--from-database", "--all-users", folder)
