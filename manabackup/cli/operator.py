@@ -21,7 +21,7 @@ from .meanings import MEANINGS
 from .run import Exit, Run, outcome
 
 if TYPE_CHECKING:
-    from ..operations.operator import DatabasePlaces, Dump, HowWritten, Opening
+    from ..operations.operator import DatabasePlaces, Dump, HowWritten, Opening, Vault
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MOST_NAMED = 20
@@ -146,7 +146,7 @@ def _one(run: Run, given: Mapping[str, Any], writing: Writing) -> Exit:
             result, account, opened, told = done.result, done.account, done.opened, done.to_json()
             exact = done.watermark.exact
     note_written(run, target)
-    _tell_of_vault(run, account.vault.mode, opened=opened)
+    _tell_of_vault(run, account.vault, opened=opened)
     if not exact:
         run.terminal.note("the role does not see which transactions are under way: the next run reads two minutes anew")
     return report(run, result, strict=writing.strict, told=told)
@@ -206,11 +206,12 @@ def _dump(run: Run, given: Mapping[str, Any]) -> Dump | None:
     return Dump(paths, kek=run.source(_KEK) is not None)
 
 
-def _tell_of_vault(run: Run, mode: str, *, opened: bool) -> None:
+def _tell_of_vault(run: Run, vault: Vault, *, opened: bool) -> None:
     if opened:
         run.terminal.note("the KEK opened the account's private fields; the vault's own log does not tell of it")
-    elif mode != "none":
-        run.terminal.note("private fields are encrypted as they stand in the database; `manabackup unlock` opens them")
+    elif vault.mode != "none":
+        how = "with the recovery code" if vault.recovery is not None else "with the account's key, as --kek-file would"
+        run.terminal.note(f"private fields are encrypted as in the database; `manabackup unlock` opens them {how}")
 
 
 def _opening(run: Run) -> Opening:

@@ -6,6 +6,7 @@ server.
 What is known of an account besides its changes, and whether its private fields are opened, is ``account``'s.
 """
 
+from ...sources.mana_accounts import Vault
 from .account import Opening
 from .all_users import HUMAN, AllUsers, HowWritten, export_everybody
 from .dump import Dump, export_everybody_of_dump, export_user_of_dump
@@ -21,6 +22,7 @@ __all__ = [
     "HowWritten",
     "Opening",
     "UserExport",
+    "Vault",
     "export_everybody",
     "export_everybody_of_dump",
     "export_user",
