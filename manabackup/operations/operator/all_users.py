@@ -112,7 +112,7 @@ def export_everybody(
     with opened(places.changes, places.accounts, kek=writing.opening.kek is not None) as (accounts, changes):
         population = accounts.accounts()
         read = read_from(changes.snapshot(), accounts.snapshot(), stated=writing.dated is None)
-        run = Everybody(folder, changes.identity(), population, writing, kinds, progress)
+        run = Everybody(folder, changes.identity(), population, writing, kinds=kinds, progress=progress)
         with run:
             run.gather(changes.all())
             changes.close()
@@ -129,6 +129,7 @@ class Everybody:
         source: str,
         population: Iterable[ManaAccount],
         writing: HowWritten,
+        *,
         kinds: Collection[str],
         progress: Watch | None,
     ) -> None:

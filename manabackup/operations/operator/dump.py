@@ -149,7 +149,7 @@ def export_everybody_of_dump(
     runs: list[Everybody] = []
 
     def take(population: list[ManaAccount], rows: Iterator[ChangeRow]) -> None:
-        runs.append(Everybody(folder, dump.source, population, writing, kinds, progress))
+        runs.append(Everybody(folder, dump.source, population, writing, kinds=kinds, progress=progress))
         runs[0].gather(rows)
 
     try:
