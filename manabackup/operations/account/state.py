@@ -5,8 +5,8 @@
     lock                              held by the run that changes anything here
     profiles/<profile>/session.json   who is signed in; the session's cookie too, where no keyring keeps it
     profiles/<profile>/last-backup.json   when the last backup was written, and where
-    mirrors/<digest>.sqlite           one for each sync server and user; beside it the sums of its file (….sums), and
-                                      one that was found damaged (….damaged)
+    mirrors/<digest>.sqlite           one for each user of each sync server, or of its database; beside it the sums of
+                                      its file (….sums), and one that was found damaged (….damaged)
     files/<digest>/                   the same; files that were fetched, encrypted
     restores/<digest>/                the same; what a restore, or `audit --fix-plaintext`, has still to send
     restores/<digest>.sent            which documents and songs a restore has sent, until rows lead there

@@ -75,15 +75,15 @@ def bring_up_to_date(
     mirror.remember(_SPACES, _spaces_of(account))
     new = 0
     for (app, collection), changes in groupby(read_back(sorter.pairs()), key=attrgetter("app", "collection")):
-        after: bytes | None = None
-        for batch in _batches(changes, after, from_start=since is None):
+        for batch in _batches(changes, from_start=since is None):
             new += mirror.store(app, {collection: batch}).new
     mirror.remember(_CURSOR, str(database.watermark.until))
     mirror.end_pull(database.watermark.until)
     return new
 
 
-def _batches(changes: Iterator[SortedChange], after: bytes | None, *, from_start: bool) -> Iterator[Batch]:
+def _batches(changes: Iterator[SortedChange], *, from_start: bool) -> Iterator[Batch]:
+    after: bytes | None = None
     readable: list[RawChange] = []
     unreadable: list[UnreadableChange] = []
     size = 0

@@ -137,3 +137,21 @@ def test_no_two_users_have_one_file(users: list[str]) -> None:
 def test_rows_are_carried_as_they_are(values: list[bytes | None]) -> None:
     row = ChangeRow.of(values)
     assert unpack(pack(row)) == row
+
+
+def test_ids_that_hold_sql_or_paths_are_ids(mana: str, state: StateFolder, tmp_path: Path) -> None:
+    who = "../o'x\"; DROP TABLE auth.users; --%s {} \\"
+    with psycopg.connect(mana, autocommit=True) as connection:
+        connection.execute(b"INSERT INTO auth.users (id, name, email) VALUES (%s, '', 'x@example.org')", (who,))
+        connection.execute(
+            b"INSERT INTO auth.members (id, organization_id, user_id, role) VALUES ('m9', 's-team', %s, 'member')",
+            (who,),
+        )
+    put(mana, "own", user=who, space=who)
+    put(mana, "shared", user=BERT, space="s-team")
+    export_user(DatabasePlaces(mana), who, tmp_path / "one.mana", state)
+    assert set(notes(tmp_path / "one.mana")) == {"own", "shared"}
+    done = export_everybody(DatabasePlaces(mana), tmp_path / "all")
+    (name,) = (entry.archive for entry in done.entries if entry.user == who)
+    assert entries(tmp_path / "all" / str(name)) == entries(tmp_path / "one.mana")
+    assert {path.parent for path in tmp_path.rglob("*.mana")} == {tmp_path, tmp_path / "all"}
