@@ -256,6 +256,7 @@ def _description(found: Info | OlderInfo, *, everything: bool) -> Iterator[str]:
         "status": "status",
         "keyFingerprint": "fields encrypted under key",
         "rekeyedFor": "encrypted for account",
+        "source": "taken out of",
         "dataSha256": "content",
     }
     yield f"{'sealed':>26}  {'yes' if found.sealed else 'no'}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...archive.manifest import Manifest
+from ...archive.manifest import AS_STORED, Manifest
 from ...archive.reader import open_archive, open_outer
 from ...archive.v1 import FORMAT_VERSION as EVENTS_FORMAT_VERSION
 from ...archive.v1 import EventManifest, open_events
@@ -57,6 +57,8 @@ class Info:
             "registryVersion",
             "filter",
             "binaryAssets",
+            "source",
+            AS_STORED,
         ):
             if key in manifest.raw:
                 described[key] = manifest.raw[key]

@@ -87,6 +87,10 @@ def test_a_sealed_account_is_no_damage_for_verify(town: Town, tmp_path: Path) ->
     line = CommandLine(tmp_path)
     line.environ["MANABACKUP_SYNC_DSN"] = town.dsn
     assert line("export", "--from-database", "--user", town.anna.user_id, "-o", str(tmp_path / "a.mana")).code in (0, 3)
+    described = line("info", str(tmp_path / "a.mana"), "--json")
+    check("info", described.record)
+    assert (described.record["source"]["vault"], described.record["fieldsAsStored"]) == ("zero-knowledge", True)
+    assert "taken out of" in line("info", str(tmp_path / "a.mana")).out
     done = line("verify", str(tmp_path / "a.mana"), "--json")
     assert done.code == 0, done.out + done.err
 
