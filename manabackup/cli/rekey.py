@@ -56,7 +56,8 @@ def rekey(
 
     The target's key comes from --to-key-file, or from the vault of the account that --to-profile or --to-token-file
     names; without any of these the target is the account that is signed in. An encrypted archive is itself opened with
-    --key-file, or with the key of the account that is signed in.
+    --key-file, or with the key of the account that is signed in; one that those who run Mana took out of the database
+    with its account's recovery code.
     """
     if private and not seal:
         raise UsageError("--private goes with --seal")

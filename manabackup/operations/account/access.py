@@ -151,6 +151,10 @@ class AccountAccess:
         """
         return self._found(lambda: ask_vault(connection))
 
+    def key_of(self, vault: VaultKey) -> AccountKey:
+        """The same of a vault that is at hand, such as one that lies in an archive: no server is asked."""
+        return self._found(lambda: vault)
+
     def key_to_encrypt_under(self, connection: Connection, *, accept_new_key: bool = False) -> AccountKey:
         """The same, for something that is to be encrypted: what comes under a wrong key is lost.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ...archive.reader import Archive
 from ...crypto.fields import FieldCipher
 from ...errors import ServerError, UsageError
+from ...remote.vault import VaultKey
+from ...rows.wrapped_key import WrappedKey
 from ..account.access import AccountAccess
 from ..account.spaces import account_spaces
 from .rekeying import check_opener
@@ -47,9 +49,14 @@ def recipient(access: AccountAccess, *, accept_new_key: bool = False) -> Recipie
 def opener_of(archive: Archive, access: AccountAccess) -> FieldCipher | None:
     """The key of what is encrypted in an archive; nobody is asked for one where everything should be in clear.
 
+    Where the archive has it under the recovery code, no server is asked for it.
+
     Raises :class:`WrongKeyError` for another key than the archive names, and what
     :meth:`~manabackup.operations.account.access.AccountAccess.vault_key` raises.
     """
+    wrapped = WrappedKey.of(archive) if archive.manifest.as_stored else None
+    if wrapped is not None:
+        return access.key_of(VaultKey(wrapped=wrapped.wrapped, iv=wrapped.iv)).cipher
     needed = access.master_key() is not None or not archive.manifest.fields_plaintext
     opener = access.key().cipher if needed else None
     check_opener(archive, opener)

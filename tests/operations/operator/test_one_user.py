@@ -108,6 +108,17 @@ def test_its_owner_opens_it_without_a_server_and_has_what_an_export_gives(town: 
     done = line("unlock", closed, "-o", mine, "--json")
     assert done.code in (0, 3), done.err
     check("unlock", done.record)
+    (tmp_path / "new-key").write_bytes(bytes(range(1, 33)))
+    for source, target in ((closed, "of-closed.mana"), (mine, "of-mine.mana")):
+        rekeyed = line("rekey", source, "--to-key-file", str(tmp_path / "new-key"), "-o", str(tmp_path / target))
+        assert rekeyed.code in (0, 3), rekeyed.err
+    same = line(
+        "diff",
+        *(str(tmp_path / name) for name in ("of-closed.mana", "of-mine.mana")),
+        "--key-file",
+        str(tmp_path / "new-key"),
+    )
+    assert same.code == 0, same.out
     theirs, ours = entries(over_http(town, town.anna, tmp_path / "http")), entries(Path(mine))
     assert without_problems(ours) == without_problems(theirs)
     assert line("verify", mine).code == 0
