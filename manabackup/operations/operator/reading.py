@@ -59,6 +59,8 @@ def bring_up_to_date(
     user = account.user.id
     remembered = mirror.recall(_CURSOR)
     since = None if remembered is None else int(remembered)
+    if since is not None and database.watermark.until < since:
+        since = None  # the server's clock went back: what was written since may have times of before
     sorter = LineSorter(make_file)
     read = 0
 
