@@ -8,15 +8,15 @@ not the account's owner, and ``withoutTime``, the names of an update's values th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
-from uuid import UUID
 
-from ..errors import JSONTextError
+from ..errors import JSONTextError, SourceError
 from ..model.rawchange import RawChange, UnreadableChange, text_digest
 from ..text import jsontext
-from ..text.jsontext import JSON
-from ..text.timestamps import parse_timestamp
+from ..text.jsontext import JSON, Fragment
 
 COLUMNS = (
     "id",
@@ -36,6 +36,9 @@ COLUMNS = (
 """What is read of ``sync_changes``, in this order, each as text."""
 FIELD_TIMES_OF_OLD = "field_timestamps"
 """What ``field_meta`` was called before 2026-04-26. Nothing renames it in a database that is older."""
+_KEY_BYTES = 16
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?\+00")
+"""As the server writes a ``timestamptz`` under ``DateStyle`` ISO in UTC: such texts order as the times do."""
 _LARGEST = 64 << 20
 """Bytes of a change, as for an answer of the server."""
 
@@ -63,14 +66,15 @@ class ChangeRow(NamedTuple):
         return cls(*values)  # type: ignore[arg-type]  # columns that are NOT NULL
 
     @property
-    def stored_at(self) -> int:
-        """When the writing transaction began; microseconds since 1970."""
-        return microseconds(self.created_at)
+    def place(self) -> str:
+        """Sorts as the server orders changes: by app and collection, and in these by time.
 
-
-def microseconds(created_at: bytes) -> int:
-    """A ``timestamptz`` as the server writes it under ``DateStyle`` ISO in UTC; microseconds since 1970."""
-    return parse_timestamp(_rfc3339(created_at))
+        Raises :class:`SourceError` for a time whose text would sort otherwise, or is none.
+        """
+        at = self.created_at.decode("ascii", "replace")
+        if _TIME.fullmatch(at) is None:
+            raise SourceError("a row of sync_changes has a time that is none of these millennia")
+        return f"{name_of(self.app)}\0{name_of(self.collection)}\0{at}"
 
 
 def change_of(row: ChangeRow, owner: str) -> RawChange | UnreadableChange:
@@ -78,10 +82,12 @@ def change_of(row: ChangeRow, owner: str) -> RawChange | UnreadableChange:
 
     Unreadable is one beyond the limits of any reader, in bytes or in depth.
     """
-    key = UUID(row.id.decode("ascii")).bytes
+    key = bytes.fromhex(row.id.decode("ascii").replace("-", ""))
+    if len(key) != _KEY_BYTES:
+        raise ValueError("not a UUID")
     record, collection = name_of(row.record), name_of(row.collection)
     try:
-        text = jsontext.dumps(_wire(row, record, collection, owner))
+        text = jsontext.dumps_to_keep(_wire(row, record, collection, owner))
     except (JSONTextError, UnicodeDecodeError):
         return UnreadableChange(key, record, collection)
     if len(text) > _LARGEST:
@@ -111,7 +117,7 @@ def _wire(row: ChangeRow, record: str, collection: str, owner: str) -> dict[str,
         if data is not None and data != {}:
             change["data"] = data
     elif op == "update":
-        times = {} if row.field_times is None else jsontext.parse_to_rewrite(row.field_times)
+        times = {} if row.field_times is None else jsontext.parse_inexact(row.field_times)
         fields, untold = _fields(data, times)
         if fields:
             change["fields"] = fields
@@ -120,7 +126,7 @@ def _wire(row: ChangeRow, record: str, collection: str, owner: str) -> dict[str,
     elif isinstance(data, dict) and isinstance(at := data.get("deletedAt"), str) and at:
         change["deletedAt"] = at
     if row.actor is not None:
-        change["actor"] = jsontext.parse_to_rewrite(row.actor)
+        change["actor"] = _actor(row.actor)
     for name, value in (("origin", row.origin), ("spaceId", row.space)):
         if value:
             change[name] = _text(value)
@@ -140,6 +146,12 @@ def _fields(data: JSON, times: JSON) -> tuple[dict[str, JSON], list[JSON]]:
         return {}, sorted(data) if isinstance(data, dict) else []
     fields = {name: {"value": value, "at": times[name]} for name, value in data.items() if name in times}
     return fields, sorted(data.keys() - fields.keys())
+
+
+@lru_cache(maxsize=1_024)
+def _actor(text: bytes) -> Fragment:
+    """An actor's canonical text: there are few, and they write much."""
+    return Fragment(jsontext.dumps_to_keep(jsontext.parse_to_rewrite(text)))
 
 
 def _text(value: bytes) -> str:

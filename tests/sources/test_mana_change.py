@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manabackup.errors import SourceError
 from manabackup.model.rawchange import RawChange, UnreadableChange, prepare
-from manabackup.sources.mana_change import COLUMNS, ChangeRow, change_of, microseconds
+from manabackup.sources.mana_change import COLUMNS, ChangeRow, change_of
 from manabackup.text import jsontext
 
 EVENT = UUID(int=7)
@@ -111,9 +113,19 @@ def test_what_no_reader_takes_is_named() -> None:
         assert (found.key, (found.id or "")[:1], found.collection) == (EVENT.bytes, "n", "notes")
 
 
-@given(st.datetimes(timezones=st.just(None)))
-def test_times_are_exact_to_the_microsecond(moment: Any) -> None:
-    text = f"{moment.isoformat(' ').rstrip('0') if moment.microsecond else moment.isoformat(' ')}+00".encode()
-    later = microseconds(text)
-    assert microseconds(b"1970-01-01 00:00:00.000001+00") == 1
-    assert later % 1_000_000 == moment.microsecond
+@given(st.lists(st.datetimes(), min_size=2, max_size=2))
+def test_places_order_as_times_do(moments: list[datetime]) -> None:
+    def place(moment: datetime) -> str:
+        text = moment.isoformat(" ")
+        return row_of(created_at=f"{text.rstrip('0') if moment.microsecond else text}+00".encode()).place
+
+    one, other = moments
+    assert (place(one) < place(other), place(one) == place(other)) == (one < other, one == other)
+
+
+@pytest.mark.parametrize(
+    "at", [b"infinity", b"-infinity", b"0044-03-15 12:00:00+00 BC", b"12026-01-01 00:00:00+00", b""]
+)
+def test_times_that_have_no_place_are_an_error(at: bytes) -> None:
+    with pytest.raises(SourceError):
+        _ = row_of(created_at=at).place

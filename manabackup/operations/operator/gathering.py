@@ -13,18 +13,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ...crypto.spools import SpoolFile
-from ...errors import SourceError
 from ...host.sorting import LineSorter
 from ...limits import MIB
 from ...sources.mana_accounts import ManaAccount
-from ...sources.mana_change import ChangeRow, name_of
+from ...sources.mana_change import ChangeRow
 
 _SORT_BYTES = 32 * MIB
 _LENGTHS = struct.Struct("<13i")
 _NULL = -1
 _AT_ONCE = 256
-_YEAR = 4
-"""Digits. The times of later years would not sort as text does."""
 
 
 @dataclass(slots=True)
@@ -61,7 +58,7 @@ class Gathered:
             if author is None and others is None:
                 counts.unclaimed += 1
                 continue
-            line, place = pack(row), _place(row)
+            line, place = pack(row), row.place
             if author is not None:
                 pairs.append((f"{author}\0{place}", line))
             if others is not None:
@@ -104,11 +101,3 @@ def unpack(line: bytes) -> ChangeRow:
         values.append(line[at : at + length])
         at += length
     return ChangeRow.of(values)
-
-
-def _place(row: ChangeRow) -> str:
-    """Sorts as app, collection and time do. Of one time it is the order of the table, which sorting keeps."""
-    at = row.created_at
-    if at[_YEAR : _YEAR + 1] != b"-" or at.endswith(b"BC"):
-        raise SourceError("a row of sync_changes has a time that is none of these millennia")
-    return f"{name_of(row.app)}\0{name_of(row.collection)}\0{at.decode()}"

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ...errors import SourceError
-from ...model.rawchange import RawChange, UnreadableChange, text_digest
-from ...sources.mana_change import ChangeRow, change_of, name_of
+from ...model.rawchange import RawChange, UnreadableChange
+from ...sources.mana_change import ChangeRow, change_of
 
-_HEAD = struct.Struct("<16sI?")
-_SHIFT = 1 << 62
-"""Times before 1970 order as well."""
+_HEAD = struct.Struct("<16s8sI")
+"""Key and digest of a change, the latter empty for one that cannot be read, and the bytes of its record's id."""
 
 
 class SortedChange(NamedTuple):
@@ -34,14 +33,11 @@ def line_of(row: ChangeRow, place: int, owner: str) -> tuple[str, bytes]:
     """
     try:
         change = change_of(row, owner)
-        at = row.stored_at + _SHIFT
-        key = f"{name_of(row.app)}\0{name_of(row.collection)}\0{at:020}{place:020}"
-    except (ValueError, OverflowError):
-        raise SourceError("a row of sync_changes is none: its id, time or text cannot be read") from None
+    except ValueError:
+        raise SourceError("a row of sync_changes is none: its id cannot be read") from None
     record = (change.id or "").encode("utf-8", "surrogatepass")
-    is_readable = isinstance(change, RawChange)
-    text = change.text if isinstance(change, RawChange) else b""
-    return key, b"".join((_HEAD.pack(change.key, len(record), is_readable), record, text))
+    digest, text = (change.digest, change.text) if isinstance(change, RawChange) else (b"", b"")
+    return f"{row.place}\0{place:020}", b"".join((_HEAD.pack(change.key, digest, len(record)), record, text))
 
 
 def place_of(ctid: str) -> int:
@@ -51,13 +47,13 @@ def place_of(ctid: str) -> int:
 
 
 def read_back(pairs: Iterable[tuple[str, bytes]]) -> Iterator[SortedChange]:
-    """The changes of sorted lines; keys may have more in front, up to the last three parts."""
+    """The changes of sorted lines."""
     for key, line in pairs:
-        app, collection, _ = key.rsplit("\0", 2)
-        event, size, is_readable = _HEAD.unpack_from(line)
+        app, collection, _, _ = key.split("\0")
+        event, digest, size = _HEAD.unpack_from(line)
         record = line[_HEAD.size : _HEAD.size + size].decode("utf-8", "surrogatepass")
         text = line[_HEAD.size + size :]
-        if is_readable:
-            yield SortedChange(app, collection, RawChange(event, record, text, text_digest(text), collection))
+        if text:
+            yield SortedChange(app, collection, RawChange(event, record, text, digest, collection))
         else:
             yield SortedChange(app, collection, UnreadableChange(event, record, collection))

@@ -16,7 +16,7 @@ from ...model.detached import DetachedChange
 from ...model.rawchange import RawChange, UnreadableChange, event_name
 from ...sources.mana_change import ChangeRow, change_of, name_of
 
-_IN_MEMORY = 16 * MIB
+_IN_MEMORY = 4 * MIB
 _PAGE_CHANGES = 1_000
 _PAGE_BYTES = 512 << 10
 
