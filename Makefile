@@ -42,7 +42,7 @@ coverage: $(READY) ## lines and branches of the package that these tests do not 
 	@$(BIN)/python -m coverage report --fail-under=$(FLOOR)
 
 # What no command is needed for, by its own tests: short enough for every run of .ci/run.
-BASE := text crypto model host archive rows mirror remote conversion
+BASE := text crypto model host archive rows mirror remote storage conversion
 coverage-base: $(READY) ## the same of the floors below the use cases, in a third of the time
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m coverage run -m pytest -n 3 --dist worksteal -q $(addprefix tests/,$(BASE)) $(addprefix --ignore=,$(LONG))

@@ -7,7 +7,6 @@ Messages name the thing that failed and never quote a secret or a value out of s
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import ClassVar
 
 
@@ -96,6 +95,12 @@ class SignInError(ManabackupError):
     exit_code = 13
 
 
+class AccessError(ManabackupError):
+    """A place where archives lie refuses who asks, or nothing says as whom to ask."""
+
+    exit_code = 13
+
+
 class ServerError(ManabackupError):
     """The server cannot be reached, keeps failing, or answers what the protocol does not allow."""
 
@@ -110,7 +115,7 @@ class DamagedArchiveError(ManabackupError):
     """The file is no archive, is damaged, or exceeds a limit; nothing in it was used.
 
     ``code`` is a stable word for what is wrong (``formats/mana-v2.md``, "Problems"), ``where`` the entry and line,
-    ``archive`` the file, as far as they are known.
+    ``archive`` the file or the place where it lies, as far as they are known.
     """
 
     exit_code = 15
@@ -122,7 +127,7 @@ class DamagedArchiveError(ManabackupError):
         self.code = code
         self.where = where
         self.problem = message
-        self.archive: Path | None = None
+        self.archive: object | None = None
 
 
 class TamperedArchiveError(DamagedArchiveError):

@@ -45,6 +45,7 @@ _ALLOWED_FLAGS = FLAG_DESCRIPTOR | _FLAG_UTF8 | _FLAGS_DEFLATE_OPTIONS
 _CHUNK = MIB
 _AHEAD = 2
 """Chunks that are read before they are asked for."""
+_OVERLAP = "entries overlap, or bytes lie between them"
 _LARGEST_DIRECTORY = 64 * MIB
 _FIXED_DATES = (DATE, 0)
 """What this tool writes, and what version 0.1.0 wrote."""
@@ -75,9 +76,13 @@ class Entry:
 class Container:
     """A checked container. Raises :class:`DamagedArchiveError` when constructed from anything else."""
 
-    def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS, *, at_once: bool = True) -> None:
         self._source = source
         self._limits = limits
+        self.at_once = at_once
+        """Whether all local headers were checked first. Far away each costs a request: then each when it is used."""
+        self._ends: dict[str, int] = {}
+        """By name, where the next entry must begin; of those whose local header is not checked yet."""
         self.entries: dict[str, Entry] = {}
         """By name, in the central directory's order."""
         self.renamed = False
@@ -95,6 +100,7 @@ class Container:
 
         ``raw`` is given the entry's bytes as they lie in the container, before what they hold comes out.
         """
+        entry = self._checked(entry)
         produced = crc = 0
         pieces = self._stored(entry) if raw is None else told(self._read_ahead(entry), raw)
         for chunk in pieces if entry.method == STORED else self._inflated(entry, pieces):
@@ -116,6 +122,7 @@ class Container:
 
     def stored_part(self, entry: Entry) -> PartSource:
         """The bytes of a stored entry in place."""
+        entry = self._checked(entry)
         return PartSource(self._source, entry.data_offset, entry.compressed)
 
     def require_fixed_bytes(self) -> None:
@@ -123,6 +130,7 @@ class Container:
 
         Raises :class:`DamagedArchiveError`. With this, no bit of the outer container can be changed unseen.
         """
+        self._check_all()
         for entry in self.entries.values():
             if not entry.fixed:
                 raise damaged("a header field has been changed", "container", printable(entry.name))
@@ -134,6 +142,7 @@ class Container:
 
         No such program writes any header as this tool does. Damage leaves some of them.
         """
+        self._check_all()
         return self.renamed or not any(entry.fixed for entry in self.entries.values())
 
     def _stored(self, entry: Entry) -> Iterator[bytes]:
@@ -177,14 +186,46 @@ class Container:
             raise damaged(f"has more than {limits.entries:,} entries, or {limits.blobs:,} files", "limit")
         if sum(entry.size for entry in found) > limits.total_bytes:
             raise damaged(f"would inflate to more than {limits.total_bytes:,} bytes", "limit")
+        if not self.at_once:
+            self._expect(found, end.directory_offset)
+            return
         position = 0
         for entry in sorted(found, key=lambda entry: entry.header_offset):
             if entry.header_offset != position:
-                raise damaged("entries overlap, or bytes lie between them", "container", printable(entry.name))
+                raise damaged(_OVERLAP, "container", printable(entry.name))
             located, position = self._local(entry)
             self.entries[entry.name] = located
         if position != end.directory_offset:
             raise damaged("bytes lie between the entries and the central directory", "container")
+
+    def _expect(self, found: list[Entry], directory_offset: int) -> None:
+        """Take down where each entry must end; as far as the directory tells, there is room for it."""
+        position = 0
+        following = sorted(found, key=lambda entry: entry.header_offset)
+        for entry in reversed(following):
+            stop = directory_offset
+            directory_offset = entry.header_offset
+            if entry.header_offset + LOCAL_HEADER.size + len(entry.raw_name) + entry.compressed > stop:
+                raise damaged(_OVERLAP, "container", printable(entry.name))
+            self._ends[entry.name] = stop
+            position = entry.header_offset
+        if position != 0:
+            raise damaged(_OVERLAP, "container", printable(following[0].name))
+
+    def _checked(self, entry: Entry) -> Entry:
+        """An entry whose local header has been checked."""
+        stop = self._ends.get(entry.name)
+        if stop is not None:
+            located, position = self._local(self.entries[entry.name])
+            if position != stop:
+                raise damaged(_OVERLAP, "container", printable(entry.name))
+            self.entries[entry.name] = located
+            self._ends.pop(entry.name, None)
+        return self.entries[entry.name]
+
+    def _check_all(self) -> None:
+        for entry in [*self.entries.values()]:
+            self._checked(entry)
 
     def _called(self, found: list[Entry]) -> list[Entry]:
         """The entries under the names that this format has for them, which are checked."""

@@ -15,38 +15,53 @@ from ..errors import DamagedArchiveError, IncompleteError, ManabackupError
 from ..host.output import AtomicFile, writing_to
 from ..host.standard_output import StandardOutput
 from ..text.printable import printable
+from .places import Location, Output, Place
 from .reader import open_archive, open_outer
 from .writer import Seal
 
-Destination: TypeAlias = Path | StandardOutput
+Destination: TypeAlias = Path | StandardOutput | Place
 _PARTIAL = "partial"
 
 
-def opened(target: Destination, *, force: bool) -> AtomicFile | StandardOutput:
+Opened: TypeAlias = AtomicFile | StandardOutput | AbstractContextManager[Output]
+
+
+def opened(target: Destination, *, force: bool) -> Opened:
     """What takes an archive that is being written, as a context manager. Raises what :class:`AtomicFile` raises."""
-    return AtomicFile(target, force=force) if isinstance(target, Path) else target
+    if isinstance(target, Path):
+        return AtomicFile(target, force=force)
+    return target if isinstance(target, StandardOutput) else target.writing(force=force)
 
 
 def writing(target: Destination) -> AbstractContextManager[None]:
     """Turns an :class:`OSError` within into an :class:`~manabackup.errors.OutputError` that names what was written."""
+    # Elsewhere it is set aside first, among temporary files.
     return writing_to(target if isinstance(target, Path) else Path(tempfile.gettempdir()))
 
 
-def named(target: Destination) -> Path:
+def named(target: Destination) -> Location:
     """``target`` as results and messages name it."""
-    return Path(str(target))
+    return Path(str(target)) if isinstance(target, StandardOutput) else target
 
 
-def keep_complete(output: AtomicFile | StandardOutput, status: str, seal: Seal | None, *, strict: bool = False) -> None:
+def keep_complete(output: Opened, target: Destination, status: str, seal: Seal | None, *, strict: bool = False) -> None:
     """Sees to it that an archive of this ``status`` takes no complete one away; for the end of its writing.
 
     What is in its place, and may be complete, is kept beside it under another name; with ``strict`` it stays where it
     is, which raises :class:`IncompleteError`. Only what says of itself that it is partial, and what is no archive, may
-    be replaced. A sealed one says so to whoever has its passphrase: that of ``seal`` is tried.
+    be replaced. A sealed one says so to whoever has its passphrase: that of ``seal`` is tried. In a far
+    place nothing is kept aside: there it always stays where it is.
     """
-    if status != _PARTIAL or not isinstance(output, AtomicFile) or not output.path.exists():
+    if status != _PARTIAL or isinstance(target, StandardOutput):
         return
-    if not _may_be_complete(output.path, seal):
+    if not isinstance(output, AtomicFile):
+        if not isinstance(target, Path) and target.exists() and _may_be_complete(target, seal):
+            raise IncompleteError(
+                f"something is missing in the new archive: {printable(str(target))} stays as it was",
+                hint="give the new one another name",
+            )
+        return
+    if not output.path.exists() or not _may_be_complete(output.path, seal):
         return
     if strict:
         raise IncompleteError(
@@ -56,7 +71,7 @@ def keep_complete(output: AtomicFile | StandardOutput, status: str, seal: Seal |
     output.keep_old("what takes its place is partial")
 
 
-def _may_be_complete(path: Path, seal: Seal | None) -> bool:
+def _may_be_complete(path: Location, seal: Seal | None) -> bool:
     try:
         outer = open_outer(path)
         outer.resources.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import NoReturn
 
 from ..errors import DamagedArchiveError
@@ -20,6 +19,7 @@ from .container import Container, printable
 from .lines import line_blocks
 from .manifest import Manifest
 from .named import damage_named
+from .places import Location
 from .rowlines import (
     Row,
     ascend,
@@ -44,7 +44,7 @@ class EntryReader:
     """
 
     def __init__(
-        self, container: Container, manifest: Manifest, sums: dict[str, str], limits: Limits, path: Path
+        self, container: Container, manifest: Manifest, sums: dict[str, str], limits: Limits, path: Location
     ) -> None:
         self.container = container
         self.path = path

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from ..errors import DamagedArchiveError
+from .places import Location
 
 
 @contextmanager
-def damage_named(path: Path) -> Iterator[None]:
+def damage_named(path: Location) -> Iterator[None]:
     """Damage that is found meanwhile is that of the archive at ``path``."""
     try:
         yield

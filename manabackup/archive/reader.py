@@ -36,9 +36,10 @@ from .container import Container, Entry, printable
 from .entries import EntryReader
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
 from .named import damage_named
+from .places import Location
 from .rowlines import Row as Row
 from .rowlines import bad_line
-from .sources import FileBytes
+from .sources import reading
 from .sums import covered, data_sha256, parse_sums
 from .v1 import holds_events
 
@@ -50,7 +51,7 @@ class Archive:
     """An open archive. Use as a context manager."""
 
     def __init__(self, outer: OuterArchive, manifest: Manifest, reader: EntryReader, notes: list[str]) -> None:
-        self.path: Path = outer.path
+        self.path: Location = outer.path
         self.size: int = outer.size
         """Bytes of the file."""
         self.sealed: bool = outer.manifest.sealed
@@ -124,7 +125,7 @@ class Archive:
 class OuterArchive:
     """What an archive shows without a secret: its container and its outer manifest. Close ``resources`` at the end."""
 
-    path: Path
+    path: Location
     size: int
     container: Container
     manifest: Manifest
@@ -161,8 +162,11 @@ class OuterArchive:
         return _TemporarySource(copy, entry.size)
 
 
-def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS, *, source: ByteSource | None = None) -> OuterArchive:
+def open_outer(path: Location, limits: Limits = DEFAULT_LIMITS, *, source: ByteSource | None = None) -> OuterArchive:
     """Open the file and check all that needs no secret but the sealed body.
+
+    What lies in a far place is checked in the same way but for the local headers of a plain archive's entries: each is
+    checked when its entry is read.
 
     ``source`` is read in place of the file: an archive that lies inside of another one.
 
@@ -172,11 +176,12 @@ def open_outer(path: Path, limits: Limits = DEFAULT_LIMITS, *, source: ByteSourc
         return _open_outer(path, limits, source)
 
 
-def _open_outer(path: Path, limits: Limits, source: ByteSource | None) -> OuterArchive:
+def _open_outer(path: Location, limits: Limits, source: ByteSource | None) -> OuterArchive:
     resources = ExitStack()
-    source = source or resources.enter_context(FileBytes(path))
+    far = not isinstance(path, Path)
     try:
-        container = Container(source, limits)
+        source = source or resources.enter_context(reading(path))
+        container = Container(source, limits, at_once=not far)
         if holds_events(container, limits):
             raise OlderArchiveError(f"{path} is an archive of version 1")
         entry = container.entries.get(names.MANIFEST)
@@ -203,7 +208,7 @@ def _open_outer(path: Path, limits: Limits, source: ByteSource | None) -> OuterA
 
 
 def open_archive(
-    path: Path,
+    path: Location,
     passphrase: Callable[[], str] | None = None,
     *,
     limits: Limits = DEFAULT_LIMITS,
@@ -260,7 +265,7 @@ def _sealed(outer: OuterArchive, body: SealedBody, limits: Limits) -> Archive:
         if outer.ours:
             raise TamperedArchiveError(message, code="plaintextSha256")
         raise DamagedArchiveError(message, code="plaintextSha256")
-    inner = Container(body, limits)
+    inner = Container(body, limits, at_once=outer.container.at_once)
     entry = inner.entries.get(names.MANIFEST)
     manifest = outer.manifest
     if entry is not None:

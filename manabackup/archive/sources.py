@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from ..crypto.seal import ByteSource
 from ..errors import DamagedArchiveError, NotFoundError, UsageError
 from ..text.printable import printable
+from .places import Location
 
 
 class FileBytes:
@@ -74,6 +77,17 @@ class FileBytes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def reading(location: Location) -> Iterator[ByteSource]:
+    """What lies at a location, until the block ends. Raises as :class:`FileBytes` and :meth:`.Place.open` do."""
+    if isinstance(location, Path):
+        with FileBytes(location) as file:
+            yield file
+    else:
+        with closing(location.open()) as far:
+            yield far
 
 
 def _unreadable(path: Path, error: OSError) -> DamagedArchiveError:

@@ -28,7 +28,8 @@ from .container import Container, printable
 from .lines import line_blocks
 from .manifest import parse_any_manifest
 from .named import damage_named
-from .sources import FileBytes
+from .places import Location
+from .sources import reading
 
 FORMAT_VERSION = 1
 NEWEST_SCHEMA = 1
@@ -67,7 +68,7 @@ class Event:
 class EventArchive:
     """An open v1 archive. Use as a context manager."""
 
-    path: Path
+    path: Location
     size: int
     container: Container
     manifest: EventManifest
@@ -155,15 +156,15 @@ def holds_events(container: Container, limits: Limits = DEFAULT_LIMITS) -> bool:
     return parse_any_manifest(container.read(entry, limits.manifest_bytes)).get("formatVersion") == FORMAT_VERSION
 
 
-def open_events(path: Path, limits: Limits = DEFAULT_LIMITS) -> EventArchive:
+def open_events(path: Location, limits: Limits = DEFAULT_LIMITS) -> EventArchive:
     """Open a v1 archive for reading its events.
 
     Raises :class:`DamagedArchiveError` (code ``formatVersion`` for archives of another version) and
     :class:`NotFoundError`.
     """
     with damage_named(path), ExitStack() as opening:
-        source = opening.enter_context(FileBytes(path))
-        container = Container(source, limits)
+        source = opening.enter_context(reading(path))
+        container = Container(source, limits, at_once=isinstance(path, Path))
         entry = container.entries.get(names.MANIFEST)
         if entry is None:
             if names.V1_EVENTS in container.entries:

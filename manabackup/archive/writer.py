@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from ..about import PRODUCT
 from ..crypto.seal import SealingStream, SealParameters, derive_key
@@ -29,6 +29,7 @@ from .blobs import INDEX, KEY, BinaryAssets
 from .content import Content, LineEntry, TableWriter, unreadable
 from .entries import EntryReader
 from .manifest import FORMAT_VERSION, seal_block, write_manifest
+from .places import Output
 from .reader import Archive
 from .sums import covered, data_sha256, write_sums
 from .zipwriter import DEFLATED, STORED, ZipWriter
@@ -50,13 +51,6 @@ _SAMPLE_BYTES = 64 * KIB
 _WORTH_DEFLATING = 0.95
 _COMPRESSED = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"ID3", b"OggS", b"fLaC")
 """What formats begin with that are compressed already: JPEG, PNG, GIF, MP3, Ogg, FLAC. Others say so further behind."""
-
-
-class Output(Protocol):
-    """A seekable binary file, empty, at its start."""
-
-    def write(self, data: bytes, /) -> object: ...
-    def seek(self, offset: int, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,12 +24,24 @@ from ..operations.archives.verify import verify as verify_archive
 from ..operations.archives.view import PageReport, is_page, verify_page
 from ..operations.progress import Step
 from ..text.printable import counted, one_line
-from .files import archive_argument, archive_target, force_option, note_written, output_option
+from .files import (
+    archive_argument,
+    archive_target,
+    force_option,
+    located,
+    named,
+    note_written,
+    output_option,
+    retain_option,
+)
 from .frame import command, secret_options
 from .passphrases import Passphrases
 from .run import Run
 from .terminal import for_terminal
 from .words import is_terminal
+
+if TYPE_CHECKING:
+    from ..archive.places import Location
 
 _ALTERED = "type no passphrase into it; the archive inside can be had with a new page or from another copy"
 
@@ -50,7 +61,7 @@ def info(run: Run, file: str, everything: bool, allow_weak_kdf: bool) -> None:
     A sealed archive tells what stands outside the seal, unless its passphrase comes from one of the sources below.
     """
     passphrase = (lambda: run.secret("passphrase")) if run.source("passphrase") is not None else None
-    found = describe(Path(file), passphrase, allow_weak_kdf=allow_weak_kdf)
+    found = describe(located(file), passphrase, allow_weak_kdf=allow_weak_kdf)
     run.terminal.result(found.to_json(), _description(found, everything=everything))
     if isinstance(found, OlderInfo):
         run.terminal.note(f"version 1 holds events in place of rows: {OlderArchiveError.default_hint}")
@@ -74,7 +85,7 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
     failures: list[ManabackupError] = []
     passphrases = Passphrases(run, several=len(files) > 1)
     for name in files:
-        path = Path(name)
+        path, name = located(name), named(name)
         try:
             with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
                 check = partial(_check(path), path, allow_weak_kdf=allow_weak_kdf, cipher=cipher, progress=progress)
@@ -114,7 +125,7 @@ def cat(run: Run, file: str, table: str, meta: bool, ids: tuple[str, ...], prett
 
     What a terminal would obey is escaped when the output is one; anywhere else the rows are written as they are.
     """
-    opened = partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf)
+    opened = partial(open_archive, located(file), allow_weak_kdf=allow_weak_kdf)
     with Passphrases(run).opening(file, opened) as archive:
         archive.rows(table)  # or there is no such table
         raw = not is_terminal(sys.stdout)
@@ -126,14 +137,15 @@ def cat(run: Run, file: str, table: str, meta: bool, ids: tuple[str, ...], prett
 @secret_options("passphrase")
 @output_option
 @force_option
+@retain_option
 @click.option("--private", is_flag=True, help="Tell nothing outside the seal: no user id, no counts, no time of day.")
 @archive_argument("file")
-def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
+def seal(run: Run, file: str, output: str, force: bool, retain: str | None, private: bool) -> None:
     """Put an archive under a passphrase."""
-    target = archive_target(run, output, force=force)
-    written = seal_archive(Path(file), target, run.new_passphrase, private=private, force=force)
+    target = archive_target(run, output, force=force, retain=retain)
+    written = seal_archive(located(file), target, run.new_passphrase, private=private, force=force)
     note_written(run, target)
-    run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}, sealed"])
+    run.terminal.result(_written(named(output), written), [f"{named(output)}: {_amount(written)}, sealed"])
 
 
 @command("unseal")
@@ -145,10 +157,10 @@ def seal(run: Run, file: str, output: str, force: bool, private: bool) -> None:
 def unseal(run: Run, file: str, output: str, force: bool, allow_weak_kdf: bool) -> None:
     """Take an archive out of its seal."""
     target = archive_target(run, output, force=force)
-    unsealed = partial(unseal_archive, Path(file), target, force=force, allow_weak_kdf=allow_weak_kdf)
+    unsealed = partial(unseal_archive, located(file), target, force=force, allow_weak_kdf=allow_weak_kdf)
     written = Passphrases(run).opening(file, unsealed)
     note_written(run, target)
-    run.terminal.result(_written(output, written), [f"{output}: {_amount(written)}"])
+    run.terminal.result(_written(named(output), written), [f"{named(output)}: {_amount(written)}"])
     run.terminal.note("it is not encrypted: who holds the file can read it")
 
 
@@ -168,7 +180,7 @@ def _amount(written: Written) -> str:
     return f"{rows} in {tables}, {written.bytes:,} bytes"
 
 
-def _check(path: Path) -> Callable[..., VerifyReport | PageReport]:
+def _check(path: Location) -> Callable[..., VerifyReport | PageReport]:
     return verify_page if is_page(path) else verify_archive
 
 

@@ -21,7 +21,7 @@ from .access import account_access, pull_into
 from .ages import search_words
 from .exported import date, report, stated_date
 from .file_options import file_settings, foreign_option
-from .files import archive_target, force_option, note_written
+from .files import STDOUT, archive_target, force_option, note_written, retain_option
 from .frame import command, secret_options, strict_option
 from .memory import share_one_heap
 from .operator import Writing, export_from_database, operator_options, refuse_beside_database, wants_database
@@ -76,8 +76,11 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
 
 @command("export")
 @secret_options("passphrase", "recovery-code", "key", "token")
-@click.option("-o", "--output", metavar="FILE", help="The archive to write; - is the standard output.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="The archive to write, a file or an address; - is the standard output."
+)
 @force_option
+@retain_option
 @click.option("--app", "apps", multiple=True, metavar="APP", help="Only this app. May be given several times.")
 @click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table. May be given several times.")
 @click.option(
@@ -105,6 +108,7 @@ def export(
     /,
     output: str | None,
     force: bool,
+    retain: str | None,
     apps: tuple[str, ...],
     tables: tuple[str, ...],
     spaces: tuple[str, ...],
@@ -137,12 +141,13 @@ def export(
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     if wants_database(operator):
         refused = {"--files": files, "--view": view, "--offline": offline, "--extra-app": bool(extra_apps)}
+        refused |= {"--retain": retain is not None}
         refuse_beside_database([name for name, is_given in refused.items() if is_given])
         writing = Writing(output, selection, seal, private, force, strict)
         return export_from_database(run, operator, writing)
     if output is None:
         raise UsageError("-o FILE is missing", hint="it says where the archive is to be written")
-    target = archive_target(run, output, force=force)
+    target = archive_target(run, output, force=force, retain=retain)
     if view:
         from .view import check_page_beside  # and the page's templates, which no other export needs
 
@@ -183,7 +188,8 @@ def export(
 def _remember(run: Run, target: Destination, result: ExportResult) -> None:
     """So that a bare ``manabackup`` can say how old the last backup is; the backup is there either way."""
     archive = target.absolute() if isinstance(target, Path) else None
-    backup = LastBackup(archive, datetime.now(UTC), result.status, sealed=result.sealed)
+    address = None if archive is not None or str(target) == STDOUT else str(target)
+    backup = LastBackup(archive, datetime.now(UTC), result.status, result.sealed, address)
     try:
         remember_backup(run.state, run.settings.account.profile, backup)
     except ManabackupError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ from ..text.jsontext import JSON, dumps
 from ..text.printable import one_line
 from .archives import weak_kdf_option
 from .backup import account_source, extra_app_option
-from .files import archive_argument
+from .files import archive_argument, located, named
 from .frame import command, secret_options
 from .passphrases import Passphrases
 from .run import Exit, Run
@@ -88,7 +87,7 @@ def diff(
     }
     passphrases = Passphrases(run, several=False)
     with (
-        passphrases.opening(a, partial(open_archive, Path(a), allow_weak_kdf=allow_weak_kdf)) as first,
+        passphrases.opening(a, partial(open_archive, located(a), allow_weak_kdf=allow_weak_kdf)) as first,
         run.terminal.progress({Step.EXPORT: "reading the account", Step.COMPARE: "comparing"}) as progress,
     ):
         if b is None:
@@ -97,11 +96,11 @@ def diff(
                 # The account's key may be what an archive was encrypted for; a plain one has nothing to open.
                 found = diff_live(Side(first, source.cipher), source, run.state.root, **wanted, progress=progress)
         else:
-            opened = partial(open_archive, Path(b), allow_weak_kdf=allow_weak_kdf)
+            opened = partial(open_archive, located(b), allow_weak_kdf=allow_weak_kdf)
             with passphrases.opening(b, opened, _second_passphrase(run)) as second:
                 one, other = _sides(run, first, second)
                 found = compare(one, other, **wanted, progress=progress)
-    _tell(run, found, a, b)
+    _tell(run, found, named(a), None if b is None else named(b))
     return Exit.DONE if found.equal else Exit.DIFFERENCES
 
 

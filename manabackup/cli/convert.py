@@ -29,7 +29,17 @@ from ..text.printable import counted
 from .access import account_access
 from .archives import weak_kdf_option
 from .exported import date, report
-from .files import STDOUT, archive_argument, archive_target, check_file, force_option, note_written, refuse_itself
+from .files import (
+    STDOUT,
+    archive_argument,
+    archive_target,
+    check_file,
+    force_option,
+    located,
+    named,
+    note_written,
+    refuse_itself,
+)
 from .frame import command, secret_options, strict_option
 from .passphrases import Passphrases
 from .run import Exit, Run, outcome
@@ -131,7 +141,7 @@ def convert(
     with run.terminal.progress({Step.CONVERT: "converting"}) as progress:
         converted = partial(
             convert_to,
-            Path(file),
+            located(file),
             format_name,
             Path(output),
             options=options,
@@ -167,8 +177,8 @@ def _told(run: Run, result: Converted, *, strict: bool) -> Exit:
 
 
 def _to_archive(run: Run, file: str, output: str, *, force: bool, seal: bool, strict: bool) -> Exit:
-    path = Path(file)
-    if is_database(path):
+    path = located(file)
+    if isinstance(path, Path) and is_database(path):
         target = archive_target(run, output, force=force, source=file)
         passphrase = run.new_passphrase() if seal else None
         with run.terminal.progress({Step.CONVERT: "converting"}) as progress:
@@ -202,6 +212,7 @@ def _to_archive(run: Run, file: str, output: str, *, force: bool, seal: bool, st
 
 def _returned(run: Run, output: str, returned: Returned) -> Exit:
     """What became of a database, what somebody wrote into it, and the exit code."""
+    output = named(output)
     rows = counted(returned.archive.rows, "row")
     same = "the content of the archive that the database was made from" if returned.same else "another content"
     run.terminal.result({"archive": output, **returned.to_json()}, [f"{output}: {rows}, {same}"])
@@ -209,6 +220,6 @@ def _returned(run: Run, output: str, returned: Returned) -> Exit:
         for table, count in tables.items():
             run.terminal.note(f"written into the database: {counted(count, 'row')} {what} in {table}")
     if returned.not_whole:
-        named = ", ".join(returned.not_whole[:_MANY]) + (", …" if len(returned.not_whole) > _MANY else "")
-        run.terminal.warning(f"the database did not hold all of the archive: {named}")
+        tables_named = ", ".join(returned.not_whole[:_MANY]) + (", …" if len(returned.not_whole) > _MANY else "")
+        run.terminal.warning(f"the database did not hold all of the archive: {tables_named}")
     return Exit.LOSSES if returned.not_whole else Exit.DONE

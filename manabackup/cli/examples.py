@@ -36,7 +36,7 @@ class Ending(NamedTuple):
     """Those that say something about this command; any may end with 1, 2 and 130."""
 
 
-_READING = (0, 10, 12, 15)
+_READING = (0, 10, 12, 13, 14, 15)
 ENDINGS: Final = {
     "demo": Ending(("demo", "demo --sources --keep tour"), (0, 14, 17)),
     "login": Ending(("login", "login --email anna@example.org --profile home"), (0, 11, 13, 14)),
@@ -45,7 +45,7 @@ ENDINGS: Final = {
     "status": Ending(("status", "status --json"), (0, 13, 14)),
     "pull": Ending(("pull", "pull --full"), (0, 3, 11, 13, 14, 16)),
     "export": Ending(
-        ("export --seal -o backup.mana", "export --offline --app journal --app notes -o diary.mana"),
+        ("export --seal -o backup.mana", "export --seal -o s3://my-bucket/mana.mana --retain 30d"),
         (0, 3, 11, 12, 13, 14, 16, 17),
     ),
     "follow": Ending(
@@ -56,7 +56,10 @@ ENDINGS: Final = {
     "files pull": Ending(("files pull", "files pull --recovery-code-file code --json"), (0, 3, 10, 11, 12, 13, 14, 17)),
     "files verify": Ending(("files verify", "files verify --key-file key"), (0, 4, 10, 11, 12, 13)),
     "info": Ending(("info backup.mana", "info backup.mana --json --passphrase-file secret"), _READING),
-    "verify": Ending(("verify backup.mana", "verify january.mana february.mana --passphrase-file secret"), _READING),
+    "verify": Ending(
+        ("verify january.mana february.mana --passphrase-file secret", "verify davs://cloud.example.org/mana.mana"),
+        _READING,
+    ),
     "cat": Ending(("cat backup.mana notes", "cat backup.mana journalEntries --meta"), _READING),
     "find": Ending(("find backup.mana strasse", "find sealed.mana 'green tea' --app notes --json"), _READING),
     "schedule": Ending(("schedule status", "schedule install --help"), (0,)),
@@ -90,14 +93,16 @@ ENDINGS: Final = {
         ),
         (0, 3, 10, 11, 14, 17),
     ),
-    "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
+    "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 13, 14, 15, 17)),
     "report": Ending(
-        ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 15, 17)
+        ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 13, 14, 15, 17)
     ),
-    "seal": Ending(("seal backup.mana -o sealed.mana", "seal backup.mana --private -o sealed.mana"), (0, 10, 15, 17)),
+    "seal": Ending(
+        ("seal backup.mana -o sealed.mana", "seal backup.mana --private -o sealed.mana"), (0, 10, 13, 14, 15, 17)
+    ),
     "unseal": Ending(
         ("unseal sealed.mana -o opened.mana", "unseal sealed.mana --passphrase-file secret -o opened.mana"),
-        (0, 10, 12, 15, 17),
+        (0, 10, 12, 13, 14, 15, 17),
     ),
     "unlock": Ending(
         ("unlock from-mana.mana -o mine.mana", "unlock from-mana.mana --recovery-code-file code -o mine.mana"),
@@ -105,18 +110,20 @@ ENDINGS: Final = {
     ),
     "convert": Ending(
         ("convert backup.mana --to markdown -o notes", "convert backup.mana --to sqlite -o backup.sqlite"),
-        (0, 3, 10, 12, 15, 17),
+        (0, 3, 10, 12, 13, 14, 15, 17),
     ),
-    "diff": Ending(("diff january.mana february.mana --values", "diff backup.mana --live"), (0, 4, 10, 12, 15)),
+    "diff": Ending(("diff january.mana february.mana --values", "diff backup.mana --live"), (0, 4, 10, 12, 13, 14, 15)),
     "rekey": Ending(
         ("rekey backup.mana --to-profile new -o for-new.mana", "rekey backup.mana --to-key-file key -o for-new.mana"),
-        (0, 3, 10, 12, 13, 15, 17),
+        (0, 3, 10, 12, 13, 14, 15, 17),
     ),
     "restore": Ending(
         ("restore backup.mana --dry-run", "restore backup.mana --files --to-profile new"),
         (0, 3, 10, 11, 12, 13, 14, 15, 16),
     ),
-    "roundtrip": Ending(("roundtrip backup.mana", "roundtrip backup.mana --junit results.xml"), (0, 4, 10, 12, 15, 17)),
+    "roundtrip": Ending(
+        ("roundtrip backup.mana", "roundtrip backup.mana --junit results.xml"), (0, 4, 10, 12, 13, 14, 15, 17)
+    ),
     "audit": Ending(("audit", "audit --fix-plaintext --dry-run"), (0, 4, 11, 12, 13, 14)),
     "sandbox": Ending(("sandbox serve", "sandbox serve --help"), (0, 130)),
     "sandbox serve": Ending(("sandbox serve --port 8080", "sandbox serve --rows 5000 --seed 7"), (0, 130)),

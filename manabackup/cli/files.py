@@ -18,6 +18,10 @@ from ..host.output import check_place as check_place
 from ..host.output import working_folder_is_gone as working_folder_is_gone
 from ..host.output import writing_to as writing_to
 from ..host.standard_output import StandardOutput
+from ..operations.places import NO_LOCK, far_target
+from ..operations.places import is_address as is_address
+from ..operations.places import located as located
+from ..operations.places import named as named
 from ..text.printable import printable
 from .run import Run
 from .words import CLOSED
@@ -29,28 +33,46 @@ STDOUT = "-"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 output_option = click.option(
-    "-o", "--output", required=True, metavar="FILE", help="The archive to write; - is the standard output."
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="The archive to write, a file or an address; - is the standard output.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace the output if it exists.")
 
 
+retain_option = click.option(
+    "--retain", metavar="SPAN", help="s3://: nobody can remove the archive for so long, such as 30d."
+)
+
+
 def archive_argument(name: str, **attributes: Any) -> Callable[[_Function], _Function]:
-    """An argument that names an archive to read: a file, since it is read back and forth."""
+    """An argument that names an archive to read: a file or an address, since it is read back and forth."""
     return click.argument(name, callback=_refuse_stdin, **attributes)
 
 
-def archive_target(run: Run, output: str, *, force: bool, text: bool = False, source: str | None = None) -> Destination:
+def archive_target(
+    run: Run, output: str, *, force: bool, text: bool = False, source: str | None = None, retain: str | None = None
+) -> Destination:
     """Where ``-o`` wants an archive, looked at before anything is asked for or written.
 
     To the standard output goes the archive and nothing else: results then go where the words for people go. With the
-    ``source`` that it is made from, it does not take the place of that, ``force`` or not. Raises what
+    ``source`` that it is made from, it does not take the place of that, ``force`` or not. ``retain`` is how long nobody
+    is to remove it, where a place can promise that. Raises what
     :func:`check_file` raises, and :class:`UsageError` for a terminal, unless what is written is ``text``.
     """
     if output != STDOUT:
         if source is not None:
             refuse_itself(output, source)
+        if is_address(output):
+            return far_target(output, force=force, retain=retain)
+        if retain is not None:
+            raise UsageError(NO_LOCK)
         check_file(output, force=force)
         return Path(output)
+    if retain is not None:
+        raise UsageError(NO_LOCK)
     if sys.stdout is None:
         raise OutputError(CLOSED)
     target = StandardOutput(sys.stdout.buffer, text=text)
@@ -64,8 +86,9 @@ def refuse_itself(output: str, source: str, what: str = "archive") -> None:
     ``what`` it is, where it is no archive.
     """
     with suppress(OSError, ValueError):  # what is not there is nobody's place
-        if Path(output).samefile(source):
-            message = f"{printable(output)} is the {what} itself, and would be gone"
+        far = is_address(output) or is_address(source)
+        if named(output) == named(source) if far else Path(output).samefile(source):
+            message = f"{printable(named(output))} is the {what} itself, and would be gone"
             raise UsageError(message, hint="give the output another name")
 
 
@@ -108,7 +131,7 @@ def report_file(option: str, name: str, *, force: bool, mark: bytes) -> ReportFi
 
 def note_written(run: Run, target: Destination) -> None:
     """Notes that an archive is there, whatever becomes of the words about it."""
-    if isinstance(target, Path):
+    if not isinstance(target, StandardOutput):
         run.terminal.wrote(str(target))
 
 

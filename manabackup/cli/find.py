@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from ..operations.archives.find import find as search
 from ..operations.progress import Step
 from ..text.printable import counted, one_line
 from .archives import weak_kdf_option
-from .files import archive_argument
+from .files import archive_argument, located
 from .frame import command, secret_options
 from .passphrases import Passphrases
 from .run import Run
@@ -50,7 +49,7 @@ def find(
 
         def found(passphrase: Callable[[], str]) -> Iterator[Hit]:
             hits = search(
-                Path(file),
+                located(file),
                 question,
                 passphrase,
                 options=SearchOptions(apps, tables, include_deleted),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -16,7 +15,7 @@ from ..operations.rekey import rekey as rekey_archive
 from ..operations.rekey.recipient import Recipient, opener_of, recipient
 from .access import account_access, target_access
 from .archives import weak_kdf_option
-from .files import archive_argument, archive_target, force_option, note_written, output_option
+from .files import archive_argument, archive_target, force_option, located, note_written, output_option
 from .frame import command, secret_options, strict_option, target_options
 from .meanings import MEANINGS
 from .passphrases import Passphrases
@@ -62,7 +61,7 @@ def rekey(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     place = archive_target(run, output, force=force, source=file)
-    opened = partial(open_of_mana, Path(file), allow_weak_kdf=allow_weak_kdf)
+    opened = partial(open_of_mana, located(file), allow_weak_kdf=allow_weak_kdf)
     with Passphrases(run).opening(file, opened) as archive:
         opener = opener_of(archive, account_access(run))
         access = target_access(run)

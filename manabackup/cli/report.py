@@ -13,7 +13,7 @@ from ..operations.archives.report import report as make_report
 from ..operations.archives.report import write
 from ..operations.progress import Step
 from .archives import weak_kdf_option
-from .files import STDOUT, archive_argument, archive_target, force_option, note_written
+from .files import STDOUT, archive_argument, archive_target, force_option, located, named, note_written
 from .frame import command, secret_options
 from .passphrases import Passphrases
 from .run import Run
@@ -66,7 +66,7 @@ def report(
     with run.terminal.progress({Step.VERIFY: "verifying"}) as progress:
         made = partial(
             make_report,
-            Path(file),
+            located(file),
             audit=None if audit is None else Path(audit),
             allow_weak_kdf=allow_weak_kdf,
             progress=progress,
@@ -77,7 +77,8 @@ def report(
         note_written(run, target)
     whole = "whole" if found.whole else "DAMAGED"
     missing = ", something was missing when it was made" if found.status == "partial" else ""
-    where = "" if output == STDOUT else f"{output}: "
+    where = "" if output == STDOUT else f"{named(str(output))}: "
+    file = named(file)
     run.terminal.result(found.to_json(), [f"{where}{file} is {whole}, {found.rows:,} rows{missing}"])
     if not found.whole:
         raise DamagedArchiveError(f"{file} is damaged", hint="the report names what is wrong")

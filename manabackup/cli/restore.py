@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +21,7 @@ from ..text.printable import counted, one_line, printable
 from .access import target_access
 from .archives import weak_kdf_option
 from .file_options import target_file_settings
-from .files import archive_argument
+from .files import archive_argument, located
 from .frame import command, secret_options, strict_option, target_options
 from .memory import share_one_heap
 from .passphrases import Passphrases
@@ -136,7 +135,7 @@ def restore(
     access = target_access(run, own_key=True)
     everything = run.settings.verbosity > 0
     with (
-        Passphrases(run).opening(file, partial(open_of_mana, Path(file), allow_weak_kdf=allow_weak_kdf)) as archive,
+        Passphrases(run).opening(file, partial(open_of_mana, located(file), allow_weak_kdf=allow_weak_kdf)) as archive,
         access.connect() as connection,
         _files(run, connection, asked=with_files) as files,
     ):

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +21,7 @@ from ..operations.progress import Step
 from ..text.printable import counted, printable
 from .archives import weak_kdf_option
 from .compare import table_lines
-from .files import archive_argument, report_file
+from .files import archive_argument, located, named, report_file
 from .frame import command, secret_options
 from .junit import JUnitCase, report
 from .passphrases import Passphrases
@@ -129,13 +128,13 @@ def _outcome(
     begun = time.monotonic()
     try:
         with (
-            passphrases.opening(file, partial(open_of_mana, Path(file), allow_weak_kdf=allow_weak_kdf)) as archive,
-            run.terminal.progress({Step.ROUNDTRIP: f"trying {printable(Path(file).name)}"}) as progress,
+            passphrases.opening(file, partial(open_of_mana, located(file), allow_weak_kdf=allow_weak_kdf)) as archive,
+            run.terminal.progress({Step.ROUNDTRIP: f"trying {printable(located(file).name)}"}) as progress,
         ):
             result = try_out(archive, opener=opener, accepted=accepted, progress=progress)
     except ManabackupError as error:
-        return _Outcome(file, time.monotonic() - begun, error=error)
-    return _Outcome(file, time.monotonic() - begun, result)
+        return _Outcome(named(file), time.monotonic() - begun, error=error)
+    return _Outcome(named(file), time.monotonic() - begun, result)
 
 
 def _tell(run: Run, outcome: _Outcome, *, alone: bool) -> None:

@@ -40,6 +40,7 @@ from ..operations.schedule import run as run_schedule
 from ..operations.schedule import status as schedules
 from ..text.printable import counted, one_line, printable
 from .ages import age
+from .files import is_address
 from .frame import command, program
 from .overview import PROGRAM
 from .prompts import ask
@@ -261,7 +262,7 @@ class _Parsed:
                 yield from [option] * int(value)
             else:
                 for each in value if isinstance(value, list) else [value]:
-                    path = option.removeprefix("--") in _PATHS and each != "-"
+                    path = option.removeprefix("--") in _PATHS and each != "-" and not is_address(str(each))
                     yield from (option, str(Path(each).absolute()) if path else str(each))
 
 

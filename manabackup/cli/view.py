@@ -11,7 +11,7 @@ from ..errors import DamagedArchiveError, UsageError
 from ..limits import MIB
 from ..operations.archives.view import INLINE_LIMIT, ViewResult, fits
 from ..operations.archives.view import view as write_page
-from .files import archive_argument, archive_target, check_place, force_option, note_written
+from .files import archive_argument, archive_target, check_place, force_option, located, named, note_written
 from .frame import command
 from .run import Run
 
@@ -47,7 +47,10 @@ def view(
         raise UsageError("where to?", hint="-o PAGE.html")
     if show and output == "-":
         raise UsageError("--open shows a file, and - is the standard output")
-    archive = None if file is None else Path(file)
+    archive = None if file is None else located(file)
+    if output is None and not isinstance(archive, Path):
+        raise UsageError("where to?", hint="-o PAGE.html")
+    file = None if file is None else named(file)
     inside = archive if archive is not None and fits(archive, inline_limit * MIB) and not empty else None
     target = archive_target(run, output or str(page_beside(Path(str(file)))), force=force, source=file)
     try:
@@ -75,7 +78,7 @@ def page_beside(archive: Path) -> Path:
 def check_page_beside(target: Destination, *, force: bool) -> None:
     """Whether a page can go beside an archive that is to be written. Raises as :func:`archive_target` does."""
     if not isinstance(target, Path):
-        raise UsageError("--view writes a file beside the archive, and - is the standard output")
+        raise UsageError("--view writes a file beside the archive, which has to be a file then")
     if page_beside(target) == target:
         raise UsageError("--view writes FILE.html, which is the archive's own name")
     check_place(page_beside(target), force=force)

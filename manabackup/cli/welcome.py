@@ -58,7 +58,8 @@ def _state(signed_in: bool, backup: LastBackup | None) -> str:
     old = " That is a while." if datetime.now(UTC) - backup.at > _OLD else ""
     partial = "" if backup.status == "complete" else ", and is not complete"
     gone = "" if backup.archive is None or backup.archive.exists() else " (which is not there any more)"
-    place = "" if backup.archive is None else f": {printable(str(backup.archive))}{gone}"
+    where = backup.address if backup.archive is None else str(backup.archive)
+    place = "" if where is None else f": {printable(where)}{gone}"
     return f"{who} The last backup was made {age(backup.at)}{partial}{place}.{old}"
 
 
@@ -80,7 +81,7 @@ def _next(signed_in: bool, backup: LastBackup | None) -> list[tuple[str, str]]:
             (f"{program} view {new} --open", "look into it, in a browser"),
         ]
     there = backup.archive is not None and backup.archive.exists()
-    last = shlex.quote(str(backup.archive)) if there else new
+    last = shlex.quote(backup.address or (str(backup.archive) if there else new))
     return [
         export,
         (f"{program} verify {last}", "check it, first byte to last"),

@@ -35,9 +35,9 @@ class CipherSpool:
     """What is at least so large is not gathered first once there is a file."""
 
     def __init__(self, make_file: Callable[[], SpoolFile]) -> None:
-        cipher = Cipher(AES(os.urandom(32)), CTR(os.urandom(16)))
-        self._encryptor = cipher.encryptor()
-        self._decryptor = cipher.decryptor()
+        self._cipher = Cipher(AES(os.urandom(32)), CTR(os.urandom(16)))
+        self._encryptor = self._cipher.encryptor()
+        self._decryptor = self._cipher.decryptor()
         self._make_file = make_file
         self._file: SpoolFile | None = None
         self._memory = bytearray()
@@ -91,6 +91,19 @@ class CipherSpool:
         if self._memory:
             yield bytes(self._memory)
         self.close()
+
+    def replayed(self, count: int = MIB) -> Iterator[bytes]:
+        """As :meth:`chunks`, from the beginning each time; the spool stays as it is. One at a time."""
+        decryptor, read = self._cipher.decryptor(), 0
+        if self._file is not None:
+            self._file.seek(0)
+            while chunk := self._file.read(count):
+                read += len(chunk)
+                yield decryptor.update(chunk)
+        if read + len(self._memory) < self.size:
+            raise cut_off()
+        if self._memory:
+            yield bytes(self._memory)
 
     def close(self) -> None:
         """Forget everything."""

@@ -9,17 +9,16 @@ from pathlib import Path
 
 from ..crypto.spools import SpoolFile
 from .output import beside, real_path, writing_to
-from .standard_output import StandardOutput
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC
 
 
-def spool_files(output: Path | StandardOutput) -> Callable[[], SpoolFile]:
+def spool_files(output: object) -> Callable[[], SpoolFile]:
     """Makes the files of :class:`~manabackup.crypto.spools.CipherSpool`, beside ``output``: there must be room anyway.
 
-    For the standard output that is the folder for temporary files.
+    For what is no path, such as the standard output, that is the folder for temporary files.
     """
-    if isinstance(output, StandardOutput):
+    if not isinstance(output, Path):
         return tempfile.TemporaryFile
     place = real_path(output)
 

@@ -6,14 +6,11 @@ one. So an archive is set aside, encrypted under a key that nobody but this proc
 
 from __future__ import annotations
 
-import tempfile
-from collections import deque
-from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
-from ..crypto.spools import CipherSpool
 from ..errors import OutputError, UsageError
+from .set_aside import SetAside
 
 
 class StandardOutput:
@@ -30,69 +27,31 @@ class StandardOutput:
                 hint="lead it into a file or a program; a file called - is ./-",
             )
         self._stream = stream
-        self._spool: CipherSpool | None = None
-        self._corrections: dict[int, bytes] = {}
-        self._at = 0
+        self._held: SetAside | None = None
 
     def __str__(self) -> str:
         return "-"
 
-    def __enter__(self) -> Self:
-        self._spool = CipherSpool(tempfile.TemporaryFile)
-        self._corrections.clear()
-        self._at = 0
-        return self
+    def __enter__(self) -> SetAside:
+        self._held = SetAside()
+        return self._held
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._spool is not None
+        assert self._held is not None
         try:
             if kind is None:
-                self._send()
+                self._send(self._held)
         finally:
-            self._spool.close()
+            self._held.close()
 
-    def write(self, data: bytes, /) -> int:
-        """Some more at the end; or, once for each place, what is to stand there in place of what was written before."""
-        assert self._spool is not None
-        end = self._at + len(data)
-        if self._at == self._spool.size:
-            self._spool.write(data)
-        elif end <= self._spool.size:
-            # What is small and known late, such as sizes in a header: no key stream is used twice for it.
-            self._corrections[self._at] = bytes(data)
-        else:
-            raise ValueError("neither at the end nor before it")
-        self._at = end
-        return len(data)
-
-    def seek(self, offset: int, /) -> int:
-        """Where the next bytes go."""
-        self._at = offset
-        return offset
-
-    def _send(self) -> None:
+    def _send(self, held: SetAside) -> None:
         try:
-            for piece in self._corrected():
+            for piece in held.pieces():
                 self._stream.write(piece)
             self._stream.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
             raise OutputError(f"cannot write to the standard output: {error.strerror or error}") from None
-
-    def _corrected(self) -> Iterator[bytes]:
-        assert self._spool is not None
-        corrections = deque(sorted(self._corrections.items()))
-        begin = 0
-        for chunk in self._spool.chunks():
-            piece = bytearray(chunk)
-            while corrections and corrections[0][0] < begin + len(piece):
-                place, data = corrections.popleft()
-                here = data[: begin + len(piece) - place]
-                piece[place - begin : place - begin + len(here)] = here
-                if len(here) < len(data):
-                    corrections.appendleft((place + len(here), data[len(here) :]))
-            yield bytes(piece)
-            begin += len(piece)

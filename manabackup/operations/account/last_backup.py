@@ -13,6 +13,7 @@ from pathlib import Path
 from ...errors import JSONTextError
 from ...host.output import reading_from, write_whole
 from ...text import jsontext
+from ..places import is_address
 from .state import StateFolder, make_room
 
 _VERSION = 1
@@ -24,17 +25,19 @@ class LastBackup:
     """A backup that was written."""
 
     archive: Path | None
-    """Where it went, absolute; None for the standard output."""
+    """Where it went, absolute; None for the standard output, and for a far place."""
     at: datetime
     """When it was written, by this computer's clock."""
     status: str
     """``complete`` or ``partial``."""
     sealed: bool
+    address: str | None = None
+    """Of the far place where it went, if it did."""
 
     def to_json(self) -> dict[str, jsontext.JSON]:
         """As it stands in the file, but for the version, and in the record of a bare ``manabackup --json``."""
         return {
-            "archive": None if self.archive is None else str(self.archive),
+            "archive": self.address if self.archive is None else str(self.archive),
             "at": self.at.astimezone(UTC).isoformat(timespec="seconds"),
             "status": self.status,
             "sealed": self.sealed,
@@ -68,4 +71,7 @@ def last_backup(state: StateFolder, profile: str) -> LastBackup | None:
         return None
     if moment.tzinfo is None or not isinstance(archive, str | None) or not isinstance(status, str):
         return None
-    return LastBackup(None if archive is None else Path(archive), moment, status, kept.get("sealed") is True)
+    sealed = kept.get("sealed") is True
+    if archive is None or is_address(archive):
+        return LastBackup(None, moment, status, sealed, archive)
+    return LastBackup(Path(archive), moment, status, sealed)

@@ -4,8 +4,8 @@ What every use case of archives begins with stands here, for whoever is above.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
+from ...archive.places import Location
 from ...archive.reader import Archive, open_archive
 from ...archive.writer import Seal, Written
 from ...rows.archived import require_mana
@@ -13,7 +13,9 @@ from ...rows.archived import require_mana
 __all__ = ["Archive", "Seal", "Written", "open_archive", "open_of_mana"]
 
 
-def open_of_mana(path: Path, passphrase: Callable[[], str] | None = None, *, allow_weak_kdf: bool = False) -> Archive:
+def open_of_mana(
+    path: Location, passphrase: Callable[[], str] | None = None, *, allow_weak_kdf: bool = False
+) -> Archive:
     """:func:`open_archive` for what only rows of Mana's are of use for; any other raises :class:`UsageError`."""
     archive = open_archive(path, passphrase, allow_weak_kdf=allow_weak_kdf)
     try:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ...archive.container import Container
 from ...archive.destination import Destination
+from ...archive.places import Location
 from ...archive.reader import open_outer
-from ...archive.sources import FileBytes
+from ...archive.sources import reading
 from ...archive.v1 import holds_events, open_events
 from ...archive.writer import Seal
 from ...crypto.fields import FieldCipher
@@ -24,13 +25,13 @@ from ..progress import Watch
 from .event_log import EventLog
 
 
-def is_older(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
+def is_older(path: Location, limits: Limits = DEFAULT_LIMITS) -> bool:
     """Whether a file is an archive of version 1. Raises :class:`DamagedArchiveError`, :class:`NotFoundError`."""
-    with FileBytes(path) as source:
-        return holds_events(Container(source, limits), limits)
+    with reading(path) as source:
+        return holds_events(Container(source, limits, at_once=isinstance(path, Path)), limits)
 
 
-def check_convertible(path: Path) -> None:
+def check_convertible(path: Location) -> None:
     """Raises :class:`UsageError` for an archive of the present version, and what opening it raises."""
     if not is_older(path):
         open_outer(path).resources.close()
@@ -38,7 +39,7 @@ def check_convertible(path: Path) -> None:
 
 
 def convert(
-    source: Path,
+    source: Location,
     target: Destination,
     cipher: FieldCipher | None,
     *,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from ...archive.places import Location
 from ...archive.reader import open_archive
 from ...conversion.options import ConvertOptions
 from ...conversion.reading import Reading
@@ -82,7 +82,7 @@ class SearchOptions:
 
 
 def find(
-    path: Path,
+    path: Location,
     question: Question,
     passphrase: Callable[[], str] | None = None,
     *,

@@ -93,7 +93,7 @@ def from_database(
             not_whole = [*database.not_whole, *(["files"] if _has_files(manifest) else [])]
             if not_whole:
                 carried["completeness"] = {**_object(manifest, "completeness"), "status": "partial"}
-            keep_complete(output, str(_object(carried, "completeness").get("status")), seal)
+            keep_complete(output, target, str(_object(carried, "completeness").get("status")), seal)
             written = writer.finish(_about(manifest, source), carried)
         return Returned(
             archive=written,

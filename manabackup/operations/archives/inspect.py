@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...archive.manifest import AS_STORED, Manifest
+from ...archive.places import Location
 from ...archive.reader import open_archive, open_outer
 from ...archive.v1 import FORMAT_VERSION as EVENTS_FORMAT_VERSION
 from ...archive.v1 import EventManifest, open_events
@@ -20,7 +21,7 @@ from ...text.jsontext import JSON
 class Info:
     """The description of an archive."""
 
-    archive: Path
+    archive: Location
     bytes: int
     sealed: bool
     opened: bool
@@ -74,7 +75,7 @@ class Info:
 class OlderInfo:
     """The description of an archive of version 1."""
 
-    archive: Path
+    archive: Location
     bytes: int
     manifest: EventManifest
     notes: list[str] = field(default_factory=list)
@@ -98,13 +99,14 @@ class OlderInfo:
 
 
 def info(
-    path: Path,
+    path: Location,
     passphrase: Callable[[], str] | None = None,
     *,
     limits: Limits = DEFAULT_LIMITS,
     allow_weak_kdf: bool = False,
 ) -> Info | OlderInfo:
-    """Describe an archive. Without ``passphrase`` a sealed one shows its outer manifest, and its body is checked only.
+    """Describe an archive. Without ``passphrase`` a sealed one shows its outer manifest, and its body is checked
+    only; in a far place not even that, for which all of it would have to be fetched.
 
     Raises :class:`~manabackup.errors.DamagedArchiveError`, :class:`~manabackup.errors.WrongPassphraseError`,
     :class:`~manabackup.errors.NotFoundError`.
@@ -113,12 +115,13 @@ def info(
         outer = open_outer(path, limits)
     except OlderArchiveError:
         with open_events(path, limits) as events:
-            return OlderInfo(path, path.stat().st_size, events.manifest, events.notes)
+            return OlderInfo(path, events.size, events.manifest, events.notes)
     with outer.resources:
         if not outer.manifest.sealed or passphrase is None:
             if outer.manifest.sealed:
                 outer.manifest.seal_parameters(limits, allow_weak=allow_weak_kdf)
-                outer.check_sealed_body()
+                if isinstance(path, Path):  # far away all of it would have to be fetched for that: `verify` does
+                    outer.check_sealed_body()
             return Info(path, outer.size, outer.manifest.sealed, opened=False, manifest=outer.manifest)
     with open_archive(path, passphrase, limits=limits, allow_weak_kdf=allow_weak_kdf) as archive:
         return Info(path, archive.size, archive.sealed, opened=True, manifest=archive.manifest, notes=archive.notes)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...archive.destination import writing
+from ...archive.places import Location
 from ...archive.reader import open_archive
 from ...archive.writer import Seal
 from ...conversion.formats import FORMATS, Format
@@ -130,7 +131,7 @@ def check_output(target: Path, wanted: Format, options: ConvertOptions, *, force
 
 
 def convert_to(
-    source: Path,
+    source: Location,
     format_name: str,
     target: Path,
     passphrase: Callable[[], str] | None = None,

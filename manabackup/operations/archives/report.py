@@ -15,6 +15,7 @@ from ...about import __version__
 from ...archive import names
 from ...archive.destination import Destination, opened, writing
 from ...archive.manifest import Manifest
+from ...archive.places import Location
 from ...archive.reader import Archive, open_archive
 from ...errors import DamagedArchiveError, ManabackupError, NewerArchiveError, UsageError
 from ...model import modules
@@ -41,7 +42,7 @@ _UNKNOWN_GROUP = ("Weiteres", "Others")
 
 
 def report(
-    path: Path,
+    path: Location,
     passphrase: Callable[[], str] | None = None,
     *,
     audit: Path | None = None,
@@ -112,7 +113,7 @@ def read_audit(path: Path) -> AuditSummary:
 
 
 def _report(
-    path: Path,
+    path: Location,
     verified: VerifyReport,
     manifest: Manifest | None,
     *,
@@ -125,7 +126,7 @@ def _report(
     app_ids = scope.get("appIds") if isinstance(scope, dict) else None
     return Report(
         archive=path.name,
-        bytes=path.stat().st_size,
+        bytes=path.stat().st_size if isinstance(path, Path) else verified.bytes,
         sealed=verified.sealed,
         produced_by=None if manifest is None else manifest.produced_by,
         exported_at=None if manifest is None else manifest.exported_at,

@@ -7,11 +7,11 @@ Archives of the web app are brought into this tool's form on the way: clean rows
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from ...archive import names
 from ...archive.blobs import BinaryAssets, carried_assets
 from ...archive.destination import Destination, keep_complete, opened, writing
+from ...archive.places import Location
 from ...archive.reader import Archive, open_archive, open_outer
 from ...archive.writer import About, ArchiveWriter, Seal, Written
 from ...crypto.spools import SpoolFile
@@ -40,7 +40,7 @@ OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
 
 
 def seal(
-    source: Path,
+    source: Location,
     target: Destination,
     passphrase: Callable[[], str],
     *,
@@ -62,7 +62,7 @@ def seal(
 
 
 def unseal(
-    source: Path,
+    source: Location,
     target: Destination,
     passphrase: Callable[[], str],
     *,
@@ -121,7 +121,7 @@ def rewrite(
         carried: dict[str, JSON] = {key: value for key, value in manifest.raw.items() if key not in OWN_KEYS}
         if not is_ours(archive):
             carried.pop("ciphertextMarked", None)  # nobody has marked anything
-        keep_complete(output, str((manifest.completeness or {}).get("status")), seal)
+        keep_complete(output, target, str((manifest.completeness or {}).get("status")), seal)
         assets = carried_assets(manifest) or (BinaryAssets(0, 0) if archive.files else None)
         return writer.finish(about, carried, assets=assets)
 

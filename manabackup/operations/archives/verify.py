@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ...archive import names
 from ...archive.container import printable
+from ...archive.places import Location
 from ...archive.reader import Archive, Row, open_archive
 from ...archive.repacked import HINT as HINT_PACKED_AGAIN
 from ...archive.sums import data_sha256
@@ -46,7 +46,9 @@ _MAY_BE_ENCRYPTED = (PREFIX.encode(), b"\\u")
 class VerifyReport:
     """What was found in an archive."""
 
-    archive: Path
+    archive: Location
+    bytes: int = 0
+    """Of the archive; 0 where it could not be opened."""
     sealed: bool = False
     rows: int = 0
     tables: int = 0
@@ -105,7 +107,7 @@ class VerifyReport:
 
 
 def verify(
-    path: Path,
+    path: Location,
     passphrase: Callable[[], str] | None = None,
     *,
     limits: Limits = DEFAULT_LIMITS,
@@ -159,6 +161,7 @@ class _Verification:
 
     def run(self) -> None:
         archive, report = self._archive, self._report
+        report.bytes = archive.size
         report.sealed = archive.sealed
         report.notes += archive.notes
         if not archive.sealed:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ...archive.destination import Destination, named, opened, writing
 from ...archive.named import damage_named
+from ...archive.places import Location
 from ...archive.reader import open_archive, open_outer
-from ...archive.sources import FileBytes
+from ...archive.sources import reading
 from ...crypto.fields import FieldCipher
 from ...errors import DamagedArchiveError
 from ...limits import DEFAULT_LIMITS, MIB, Limits
@@ -33,9 +33,9 @@ ALTERED = "its code is none that manabackup writes, in this version or an earlie
 class ViewResult:
     """A page that was written."""
 
-    page: Path
+    page: Location
     bytes: int
-    archive: Path | None
+    archive: Location | None
     """What it carries."""
     sealed: bool
     digest: str
@@ -52,7 +52,7 @@ class ViewResult:
         }
 
 
-def fits(archive: Path, inline_limit: int) -> bool:
+def fits(archive: Location, inline_limit: int) -> bool:
     """Whether an archive is one that a page of ``inline_limit`` bytes of it carries.
 
     Raises what :func:`~manabackup.archive.reader.open_outer` raises for a file that is no archive.
@@ -62,7 +62,7 @@ def fits(archive: Path, inline_limit: int) -> bool:
     return outer.size <= inline_limit
 
 
-def view(archive: Path | None, target: Destination, *, force: bool = False) -> ViewResult:
+def view(archive: Location | None, target: Destination, *, force: bool = False) -> ViewResult:
     """Write a page to ``target``: with ``archive`` inside, byte for byte as it is, or one that takes any file.
 
     Before that all of it is checked that can be without a passphrase: who makes a page to keep it keeps no damage.
@@ -85,7 +85,7 @@ def view(archive: Path | None, target: Destination, *, force: bool = False) -> V
     return ViewResult(named(target), written, archive, sealed, code().digest())
 
 
-def _checked(path: Path) -> bool:
+def _checked(path: Location) -> bool:
     """Whether an archive is sealed."""
     outer = open_outer(path)
     with outer.resources, damage_named(path):
@@ -99,9 +99,9 @@ def _checked(path: Path) -> bool:
     return False
 
 
-def is_page(path: Path) -> bool:
+def is_page(path: Location) -> bool:
     """Whether a file is a page, or means to be one. Raises :class:`NotFoundError`."""
-    with FileBytes(path) as source:
+    with reading(path) as source:
         try:
             return looks_like_page(source)
         except DamagedArchiveError:
@@ -112,7 +112,7 @@ def is_page(path: Path) -> bool:
 class PageReport:
     """What was found in a page."""
 
-    page: Path
+    page: Location
     digest: str | None
     version: str | None
     """The version of manabackup that writes such a page; None: none does."""
@@ -137,7 +137,7 @@ class PageReport:
 
 
 def verify_page(
-    path: Path,
+    path: Location,
     passphrase: Callable[[], str] | None = None,
     *,
     limits: Limits = DEFAULT_LIMITS,
@@ -150,7 +150,7 @@ def verify_page(
     Of a page whose code is altered the archive is checked, too: it may be all that somebody has. Raises as
     :func:`verify` does.
     """
-    with FileBytes(path) as source:
+    with reading(path) as source:
         try:
             found = read_page(source)
         except DamagedArchiveError as error:
@@ -174,8 +174,8 @@ def _altered(page: PageFile) -> list[Problem]:
     return [Problem("page", None, ALTERED)] if page.version is None else []
 
 
-def _pieces(archive: Path) -> Iterator[bytes]:
+def _pieces(archive: Location) -> Iterator[bytes]:
     """An archive in pieces of whole lines of base64."""
-    with FileBytes(archive) as source:
+    with reading(archive) as source:
         for at in range(0, source.size, _PIECE):
             yield source.read_at(at, _PIECE)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...archive.places import Location
 from ...archive.reader import Archive, open_archive
 from ...archive.writer import Seal
 from ...crypto.fields import FieldCipher
@@ -87,7 +88,7 @@ class _Steps:
 class RoundtripResult:
     """What came of one archive."""
 
-    archive: Path
+    archive: Location
     diff: Diff
     """What differs and was not expected."""
     expected: dict[str, int]

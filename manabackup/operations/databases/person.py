@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ...archive.destination import Destination, keep_complete, named, opened, writing
 from ...archive.names import unknown_tables
+from ...archive.places import Location
 from ...archive.writer import About, ArchiveWriter, Seal
 from ...crypto.spools import SpoolFile
 from ...errors import NotFoundError
@@ -31,7 +32,7 @@ SCHEMA = "account/schema.json"
 class DatabaseExport:
     """What came of it."""
 
-    archive: Path
+    archive: Location
     bytes: int
     rows: int
     data_sha256: str
@@ -136,7 +137,7 @@ def write_archive(
         problems.close()
         fingerprint = fingerprint_of(stores)
         writer.add(SCHEMA, jsontext.dumps_indented(_schema(stores, described)))
-        keep_complete(output, completeness.status, how.seal)
+        keep_complete(output, target, completeness.status, how.seal)
         amount = sum(each.own + each.reduced for each in found.values())
         about = About(
             user_id=whose.user,

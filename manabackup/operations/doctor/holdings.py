@@ -63,7 +63,9 @@ def archive(last: LastBackup | None, *, thorough: bool) -> Iterator[Check]:
         )
         return
     if last.archive is None:
-        yield _aged("archive", "the last one went to the standard output", last.at, "`manabackup export`")
+        # Far places are not asked: that costs there, and may take long. `verify` does it.
+        where = "the standard output" if last.address is None else printable(last.address)
+        yield _aged("archive", f"the last one went to {where}", last.at, "`manabackup export`")
         return
     shown = printable(str(last.archive))
     try:

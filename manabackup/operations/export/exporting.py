@@ -19,6 +19,7 @@ from typing import Any
 from ...archive.blobs import BinaryAssets
 from ...archive.content import TableWriter
 from ...archive.destination import Destination, keep_complete, named, opened, writing
+from ...archive.places import Location
 from ...archive.writer import ArchiveWriter, Seal
 from ...crypto.spools import SpoolFile
 from ...host.output import AtomicFile
@@ -50,7 +51,7 @@ _BLOCK_BYTES = 512 * KIB
 class ExportResult:
     """What an export amounted to; ``completeness`` as in the manifest, without the cases."""
 
-    archive: Path
+    archive: Location
     bytes: int
     rows: int
     tables: int
@@ -140,7 +141,7 @@ def export(
             tell(done, total)
         run.finish()
         stated = run.stated_completeness()
-        keep_complete(output, run.completeness.status, seal, strict=strict)
+        keep_complete(output, path, run.completeness.status, seal, strict=strict)
         additions: dict[str, JSON] = {**plan.additions(), "completeness": stated}
         written = writer.finish(plan.about(dated or now), additions, assets=run.assets)
     counted = {key: value for key, value in stated.items() if key not in ("losses", "notices")}

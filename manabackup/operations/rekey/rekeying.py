@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ...archive import names
 from ...archive.destination import Destination, keep_complete, named, opened, writing
+from ...archive.places import Location
 from ...archive.reader import Archive
 from ...archive.writer import ArchiveWriter, Seal, Written
 from ...crypto.fields import FieldCipher
@@ -38,7 +38,7 @@ from .tables import GROWTH, RekeyedTables
 class RekeyResult:
     """What became of an archive."""
 
-    archive: Path
+    archive: Location
     written: Written
     key_fingerprint: str
     """The fingerprint of the key that the fields are encrypted under now."""
@@ -127,7 +127,7 @@ def rekey(
         _write_subjects(writer, maker)
         completeness = carried_completeness(archive.manifest, maker.ids, problems)
         status = problems.status if completeness is None else completeness["status"]
-        keep_complete(output, status, seal, strict=strict)
+        keep_complete(output, target, status, seal, strict=strict)
         additions = carried_additions(archive.manifest, maker.spaces, completeness)
         about = carried_about(archive.manifest)
         written = writer.finish(about, {**additions, **_key(cipher, user_id)}, assets=assets)

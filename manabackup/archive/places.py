@@ -1,0 +1,55 @@
+"""Archives that are no files of this machine: what reading and writing need of the place where one lies.
+
+The places themselves are made elsewhere (``manabackup/storage``). Whoever opens archives takes a :data:`Location`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from ..crypto.seal import ByteSource
+
+
+class Output(Protocol):
+    """A seekable binary file, empty, at its start."""
+
+    def write(self, data: bytes, /) -> object: ...
+    def seek(self, offset: int, /) -> object: ...
+
+
+class FarSource(ByteSource, Protocol):
+    """An archive that is read by ranges: each reading costs a request unless it was made before."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class Place(Protocol):
+    """Where one archive lies, or is to lie: its ``str`` is an address without any secret."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        ...
+
+    def open(self) -> FarSource:
+        """The archive, to be read by ranges. Raises :class:`~manabackup.errors.NotFoundError` and what else fails."""
+        ...
+
+    def writing(self, *, force: bool) -> AbstractContextManager[Output]:
+        """Takes an archive, which is there when the block has ended well, whole; without ``force`` over nothing.
+
+        Raises :class:`~manabackup.errors.OutputError` where something is there already, before and after the block.
+        """
+        ...
+
+    def exists(self) -> bool:
+        """Whether anything is there."""
+        ...
+
+
+Location: TypeAlias = Path | Place
+"""Where an archive lies."""

@@ -1,0 +1,59 @@
+"""Where archives lie: a file of this machine, or an address of a far place."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import OutputError, UsageError
+from ..text.printable import printable
+
+if TYPE_CHECKING:
+    from ..archive.places import Location, Place
+
+NO_LOCK = "--retain is for s3://: no other place can promise it"
+_SPAN = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text names a far place: it begins like ``https://``. A file that is called so is ``./https:/…``."""
+    return _ADDRESS.match(text) is not None
+
+
+def located(text: str) -> Location:
+    """What a text names. Nothing is asked yet. Raises :class:`UsageError` for an address that cannot be one."""
+    if not is_address(text):
+        return Path(text)
+    from ..storage import place  # and all that speaks to far places, which few commands need
+
+    return place(text)
+
+
+def far_target(text: str, *, force: bool, retain: str | None = None) -> Place:
+    """The far place where an archive is to go. Raises :class:`OutputError` where, without ``force``, something lies.
+
+    ``retain`` is how long nobody is to be able to remove it, as ``prune`` writes spans (:class:`UsageError` for a place
+    that has no locks).
+    """
+    from ..storage import place
+
+    target = place(text, lock=None if retain is None else _span(retain))
+    if not force and target.exists():
+        raise OutputError(f"{target} exists already", hint="--force replaces it")
+    return target
+
+
+def _span(text: str) -> timedelta:
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{printable(text[:64])} is no span of time", hint="such as 30d, or 12h")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def named(text: str) -> str:
+    """A text as messages may show it: an address without what may be secret in it."""
+    return str(located(text)) if is_address(text) else text

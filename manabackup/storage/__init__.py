@@ -1,0 +1,46 @@
+"""Storage: where archives lie that are no files of this machine.
+
+Each kind of place is a module of its own; :func:`place` knows which one an address is for. What the archive floor
+needs of any of them stands in :mod:`manabackup.archive.places`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ..archive.places import Place
+from ..errors import UsageError
+from ..text.printable import one_line
+from .addresses import Address
+
+__all__ = ["place"]
+
+_KINDS = "https://, davs://, s3://, sftp://"
+
+
+def place(text: str, *, lock: timedelta | None = None) -> Place:
+    """What an address names; nothing is asked yet. Raises :class:`UsageError` for one that cannot be one.
+
+    ``lock`` is how long nobody can remove what is written there.
+    """
+    address = Address.parse(text)
+    if lock is not None and address.scheme != "s3":
+        raise UsageError(f"{address}: only s3:// has locks", hint="without --retain")
+    match address.scheme:
+        case "https" | "http":
+            from .web import WebPlace
+
+            return WebPlace(address)
+        case "dav" | "davs":
+            from .dav import DavPlace
+
+            return DavPlace(address)
+        case "sftp":
+            from .sftp import SftpPlace
+
+            return SftpPlace(address)
+        case "s3":
+            from .s3 import S3Place
+
+            return S3Place(address, lock=lock)
+    raise UsageError(f"{one_line(address.scheme, 32)}:// is no kind of place that is known", hint=f"known: {_KINDS}")

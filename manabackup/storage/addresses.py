@@ -1,0 +1,82 @@
+"""Addresses of archives that are no files of this machine, as somebody types them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+from ..errors import UsageError
+from ..text.printable import one_line
+
+_IN_PATH = "/%:@!$&'()*+,;="
+"""What may stand in a path as it is (RFC 3986, section 3.3), and ``%``: what is escaped already stays so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address. Its ``str`` shows neither a query, which may be a signature, nor anything that is secret."""
+
+    scheme: str
+    host: str
+    """In lower case; of a bucket its name."""
+    path: str
+    """With the slash that it begins with, as it stood there."""
+    user: str = ""
+    port: int | None = None
+    query: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Raises :class:`UsageError` for what is none, and for one with a password in it."""
+        scheme, _, rest = text.partition("://")
+        scheme = scheme.lower()
+        if scheme == "s3":  # a key may hold anything
+            bucket, _, key = rest.partition("/")
+            if not bucket or "@" in bucket or ":" in bucket:
+                raise UsageError(f"not the address of a bucket: {scheme}://…", hint="s3://BUCKET/NAME.mana")
+            return cls(scheme, bucket, f"/{key}")
+        try:
+            parts = urlsplit(text)
+            port, password = parts.port, parts.password
+        except ValueError:
+            raise UsageError(f"not an address: {scheme}://…") from None
+        if password is not None:
+            raise UsageError(
+                "a password stands in the address, where others can see it",
+                hint="docs/places.md says where passwords come from; change that one",
+            )
+        if not parts.hostname or parts.fragment:
+            raise UsageError(f"not an address: {scheme}://…", hint=f"{scheme}://HOST/PATH")
+        return cls(scheme, parts.hostname, parts.path or "/", unquote(parts.username or ""), port, parts.query)
+
+    def __str__(self) -> str:
+        user = f"{self.user}@" if self.user else ""
+        query = "?…" if self.query else ""
+        return one_line(f"{self.scheme}://{user}{self.authority}{self.path}{query}", 2_000)
+
+    @property
+    def authority(self) -> str:
+        """Host and port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, as people read it."""
+        last = self.path.rsplit("/", 1)[-1]
+        return last if self.scheme == "s3" else unquote(last)
+
+    @property
+    def folder(self) -> str:
+        """The path up to its last slash, that included."""
+        return self.path[: self.path.rindex("/") + 1]
+
+    @property
+    def url_path(self) -> str:
+        """The path of a URL, percent-encoded."""
+        return quote(self.path, safe=_IN_PATH)
+
+    def require_file(self) -> None:
+        """Raises :class:`UsageError` where it names a folder."""
+        if not self.name:
+            raise UsageError(f"{self} names a folder, and an archive is one file", hint="name the file in it, too")

@@ -1,0 +1,280 @@
+"""A bucket, and what is asked of it: S3's own HTTP interface (Amazon S3 API Reference), signed.
+
+Whatever becomes of a request that lets an object appear, the object itself tells: it carries a mark of the run that
+wrote it, by which that run knows it where an answer was lost.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, unescape
+
+from ..errors import AccessError, LockedError, ManabackupError, NotFoundError, OutputError, ServerError, UsageError
+from ..host.set_aside import SetAside
+from ..remote.answers import Answer, BrokenAnswerError, RedirectedError
+from ..remote.request import Request
+from .asking import Connect, exists_already, refusal
+from .aws import HINT, Account
+from .signing import EMPTY, ToSign, encoded_path, encoded_query, signed
+from .writing import Again
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+_log = logging.getLogger(__name__)
+
+WRITE = "x-amz-meta-manabackup-write"
+"""The header that says which run wrote an object."""
+ONLY_NEW = {"If-None-Match": "*"}
+"""An object may appear where there is none."""
+_TRIAL_WORDS = b"By this object manabackup sees whether this bucket spares what lies in the way.\n"
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
+_UPLOAD = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """An object that is to appear."""
+
+    path: str
+    """Begins with the slash behind the bucket's name."""
+    mark: Mapping[str, str]
+    """Headers that it keeps, :data:`WRITE` among them."""
+    condition: Mapping[str, str]
+    """Headers under which it may appear."""
+    look: bool
+    """Whether to look before it appears: the server does not."""
+
+
+class Bucket:
+    """Connections to a bucket, asked as somebody. Errors name the archive that it is about by ``shown``."""
+
+    def __init__(self, name: str, account: Account, connect: Connect, shown: str) -> None:
+        self._name = name
+        self._account = account
+        self._shown = shown
+        base, self._prefix = _where(name, account)
+        self.transport = connect(base)
+
+    def __enter__(self) -> Bucket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.transport.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+        sha256: str = EMPTY,
+    ) -> Request:
+        """A signed request. ``path`` begins with the slash behind the bucket's name."""
+        if isinstance(body, bytes):
+            sha256 = hashlib.sha256(body).hexdigest()
+            headers = {**headers, "Content-Length": str(len(body)), "Content-MD5": _base64(_md5(body))}
+        where, query = encoded_path(self._prefix + path), encoded_query(params or {})
+        to_sign = ToSign(method, self.transport.host, where, query, headers, sha256)
+        proved = signed(to_sign, self._account.keys(), self._account.region)
+        return Request(method, where, query=query, headers=proved, body=body)
+
+    def ask(self, request: Request) -> Answer:
+        """What the server answers, whatever it is. Raises :class:`ServerError`, :class:`UsageError`."""
+        try:
+            return self.transport.request(request)
+        except RedirectedError:
+            raise self.elsewhere() from None
+
+    def elsewhere(self) -> UsageError:
+        """The error of a bucket that is asked for in a region where it is not."""
+        return UsageError(
+            f"{self._shown}: the bucket does not lie in the region {self._account.region}",
+            hint="AWS_REGION, or `region` in the profile, names another one",
+        )
+
+    def refused(self, answer: Answer) -> ManabackupError:
+        """What an answer means that is not what was asked for."""
+        match = _CODE.search(answer.body[:4096])
+        code, shown = match[1].decode("ascii") if match else "", self._shown
+        told = f"{shown}: the server says {answer.status} {code}".rstrip()
+        match code:
+            case "NoSuchBucket":
+                return NotFoundError(f"{shown}: there is no such bucket")
+            case "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" | "PermanentRedirect":
+                return self.elsewhere()
+            case "RequestTimeTooSkewed":
+                return AccessError(told, hint="this computer's clock is wrong")
+            case "AccessDenied" | "AllAccessDisabled":
+                return AccessError(f"{shown}: these keys may not do that ({code})", hint=HINT)
+            case (
+                "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "TokenRefreshRequired"
+            ):
+                return AccessError(f"{shown}: the server does not take these keys ({code})", hint=HINT)
+            case "PreconditionFailed":
+                return exists_already(shown)
+            case "ConditionalRequestConflict" | "OperationAborted":
+                return LockedError(f"{shown}: another run is writing there")
+            case "QuotaExceeded" | "EntityTooLarge":
+                return OutputError(f"cannot write {told}")
+            case "InvalidRequest" | "InvalidArgument" | "ObjectLockConfigurationNotFoundError" if answer.status == 400:
+                return OutputError(told, hint="--retain needs a bucket that was made with object lock")
+        return refusal(answer, shown, login=HINT) if answer.status != HTTPStatus.CONFLICT else ServerError(told)
+
+    def head(self, path: str, *, blind: bool = False) -> Mapping[str, str] | None:
+        """What is known of an object; None where there is none, or where that is not for ``blind`` keys to know."""
+        answer = self.ask(self.request("HEAD", path, {"Accept-Encoding": "identity"}))
+        if answer.status == HTTPStatus.OK:
+            return answer.headers
+        if answer.status == HTTPStatus.NOT_FOUND or (blind and answer.status == HTTPStatus.FORBIDDEN):
+            return None
+        raise self.refused(answer)
+
+    def put(self, new: New, held: SetAside) -> None:
+        """The whole object in one request, which the server checks against two sums."""
+        whole, md5 = hashlib.sha256(), _md5(b"")
+        for piece in held.pieces():
+            whole.update(piece)
+            md5.update(piece)
+        headers = {
+            **new.mark,
+            **new.condition,
+            "Content-Length": str(held.size),
+            "Content-MD5": _base64(md5),
+        }
+        self._look(new)
+        request = self.request("PUT", new.path, headers, body=Again(held.pieces), sha256=whole.hexdigest())
+        self._settled(new, request)
+
+    def put_parts(self, new: New, parts: Iterable[bytes]) -> None:
+        """The object in parts. Where it cannot be ended, what was sent of it is given up."""
+        upload = self._begun(new.path, new.mark)
+        try:
+            etags = [self._put_part(new.path, upload, number, part) for number, part in enumerate(parts, 1)]
+            self._look(new)
+            self._settled(new, self._completion(new.path, upload, etags, new.condition))
+        except BaseException:
+            self._give_up(new.path, upload)
+            raise
+
+    def spares(self, trial: str) -> bool:
+        """Whether the server spares an object that is there; the one that it is tried with stays."""
+        for _ in range(2):
+            answer = self.ask(self.request("PUT", trial, ONLY_NEW, body=_TRIAL_WORDS))
+            if answer.status == HTTPStatus.PRECONDITION_FAILED:
+                return True
+            if answer.status == HTTPStatus.NOT_IMPLEMENTED:
+                return False
+            if answer.status != HTTPStatus.OK:
+                raise self.refused(answer)
+        return False
+
+    def spares_parts(self, trial: str) -> bool:
+        """The same where an object is put together of parts."""
+        if not self.spares(trial):
+            return False
+        upload = self._begun(trial, {})
+        try:
+            etag = self._put_part(trial, upload, 1, _TRIAL_WORDS)
+            answer = self.ask(self._completion(trial, upload, [etag], ONLY_NEW))
+        except BaseException:
+            self._give_up(trial, upload)
+            raise
+        if answer.status == HTTPStatus.OK and not _CODE.search(answer.body):
+            return False
+        self._give_up(trial, upload)
+        if answer.status not in (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_IMPLEMENTED):
+            raise self.refused(answer)
+        return answer.status == HTTPStatus.PRECONDITION_FAILED
+
+    def require_lock(self, path: str) -> None:
+        """Raises :class:`OutputError` where an object is not locked."""
+        if not (self.head(path) or {}).get("x-amz-object-lock-retain-until-date"):
+            raise OutputError(
+                f"{self._shown} is there, and is not locked: the server passed over --retain",
+                hint="the bucket has to be made with object lock",
+            )
+
+    def _look(self, new: New) -> None:
+        if new.look and self.head(new.path, blind=True) is not None:
+            raise exists_already(self._shown)
+
+    def _settled(self, new: New, request: Request) -> None:
+        """Makes the request by which an object appears; where its answer is lost or strange, the object tells."""
+        try:
+            answer = self.ask(request)
+            if answer.status == HTTPStatus.OK and not _CODE.search(answer.body[:4096]):
+                return
+            error: ManabackupError = self.refused(answer)
+        except BrokenAnswerError as broken:
+            error = broken
+        with suppress(ManabackupError):
+            found = self.head(new.path) or {}
+            if found.get(WRITE) == new.mark[WRITE]:
+                return
+        raise error
+
+    def _begun(self, path: str, mark: Mapping[str, str]) -> str:
+        """The id of a new upload in parts."""
+        answer = self.ask(self.request("POST", path, mark, params={"uploads": ""}))
+        match = _UPLOAD.search(answer.body[:8192]) if answer.status == HTTPStatus.OK else None
+        if match is None:
+            raise self.refused(answer)
+        return unescape(match[1].decode("utf-8", "replace"))
+
+    def _put_part(self, path: str, upload: str, number: int, part: bytes) -> str:
+        """The part's ETag."""
+        params = {"partNumber": str(number), "uploadId": upload}
+        answer = self.ask(self.request("PUT", path, {}, params=params, body=part))
+        etag = answer.headers.get("etag")
+        if answer.status != HTTPStatus.OK or etag is None:
+            raise self.refused(answer)
+        return etag
+
+    def _completion(self, path: str, upload: str, etags: Sequence[str], condition: Mapping[str, str]) -> Request:
+        listed = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
+            for number, etag in enumerate(etags, 1)
+        )
+        body = f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{listed}</CompleteMultipartUpload>'.encode()
+        return self.request("POST", path, condition, params={"uploadId": upload}, body=body)
+
+    def _give_up(self, path: str, upload: str) -> None:
+        with suppress(ManabackupError):
+            answer = self.ask(self.request("DELETE", path, {}, params={"uploadId": upload}))
+            if answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+                return
+        _log.warning("%s: parts of it are left in the bucket, and cost money: upload %s", self._shown, upload[:64])
+
+
+def _where(name: str, account: Account) -> tuple[str, str]:
+    """Where a bucket is asked for, and what stands before the keys there."""
+    if account.endpoint is not None:
+        return account.endpoint.rstrip("/"), f"/{name}"
+    host = f"s3.{account.region}.amazonaws.com"
+    # A certificate for *.s3.… fits no name with a dot in it.
+    return (f"https://{host}", f"/{name}") if "." in name else (f"https://{name}.{host}", "")
+
+
+def _md5(data: bytes) -> Hash:
+    """By which S3 finds what was changed on the way, not what somebody wants to change."""
+    return hashlib.md5(data, usedforsecurity=False)
+
+
+def _base64(digest: Hash) -> str:
+    return base64.b64encode(digest.digest()).decode("ascii")

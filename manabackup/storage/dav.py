@@ -1,0 +1,167 @@
+"""``davs://``: WebDAV (RFC 4918), as Nextcloud and many web servers speak it; ``dav://`` on this computer alone.
+
+An archive is sent under a name of its own beside its place and moved there when it is whole. ``MOVE`` with
+``Overwrite: F`` is refused where something lies already (RFC 4918, 9.9.3); some servers overwrite all the same. So a
+folder is tried first, with two small files that stay in it: one cannot be moved over the other.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from http import HTTPStatus
+from urllib.parse import quote
+
+from ..archive.places import Output
+from ..errors import ManabackupError, ServerError
+from ..host.set_aside import SetAside
+from ..remote.answers import Answer, BrokenAnswerError
+from ..remote.request import Request
+from ..remote.transport import Transport, is_never_passing
+from .addresses import Address
+from .asking import Connect, exists_already, ranged, refusal
+from .logins import HINT, authorization
+from .ranges import RangedBytes
+from .writing import SILENT, Again, Sending
+
+_log = logging.getLogger(__name__)
+
+_TRIAL = (".manabackup-trial-1", ".manabackup-trial-2")
+_DONE = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT)
+
+
+class DavPlace:
+    """An archive on a WebDAV server."""
+
+    def __init__(self, address: Address, connect: Connect = Transport) -> None:
+        address.require_file()
+        self._address = address
+        self._connect = connect
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self._address.name
+
+    def open(self) -> RangedBytes:
+        """The archive, by ranges. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        server = self._server()
+        try:
+            ask = partial(server.request, "GET", self._address.url_path)
+            return ranged(server.transport, ask, str(self), server.refused)
+        except BaseException:
+            server.transport.close()
+            raise
+
+    def writing(self, *, force: bool) -> AbstractContextManager[Output]:
+        """As :meth:`manabackup.archive.places.Place.writing` says."""
+        return Sending(partial(self._send, force=force))
+
+    def exists(self) -> bool:
+        """Whether anything is there. Raises :class:`AccessError`, :class:`ServerError`."""
+        server = self._server()
+        with server.transport:
+            return server.size(self._address.url_path) is not None
+
+    def _server(self) -> _Server:
+        scheme = "https" if self._address.scheme == "davs" else "http"
+        transport = self._connect(f"{scheme}://{self._address.authority}")
+        return _Server(transport, authorization(self._address, with_variable=True), str(self))
+
+    def _send(self, held: SetAside, *, force: bool) -> None:
+        server = self._server()
+        with server.transport:
+            folder = quote(self._address.folder, safe="/%")
+            path = self._address.url_path
+            spares = force or server.spares(folder)
+            part = f"{folder}.{path.rsplit('/', 1)[-1]}.{secrets.token_hex(8)}.part"
+            try:
+                server.put(part, held)
+                if not spares:
+                    _log.warning(SILENT, self)
+                    if server.size(path) is not None:
+                        raise exists_already(str(self))
+                server.move(part, path, force=force, size=held.size)
+            except BaseException:
+                server.remove(part)
+                raise
+
+
+class _Server:
+    def __init__(self, transport: Transport, login: Mapping[str, str], shown: str) -> None:
+        self.transport = transport
+        self._login = login
+        self._shown = shown
+
+    def request(self, method: str, path: str, headers: Mapping[str, str]) -> Request:
+        return Request(method, path, headers={**self._login, **headers})
+
+    def refused(self, answer: Answer) -> ManabackupError:
+        return refusal(answer, self._shown, login=HINT)
+
+    def size(self, path: str) -> int | None:
+        """Of what lies there; None where nothing does."""
+        answer = self.transport.request(self.request("HEAD", path, {"Accept-Encoding": "identity"}))
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.status != HTTPStatus.OK:
+            raise self.refused(answer)
+        length = answer.headers.get("content-length", "")
+        return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else -1
+
+    def put(self, path: str, held: SetAside) -> None:
+        """Sends an archive. The server must have all of it afterwards."""
+        body = Again(held.pieces)
+        headers = {**self._login, "Content-Type": "application/zip", "Content-Length": str(held.size)}
+        answer = self.transport.request(Request("PUT", path, headers=headers, body=body))
+        if answer.status not in _DONE:
+            raise self.refused(answer)
+        if self.size(path) not in (held.size, -1):
+            raise ServerError(f"{self._shown}: the server did not keep all that was sent")
+
+    def move(self, part: str, path: str, *, force: bool, size: int) -> None:
+        """Lets the archive appear. It is asked once: what became of it is looked at where no answer came."""
+        headers = {"Destination": self.transport.base_url + path, "Overwrite": "T" if force else "F"}
+        request = self.request("MOVE", part, headers)
+        try:
+            answer = self.transport.request(request, once=True, passing=is_never_passing)
+        except BrokenAnswerError:
+            if self.size(part) is None and self.size(path) == size:
+                return
+            raise
+        if answer.status not in (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT, HTTPStatus.OK):
+            raise self.refused(answer)
+
+    def spares(self, folder: str) -> bool:
+        """Whether the server spares what lies in the way of a file that is moved."""
+        first, second = (folder + name for name in _TRIAL)
+        headers = {"Destination": self.transport.base_url + first, "Overwrite": "F"}
+        for _ in range(3):
+            answer = self.transport.request(self.request("MOVE", second, headers))
+            if answer.status == HTTPStatus.PRECONDITION_FAILED:
+                return True
+            if answer.status == HTTPStatus.NO_CONTENT:  # it has replaced the other one
+                return False
+            if answer.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CREATED, HTTPStatus.CONFLICT):
+                raise self.refused(answer)
+            for path in (first, second):
+                words = b"By this file manabackup sees whether this server spares what lies in the way.\n"
+                sent = Request("PUT", path, headers={**self._login, "Content-Length": str(len(words))}, body=words)
+                put = self.transport.request(sent)
+                if put.status not in _DONE:
+                    raise self.refused(put)
+        return False
+
+    def remove(self, part: str) -> None:
+        """Takes away what was sent in vain; tells where that cannot be done."""
+        with suppress(ManabackupError):
+            answer = self.transport.request(self.request("DELETE", part, {}))
+            if answer.status in (*_DONE, HTTPStatus.NOT_FOUND):
+                return
+        _log.warning("%s: what was sent of it is left there: remove %s", self._shown, part.rsplit("/", 1)[-1])

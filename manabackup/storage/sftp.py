@@ -1,0 +1,150 @@
+"""``sftp://``: files behind SSH, asked as OpenSSH's own ``sftp`` would ask: its configuration, agent and known hosts.
+
+An archive is sent under a name of its own beside its place, flushed where the server can, and renamed when it is whole.
+The plain rename of SFTP 3 is refused where something lies already; some servers overwrite all the same, which two small
+files tell that stay in the folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from urllib.parse import unquote
+
+from ..archive.places import Output
+from ..errors import ManabackupError, NotFoundError, OutputError, ServerError, UsageError
+from ..host.set_aside import SetAside
+from .addresses import Address
+from .asking import exists_already
+from .ranges import TAIL, RangedBytes
+from .shell import Line, LostError
+from .writing import SILENT, Sending
+
+_log = logging.getLogger(__name__)
+
+_TRIAL = (".manabackup-trial-1", ".manabackup-trial-2")
+_TRIAL_WORDS = b"By this file manabackup sees whether this server spares what lies in the way.\n"
+
+
+class SftpPlace:
+    """An archive on a computer that is reached by SSH."""
+
+    def __init__(self, address: Address) -> None:
+        address.require_file()
+        if address.query:
+            raise UsageError(f"{address}: an address of SFTP has no query", hint="a question mark in a name is %3F")
+        self._address = address
+        path = unquote(address.path)
+        self._path = path.removeprefix("/~/") if path.startswith("/~/") else path
+        """As the server knows it; what begins with ``/~/`` lies in the home there."""
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self._address.name
+
+    def open(self) -> RangedBytes:
+        """The archive, by ranges. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        line = Line(self._address)
+        try:
+            size, changed = line.state(self._path)
+            begin = max(0, size - TAIL)
+            tail = line.read(self._path, begin, size)
+
+            def fetch(begin: int, stop: int) -> bytes:
+                try:
+                    return line.read(self._path, begin, stop)
+                except LostError:
+                    line.again()
+                    if line.state(self._path) != (size, changed):
+                        raise ServerError(f"{self} changed while it was read", hint="try again") from None
+                    return line.read(self._path, begin, stop)
+
+            return RangedBytes(size, tail, fetch, line.close)
+        except BaseException:
+            line.close()
+            raise
+
+    def writing(self, *, force: bool) -> AbstractContextManager[Output]:
+        """As :meth:`manabackup.archive.places.Place.writing` says."""
+        return Sending(partial(self._send, force=force))
+
+    def exists(self) -> bool:
+        """Whether anything is there. Raises :class:`AccessError`, :class:`ServerError`."""
+        with Line(self._address) as line:
+            return line.exists(self._path)
+
+    def _send(self, held: SetAside, *, force: bool) -> None:
+        folder, slash, name = self._path.rpartition("/")
+        part = f"{folder}{slash}.{name}.{secrets.token_hex(8)}.part"
+        with Line(self._address) as line:
+            try:
+                try:
+                    spares = force or _spares(line, f"{folder}{slash}")
+                    line.write(part, held.pieces())
+                except NotFoundError:
+                    raise OutputError(
+                        f"cannot write {self}: its folder does not exist", hint="make the folder first"
+                    ) from None
+                if line.state(part)[0] != held.size:
+                    raise ServerError(f"{self}: the server did not keep all that was sent")
+                if not spares:
+                    _log.warning(SILENT, self)
+                self._appear(line, part, held.size, force=force)
+            except BaseException:
+                self._remove(line, part)
+                raise
+
+    def _appear(self, line: Line, part: str, size: int, *, force: bool) -> None:
+        if not force and line.exists(self._path):
+            raise exists_already(str(self))
+        try:
+            line.rename(part, self._path, replace=force)
+        except LostError:
+            line.again()
+            if not line.exists(part) and line.exists(self._path) and line.state(self._path)[0] == size:
+                return
+            raise
+        except OutputError:
+            if not force and line.exists(self._path):
+                raise exists_already(str(self)) from None
+            raise
+
+    def _remove(self, line: Line, part: str) -> None:
+        """Takes away what was sent in vain; tells where that cannot be done."""
+        with suppress(NotFoundError):
+            try:
+                line.remove(part)
+            except LostError:
+                with suppress(ManabackupError):
+                    line.again()
+                    line.remove(part)
+                    return
+            except ManabackupError:
+                pass
+            else:
+                return
+            _log.warning("%s: what was sent of it is left there: remove %s", self, part.rpartition("/")[2])
+
+
+def _spares(line: Line, folder: str) -> bool:
+    """Whether the server spares what lies in the way of a file that is renamed."""
+    first, second = (folder + name for name in _TRIAL)
+    for _ in range(2):
+        try:
+            line.rename(second, first, replace=False)
+        except OutputError:
+            if line.exists(first) and line.exists(second):
+                return True
+        except NotFoundError:
+            pass
+        for path in (first, second):
+            if not line.exists(path):
+                with suppress(OutputError):
+                    line.write(path, [_TRIAL_WORDS])
+    return False

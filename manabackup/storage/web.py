@@ -1,0 +1,78 @@
+"""``https://``: archives on any web server that gives parts of files. They are read, and never written.
+
+A redirect is followed, with nothing but the address: a link to a release leads to another host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from urllib.parse import urljoin
+
+from ..archive.places import Output
+from ..errors import ServerError, UsageError
+from ..remote.answers import RedirectedError
+from ..remote.request import Request
+from ..remote.transport import Transport
+from .addresses import Address
+from .asking import Connect, ranged, refusal
+from .logins import HINT, authorization
+from .ranges import RangedBytes
+
+_MOST_REDIRECTS = 5
+
+
+class WebPlace:
+    """An archive on a web server."""
+
+    def __init__(self, address: Address, connect: Connect = Transport) -> None:
+        address.require_file()
+        self._address = address
+        self._connect = connect
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self._address.name
+
+    def open(self) -> RangedBytes:
+        """The archive, by ranges. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        address = self._address
+        headers = authorization(address, with_variable=False)
+        for _ in range(_MOST_REDIRECTS + 1):
+            transport = self._connect(f"{address.scheme}://{address.authority}")
+            try:
+                return ranged(
+                    transport,
+                    partial(_request, address, headers),
+                    str(self),
+                    partial(refusal, shown=str(self), login=HINT),
+                )
+            except RedirectedError as redirected:
+                transport.close()
+                address = Address.parse(
+                    urljoin(f"{address.scheme}://{address.authority}{address.url_path}", redirected.location)
+                )
+                if address.scheme not in ("https", "http"):
+                    raise ServerError(f"{self}: redirects to what is no page") from None
+                headers = {}
+            except BaseException:
+                transport.close()
+                raise
+        raise ServerError(f"{self}: redirected again and again")
+
+    def writing(self, *, force: bool) -> AbstractContextManager[Output]:
+        """Raises :class:`UsageError`."""
+        raise UsageError(f"{self}: archives are read from there, not written", hint="davs:// writes to WebDAV servers")
+
+    def exists(self) -> bool:
+        """Raises :class:`UsageError`: who asks wants to write."""
+        raise UsageError(f"{self}: archives are read from there, not written", hint="davs:// writes to WebDAV servers")
+
+
+def _request(address: Address, login: Mapping[str, str], headers: Mapping[str, str]) -> Request:
+    return Request("GET", address.url_path, query=address.query, headers={**login, **headers})

@@ -1,0 +1,44 @@
+"""A WebDAV server for tests: WsgiDAV, on a folder, with a user and a password."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+USER, PASSWORD = "anna", "geheim: ümlaut"
+
+
+@contextmanager
+def webdav(folder: Path, *, spares: bool = True) -> Iterator[int]:
+    """The port of a server whose root is ``folder``; one that does not spare what lies in the way is a bad double."""
+    from cheroot.wsgi import Server
+    from wsgidav.wsgidav_app import WsgiDAVApp
+
+    app: Any = WsgiDAVApp(
+        {
+            "provider_mapping": {"/": {"root": str(folder)}},
+            "http_authenticator": {"accept_basic": True, "accept_digest": False, "default_to_digest": False},
+            "simple_dc": {"user_mapping": {"*": {USER: {"password": PASSWORD}}}},
+            "logging": {"enable": False},
+            "verbose": 0,
+            "lock_storage": True,
+            "property_manager": None,
+        }
+    )
+
+    def careless(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["HTTP_OVERWRITE"] = "T"
+        return app(environ, start_response)
+
+    server = Server(("127.0.0.1", 0), app if spares else careless)
+    server.prepare()
+    thread = threading.Thread(target=server.serve, daemon=True)
+    thread.start()
+    try:
+        yield int(server.bind_addr[1])
+    finally:
+        server.stop()
+        thread.join()
