@@ -1,0 +1,164 @@
+"""Buckets of a real server, Ceph's RADOS gateway: signatures, conditions, parts and locks are as they are taken for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from manabackup.archive.places import Place
+from manabackup.errors import ManabackupError
+from manabackup.storage.addresses import Address
+from manabackup.storage.aws import Account
+from manabackup.storage.bucket import Bucket
+from manabackup.storage.s3 import S3Place
+from tests.support import ceph, s3
+from tests.support.processes import CommandLine
+from tests.support.relay import Asked, Fault, Relay
+
+from .conftest import PASSPHRASE, failing, hurried
+
+PART = 5 * 2**20
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[int]:
+    with ceph.gateway() as port:
+        yield port
+
+
+@pytest.fixture
+def relay(gateway: int) -> Iterator[Relay]:
+    with Relay(gateway).running() as relay:
+        yield relay
+
+
+@pytest.fixture
+def account(relay: Relay) -> Account:
+    return Account.find(s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{relay.port}", "HOME": "/nonexistent"})
+
+
+def new_bucket(account: Account, *, locked: bool = False) -> str:
+    name = f"bucket-{uuid4().hex[:12]}"
+    with Bucket(name, account, hurried, name) as made:
+        headers = {"x-amz-bucket-object-lock-enabled": "true"} if locked else {}
+        assert made.ask(made.request("PUT", "", headers)).status == 200
+    return name
+
+
+@pytest.fixture
+def bucket(account: Account) -> str:
+    return new_bucket(account)
+
+
+def written(there: Place, data: bytes, *, force: bool) -> ManabackupError | None:
+    try:
+        with there.writing(force=force) as output:
+            output.write(data)
+    except ManabackupError as error:
+        return error
+    return None
+
+
+def content(account: Account, bucket: str, path: str) -> bytes | None:
+    with Bucket(bucket, account, hurried, bucket) as asked:
+        answer = asked.ask(asked.request("GET", path, {"Accept-Encoding": "identity"}))
+    return answer.body if answer.status == 200 else None
+
+
+def uploads(account: Account, bucket: str) -> int:
+    with Bucket(bucket, account, hurried, bucket) as asked:
+        return asked.ask(asked.request("GET", "", {}, params={"uploads": ""})).body.count(b"<UploadId>")
+
+
+def test_commands_read_and_write_there(
+    tmp_path: Path, relay: Relay, bucket: str, plain: Path, large: Path, account: Account
+) -> None:
+    manabackup = CommandLine(tmp_path)
+    manabackup.environ |= s3.KEYS | {"MANABACKUP_PASSPHRASE": PASSPHRASE}
+    manabackup.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{relay.port}"
+    there = f"s3://{bucket}/täglich/a b+c.mana"
+    sealing = manabackup("seal", str(plain), "-o", there)
+    assert sealing.code == 0, sealing.err
+    assert manabackup("diff", str(plain), there).code == 0
+    refused = manabackup("seal", str(plain), "-o", there)
+    assert (refused.code, "exists already" in refused.err) == (17, True)
+    assert (
+        written(
+            S3Place(Address.parse(f"s3://{bucket}/large.mana"), hurried, account=account),
+            large.read_bytes(),
+            force=False,
+        )
+        is None
+    )
+    relay.asked.clear()
+    assert manabackup("info", f"s3://{bucket}/large.mana", env={"MANABACKUP_PASSPHRASE": ""}).code == 0
+    assert len(relay.asked) == 2
+    assert manabackup("verify", f"s3://{bucket}/large.mana").code == 0
+    wrong = manabackup("info", there, env={"AWS_SECRET_ACCESS_KEY": "geheim"})
+    assert (wrong.code, "geheim" in wrong.err, "does not take these keys" in wrong.err) == (13, False, True)
+
+
+@pytest.mark.parametrize("at_once", [PART, 2**30])
+def test_what_appears_meanwhile_is_spared(at_once: int, relay: Relay, account: Account, bucket: str) -> None:
+    data = os.urandom(11 * 2**20)
+
+    def appears(number: int, asked: Asked) -> Fault | None:
+        begins = asked.path.endswith("/x.mana?uploads=") or (asked.method == "PUT" and asked.path.endswith("/x.mana"))
+        if begins and content(account, bucket, "/x.mana") is None:
+            relay.fail = lambda number, asked: None
+            place = S3Place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account)
+            assert written(place, b"somebody else's", force=False) is None
+        return None
+
+    relay.fail = appears
+    ended = written(
+        S3Place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account, at_once=at_once), data, force=False
+    )
+    assert ended is not None
+    assert (ended.exit_code, content(account, bucket, "/x.mana")) == (17, b"somebody else's")
+    assert uploads(account, bucket) == 0
+
+
+@pytest.mark.parametrize("fault", ["cut before", "cut after", "denied"])
+def test_whatever_fails_at_whatever_request_there_is_the_old_object_or_the_new_one(
+    fault: Fault, relay: Relay, account: Account, bucket: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, at = os.urandom(6 * 2**20), 0
+    there = S3Place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account, at_once=PART)
+    while True:
+        assert (
+            written(S3Place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account), b"old", force=True)
+            is None
+        )
+        before = uploads(account, bucket)
+        caplog.clear()
+        relay.asked.clear()
+        relay.fail = failing(fault, at, lasting=False)
+        ended = written(there, data, force=True)
+        relay.fail = lambda number, asked: None
+        assert content(account, bucket, "/x.mana") == (data if ended is None else b"old"), (at, ended)
+        assert uploads(account, bucket) == before or fault == "cut after" or "are left in the bucket" in caplog.text
+        if at >= len(relay.asked):
+            break
+        at += 1
+    assert at >= 4
+
+
+def test_a_lock_is_one_there(account: Account, bucket: str) -> None:
+    locked = new_bucket(account, locked=True)
+    place = S3Place(Address.parse(f"s3://{locked}/x.mana"), hurried, account=account, lock=timedelta(days=1))
+    assert written(place, b"precious", force=False) is None
+    with Bucket(locked, account, hurried, locked) as asked:
+        head = asked.head("/x.mana") or {}
+        assert head["x-amz-object-lock-mode"] == "COMPLIANCE"
+        version = {"versionId": head["x-amz-version-id"]}
+        assert asked.ask(asked.request("DELETE", "/x.mana", {}, params=version)).status == 403
+    elsewhere = S3Place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account, lock=timedelta(days=1))
+    ended = written(elsewhere, b"precious", force=False)
+    assert ended is not None
+    assert ended.exit_code == 17
