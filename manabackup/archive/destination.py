@@ -55,7 +55,7 @@ def keep_complete(output: Opened, target: Destination, status: str, seal: Seal |
     if status != _PARTIAL or isinstance(target, StandardOutput):
         return
     if not isinstance(output, AtomicFile):
-        if not isinstance(target, Path) and target.exists() and _may_be_complete(target, seal):
+        if not isinstance(target, Path) and target.state() is not None and _may_be_complete(target, seal):
             raise IncompleteError(
                 f"something is missing in the new archive: {printable(str(target))} stays as it was",
                 hint="give the new one another name",

@@ -5,7 +5,9 @@ The places themselves are made elsewhere (``manabackup/storage``). Whoever opens
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -27,6 +29,15 @@ class FarSource(ByteSource, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What lies in a place, as far as it shows from outside. Equal states are of the same content."""
+
+    size: int
+    """In bytes; negative where the server does not say."""
+    version: str
+
+
 class Place(Protocol):
     """Where one archive lies, or is to lie: its ``str`` is an address without any secret."""
 
@@ -46,8 +57,20 @@ class Place(Protocol):
         """
         ...
 
-    def exists(self) -> bool:
-        """Whether anything is there."""
+    def state(self) -> State | None:
+        """What is there; None where nothing is, as far as who asks may know."""
+        ...
+
+    def remove(self) -> None:
+        """Takes away what is there."""
+        ...
+
+
+class Folder(Protocol):
+    """Where archives lie beside each other: its ``str`` is an address without any secret."""
+
+    def archives(self) -> Iterable[Place]:
+        """What is called like an archive there, by name; hidden names and what lies further down are passed over."""
         ...
 
 

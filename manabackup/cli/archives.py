@@ -22,6 +22,7 @@ from ..operations.archives.reseal import unseal as unseal_archive
 from ..operations.archives.verify import PACKED_AGAIN, VerifyReport
 from ..operations.archives.verify import verify as verify_archive
 from ..operations.archives.view import PageReport, is_page, verify_page
+from ..operations.places import expanded
 from ..operations.progress import Step
 from ..text.printable import counted, one_line
 from .files import (
@@ -82,6 +83,7 @@ def verify(run: Run, files: tuple[str, ...], allow_weak_kdf: bool) -> None:
     --json, one object a line.
     """
     cipher = run.cipher()
+    files = tuple(expanded(files))
     failures: list[ManabackupError] = []
     passphrases = Passphrases(run, several=len(files) > 1)
     for name in files:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from ..errors import DamagedArchiveError, OutputError, UsageError
+from ..operations.places import folder as folder_at
 from ..operations.progress import Step
 from ..operations.prune import (
     UNLIMITED,
@@ -77,7 +77,7 @@ def prune(
     keep_yearly: int,
     keep_within: str | None,
 ) -> None:
-    """Remove old archives of a folder by rules.
+    """Remove old archives of a folder by rules. DIR may be an address, such as s3://BUCKET/PREFIX/.
 
     The rules are those of restic's `forget`: an archive stays when one of them keeps it; N may be `unlimited`, and a
     SPAN is written like 1y5m7d2h. Compared are archives of one account, of the same part of it; days are those of this
@@ -91,7 +91,7 @@ def prune(
     policy = Policy(keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, within)
     passphrase = (lambda: run.secret("passphrase")) if run.source("passphrase") is not None else None
     with run.terminal.progress({Step.PRUNE: "checking"}) as progress:
-        found = plan_prune(Path(folder), policy, passphrase=passphrase, progress=progress)
+        found = plan_prune(folder_at(folder), policy, passphrase=passphrase, progress=progress)
     going = found.of(Fate.REMOVE)
     done = Pruned()
     if not run.terminal.json:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError, UsageError
+from ..errors import NotFoundError, OutputError, UsageError
 from ..text.printable import printable
 
 if TYPE_CHECKING:
-    from ..archive.places import Location, Place
+    from collections.abc import Iterable, Iterator
+
+    from ..archive.places import Folder, Location, Place
 
 NO_LOCK = "--retain is for s3://: no other place can promise it"
 _SPAN = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+_PATTERN = re.compile(r"[*\[]")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -33,6 +37,37 @@ def located(text: str) -> Location:
     return place(text)
 
 
+def folder(text: str) -> Path | Folder:
+    """The folder that a text names. Raises :class:`UsageError` for an address that can tell of no files."""
+    if not is_address(text):
+        return Path(text)
+    from ..storage import folder
+
+    return folder(text)
+
+
+def expanded(texts: Iterable[str]) -> Iterator[str]:
+    """Addresses with a pattern in their last part, or with none, as all that lie there; what is no address as it is.
+
+    Raises :class:`NotFoundError` where there are none, and what the place raises.
+    """
+    for text in texts:
+        beginning, _, last = text.rpartition("/")
+        if not is_address(text) or "?" in beginning or not (last == "" or _PATTERN.search(last)):
+            yield text
+            continue
+        found = [str(place) for place in _in(beginning) if fnmatchcase(place.name, last or "*")]
+        if not found:
+            raise NotFoundError(f"{named(text)}: there are no archives")
+        yield from found
+
+
+def _in(address: str) -> Iterable[Place]:
+    from ..storage import folder
+
+    return folder(address).archives()
+
+
 def far_target(text: str, *, force: bool, retain: str | None = None) -> Place:
     """The far place where an archive is to go. Raises :class:`OutputError` where, without ``force``, something lies.
 
@@ -42,7 +77,7 @@ def far_target(text: str, *, force: bool, retain: str | None = None) -> Place:
     from ..storage import place
 
     target = place(text, lock=None if retain is None else _span(retain))
-    if not force and target.exists():
+    if not force and target.state() is not None:
         raise OutputError(f"{target} exists already", hint="--force replaces it")
     return target
 

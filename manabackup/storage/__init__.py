@@ -6,16 +6,39 @@ needs of any of them stands in :mod:`manabackup.archive.places`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from ..archive.places import Place
+from ..archive.places import Folder, Place
 from ..errors import UsageError
 from ..text.printable import one_line
 from .addresses import Address
 
-__all__ = ["place"]
+__all__ = ["folder", "place"]
 
 _KINDS = "https://, davs://, s3://, sftp://"
+
+
+def folder(text: str) -> Folder:
+    """The folder that an address names, with its slash or without. Raises :class:`UsageError` as :func:`place` does."""
+    address = Address.parse(text)
+    address = replace(address, path=address.path.rstrip("/") + "/")
+    match address.scheme:
+        case "dav" | "davs":
+            from .dav import DavFolder
+
+            return DavFolder(address)
+        case "sftp":
+            from .sftp import SftpFolder
+
+            return SftpFolder(address)
+        case "s3":
+            from .s3 import S3Folder
+
+            return S3Folder(address)
+        case "https" | "http":
+            raise UsageError(f"{address}: web servers have no lists of files", hint="davs:// has")
+    raise _unknown(address)
 
 
 def place(text: str, *, lock: timedelta | None = None) -> Place:
@@ -43,4 +66,8 @@ def place(text: str, *, lock: timedelta | None = None) -> Place:
             from .s3 import S3Place
 
             return S3Place(address, lock=lock)
-    raise UsageError(f"{one_line(address.scheme, 32)}:// is no kind of place that is known", hint=f"known: {_KINDS}")
+    raise _unknown(address)
+
+
+def _unknown(address: Address) -> UsageError:
+    return UsageError(f"{one_line(address.scheme, 32)}:// is no kind of place that is known", hint=f"known: {_KINDS}")

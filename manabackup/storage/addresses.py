@@ -8,8 +8,14 @@ from urllib.parse import quote, unquote, urlsplit
 from ..errors import UsageError
 from ..text.printable import one_line
 
+ENDING = ".mana"
 _IN_PATH = "/%:@!$&'()*+,;="
 """What may stand in a path as it is (RFC 3986, section 3.3), and ``%``: what is escaped already stays so."""
+
+
+def is_archive(name: str) -> bool:
+    """Whether something is called like an archive, and not hidden."""
+    return name.endswith(ENDING) and not name.startswith(".")
 
 
 @dataclass(frozen=True, slots=True)

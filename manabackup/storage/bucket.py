@@ -10,11 +10,12 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape, unescape
 
 from ..errors import AccessError, LockedError, ManabackupError, NotFoundError, OutputError, ServerError, UsageError
@@ -38,6 +39,8 @@ ONLY_NEW = {"If-None-Match": "*"}
 _TRIAL_WORDS = b"By this object manabackup sees whether this bucket spares what lies in the way.\n"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
+_KEY = re.compile(rb"<Contents>.*?<Key>([^<]*)</Key>.*?</Contents>", re.DOTALL)
+_MORE = re.compile(rb"<NextContinuationToken>([^<]{1,4096})</NextContinuationToken>")
 _UPLOAD = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
 
 
@@ -144,6 +147,26 @@ class Bucket:
         if answer.status == HTTPStatus.NOT_FOUND or (blind and answer.status == HTTPStatus.FORBIDDEN):
             return None
         raise self.refused(answer)
+
+    def keys(self, folder: str) -> Iterator[str]:
+        """Of the objects in a folder, each with the slash that it begins with here."""
+        params = {"list-type": "2", "prefix": folder[1:], "delimiter": "/", "encoding-type": "url"}
+        while True:
+            answer = self.ask(self.request("GET", "", {}, params=params))
+            if answer.status != HTTPStatus.OK:
+                raise self.refused(answer)
+            for match in _KEY.finditer(answer.body):
+                yield "/" + unquote_plus(unescape(match[1].decode("utf-8", "replace")))
+            more = _MORE.search(answer.body)
+            if more is None:
+                return
+            params["continuation-token"] = unescape(more[1].decode("utf-8", "replace"))
+
+    def delete(self, path: str) -> None:
+        """Takes away an object; in a bucket that keeps versions it becomes an older one."""
+        answer = self.ask(self.request("DELETE", path, {}))
+        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.OK):
+            raise self.refused(answer)
 
     def put(self, new: New, held: SetAside) -> None:
         """The whole object in one request, which the server checks against two sums."""

@@ -8,20 +8,23 @@ folder is tried first, with two small files that stay in it: one cannot be moved
 from __future__ import annotations
 
 import logging
+import re
 import secrets
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
+from xml.sax.saxutils import unescape
 
-from ..archive.places import Output
-from ..errors import ManabackupError, ServerError
+from ..archive.places import Output, State
+from ..errors import ManabackupError, NotFoundError, ServerError
 from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport, is_never_passing
-from .addresses import Address
+from .addresses import Address, is_archive
 from .asking import Connect, exists_already, ranged, refusal
 from .logins import HINT, authorization
 from .ranges import RangedBytes
@@ -30,6 +33,7 @@ from .writing import SILENT, Again, Sending
 _log = logging.getLogger(__name__)
 
 _TRIAL = (".manabackup-trial-1", ".manabackup-trial-2")
+_HREF = re.compile(r"<(?:[\w.-]+:)?href(?:\s[^>]*)?>([^<]*)</")
 _DONE = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT)
 
 
@@ -63,16 +67,20 @@ class DavPlace:
         """As :meth:`manabackup.archive.places.Place.writing` says."""
         return Sending(partial(self._send, force=force))
 
-    def exists(self) -> bool:
-        """Whether anything is there. Raises :class:`AccessError`, :class:`ServerError`."""
+    def state(self) -> State | None:
+        """What is there. Raises :class:`AccessError`, :class:`ServerError`."""
         server = self._server()
         with server.transport:
-            return server.size(self._address.url_path) is not None
+            return server.state(self._address.url_path)
+
+    def remove(self) -> None:
+        """Takes away what is there. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        server = self._server()
+        with server.transport:
+            server.delete(self._address.url_path)
 
     def _server(self) -> _Server:
-        scheme = "https" if self._address.scheme == "davs" else "http"
-        transport = self._connect(f"{scheme}://{self._address.authority}")
-        return _Server(transport, authorization(self._address, with_variable=True), str(self))
+        return _server(self._address, self._connect)
 
     def _send(self, held: SetAside, *, force: bool) -> None:
         server = self._server()
@@ -93,6 +101,32 @@ class DavPlace:
                 raise
 
 
+class DavFolder:
+    """A folder on a WebDAV server."""
+
+    def __init__(self, address: Address, connect: Connect = Transport) -> None:
+        self._address = address
+        self._connect = connect
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    def archives(self) -> Iterator[DavPlace]:
+        """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        server = _server(self._address, self._connect)
+        with server.transport:
+            names = server.names(self._address.url_path)
+        for name in sorted(names, key=unquote):
+            if is_archive(unquote(name)):
+                yield DavPlace(replace(self._address, path=self._address.path + name), self._connect)
+
+
+def _server(address: Address, connect: Connect) -> _Server:
+    scheme = "https" if address.scheme == "davs" else "http"
+    transport = connect(f"{scheme}://{address.authority}")
+    return _Server(transport, authorization(address, with_variable=True), str(address))
+
+
 class _Server:
     def __init__(self, transport: Transport, login: Mapping[str, str], shown: str) -> None:
         self.transport = transport
@@ -106,14 +140,35 @@ class _Server:
         return refusal(answer, self._shown, login=HINT)
 
     def size(self, path: str) -> int | None:
-        """Of what lies there; None where nothing does."""
+        """Of what lies there, negative where the server does not say; None where nothing does."""
+        found = self.state(path)
+        return None if found is None else found.size
+
+    def state(self, path: str) -> State | None:
+        """What lies there."""
         answer = self.transport.request(self.request("HEAD", path, {"Accept-Encoding": "identity"}))
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
             raise self.refused(answer)
         length = answer.headers.get("content-length", "")
-        return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else -1
+        size = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else -1
+        return State(size, answer.headers.get("etag") or answer.headers.get("last-modified", ""))
+
+    def names(self, folder: str) -> list[str]:
+        """Of what lies in a folder, percent-encoded as the server writes them."""
+        answer = self.transport.request(self.request("PROPFIND", folder, {"Depth": "1"}))
+        if answer.status != HTTPStatus.MULTI_STATUS:
+            raise self.refused(answer)
+        text = answer.body.decode("utf-8", "replace")
+        paths = [urlsplit(unescape(match[1].strip())).path for match in _HREF.finditer(text)]
+        return [path.rsplit("/", 1)[-1] for path in paths if not path.endswith("/")]
+
+    def delete(self, path: str) -> None:
+        """Takes away what lies there."""
+        answer = self.transport.request(self.request("DELETE", path, {}))
+        if answer.status not in _DONE:
+            raise self.refused(answer)
 
     def put(self, path: str, held: SetAside) -> None:
         """Sends an archive. The server must have all of it afterwards."""
@@ -160,8 +215,11 @@ class _Server:
 
     def remove(self, part: str) -> None:
         """Takes away what was sent in vain; tells where that cannot be done."""
-        with suppress(ManabackupError):
-            answer = self.transport.request(self.request("DELETE", part, {}))
-            if answer.status in (*_DONE, HTTPStatus.NOT_FOUND):
-                return
+        try:
+            self.delete(part)
+            return
+        except NotFoundError:
+            return
+        except ManabackupError:
+            pass
         _log.warning("%s: what was sent of it is left there: remove %s", self._shown, part.rsplit("/", 1)[-1])

@@ -12,15 +12,16 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from ..archive.places import Output
+from ..archive.places import Output, State
 from ..host.set_aside import SetAside
 from ..limits import GIB, MIB
 from ..remote.answers import RedirectedError
 from ..remote.transport import Transport
-from .addresses import Address
+from .addresses import Address, is_archive
 from .asking import Connect, ranged
 from .aws import Account
 from .bucket import ONLY_NEW, WRITE, Bucket, New
@@ -84,10 +85,16 @@ class S3Place:
         """As :meth:`manabackup.archive.places.Place.writing` says."""
         return Sending(partial(self._send, force=force))
 
-    def exists(self) -> bool:
-        """Whether anything is there, as far as who asks may know: who may only write learns it at the end."""
+    def state(self) -> State | None:
+        """What is there, as far as who asks may know: who may only write learns it at the end."""
         with self.bucket() as bucket:
-            return bucket.head(self._address.path, blind=True) is not None
+            found = bucket.head(self._address.path, blind=True)
+        return None if found is None else State(int(found.get("content-length", -1)), found.get("etag", ""))
+
+    def remove(self) -> None:
+        """Takes away what is there. Raises :class:`AccessError`, :class:`ServerError`."""
+        with self.bucket() as bucket:
+            bucket.delete(self._address.path)
 
     def bucket(self) -> Bucket:
         """Connections to the bucket. Raises :class:`AccessError`, :class:`UsageError`."""
@@ -127,6 +134,27 @@ class S3Place:
             "x-amz-object-lock-mode": "COMPLIANCE",
             "x-amz-object-lock-retain-until-date": f"{until:%Y-%m-%dT%H:%M:%SZ}",
         }
+
+
+class S3Folder:
+    """What lies in a bucket under keys with one beginning, up to the next slash."""
+
+    def __init__(self, address: Address, connect: Connect = Transport, *, account: Account | None = None) -> None:
+        self._address = address
+        self._connect = connect
+        self._account = account
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    def archives(self) -> Iterator[S3Place]:
+        """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        account = self._account or Account.find()
+        with Bucket(self._address.host, account, self._connect, str(self)) as bucket:
+            keys = list(bucket.keys(self._address.path))
+        for key in sorted(keys):
+            if is_archive(key.rsplit("/", 1)[-1]):
+                yield S3Place(replace(self._address, path=key), self._connect, account=account)
 
 
 def _parts(held: SetAside, size: int) -> Iterator[bytes]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from functools import partial
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from ..archive.places import Output
+from ..archive.places import Output, State
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError, UsageError
 from ..host.set_aside import SetAside
-from .addresses import Address
+from .addresses import Address, is_archive
 from .asking import exists_already
 from .ranges import TAIL, RangedBytes
 from .shell import Line, LostError
@@ -36,9 +38,7 @@ class SftpPlace:
         if address.query:
             raise UsageError(f"{address}: an address of SFTP has no query", hint="a question mark in a name is %3F")
         self._address = address
-        path = unquote(address.path)
-        self._path = path.removeprefix("/~/") if path.startswith("/~/") else path
-        """As the server knows it; what begins with ``/~/`` lies in the home there."""
+        self._path = _path(address)
 
     def __str__(self) -> str:
         return str(self._address)
@@ -74,10 +74,18 @@ class SftpPlace:
         """As :meth:`manabackup.archive.places.Place.writing` says."""
         return Sending(partial(self._send, force=force))
 
-    def exists(self) -> bool:
-        """Whether anything is there. Raises :class:`AccessError`, :class:`ServerError`."""
+    def state(self) -> State | None:
+        """What is there. Raises :class:`AccessError`, :class:`ServerError`."""
         with Line(self._address) as line:
-            return line.exists(self._path)
+            if not line.exists(self._path):
+                return None
+            size, changed = line.state(self._path)
+            return State(size, str(changed))
+
+    def remove(self) -> None:
+        """Takes away what is there. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        with Line(self._address) as line:
+            line.remove(self._path)
 
     def _send(self, held: SetAside, *, force: bool) -> None:
         folder, slash, name = self._path.rpartition("/")
@@ -130,6 +138,30 @@ class SftpPlace:
             else:
                 return
             _log.warning("%s: what was sent of it is left there: remove %s", self, part.rpartition("/")[2])
+
+
+class SftpFolder:
+    """A folder on a computer that is reached by SSH."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    def archives(self) -> Iterator[SftpPlace]:
+        """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        with Line(self._address) as line:
+            names = line.names(_path(self._address) or ".")
+        for name in sorted(names):
+            if is_archive(name):
+                yield SftpPlace(replace(self._address, path=self._address.path + quote(name)))
+
+
+def _path(address: Address) -> str:
+    """As the server knows it; what begins with ``/~/`` lies in the home there."""
+    path = unquote(address.path)
+    return path.removeprefix("/~/") if path.startswith("/~/") else path
 
 
 def _spares(line: Line, folder: str) -> bool:

@@ -111,6 +111,10 @@ class Line:
             raise NotFoundError(f"{self._shown} is not a regular file")
         return found.size or 0, found.mtime or 0
 
+    def names(self, path: str) -> list[str]:
+        """Of what lies in a folder."""
+        return [str(name) for name in self._do(lambda: self._sftp.listdir(path))]
+
     def exists(self, path: str) -> bool:
         """Whether anything has this name."""
         return bool(self._do(lambda: self._sftp.lexists(path)))

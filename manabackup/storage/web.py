@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from urllib.parse import urljoin
 
-from ..archive.places import Output
+from ..archive.places import Output, State
 from ..errors import ServerError, UsageError
 from ..remote.answers import RedirectedError
 from ..remote.request import Request
@@ -67,11 +67,18 @@ class WebPlace:
 
     def writing(self, *, force: bool) -> AbstractContextManager[Output]:
         """Raises :class:`UsageError`."""
-        raise UsageError(f"{self}: archives are read from there, not written", hint="davs:// writes to WebDAV servers")
+        raise self._read_only()
 
-    def exists(self) -> bool:
+    def state(self) -> State | None:
         """Raises :class:`UsageError`: who asks wants to write."""
-        raise UsageError(f"{self}: archives are read from there, not written", hint="davs:// writes to WebDAV servers")
+        raise self._read_only()
+
+    def remove(self) -> None:
+        """Raises :class:`UsageError`."""
+        raise self._read_only()
+
+    def _read_only(self) -> UsageError:
+        return UsageError(f"{self}: archives are read from there, not written", hint="davs:// writes to WebDAV servers")
 
 
 def _request(address: Address, login: Mapping[str, str], headers: Mapping[str, str]) -> Request:

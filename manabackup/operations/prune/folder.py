@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from ...archive.manifest import Manifest
+from ...archive.places import Folder, Location, State
 from ...archive.reader import open_archive, open_outer
 from ...errors import (
     DamagedArchiveError,
@@ -37,6 +39,7 @@ PRIVATE = "sealed with --private: neither account nor time stand outside the sea
 NAMELESS = "it does not say whose it is"
 TIMELESS = "it does not say when it was made"
 LINK = "no regular file"
+GONE = "it is gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,20 @@ class FileIdentity:
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
+Identity: TypeAlias = FileIdentity | State
+
+
+def identity_of(path: Location) -> Identity | None:
+    """Of what lies there now. Raises :class:`OSError`, and what :meth:`.Place.state` raises."""
+    return FileIdentity.of(path) if isinstance(path, Path) else path.state()
+
+
 @dataclass(frozen=True, slots=True)
 class Backup:
     """An archive that says whose it is and when it was made."""
 
-    path: Path
-    identity: FileIdentity
+    path: Location
+    identity: Identity
     at: datetime
     user_id: str
     what: str
@@ -78,47 +89,54 @@ class Backup:
 class Other:
     """A file that is called like an archive and is left alone."""
 
-    path: Path
+    path: Location
     why: str
     damaged: bool = False
 
 
-def files(folder: Path, passphrase: Callable[[], str] | None = None) -> Iterator[Backup | Other]:
+def files(folder: Path | Folder, passphrase: Callable[[], str] | None = None) -> Iterator[Backup | Other]:
     """What the files ``*.mana`` of a folder are, by name; the ``passphrase`` opens those that it opens.
 
     Hidden files, other names and what lies in folders below are passed over. Raises :class:`NotFoundError`,
     :class:`UsageError` for a
     file in its place, :class:`OutputError`.
     """
+    for path in _of_this_machine(folder) if isinstance(folder, Path) else folder.archives():
+        yield _judged(path, passphrase)
+
+
+def _of_this_machine(folder: Path) -> list[Path]:
     try:
         with reading_from(folder):
-            found = sorted(path for path in folder.iterdir() if path.suffix == ENDING and path.name[0] != ".")
+            return sorted(path for path in folder.iterdir() if path.suffix == ENDING and path.name[0] != ".")
     except FileNotFoundError:
         if folder.exists():
             raise UsageError(f"{printable(str(folder))} is a file; a folder with archives in it is wanted") from None
         raise NotFoundError(f"{printable(str(folder))} does not exist") from None
-    for path in found:
-        yield _judged(path, passphrase)
 
 
-def _judged(path: Path, passphrase: Callable[[], str] | None) -> Backup | Other:
+def _judged(path: Location, passphrase: Callable[[], str] | None) -> Backup | Other:
+    identity: Identity | None = None
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
+        if isinstance(path, Path) and not stat.S_ISREG(path.lstat().st_mode):
             return Other(path, LINK)
-        identity = FileIdentity.of(path)
+        identity = identity_of(path)
+        if identity is None:
+            return Other(path, GONE)
         manifest, opens = _manifest(path, passphrase)
     except OlderArchiveError:
         return Other(path, OLDER)
     except DamagedArchiveError as error:
         if error.code == "notAnArchive":
-            return Other(path, NOT_AN_ARCHIVE, damaged=path.stat().st_size == 0)  # whose writer may have died
+            empty = identity is not None and identity.size == 0  # whose writer may have died
+            return Other(path, NOT_AN_ARCHIVE, damaged=empty)
         return Other(path, f"damaged: {error.message}", damaged=True)
     except (OSError, NotFoundError, OutputError) as error:
         return Other(path, f"it cannot be read: {getattr(error, 'strerror', None) or error}")
     return _described(path, identity, manifest, opens=opens)
 
 
-def _manifest(path: Path, passphrase: Callable[[], str] | None) -> tuple[Manifest, bool]:
+def _manifest(path: Location, passphrase: Callable[[], str] | None) -> tuple[Manifest, bool]:
     """The manifest that counts, and whether the archive opens."""
     with ExitStack() as stack:
         outer = open_outer(path)
@@ -135,7 +153,7 @@ def _manifest(path: Path, passphrase: Callable[[], str] | None) -> tuple[Manifes
         return outside, False
 
 
-def _described(path: Path, identity: FileIdentity, manifest: Manifest, *, opens: bool) -> Backup | Other:
+def _described(path: Location, identity: Identity, manifest: Manifest, *, opens: bool) -> Backup | Other:
     if not manifest.produced_by.startswith(_PRODUCT):
         return Other(path, NOT_OURS)
     if manifest.user_id == _NOBODY:

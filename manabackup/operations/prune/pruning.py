@@ -14,14 +14,15 @@ from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
 
+from ...archive.places import Folder, Location
 from ...archive.reader import open_outer
-from ...errors import DamagedArchiveError, ManabackupError, UsageError
+from ...errors import AccessError, DamagedArchiveError, ManabackupError, ServerError, UsageError
 from ...host.zone import machine_zone
 from ...text.jsontext import JSON
 from ...text.timestamps import app_time
 from ..archives.verify import verify
 from ..progress import Progress, Step, Watch
-from .folder import Backup, FileIdentity, Other, files
+from .folder import Backup, Identity, Other, files, identity_of
 from .policy import Policy
 
 NEWEST = "newest"
@@ -41,7 +42,7 @@ class Fate(StrEnum):
 class Judged:
     """A file, and what becomes of it."""
 
-    path: Path
+    path: Location
     decision: Fate
     reasons: tuple[str, ...]
     """Why it is kept or left; empty for what goes."""
@@ -52,7 +53,7 @@ class Judged:
     complete: bool | None = None
     bytes: int = 0
     damaged: bool = False
-    identity: FileIdentity | None = None
+    identity: Identity | None = None
 
     def to_json(self) -> dict[str, JSON]:
         """A member of ``files``."""
@@ -73,7 +74,7 @@ class Judged:
 class PrunePlan:
     """What becomes of the archives of a folder; nothing is done yet."""
 
-    folder: Path
+    folder: Path | Folder
     files: tuple[Judged, ...]
     """Account by account and kind by kind, newest first; at the end what is left alone."""
 
@@ -95,9 +96,9 @@ class PrunePlan:
 class Pruned:
     """What was done."""
 
-    removed: list[Path] = field(default_factory=list)
+    removed: list[Location] = field(default_factory=list)
     bytes: int = 0
-    failed: list[tuple[Path, str]] = field(default_factory=list)
+    failed: list[tuple[Location, str]] = field(default_factory=list)
     """What should have gone and did not, and why."""
 
     def to_json(self) -> dict[str, JSON]:
@@ -110,7 +111,7 @@ class Pruned:
 
 
 def plan_prune(
-    folder: Path,
+    folder: Path | Folder,
     policy: Policy,
     *,
     zone: tzinfo | None = None,
@@ -149,12 +150,18 @@ def prune(plan: PrunePlan) -> Pruned:
     done = Pruned()
     for file in sorted(plan.of(Fate.REMOVE), key=lambda file: file.at or datetime.max.replace(tzinfo=UTC)):
         try:
-            if FileIdentity.of(file.path) != file.identity:
+            if identity_of(file.path) != file.identity:
                 done.failed.append((file.path, _CHANGED))
                 continue
-            file.path.unlink()
+            if isinstance(file.path, Path):
+                file.path.unlink()
+            else:
+                file.path.remove()
         except OSError as error:
             done.failed.append((file.path, error.strerror or str(error)))
+            continue
+        except ManabackupError as error:  # of a far place
+            done.failed.append((file.path, error.message))
             continue
         done.removed.append(file.path)
         done.bytes += file.bytes
@@ -165,7 +172,7 @@ def _decided(
     group: Sequence[Backup], policy: Policy, now: datetime, zone: tzinfo, sound: _Soundness
 ) -> Iterator[Judged]:
     """The fates of archives of one kind, newest first."""
-    candidates = sorted(group, key=lambda backup: (backup.at, backup.path))
+    candidates = sorted(group, key=lambda backup: (backup.at, str(backup.path)))
     damaged: list[Judged] = []
     while True:
         reasons = policy.reasons([backup.at for backup in candidates], now=now, zone=zone)
@@ -201,7 +208,7 @@ class _Soundness:
         self._passphrase = passphrase
         self._progress = progress
         self._total = total
-        self._known: dict[Path, str | None] = {}
+        self._known: dict[Location, str | None] = {}
 
     def what_is_wrong(self, backup: Backup) -> str | None:
         """What is wrong with an archive; None where nothing is, as far as can be told without its passphrase."""
@@ -221,6 +228,8 @@ class _Soundness:
                 outer.check_sealed_body()
         except DamagedArchiveError as error:
             return error.message
+        except (AccessError, ServerError):  # which says nothing of the archive
+            raise
         except (OSError, ManabackupError) as error:
             return getattr(error, "strerror", None) or str(error)
         return None
