@@ -89,6 +89,11 @@ def _span(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def is_there(place: Location) -> bool:
+    """Whether anything lies there. Raises what a far place raises."""
+    return place.exists() if isinstance(place, Path) else place.state() is not None
+
+
 def named(text: str) -> str:
     """A text as messages may show it: an address without what may be secret in it."""
     return str(located(text)) if is_address(text) else text

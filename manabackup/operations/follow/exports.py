@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from ...errors import LockedError, ManabackupError, NotFoundError, ServerError, UsageError
 from ...text.jsontext import JSON
+from ..places import is_there, located
 from ..schedule.running import Finished, error_with, free_name
 from ..schedule.spec import DATE, SecretPlace
 
@@ -70,21 +71,21 @@ class ExportCommand:
 
     def check(self, *, force: bool) -> None:
         """Raises :class:`UsageError` for a place that holds something already, :class:`NotFoundError`."""
-        path = Path(self.output)
-        if DATE in str(path.parent):
+        if DATE in self.output.rpartition("/")[0]:
             raise UsageError(f"{DATE} belongs into the file's name, not into a folder's")
-        if not path.parent.is_dir():
-            raise NotFoundError(f"{path.parent} does not exist", hint="make the folder first")
-        if DATE not in self.output and path.exists() and not force:
+        place = located(self.output)
+        if isinstance(place, Path) and not place.parent.is_dir():
+            raise NotFoundError(f"{place.parent} does not exist", hint="make the folder first")
+        if DATE not in self.output and not force and is_there(place):
             raise UsageError(
-                f"{path} exists, and every archive would take its place",
+                f"{place} exists, and every archive would take its place",
                 hint=f"write {DATE} into its name, or allow it with --force",
             )
 
     def __call__(self, now: datetime) -> Exported | NotExported:
         """Starts it and waits for it. What interrupts the waiting ends it, and it removes what it has begun."""
-        path = free_name(Path(self.output), now.astimezone(self.zone))
-        command = [*self.program, "export", "--output", str(path), *self.options, f"--wait={_WAIT}"]
+        path = free_name(self.output, now.astimezone(self.zone))
+        command = [*self.program, "export", "--output", path, *self.options, f"--wait={_WAIT}"]
         command += ["--json", "--quiet"]
         if DATE not in self.output:
             command.append("--force")

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...errors import NotFoundError, OutputError, UsageError
 from ...host.secret_sources import SecretFile
 from ..account.state import StateFolder
+from ..places import is_address, located
 from .managers import MANAGERS, Installation, Manager, Systemd, carry_out, manager_called
 from .spec import Schedule, SecretKind, SecretPlace, check_name, check_output
 from .store import ScheduleStore
@@ -59,7 +60,9 @@ def plan(order: Order, state: StateFolder) -> PlannedInstallation:
     if wanted.command not in COMMANDS:
         raise UsageError(f"{wanted.command} is not scheduled", hint=f"what is: {', '.join(COMMANDS)}")
     check_output(wanted.words, wanted.output)
-    if wanted.output is not None and not Path(wanted.output).parent.is_dir():
+    if wanted.output is not None and is_address(wanted.output):
+        located(wanted.output)  # or it can be none
+    elif wanted.output is not None and not Path(wanted.output).parent.is_dir():
         raise NotFoundError(f"{Path(wanted.output).parent} does not exist", hint="make the folder first")
     if wanted.keep and wanted.output is None:
         raise UsageError("there is nothing to remove old ones of: --keep-… goes with export")

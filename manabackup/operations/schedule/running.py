@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ...errors import JSONTextError, ManabackupError, OutputError, ServerError
 from ...limits import MIB
 from ...text import jsontext
 from ...text.printable import one_line
+from ..places import is_address, is_there, located
 from .managers import Systemd
 from .spec import DATE, Schedule, SecretKind, SecretPlace
 from .store import RunRecord, ScheduleStore
@@ -142,13 +144,14 @@ class _Run:
         self._started = _now()
         self._attempts = 1
         self._report: dict[str, Any] = {}
-        self._archive: Path | None = None
+        self._archive: str | None = None
+        """Where today's goes: a path, or an address."""
         self._verified: bool | None = None
         self._removed = 0
 
     def run(self) -> RunRecord:
         output = self._schedule.output
-        self._archive = free_name(Path(output), self._started.astimezone(self._zone)) if output is not None else None
+        self._archive = free_name(output, self._started.astimezone(self._zone)) if output is not None else None
         lacking = self._lacking_space()
         if lacking is not None:
             return self._record("space", Finished(_DISK_FULL, "", f"error: {lacking}"))
@@ -157,12 +160,12 @@ class _Run:
         if done.code not in (0, 3):
             return self._record(self._schedule.command, done)
         if self._archive is not None:
-            verified = self._start(["verify", str(self._archive)], ["passphrase"] if self._seals else [])
+            verified = self._start(["verify", self._archive], ["passphrase"] if self._seals else [])
             self._verified = verified.code == 0
             if not self._verified:
                 return self._record("verify", verified)
         if self._archive is not None and self._schedule.keep:
-            words = ["prune", str(self._archive.parent), *self._schedule.keep, "--yes"]
+            words = ["prune", _folder_of(self._archive), *self._schedule.keep, "--yes"]
             pruned = self._start(words, ["passphrase"] if self._seals else [])
             self._removed = len(pruned.report.get("removed", []))
             if pruned.code != 0:
@@ -176,7 +179,7 @@ class _Run:
     def _command(self) -> Finished:
         words = list(self._schedule.words)
         if self._archive is not None:
-            words[words.index("--output") + 1] = str(self._archive)
+            words[words.index("--output") + 1] = self._archive
         for pause in (*PAUSES, None):
             done = self._start([*words, f"--wait={_WAIT}"], list(self._schedule.secrets))
             if done.code != _NO_SERVER or pause is None:
@@ -220,7 +223,10 @@ class _Run:
         last = self._store.last_run()
         yield self._store.folder, SPARE
         if self._archive is not None:
-            yield self._archive.parent, SPARE + 2 * (last.bytes if last is not None else 0)
+            yield (
+                Path(tempfile.gettempdir() if is_address(self._archive) else _folder_of(self._archive)),
+                SPARE + 2 * (last.bytes if last is not None else 0),
+            )
 
     def _record(self, step: str, done: Finished) -> RunRecord:
         completeness = self._report.get("completeness")
@@ -234,7 +240,7 @@ class _Run:
             step=step,
             message=done.error,
             hint=done.hint,
-            archive=None if written is None else str(written),
+            archive=written,
             bytes=size if isinstance(size, int) else 0,
             status=status if isinstance(status, str) else None,
             losses={str(kind): int(count) for kind, count in (losses or {}).items()},
@@ -244,16 +250,24 @@ class _Run:
         )
 
 
-def free_name(output: Path, now: datetime) -> Path:
+def _folder_of(archive: str) -> str:
+    """As ``prune`` takes it."""
+    return archive[: archive.rindex("/") + 1] if is_address(archive) else str(Path(archive).parent)
+
+
+def free_name(output: str, now: datetime) -> str:
     """Where today's archive goes: the day in its name, and a number behind it where that one is there already."""
-    if DATE not in str(output):
+    if DATE not in output:
         return output
     for number in range(1, 1_000):
         day = f"{now:%Y-%m-%d}" if number == 1 else f"{now:%Y-%m-%d}-{number}"
-        path = Path(str(output).replace(DATE, day))
-        if not path.exists():
-            return path
-    return path
+        name = output.replace(DATE, day)
+        try:
+            if not is_there(located(name)):
+                break
+        except ManabackupError:  # of a far place; the run itself is told why, and tells it
+            break
+    return name
 
 
 def _now() -> datetime:

@@ -12,7 +12,6 @@ from typing import Any, Final
 from ...errors import UsageError
 from ...text.jsontext import JSON
 from ...text.printable import printable
-from ..places import is_address
 
 VERSION: Final = 1
 DEFAULT_NAME: Final = "backup"
@@ -194,10 +193,6 @@ def check_output(words: tuple[str, ...], output: str | None) -> None:
         return
     if output == "-":
         raise UsageError("nobody reads the standard output of a run at night", hint=f"-o FOLDER/mana-{DATE}.mana")
-    if is_address(output):
-        raise UsageError(
-            "a schedule writes to a folder of this computer", hint="a far place is written to by `export -o ADDRESS`"
-        )
     if DATE not in output and "--force" not in words:
         raise UsageError(
             "the second run would find the first one's archive in its place",

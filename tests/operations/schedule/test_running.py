@@ -27,6 +27,7 @@ from manabackup.operations.schedule import (
 )
 from manabackup.operations.schedule import running as running_module
 from tests.remote.scripted_server import ScriptedServer, answer
+from tests.support.webdav import PASSWORD, webdav
 
 from .schedules import FILE, executable, schedule
 
@@ -120,6 +121,25 @@ def test_a_run_exports_verifies_and_lets_old_archives_go(place: Place) -> None:
     assert (record.exit_code, record.archive, record.verified, record.removed) == (0, today, True, 2)
     assert place.store.last_run() == record
     assert record.last_good_at == record.started_at
+
+
+def test_a_far_place_is_verified_and_pruned_where_it_is(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "served").mkdir()
+    monkeypatch.setenv("MANABACKUP_DAV_PASSWORD", PASSWORD)
+    with webdav(tmp_path / "served") as port:
+        there = f"dav://anna@127.0.0.1:{port}"
+        made = place.schedule("export", "--output", f"{there}/{{date}}.mana", keep=("--keep-daily", "7"))
+        for number in ("", "-2"):
+            for _ in range(3):
+                place.ends(0)
+            record = place.run(made)
+            today = f"{record.started_at:%Y-%m-%d}{number}.mana"
+            exported, verified, pruned = (shlex.split(line) for line in place.called[-3:])
+            assert exported[2:5] == ["export", "--output", f"{there}/{today}"]
+            assert (verified[2:4], pruned[2:4]) == (["verify", f"{there}/{today}"], ["prune", f"{there}/"])
+            (tmp_path / "served" / today).write_bytes(b"")
 
 
 def test_a_day_has_as_many_archives_as_runs(place: Place) -> None:
