@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from manabackup.archive.writer import Seal
+from manabackup.limits import Limits
 from manabackup.remote.transport import Transport
 from tests.support.archives import ours
 from tests.support.processes import CommandLine
@@ -20,6 +21,11 @@ ROWS = {"notes": [{"id": f"n-{number:04}", "title": f"Notiz {number}", "text": "
 def hurried(origin: str) -> Transport:
     """Connections that wait for nothing between two attempts."""
     return Transport(origin, sleep=lambda seconds: None)
+
+
+def impatient(origin: str) -> Transport:
+    """The same, which wait for a second for an answer, and twice."""
+    return Transport(origin, sleep=lambda seconds: None, limits=Limits(request_seconds=1.0, attempts=2))
 
 
 def failing(fault: Fault, at: int, *, lasting: bool) -> Callable[[int, Asked], Fault | None]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -11,11 +14,12 @@ from manabackup.archive.places import Place
 from manabackup.errors import ManabackupError
 from manabackup.storage.addresses import Address
 from manabackup.storage.dav import DavPlace
+from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine
 from tests.support.relay import Asked, Fault, Relay
 from tests.support.webdav import PASSWORD, webdav
 
-from .conftest import PASSPHRASE, failing, hurried
+from .conftest import PASSPHRASE, failing, hurried, impatient
 
 
 def test_an_archive_in_a_webdav_folder_is_as_good_as_one_on_the_disk(
@@ -148,7 +152,59 @@ def test_whatever_fails_at_whatever_request_there_is_the_old_file_or_the_new_one
     assert at >= 3
 
 
-def _written(there: Place, content: bytes) -> Exception | None:
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_server_that_says_nothing_is_given_up_and_leaves_the_old_file_or_the_new_one(
+    lasting: bool, folder: Path, relay: Relay, sealed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("MANABACKUP_DAV_PASSWORD", PASSWORD)
+    there = DavPlace(Address.parse(f"dav://anna@127.0.0.1:{relay.port}/x.mana"), impatient)
+    content = sealed.read_bytes()
+    for at in range(3):
+        (folder / "x.mana").write_bytes(b"old")
+        relay.asked.clear()
+        relay.fail = failing("stall", at, lasting=lasting)
+        ended = _written(there, content)
+        relay.fail = lambda number, asked: None
+        assert (folder / "x.mana").read_bytes() == (content if ended is None else b"old"), (at, ended)
+        assert ended is None or ended.exit_code == 14
+
+
+def test_a_run_that_is_killed_at_whatever_request_leaves_the_old_file_whole_and_parts_of_known_names(
+    manabackup: CommandLine, folder: Path, relay: Relay, plain: Path
+) -> None:
+    address, at = f"dav://127.0.0.1:{relay.port}/x.mana", 0
+    while _killed_at(at, relay, folder, lambda: manabackup.start("seal", str(plain), "-o", address, "--force")):
+        content = (folder / "x.mana").read_bytes()
+        names = {path.name for path in folder.iterdir()} - {"x.mana"}
+        assert content == b"old" or manabackup("verify", address).code == 0
+        assert all(name.startswith(".x.mana.") for name in names), names
+        at += 1
+    assert at >= 3
+
+
+def _killed_at(at: int, relay: Relay, folder: Path, start: Callable[[], subprocess.Popen[str]]) -> bool:
+    """Whether a run that writes over an old file came so far that it was killed at a request."""
+    for path in folder.iterdir():
+        path.unlink()
+    (folder / "x.mana").write_bytes(b"old")
+    relay.asked.clear()
+    running: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+
+    def kill(number: int, asked: Asked) -> Fault | None:
+        if number == at:
+            running.get(timeout=PATIENCE).kill()
+        return None
+
+    relay.fail = kill
+    process = start()
+    running.put(process)
+    process.communicate()
+    relay.fail = lambda number, asked: None
+    return process.returncode != 0
+
+
+def _written(there: Place, content: bytes) -> ManabackupError | None:
     try:
         with there.writing(force=True) as output:
             output.write(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,14 @@ from manabackup.storage.s3 import S3Place
 from tests.support import s3
 from tests.support.processes import CommandLine
 from tests.support.relay import Asked, Fault, Relay
+from tests.support.shares import some
 
 from .conftest import PASSPHRASE, failing, hurried
 
 OLD = b"old"
+FAULTS: list[Fault] = ["cut before", "cut after", "full", "denied", "busy", "broken"]
+TROUBLES = list(product(FAULTS, [True, False], [False, True]))
+"""A fault; whether it lasts; whether something may be replaced."""
 
 
 @pytest.fixture(scope="session")
@@ -145,9 +150,7 @@ def test_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_known(
     assert uploads(moto, bucket) == 0
 
 
-@pytest.mark.parametrize("fault", ["cut before", "cut after", "full", "denied", "busy", "broken"])
-@pytest.mark.parametrize("lasting", [True, False])
-@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize(("fault", "lasting", "force"), some(TROUBLES, of=3))
 def test_whatever_fails_at_whatever_request_of_an_upload_there_is_the_old_object_or_the_new_one(
     fault: Fault, lasting: bool, force: bool, relay: Relay, moto: int, bucket: str, caplog: pytest.LogCaptureFixture
 ) -> None:

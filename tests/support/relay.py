@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Fault = Literal["cut before", "cut after", "full", "denied", "busy", "broken"]
-"""Cut before the server heard of it, or after; 507, 403, 503 or 500 in place of the server's answer."""
+from .patience import PATIENCE
+
+Fault = Literal["cut before", "cut after", "stall", "full", "denied", "busy", "broken"]
+"""Cut before the server heard of it, or after; no answer at all; 507, 403, 503 or 500 in place of its answer."""
 _STATUS = {"full": 507, "denied": 403, "busy": 503, "broken": 500}
 
 
@@ -40,6 +42,7 @@ class Relay:
         self.forget: tuple[str, ...] = ()
         """Headers that the server does not hear of."""
         self._lock = threading.Lock()
+        self._over = threading.Event()
         relay = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,6 +68,10 @@ class Relay:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         fault = self.fail(number, asked)
         if fault == "cut before":
+            _cut(handler)
+            return
+        if fault == "stall":
+            self._over.wait(PATIENCE)
             _cut(handler)
             return
         if fault in _STATUS:
@@ -101,6 +108,7 @@ class Relay:
         try:
             yield self
         finally:
+            self._over.set()
             self._server.shutdown()
             self._server.server_close()
             thread.join()

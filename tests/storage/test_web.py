@@ -1,0 +1,117 @@
+"""Web servers: archives are read from there by ranges, and nothing is written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from manabackup.archive.reader import open_archive
+from manabackup.errors import ManabackupError, ServerError
+from manabackup.storage.addresses import Address
+from manabackup.storage.web import WebPlace
+from tests.support.processes import CommandLine
+
+from .conftest import hurried
+
+
+class Server:
+    """Serves one content; ``ranges`` says whether in parts."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.ranges = True
+        self.etag = "1"
+        self.asked: list[tuple[str, str]] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                server.asked.append((self.path, self.headers.get("Authorization") or ""))
+                if self.path.startswith("/moved"):
+                    self.send_response(302)
+                    self.send_header("Location", f"http://127.0.0.1:{server.port}/x.mana?sig=geheim")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                size = len(server.content)
+                first, _, last = (self.headers.get("Range") or "").removeprefix("bytes=").partition("-")
+                begin, stop = 0, size
+                if server.ranges:
+                    begin = int(first) if first else max(0, size - int(last))
+                    stop = int(last) + 1 if first else size
+                self.send_response(206 if server.ranges else 200)
+                if server.ranges:
+                    self.send_header("Content-Range", f"bytes {begin}-{stop - 1}/{size}")
+                self.send_header("ETag", server.etag)
+                self.send_header("Content-Length", str(stop - begin))
+                self.end_headers()
+                self.wfile.write(server.content[begin:stop])
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def place(self, path: str) -> WebPlace:
+        return WebPlace(Address.parse(f"http://127.0.0.1:{self.port}{path}"), hurried)
+
+
+@pytest.fixture
+def server(large_plain: Path) -> Iterator[Server]:
+    server = Server(large_plain.read_bytes())
+    yield server
+    server.close()
+
+
+def test_a_redirect_is_followed_without_the_password_and_no_signature_is_shown(
+    manabackup: CommandLine, server: Server
+) -> None:
+    told = manabackup("info", f"http://127.0.0.1:{server.port}/moved?token=geheim")
+    assert told.code == 0, told.err
+    assert "geheim" not in told.out + told.err
+    (moved, first), *others = server.asked
+    assert (moved, first != "") == ("/moved?token=geheim", True)
+    assert set(others) == {("/x.mana?sig=geheim", "")}
+
+
+def test_a_server_that_gives_no_parts_is_told_unless_the_archive_is_small(server: Server, plain: Path) -> None:
+    server.ranges = False
+    with pytest.raises(ServerError, match="gives no parts"):
+        open_archive(server.place("/x.mana"))
+    server.content = plain.read_bytes()
+    with open_archive(server.place("/x.mana")) as archive:
+        assert sum(1 for _ in archive.rows("notes")) == 200
+
+
+def test_an_archive_that_changes_while_it_is_read_is_no_archive(server: Server) -> None:
+    with open_archive(server.place("/x.mana")) as archive:
+        server.etag = "2"
+        with pytest.raises(ServerError, match="changed while it was read"):
+            list(archive.rows("t0"))
+
+
+def test_nothing_is_written_there(manabackup: CommandLine, server: Server, plain: Path) -> None:
+    refused = manabackup("seal", str(plain), "-o", f"http://127.0.0.1:{server.port}/y.mana?sig=geheim")
+    assert (refused.code, "not written" in refused.err, "geheim" in refused.err) == (2, True, False)
+
+
+def test_an_error_of_an_archive_names_its_address(server: Server) -> None:
+    server.content = b"no archive" * 100
+    with pytest.raises(ManabackupError) as told:
+        open_archive(server.place("/x.mana?sig=geheim"))
+    assert "geheim" not in str(told.value)
