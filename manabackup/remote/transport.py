@@ -295,7 +295,9 @@ class Transport:
                     hint="if the server has moved, give its new address",
                 )
             try:
-                content = self._body(response, received, receive, endless=endless)
+                # What HEAD is told of is not on its way, however large it is.
+                has_body = request.method != "HEAD"
+                content = self._body(response, received, receive, endless=endless) if has_body else b""
             except TooLargeError as error:
                 raise UnwieldyAnswerError(f"{source}: the answer is larger than {error.allowed / MIB:g} MiB") from None
         return Answer(response.status, received, cookies, content, source, limits)

@@ -12,6 +12,8 @@ import pytest
 
 from manabackup.archive.places import Place
 from manabackup.errors import ManabackupError
+from manabackup.limits import Limits
+from manabackup.remote.transport import Transport
 from manabackup.storage.addresses import Address
 from manabackup.storage.dav import DavPlace
 from tests.support.patience import PATIENCE
@@ -211,6 +213,15 @@ def _written(there: Place, content: bytes) -> ManabackupError | None:
     except ManabackupError as error:
         return error
     return None
+
+
+def test_a_file_may_be_larger_than_any_answer(folder: Path, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANABACKUP_DAV_PASSWORD", PASSWORD)
+    (folder / "x.mana").write_bytes(bytes(5_000))
+    address = Address.parse(f"dav://anna@127.0.0.1:{relay.port}/x.mana")
+    found = DavPlace(address, lambda origin: Transport(origin, limits=Limits(answer_bytes=1_000))).state()
+    assert found is not None
+    assert found.size == 5_000
 
 
 def test_a_server_that_does_not_know_who_asks_is_an_answer_of_its_own(
