@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from ..operations.archives import Seal, open_of_mana
 from ..operations.archives.unlock import UnlockResult, archived_key, check_unlockable, unlock_archive
 from ..operations.progress import Step
 from .archives import weak_kdf_option
-from .files import archive_argument, archive_target, force_option, note_written, output_option
+from .files import archive_argument, archive_target, force_option, located, note_written, output_option
 from .frame import command, secret_options, strict_option
 from .meanings import MEANINGS
 from .passphrases import Passphrases
@@ -43,7 +42,7 @@ def unlock(
     if private and not seal:
         raise UsageError("--private goes with --seal")
     target = archive_target(run, output, force=force, source=file)
-    opened = partial(open_of_mana, Path(file), allow_weak_kdf=allow_weak_kdf)
+    opened = partial(open_of_mana, located(file), allow_weak_kdf=allow_weak_kdf)
     with Passphrases(run).opening(file, opened) as archive:
         check_unlockable(archive)
         cipher = run.cipher() or archived_key(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ...archive import names
 from ...archive.blobs import carried_assets
 from ...archive.destination import Destination, keep_complete, named, opened, writing
 from ...archive.manifest import AS_STORED, Manifest
+from ...archive.places import Location
 from ...archive.reader import Archive
 from ...archive.writer import About, ArchiveWriter, Seal, Written
 from ...crypto.fields import FieldCipher, is_encrypted, may_be_encrypted
@@ -43,7 +43,7 @@ _NO_ROWS = frozenset({"actors", "spaces", "problems", "blobs"})
 class UnlockResult:
     """What became of an archive."""
 
-    archive: Path
+    archive: Location
     written: Written
     opened: int
     """Fields that are in clear now."""
@@ -154,7 +154,7 @@ def unlock_archive(
             writer.stream(name, archive.reader.chunks(name), bound=archive.reader.container.entries[name].size)
         stated = _completeness(archive.manifest, completeness)
         status = str(stated["status"])
-        keep_complete(output, status, seal, strict=strict)
+        keep_complete(output, target, status, seal, strict=strict)
         written = writer.finish(
             _about(archive.manifest), _additions(archive.manifest, stated), assets=carried_assets(archive.manifest)
         )
