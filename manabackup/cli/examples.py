@@ -94,6 +94,14 @@ ENDINGS: Final = {
         (0, 3, 10, 11, 14, 17),
     ),
     "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 13, 14, 15, 17)),
+    "profile load": Ending(
+        (
+            "profile load vivim anna.mana --dsn-file dsn --dry-run",
+            "profile load shop.toml 7.mana --store main=new.db --create",
+        ),
+        (0, 3, 10, 12, 14, 15, 17),
+    ),
+    "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
     "report": Ending(
         ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 13, 14, 15, 17)
     ),

@@ -9,6 +9,7 @@ profile = Group(
     [
         ("check", "profile_commands", "hold a profile against a database, and count what somebody would get"),
         ("export", "profile_commands", "write one person's rows into an archive"),
+        ("load", "profile_load", "put an archive's rows into a database"),
     ],
     help="Relational databases that are not Mana's, by a data-model profile: a file that says of every table whose its "
     "rows are. Profiles that this program knows by name: vivim, rebuild, rebuild-deployed.",

@@ -56,6 +56,16 @@ class Catalog:
     """Views and the like: their rows stand in tables, or nowhere."""
 
 
+def without_modifier(type_name: str) -> str:
+    """A type without its length or precision: ``numeric[]`` of ``numeric(10,2)[]``.
+
+    >>> without_modifier("timestamp(3) with time zone")
+    'timestamp with time zone'
+    """
+    before, parenthesis, rest = type_name.partition("(")
+    return before + rest.partition(")")[2] if parenthesis else type_name
+
+
 def fingerprint(tables: Iterable[tuple[CatalogTable, Iterable[str], tuple[str, ...]]]) -> str:
     """Names a schema by what is read of it: tables, their columns that are taken out, and their keys."""
     seen: list[JSON] = []

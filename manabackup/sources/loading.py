@@ -23,6 +23,7 @@ from .profile import (
     Holds,
     OnUnknown,
     Others,
+    Outbox,
     Owner,
     Profile,
     ProfiledTable,
@@ -102,7 +103,7 @@ def _profile(top: Section, sha256: str) -> Profile:
             top.section("stores").fail(store, "is made of small letters, digits and dashes, 63 at most")
     subject = _subject(top.section("subject"))
     tables = {table: _table(table, section, stores, top) for table, section in top.sections("tables")}
-    profile = Profile(name, title, stores, subject, tables, _checks(top), _types(top, tables), sha256)
+    profile = Profile(name, title, stores, subject, tables, _checks(top), _types(top, tables), sha256, _outbox(top))
     top.end()
     check_rules(profile, top)
     return profile
@@ -221,6 +222,30 @@ def _owner(section: Section, depth: int, besides: tuple[str, ...] = ()) -> Owner
         assert other in section
     section.end()
     return owner
+
+
+def _outbox(top: Section) -> Outbox | None:
+    if "outbox" not in top:
+        return None
+    section = top.section("outbox")
+    position = None
+    if "position" in section:
+        inner = section.section("position")
+        position = inner.name("table"), inner.name("column")
+        inner.end()
+        if "id" not in section:
+            section.fail("id", "is missing: a position is one of its numbers")
+    outbox = Outbox(
+        table=section.name("table"),
+        key=section.name("key"),
+        type=section.name("type"),
+        payload=section.name("payload"),
+        created_at=section.name("created_at"),
+        id=section.name("id") if "id" in section else None,
+        position=position,
+    )
+    section.end()
+    return outbox
 
 
 def _checks(top: Section) -> Checks:

@@ -154,6 +154,22 @@ class ProfiledTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Outbox:
+    """Where it is told that rows were written, so that what is made of them follows. Columns by what they hold."""
+
+    table: str
+    key: str
+    """What tells an event from all others: one that is there already is not told again."""
+    type: str
+    payload: str
+    created_at: str
+    id: str | None = None
+    """What the database counts events by."""
+    position: tuple[str, str] | None = None
+    """A table and a column of it: up to which of these numbers projectors are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Checks:
     """What is an error, and what a notice."""
 
@@ -176,6 +192,7 @@ class Profile:
     """Table and column → what its values mean, where the database does not say it."""
     sha256: str
     """Of the file."""
+    outbox: Outbox | None = None
 
     def read_tables(self) -> Iterator[ProfiledTable]:
         """The tables whose rows are taken out."""

@@ -14,6 +14,7 @@ def check_rules(profile: Profile, top: Section) -> None:
     """Raises :class:`UsageError` for the first rule that a profile breaks."""
     _stores(profile, top.section("stores"))
     _subject(profile, top.section("subject"))
+    _outbox(profile, top)
     tables = top.section("tables")
     called: dict[str, str] = {}
     for name, table in profile.tables.items():
@@ -64,6 +65,22 @@ def _subject(profile: Profile, section: Section) -> None:
         section.fail("table", f'does not belong to a person by {{ column = "{subject.key}", is = "user" }}')
     if profile.stores[store_of(table.name)].per_subject:
         section.fail("table", "stands in a store that is one person's alone")
+
+
+def _outbox(profile: Profile, top: Section) -> None:
+    outbox = profile.outbox
+    if outbox is None:
+        return
+    section = top.section("outbox")
+    for key, name in (("table", outbox.table), *((("position", outbox.position[0]),) if outbox.position else ())):
+        table = profile.tables.get(name)
+        if table is None or table.is_read:
+            section.fail(key, "is no table that the profile names, and of which no rows are taken out")
+        if store_of(name) != store_of(outbox.table):
+            section.fail(key, "stands in another store than the outbox")
+    columns = [outbox.key, outbox.type, outbox.payload, outbox.created_at, *((outbox.id,) if outbox.id else ())]
+    if len(set(columns)) != len(columns):
+        section.fail(None, "names a column twice")
 
 
 def _columns(table: ProfiledTable, section: Section) -> None:

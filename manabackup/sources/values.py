@@ -20,8 +20,13 @@ Converter: TypeAlias = Callable[[Any], JSON]
 Raises :class:`UnicodeDecodeError` for a text that is not UTF-8.
 """
 _INTEGERS = frozenset({"smallint", "integer", "bigint", "oid"})
+AS_TEXT = frozenset({"jsonb[]", "box[]"})
+"""Arrays of which nested ones could not be told from what stands in them, or that are taken apart otherwise."""
 _FLOATS = frozenset({"real", "double precision"})
 _MARK = "column:"
+WRAPPED = f"{_MARK}json"
+"""The one key of an object that stands for its value."""
+_WRAPPED_BEGINS = jsontext.dumps({WRAPPED: 0})[:-3].decode()
 _OF_THE_FORMAT = frozenset({"id", "deletedAt", "_updatedAtIndex"})
 
 
@@ -65,6 +70,8 @@ def _infinity(value: float) -> str:
 
 
 def _of_postgresql(base: str) -> Converter | None:
+    if base in AS_TEXT:
+        return None
     if base.endswith("[]"):
         return _array(base.removesuffix("[]"))
     if base in _INTEGERS:
@@ -103,7 +110,9 @@ def _boolean(text: str) -> JSON:
 
 
 def _rewritten(text: str) -> JSON:
-    return Fragment(jsontext.rewritten_decimal(text.encode()))
+    value = Fragment(jsontext.rewritten_decimal(text.encode()))
+    # A null that is a value is not the NULL of a column without one.
+    return {WRAPPED: value} if text == "null" or text.startswith(_WRAPPED_BEGINS) else value
 
 
 def _bytes(text: str) -> JSON:

@@ -11,11 +11,13 @@ from uuid import uuid4
 
 import pytest
 
+from manabackup.operations.databases import StorePlaces, export_rows
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from tests.support.homes import Computer, Newcomer, Owner, fill, move_in
+from tests.support.loads import SHOP, profile_of
 
-from .scenes import COUNT, KEY, Filling, Healing, Pulling, Restoring, Scene, SigningIn, Writing, told
+from .scenes import COUNT, KEY, Filling, Healing, Loading, Pulling, Restoring, Scene, SigningIn, Writing, told
 from .steps import Runner, compiled
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -185,6 +187,42 @@ class Studio:
             return ["convert", str(archive), "--to", "csv", "-o", str(folder), *chosen, "--json"]
 
         return Filling(name, template, whole, ("out",), (0, 3))
+
+    def load(self, name: str) -> Scene:
+        """Into a database that holds one of the rows otherwise."""
+        there = "INSERT INTO people VALUES (1, 'Somebody', NULL); INSERT INTO orders VALUES (7, 1, 'kept');"
+        return self._loading(name, there)
+
+    def load_into_a_new_one(self, name: str) -> Scene:
+        return self._loading(name, None)
+
+    def _loading(self, name: str, there: str | None) -> Scene:
+        shape = (
+            "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, password TEXT);"
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, person INTEGER REFERENCES people, note TEXT);"
+        )
+
+        def make(computer: Computer) -> None:
+            home = computer.home
+            (home / "in" / "shop.toml").write_text(SHOP)
+            with closing(sqlite3.connect(home / "in" / "source.sqlite")) as connection:
+                connection.executescript(f"{shape} INSERT INTO people VALUES (1, 'Anna', 'hunter2');")
+                rows = [(number, 1, "n" * 500) for number in range(100, 160)]
+                connection.executemany("INSERT INTO orders VALUES (?, ?, ?)", rows)
+                connection.commit()
+            places = StorePlaces({"main": home / "in" / "source.sqlite"})
+            export_rows(profile_of(), places, "1", home / "in" / "anna.mana")
+            if there is not None:
+                with closing(sqlite3.connect(home / "out" / "shop.sqlite")) as connection:
+                    connection.executescript(f"{shape} {there}")
+
+        def whole(computer: Computer) -> list[str]:
+            home = computer.home
+            store = ["--store", f"main={home / 'out' / 'shop.sqlite'}"]
+            ways = ["--create", "--on-conflict", "overwrite", "--yes", "--json"]
+            return ["profile", "load", str(home / "in" / "shop.toml"), str(home / "in" / "anna.mana"), *store, *ways]
+
+        return Loading(name, self._template(name.replace(" ", "-"), make), whole, ("out",))
 
     def first_pull(self, name: str) -> Scene:
         self._stale()  # that is when something is added

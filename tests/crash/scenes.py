@@ -8,7 +8,7 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -302,6 +302,36 @@ class Restoring(Scene):
     def check_done(self, computer: Computer) -> None:
         super().check_done(computer)
         assert not any((computer.state / "restores").glob("*/*"))
+
+
+# --- a database -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Loading(Scene):
+    """One that writes into a database, ``out/shop.sqlite``."""
+
+    def state(self, computer: Computer) -> Any:
+        """All its rows; None where it has no tables."""
+        path = computer.home / "out" / "shop.sqlite"
+        if not path.exists():
+            return None
+        with copied(path, computer.home) as copy, closing(sqlite3.connect(copy)) as connection:
+            names = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in sorted(names)} or None
+
+    def check_whole(self, computer: Computer) -> None:
+        """The old rows, or all of them."""
+        super().check_whole(computer)
+        assert self.state(computer) in (self.state(self.template), self.content)
+        remaining = leftovers(computer, self.template)
+        assert remaining <= {"out/shop.sqlite", "out/shop.sqlite-journal"}, remaining
+
+    def check_done(self, computer: Computer) -> None:
+        check_modes(computer)
+        check_mirrors(computer)
+        assert self.state(computer) == self.content
+        assert leftovers(computer, self.template) <= {"out/shop.sqlite"}
 
 
 # --- what holds for all -----------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ SCENES = (
     "login",
     "login over",
     "restore",
+    "load",
+    "load into a new one",
 )
 MOST = 3
 KILLS = (Mode.KILL_BEFORE, Mode.KILL_AFTER)

@@ -1,11 +1,13 @@
-"""One person's rows out of relational databases, by a data-model profile."""
+"""One person's rows out of relational databases, and back into them, by a data-model profile."""
 
 from __future__ import annotations
 
 from ...sources.loading import load_profile, shipped
+from ...sources.target import LoadAction, OnConflict
 from .check import Checked, Counted, check_profile
 from .everybody import Everybody, export_everybody
 from .export import export_rows
+from .load import Loaded, LoadOrder, LoadPlan, load_rows
 from .person import DatabaseExport
 from .reading import Found
 from .stores import StorePlaces
@@ -16,10 +18,16 @@ __all__ = [
     "DatabaseExport",
     "Everybody",
     "Found",
+    "LoadAction",
+    "LoadOrder",
+    "LoadPlan",
+    "Loaded",
+    "OnConflict",
     "StorePlaces",
     "check_profile",
     "export_everybody",
     "export_rows",
     "load_profile",
+    "load_rows",
     "shipped",
 ]

@@ -16,6 +16,7 @@ from ...crypto.spools import SpoolFile
 from ...errors import NotFoundError
 from ...host.output import AtomicFile
 from ...rows.completeness import Case, Completeness
+from ...sources.catalog import Column, without_modifier
 from ...sources.profile import store_of, table_of
 from ...sources.values import key_of_column
 from ...text import jsontext
@@ -208,13 +209,12 @@ def _described(reader: TableReader, stores: Stores, *, derived: bool) -> dict[st
         meaning = stores.profile.types.get((table.name, column.name))
         columns.append(
             {
-                "name": column.name,
-                "type": column.type,
-                "nullable": column.nullable,
+                **_typed(column),
                 **({"as": archived} if archived != column.name else {}),
                 **({"meaning": meaning} if meaning is not None else {}),
             }
         )
+    left_out: list[JSON] = [_typed(column) for column in reader.there.columns.values() if column not in reader.columns]
     omitted: dict[str, JSON] = dict(table.omit)
     omitted |= {} if derived else dict.fromkeys(table.derived, "derived")
     references: list[JSON] = [
@@ -229,8 +229,17 @@ def _described(reader: TableReader, stores: Stores, *, derived: bool) -> dict[st
         "references": references,
         **({"order": list(table.order)} if table.order else {}),
         **({"omitted": omitted} if omitted else {}),
+        **({"omittedColumns": left_out} if left_out else {}),
         **({"othersColumns": list(table.others.columns)} if table.others is not None else {}),
     }
+
+
+def _typed(column: Column) -> dict[str, JSON]:
+    """A column and its type; also the one beneath, where that decides how values are written."""
+    described: dict[str, JSON] = {"name": column.name, "type": column.type, "nullable": column.nullable}
+    if column.base not in ("", without_modifier(column.type)):
+        described["base"] = column.base
+    return described
 
 
 def _instant(moment: datetime) -> str:

@@ -1,0 +1,219 @@
+"""SQLite files, written into in one transaction. Rows are read twice: to decide, which writes nothing, and to write.
+
+Whether references lead somewhere is decided by digests of keys in a temporary database: they tell nobody anything.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import ConflictError, OutputError, SourceError
+from ..host.output import writing_to
+from ..text.printable import printable
+from .catalog import Catalog, CatalogTable, Column, ForeignKey
+from .creation import create_tables, made_otherwise, type_in
+from .profile import StoreKind
+from .sqlite import SqliteDatabase, SqliteDialect, Text
+from .sqlite_loads import ComingKeys, SqliteLoad, SqliteOutbox
+from .target import Events, LoadAction, LoadRow, LoadTable, OnConflict, OutboxPlace, Planned, Rows
+
+_T = TypeVar("_T")
+_BUSY = 10.0
+_quoted = SqliteDialect().quoted
+
+
+class SqliteTarget:
+    """A file to be written into. One that does not exist is made, where tables are to be made in it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._name = printable(str(path))
+        self._was_there = path.exists()
+        self._catalog = self._look()
+        self._create: list[str] = []
+        self._made: dict[str, LoadTable] = {}
+        self._loads: list[SqliteLoad] = []
+        self._mode = OnConflict.FAIL
+        self._rows: Rows | None = None
+        self._events: Events | None = None
+        self._planned: list[Planned] = []
+        self._connection: sqlite3.Connection | None = None
+        self._committed = False
+
+    def _look(self) -> Catalog:
+        if not self._was_there:
+            return Catalog({})
+        if self._path.with_name(f"{self._path.name}-journal").exists():
+            # Left by a writer that was killed: whoever may write undoes what it had begun.
+            with closing(self._opened(writing=True)) as connection:
+                self._tried(lambda: connection.execute("SELECT count(*) FROM main.sqlite_schema").fetchone())
+        with closing(SqliteDatabase(self._path)) as database:
+            return database.catalog()
+
+    def catalog(self) -> Catalog:
+        """Tables, those that are to be made among them."""
+        return self._catalog
+
+    def place(self) -> str:
+        """The file."""
+        return f"SQLite database {self._name}"
+
+    def create(self, tables: Sequence[LoadTable], references: Mapping[str, Sequence[ForeignKey]]) -> list[str]:
+        """When rows are written."""
+        self._create = list(create_tables(tables, dict(references), StoreKind.SQLITE, _quoted, _quoted))
+        there = dict(self._catalog.tables)
+        for table in tables:
+            self._made[table.table] = table
+            columns = {
+                column.name: Column(column.name, type_in(column, table.source, StoreKind.SQLITE), nullable=True)
+                for column in (*table.columns, *table.omitted)
+            }
+            key = frozenset({frozenset(table.key)}) if table.key else frozenset()
+            there[table.table] = CatalogTable(
+                table.table, columns, table.key, key, tuple(references.get(table.name, ()))
+            )
+        self._catalog = Catalog(there, self._catalog.views)
+        return list(made_otherwise(tables, StoreKind.SQLITE))
+
+    def compare(
+        self, tables: Sequence[LoadTable], rows: Rows, mode: OnConflict, events: Events | None
+    ) -> list[Planned]:
+        """Holds every row beside the file's; the file is opened for reading."""
+        self._mode, self._rows, self._events = mode, rows, events
+        with closing(self._opened(writing=False)) as connection:
+            self._loads = [
+                SqliteLoad(table, self._catalog.tables[table.table], connection, is_new=table.table in self._made)
+                for table in tables
+            ]
+            digests = ComingKeys(self._loads, rows)
+            with closing(digests):
+                self._planned = [self._decide(load, rows, connection, digests) for load in self._loads]
+        for load, planned in zip(self._loads, self._planned, strict=True):
+            if planned.rows[LoadAction.INSERT] and load.missing:
+                raise SourceError(
+                    f"{load.table.name}: the archive has no {', '.join(load.missing)}, which must have a value",
+                    hint="give these columns a default, or let them be NULL",
+                )
+        return self._planned
+
+    def _decide(self, load: SqliteLoad, rows: Rows, connection: sqlite3.Connection, digests: ComingKeys) -> Planned:
+        counts: Counter[LoadAction] = Counter()
+        dangling: Counter[str] = Counter()
+        for row in rows(load.table):
+            action = self._action(load, row, connection)
+            if action in (LoadAction.INSERT, LoadAction.OVERWRITE):
+                lost = digests.lost(load, row, lambda reference, key: self._has(connection, reference, key))
+                if lost and row.reduced:
+                    action = LoadAction.SKIPPED
+                else:
+                    dangling.update(lost)
+            counts[action] += 1
+        return Planned(counts, dict(dangling))
+
+    def _action(self, load: SqliteLoad, row: LoadRow, connection: sqlite3.Connection) -> LoadAction:
+        values = load.values(row)
+        there = [] if load.is_new else self._tried(lambda: connection.execute(load.find, load.key(values)).fetchall())
+        if len(there) > 1:
+            raise SourceError(f"{load.table.name}: several rows of the file are alike in {', '.join(load.table.key)}")
+        if not there:
+            return LoadAction.SKIPPED if row.reduced and load.missing_reduced else LoadAction.INSERT
+        if load.same(values, there[0], reduced=row.reduced):
+            return LoadAction.UNCHANGED
+        return LoadAction.SKIPPED if row.reduced else self._mode.action
+
+    def _has(self, connection: sqlite3.Connection, reference: ForeignKey, key: Sequence[Any]) -> bool:
+        if reference.table in self._made or reference.table not in self._catalog.tables:
+            return False
+        where = " AND ".join(f"{_quoted(name)} = ?" for name in reference.key)
+        sql = f"SELECT 1 FROM main.{_quoted(reference.table)} WHERE {where} LIMIT 1"
+        return self._tried(lambda: connection.execute(sql, key).fetchone()) is not None
+
+    def write(self, outbox: OutboxPlace | None) -> int:
+        """Decides once more while it writes, since others may have written meanwhile, and compares."""
+        assert self._rows is not None
+        connection = self._connection = self._opened(writing=True)
+        self._tried(lambda: connection.execute("BEGIN IMMEDIATE"))
+        for statement in self._create:
+            self._tried(lambda statement=statement: connection.execute(statement))  # type: ignore[misc]
+        appended = 0
+        append = SqliteOutbox(outbox, self._catalog.tables[outbox.table], connection) if outbox is not None else None
+        with closing(ComingKeys(self._loads, self._rows)) as digests:
+            for load, planned in zip(self._loads, self._planned, strict=True):
+                load.is_new = False
+                counts: Counter[LoadAction] = Counter()
+                for row in self._rows(load.table):
+                    action = self._action(load, row, connection)
+                    if (
+                        row.reduced
+                        and action is LoadAction.INSERT
+                        and digests.lost(load, row, lambda reference, key: self._has(connection, reference, key))
+                    ):
+                        action = LoadAction.SKIPPED
+                    counts[action] += 1
+                    if action in (LoadAction.INSERT, LoadAction.OVERWRITE):
+                        self._tried(lambda row=row, load=load, action=action: load.write(row, action, connection))  # type: ignore[misc]
+                        if append is not None and self._events is not None and not row.reduced:
+                            event = self._events(load.table, row)
+                            appended += self._tried(lambda event=event: append.add(event))  # type: ignore[misc]
+                if counts != planned.rows:
+                    raise ConflictError("somebody wrote into the database since the plan; nothing was written")
+        if append is not None:
+            append.check()
+        return appended
+
+    def commit(self) -> None:
+        """Let it be so."""
+        connection = self._connection
+        assert connection is not None
+        self._tried(lambda: connection.execute("COMMIT"))
+        self._committed = True
+
+    def close(self) -> None:
+        """A file that was made for nothing is gone."""
+        if self._connection is not None:
+            self._connection.close()
+            if not self._committed and not self._was_there:
+                for ending in ("", "-journal", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+
+    def _opened(self, *, writing: bool) -> sqlite3.Connection:
+        if self._was_there or writing:
+            mode = "rw" if writing else "ro"
+            uri = f"{self._path.absolute().as_uri()}?mode={mode}"
+        else:
+            uri = ":memory:"
+        if writing and not self._was_there:
+            with writing_to(self._path):
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            connection = sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None)
+        except sqlite3.Error:
+            raise OutputError(f"{self._name} cannot be opened") from None
+        connection.text_factory = Text
+        # Triggers of a file from somebody else run only what SQLite takes for harmless.
+        for setting in ("trusted_schema = 0", "cell_size_check = 1", "foreign_keys = 0", "synchronous = FULL"):
+            self._tried(lambda setting=setting: connection.execute(f"PRAGMA {setting}"))  # type: ignore[misc]
+        return connection
+
+    def _tried(self, step: Callable[[], _T]) -> _T:
+        try:
+            return step()
+        except sqlite3.IntegrityError as error:
+            kind = getattr(error, "sqlite_errorname", "") or "constraint"
+            raise SourceError(f"{self._name}: the database refuses rows ({kind}); nothing was written") from None
+        except sqlite3.Error as error:
+            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise SourceError(f"{self._name} is locked by another program", hint="try again later") from None
+            if code == sqlite3.SQLITE_READONLY:
+                raise OutputError(f"{self._name} cannot be written: it is read only") from None
+            if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                raise OutputError(f"{self._name} cannot be written: the disk is full, or fails") from None
+            name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+            raise SourceError(f"{self._name} cannot be written: {name}") from None

@@ -1,0 +1,109 @@
+"""Small models of databases, loading archives into them, and what stands in them then."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from manabackup.archive.reader import open_archive
+from manabackup.operations.databases import (
+    Loaded,
+    LoadOrder,
+    OnConflict,
+    StorePlaces,
+    export_rows,
+    load_profile,
+    load_rows,
+)
+from manabackup.sources.loading import parse_profile
+from manabackup.sources.profile import Profile
+
+SHOP = """
+profile = 1
+name = "shop"
+title = "A shop"
+[stores.main]
+kind = "postgresql"
+[subject]
+table = "main.people"
+key = "id"
+[tables."main.people"]
+class = "user"
+owner = { column = "id", is = "user" }
+columns = "*"
+omit = { password = "secret" }
+[tables."main.orders"]
+class = "user"
+owner = { column = "person", is = "user" }
+columns = "*"
+[tables."main.countries"]
+class = "catalogue"
+"""
+
+
+def profile_of(text: str = SHOP) -> Profile:
+    """The profile that a text is."""
+    return parse_profile(text.encode(), "shop.toml")
+
+
+def run_sql(places: StorePlaces, *statements: str) -> None:
+    """Statements without parameters, whatever the kind of database."""
+    if places.dsn is None:
+        (path,) = places.files.values()
+        with closing(sqlite3.connect(path)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+    else:
+        with psycopg.connect(places.dsn) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+
+def asked(places: StorePlaces, statement: str) -> list[tuple[Any, ...]]:
+    """What a statement answers."""
+    if places.dsn is None:
+        (path,) = places.files.values()
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.execute(statement).fetchall()
+    with psycopg.connect(places.dsn) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def contents(places: StorePlaces, tables: Iterable[str]) -> dict[str, list[str]]:
+    """Every row of some tables, as texts."""
+    return {name: sorted(map(repr, asked(places, f'SELECT * FROM "{name}"'))) for name in tables}
+
+
+def export(places: StorePlaces, path: Path, profile: Profile, who: str = "1", *, derived: bool = False) -> None:
+    """Somebody's archive."""
+    export_rows(profile, places, who, path, derived=derived, force=True)
+
+
+def load(
+    path: Path,
+    profile: Profile,
+    places: StorePlaces,
+    *,
+    create: bool = False,
+    on_conflict: str = "fail",
+    dry_run: bool = False,
+) -> Loaded:
+    """An archive into a database; nobody objects to the plan."""
+    order = LoadOrder(create=create, on_conflict=OnConflict(on_conflict), dry_run=dry_run)
+    with open_archive(path) as archive:
+        return load_rows(archive, profile, places, order, confirm=lambda plan: None)
+
+
+def lines(path: Path) -> dict[str, list[bytes]]:
+    """The rows of an archive."""
+    with open_archive(path) as archive:
+        return {table: [row.line for row in archive.rows(table)] for table in archive.tables}
+
+
+__all__ = ["SHOP", "asked", "contents", "export", "lines", "load", "load_profile", "profile_of", "run_sql"]
