@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from ..host.output import writing_to
 from ..text.printable import printable
 from .catalog import Catalog, CatalogTable, Column, ForeignKey
 from .creation import create_tables, made_otherwise, type_in
+from .order import in_order
 from .profile import StoreKind
 from .sqlite import SqliteDatabase, SqliteDialect, Text
 from .sqlite_loads import ComingKeys, SqliteLoad, SqliteOutbox
@@ -144,7 +145,7 @@ class SqliteTarget:
         appended = 0
         append = SqliteOutbox(outbox, self._catalog.tables[outbox.table], connection) if outbox is not None else None
         with closing(ComingKeys(self._loads, self._rows)) as digests:
-            for load, planned in zip(self._loads, self._planned, strict=True):
+            for load, planned in self._in_order():
                 load.is_new = False
                 counts: Counter[LoadAction] = Counter()
                 for row in self._rows(load.table):
@@ -166,6 +167,13 @@ class SqliteTarget:
         if append is not None:
             append.check()
         return appended
+
+    def _in_order(self) -> Iterator[tuple[SqliteLoad, Planned]]:
+        """What is referred to first: whoever reads events wants to hear of it first."""
+        pairs = {load.table.table: (load, plan) for load, plan in zip(self._loads, self._planned, strict=True)}
+        parents = {name: [each.table for each in load.references] for name, (load, _) in pairs.items()}
+        for group in in_order(parents):
+            yield from (pairs[name] for name in group)
 
     def commit(self) -> None:
         """Let it be so."""
