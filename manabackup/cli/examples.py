@@ -86,6 +86,13 @@ ENDINGS: Final = {
         ),
         (0, 4, 10, 14),
     ),
+    "profile draft": Ending(
+        (
+            "profile draft --dsn-file dsn -o shop.toml",
+            "profile draft --store main=shop.sqlite --name shop -o -",
+        ),
+        (0, 10, 14, 17),
+    ),
     "profile export": Ending(
         (
             "profile export vivim --dsn-file dsn --user anna -o anna.mana",

@@ -8,6 +8,7 @@ profile = Group(
     "profile",
     [
         ("check", "profile_commands", "hold a profile against a database, and count what somebody would get"),
+        ("draft", "profile_draft", "draft a profile from what a database says of itself"),
         ("export", "profile_commands", "write one person's rows into an archive"),
         ("load", "profile_load", "put an archive's rows into a database"),
     ],

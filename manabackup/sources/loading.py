@@ -11,8 +11,9 @@ from typing import Any
 from ..errors import NotFoundError, OutputError, UsageError
 from ..limits import MIB
 from ..model.registry import formats_folder
-from ..text.printable import one_line, printable
+from ..text.printable import counted, one_line, printable
 from ..text.suggestions import did_you_mean
+from .decisions import undecided
 from .profile import (
     FORMAT,
     OWNED,
@@ -46,6 +47,7 @@ REASONS = frozenset({"secret", "other-person", "internal"})
 """Why a column is left out."""
 TYPES = frozenset({"epoch-ms", "epoch-s", "iso", "auto", "bool", "json", "base64"})
 """What values of a column mean."""
+_MOST_NAMED = 20
 _NAME = re.compile("[a-z0-9][a-z0-9-]{0,62}")
 _ENDING = ".toml"
 
@@ -86,6 +88,14 @@ def parse_profile(content: bytes, file: str) -> Profile:
         raise UsageError(f"{file}: is not TOML: {one_line(str(error))}") from None
     except RecursionError:
         raise UsageError(f"{file}: nests too deeply") from None
+    left = list(undecided(values))
+    if left:
+        named = ", ".join(map(one_line, left[:_MOST_NAMED]))
+        more = f", and {len(left) - _MOST_NAMED:,} more" if len(left) > _MOST_NAMED else ""
+        raise UsageError(
+            f"{file}: {counted(len(left), 'decision')} left to be taken: {named}{more}",
+            hint='put a value in place of "?", and take the lines `decide` away when what they ask is decided',
+        )
     return _profile(Section(values, "", file), hashlib.sha256(content).hexdigest())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...sources.loading import load_profile, shipped
 from ...sources.target import LoadAction, OnConflict
 from .check import Checked, Counted, check_profile
+from .draft import Drafted, draft_profile
 from .everybody import Everybody, export_everybody
 from .export import export_rows
 from .load import Loaded, LoadOrder, LoadPlan, load_rows
@@ -16,6 +17,7 @@ __all__ = [
     "Checked",
     "Counted",
     "DatabaseExport",
+    "Drafted",
     "Everybody",
     "Found",
     "LoadAction",
@@ -25,6 +27,7 @@ __all__ = [
     "OnConflict",
     "StorePlaces",
     "check_profile",
+    "draft_profile",
     "export_everybody",
     "export_rows",
     "load_profile",
