@@ -108,6 +108,13 @@ ENDINGS: Final = {
         ),
         (0, 3, 10, 12, 14, 15, 17),
     ),
+    "profile split": Ending(
+        (
+            "profile split vivim --dsn-file dsn -o split",
+            "profile split vivim --store master=all.sqlite -o split --json",
+        ),
+        (0, 10, 11, 14, 17),
+    ),
     "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
     "report": Ending(
         ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 13, 14, 15, 17)

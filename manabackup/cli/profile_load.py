@@ -10,7 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..operations.archives import open_archive
-from ..operations.databases import LoadAction, Loaded, LoadOrder, LoadPlan, OnConflict, load_profile, load_rows
+from ..operations.databases import LoadAction, LoadConflict, Loaded, LoadOrder, LoadPlan, load_profile, load_rows
 from ..operations.progress import Step
 from ..text.printable import counted, printable
 from .archives import weak_kdf_option
@@ -28,8 +28,8 @@ from .run import Exit, Run, outcome
 @click.option("--create", is_flag=True, help="Make the tables that are not there, as the archive describes them.")
 @click.option(
     "--on-conflict",
-    type=click.Choice([mode.value for mode in OnConflict]),
-    default=OnConflict.FAIL.value,
+    type=click.Choice([mode.value for mode in LoadConflict]),
+    default=LoadConflict.FAIL.value,
     show_default=True,
     help="What happens to a row that the database holds differently.",
 )
@@ -59,7 +59,7 @@ def load(
     """
     profile = load_profile(name)
     where = places(run, service, stores)
-    order = LoadOrder(create=create, on_conflict=OnConflict(on_conflict), dry_run=dry_run)
+    order = LoadOrder(create=create, on_conflict=LoadConflict(on_conflict), dry_run=dry_run)
     opened = Passphrases(run).opening(file, partial(open_archive, Path(file), allow_weak_kdf=allow_weak_kdf))
     with opened as archive, run.terminal.progress({Step.PLAN: "comparing"}) as bars:
 

@@ -7,7 +7,7 @@ in quotes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .catalog import ForeignKey
 from .profile import StoreKind
@@ -34,7 +34,7 @@ Quoted = Callable[[str], str]
 
 def create_tables(
     tables: Sequence[LoadTable],
-    references: dict[str, Sequence[ForeignKey]],
+    references: Mapping[str, Sequence[ForeignKey]],
     kind: StoreKind,
     quoted: Quoted,
     qualified: Quoted,

@@ -20,7 +20,7 @@ from .insertion import ColumnFacts, Staged, quoted
 from .order import in_order
 from .postgresql import PostgresqlDatabase
 from .profile import StoreKind
-from .target import Events, LoadAction, LoadTable, OnConflict, OutboxPlace, Planned, Rows
+from .target import Events, LoadAction, LoadConflict, LoadTable, OutboxPlace, Planned, Rows
 
 _FACTS = """
 SELECT c.relname, a.attname, a.attgenerated <> '', a.attidentity = 'a',
@@ -66,7 +66,7 @@ class PostgresqlTarget(PostgresqlDatabase):
         self._catalog: Catalog | None = None
         self._staged: dict[str, Staged] = {}
         self._planned: list[Planned] = []
-        self._mode = OnConflict.FAIL
+        self._mode = LoadConflict.FAIL
 
     def catalog(self) -> Catalog:
         """Tables, those of :meth:`create` among them."""
@@ -83,7 +83,7 @@ class PostgresqlTarget(PostgresqlDatabase):
         """At once, and visible to nobody else before the end."""
         statements = create_tables(
             tables,
-            dict(references),
+            references,
             StoreKind.POSTGRESQL,
             quoted,
             lambda name: f"{quoted(self._schema)}.{quoted(name)}",
@@ -96,7 +96,7 @@ class PostgresqlTarget(PostgresqlDatabase):
         return list(made_otherwise(tables, StoreKind.POSTGRESQL))
 
     def compare(
-        self, tables: Sequence[LoadTable], rows: Rows, mode: OnConflict, events: Events | None
+        self, tables: Sequence[LoadTable], rows: Rows, mode: LoadConflict, events: Events | None
     ) -> list[Planned]:
         """Brings the rows to the server, and compares them there."""
         facts = self._facts()
@@ -180,7 +180,7 @@ class PostgresqlTarget(PostgresqlDatabase):
 
     def write(self, outbox: OutboxPlace | None) -> int:
         """Decides anew, since others may have written meanwhile, writes, and compares."""
-        overwrite = self._mode is OnConflict.OVERWRITE
+        overwrite = self._mode is LoadConflict.OVERWRITE
         if overwrite and any(planned.rows[LoadAction.OVERWRITE] for planned in self._planned):
             with self._writing("the tables"):
                 names = ", ".join(staged.target for staged in self._staged.values())

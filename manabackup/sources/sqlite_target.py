@@ -22,7 +22,7 @@ from .order import in_order
 from .profile import StoreKind
 from .sqlite import SqliteDatabase, SqliteDialect, Text
 from .sqlite_loads import ComingKeys, SqliteLoad, SqliteOutbox
-from .target import Events, LoadAction, LoadRow, LoadTable, OnConflict, OutboxPlace, Planned, Rows
+from .target import Events, LoadAction, LoadConflict, LoadRow, LoadTable, OutboxPlace, Planned, Rows
 
 _T = TypeVar("_T")
 _BUSY = 10.0
@@ -40,7 +40,7 @@ class SqliteTarget:
         self._create: list[str] = []
         self._made: dict[str, LoadTable] = {}
         self._loads: list[SqliteLoad] = []
-        self._mode = OnConflict.FAIL
+        self._mode = LoadConflict.FAIL
         self._rows: Rows | None = None
         self._events: Events | None = None
         self._planned: list[Planned] = []
@@ -67,7 +67,7 @@ class SqliteTarget:
 
     def create(self, tables: Sequence[LoadTable], references: Mapping[str, Sequence[ForeignKey]]) -> list[str]:
         """When rows are written."""
-        self._create = list(create_tables(tables, dict(references), StoreKind.SQLITE, _quoted, _quoted))
+        self._create = list(create_tables(tables, references, StoreKind.SQLITE, _quoted, _quoted))
         there = dict(self._catalog.tables)
         for table in tables:
             self._made[table.table] = table
@@ -83,7 +83,7 @@ class SqliteTarget:
         return list(made_otherwise(tables, StoreKind.SQLITE))
 
     def compare(
-        self, tables: Sequence[LoadTable], rows: Rows, mode: OnConflict, events: Events | None
+        self, tables: Sequence[LoadTable], rows: Rows, mode: LoadConflict, events: Events | None
     ) -> list[Planned]:
         """Holds every row beside the file's; the file is opened for reading."""
         self._mode, self._rows, self._events = mode, rows, events

@@ -25,7 +25,7 @@ class LoadAction(StrEnum):
     CONFLICT = "conflict"
 
 
-class OnConflict(StrEnum):
+class LoadConflict(StrEnum):
     """What comes of a row that the database holds differently."""
 
     FAIL = "fail"
@@ -39,9 +39,9 @@ class OnConflict(StrEnum):
 
 
 _ACTIONS = {
-    OnConflict.FAIL: LoadAction.CONFLICT,
-    OnConflict.SKIP: LoadAction.SKIPPED,
-    OnConflict.OVERWRITE: LoadAction.OVERWRITE,
+    LoadConflict.FAIL: LoadAction.CONFLICT,
+    LoadConflict.SKIP: LoadAction.SKIPPED,
+    LoadConflict.OVERWRITE: LoadAction.OVERWRITE,
 }
 
 
@@ -143,7 +143,7 @@ class Target(Protocol):
         They are there when :meth:`commit` is through."""
 
     def compare(
-        self, tables: Sequence[LoadTable], rows: Rows, mode: OnConflict, events: Events | None
+        self, tables: Sequence[LoadTable], rows: Rows, mode: LoadConflict, events: Events | None
     ) -> list[Planned]:
         """What is to become of each table's rows; nothing is written."""
 

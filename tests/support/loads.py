@@ -12,9 +12,9 @@ import psycopg
 
 from manabackup.archive.reader import open_archive
 from manabackup.operations.databases import (
+    LoadConflict,
     Loaded,
     LoadOrder,
-    OnConflict,
     StorePlaces,
     export_rows,
     load_profile,
@@ -95,7 +95,7 @@ def load(
     dry_run: bool = False,
 ) -> Loaded:
     """An archive into a database; nobody objects to the plan."""
-    order = LoadOrder(create=create, on_conflict=OnConflict(on_conflict), dry_run=dry_run)
+    order = LoadOrder(create=create, on_conflict=LoadConflict(on_conflict), dry_run=dry_run)
     with open_archive(path) as archive:
         return load_rows(archive, profile, places, order, confirm=lambda plan: None)
 

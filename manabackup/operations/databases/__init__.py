@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...sources.loading import load_profile, shipped
-from ...sources.target import LoadAction, OnConflict
+from ...sources.target import LoadAction, LoadConflict
 from .check import Checked, Counted, check_profile
 from .draft import Drafted, draft_profile
 from .everybody import Everybody, export_everybody
@@ -11,6 +11,7 @@ from .export import export_rows
 from .load import Loaded, LoadOrder, LoadPlan, load_rows
 from .person import DatabaseExport
 from .reading import Found
+from .split import Split, split_database
 from .stores import StorePlaces
 
 __all__ = [
@@ -21,10 +22,11 @@ __all__ = [
     "Everybody",
     "Found",
     "LoadAction",
+    "LoadConflict",
     "LoadOrder",
     "LoadPlan",
     "Loaded",
-    "OnConflict",
+    "Split",
     "StorePlaces",
     "check_profile",
     "draft_profile",
@@ -33,4 +35,5 @@ __all__ = [
     "load_profile",
     "load_rows",
     "shipped",
+    "split_database",
 ]

@@ -16,7 +16,7 @@ from ...sources.catalog import Catalog
 from ...sources.postgresql_target import PostgresqlTarget
 from ...sources.profile import Profile, store_of, table_of
 from ...sources.sqlite_target import SqliteTarget
-from ...sources.target import Event, LoadAction, LoadRow, LoadTable, OnConflict, OutboxPlace, Planned, Target
+from ...sources.target import Event, LoadAction, LoadConflict, LoadRow, LoadTable, OutboxPlace, Planned, Target
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ..progress import Step, Watch, teller
@@ -95,7 +95,7 @@ class LoadOrder:
 
     create: bool = False
     """Make the tables that are not there."""
-    on_conflict: OnConflict = OnConflict.FAIL
+    on_conflict: LoadConflict = LoadConflict.FAIL
     dry_run: bool = False
 
 
