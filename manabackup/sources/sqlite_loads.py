@@ -74,21 +74,22 @@ class SqliteLoad:
                 return False
         return True
 
-    def write(self, row: LoadRow, action: LoadAction, connection: sqlite3.Connection) -> None:
-        """Writes it, and reads it again."""
-        values = self.values(row)
+    def write(
+        self, values: Sequence[Any], action: LoadAction, connection: sqlite3.Connection, *, reduced: bool
+    ) -> None:
+        """Writes a row, and reads it again."""
         name = f"main.{_quoted(self.table.table)}"
+        columns = [column for column in self._written if column not in self.table.key]
         if action is LoadAction.INSERT:
-            columns = self._granted if row.reduced else self._written
+            columns = self._granted if reduced else self._written
             marks = ", ".join("?" * len(columns))
             sql = f"INSERT INTO {name} ({', '.join(map(_quoted, columns))}) VALUES ({marks})"
             connection.execute(sql, [values[self.places[column]] for column in columns])
-        else:
-            columns = [column for column in self._written if column not in self.table.key]
+        elif columns:
             sql = f"UPDATE {name} SET {', '.join(f'{_quoted(column)} = ?' for column in columns)} WHERE {self._where}"
             connection.execute(sql, [*(values[self.places[column]] for column in columns), *self.key(values)])
         there = connection.execute(self.find, self.key(values)).fetchall()
-        if len(there) != 1 or not self.same(values, there[0], reduced=row.reduced):
+        if len(there) != 1 or not self.same(values, there[0], reduced=reduced):
             raise SourceError(
                 f"{self.table.name}: the database did not keep {counted(1, 'row')} as it was written",
                 hint="a trigger changes it, or a column's type makes another value of it; nothing was written",
@@ -129,10 +130,11 @@ class ComingKeys:
             for key in keys:
                 yield load.table.table, key, [values[load.places[name]] for name in key]
 
-    def lost(self, load: SqliteLoad, row: LoadRow, has: Callable[[ForeignKey, Sequence[Any]], bool]) -> list[str]:
+    def lost(
+        self, load: SqliteLoad, values: Sequence[Any], has: Callable[[ForeignKey, Sequence[Any]], bool]
+    ) -> list[str]:
         """The columns of references of a row that lead to nothing."""
         found: list[str] = []
-        values = load.values(row) if load.references else []
         for reference in load.references:
             key = [values[load.places[name]] for name in reference.columns]
             if None in key or self._digests.has(reference.table, reference.key, key) or has(reference, key):

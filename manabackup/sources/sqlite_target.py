@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import ConflictError, OutputError, SourceError
 from ..host.output import writing_to
@@ -24,7 +24,7 @@ from .sqlite import SqliteDatabase, SqliteDialect, Text
 from .sqlite_loads import ComingKeys, SqliteLoad, SqliteOutbox
 from .target import Events, LoadAction, LoadConflict, LoadRow, LoadTable, OutboxPlace, Planned, Rows
 
-_T = TypeVar("_T")
+_WRITTEN = (LoadAction.INSERT, LoadAction.OVERWRITE)
 _BUSY = 10.0
 _quoted = SqliteDialect().quoted
 
@@ -52,8 +52,8 @@ class SqliteTarget:
             return Catalog({})
         if self._path.with_name(f"{self._path.name}-journal").exists():
             # Left by a writer that was killed: whoever may write undoes what it had begun.
-            with closing(self._opened(writing=True)) as connection:
-                self._tried(lambda: connection.execute("SELECT count(*) FROM main.sqlite_schema").fetchone())
+            with closing(self._opened(writing=True)) as connection, self._failing():
+                connection.execute("SELECT count(*) FROM main.sqlite_schema").fetchone()
         with closing(SqliteDatabase(self._path)) as database:
             return database.catalog()
 
@@ -92,9 +92,8 @@ class SqliteTarget:
                 SqliteLoad(table, self._catalog.tables[table.table], connection, is_new=table.table in self._made)
                 for table in tables
             ]
-            digests = ComingKeys(self._loads, rows)
-            with closing(digests):
-                self._planned = [self._decide(load, rows, connection, digests) for load in self._loads]
+            with closing(ComingKeys(self._loads, rows)) as coming:
+                self._planned = [self._decide(load, rows, connection, coming) for load in self._loads]
         for load, planned in zip(self._loads, self._planned, strict=True):
             if planned.rows[LoadAction.INSERT] and load.missing:
                 raise SourceError(
@@ -103,65 +102,83 @@ class SqliteTarget:
                 )
         return self._planned
 
-    def _decide(self, load: SqliteLoad, rows: Rows, connection: sqlite3.Connection, digests: ComingKeys) -> Planned:
+    def _decide(self, load: SqliteLoad, rows: Rows, connection: sqlite3.Connection, coming: ComingKeys) -> Planned:
         counts: Counter[LoadAction] = Counter()
         dangling: Counter[str] = Counter()
         for row in rows(load.table):
-            action = self._action(load, row, connection)
-            if action in (LoadAction.INSERT, LoadAction.OVERWRITE):
-                lost = digests.lost(load, row, lambda reference, key: self._has(connection, reference, key))
-                if lost and row.reduced:
-                    action = LoadAction.SKIPPED
-                else:
-                    dangling.update(lost)
+            values = load.values(row)
+            action = self._decided(load, row, values, connection, coming)
+            if action in _WRITTEN:
+                dangling.update(self._lost(load, values, connection, coming))
             counts[action] += 1
         return Planned(counts, dict(dangling))
 
-    def _action(self, load: SqliteLoad, row: LoadRow, connection: sqlite3.Connection) -> LoadAction:
-        values = load.values(row)
-        there = [] if load.is_new else self._tried(lambda: connection.execute(load.find, load.key(values)).fetchall())
+    def _decided(
+        self,
+        load: SqliteLoad,
+        row: LoadRow,
+        values: Sequence[Any],
+        connection: sqlite3.Connection,
+        coming: ComingKeys,
+    ) -> LoadAction:
+        """What becomes of a row; one that is somebody else's must not dangle."""
+        action = self._action(load, values, connection, reduced=row.reduced)
+        if row.reduced and action is LoadAction.INSERT and self._lost(load, values, connection, coming):
+            return LoadAction.SKIPPED
+        return action
+
+    def _lost(
+        self, load: SqliteLoad, values: Sequence[Any], connection: sqlite3.Connection, coming: ComingKeys
+    ) -> list[str]:
+        return coming.lost(load, values, lambda reference, key: self._has(connection, reference, key))
+
+    def _action(
+        self, load: SqliteLoad, values: Sequence[Any], connection: sqlite3.Connection, *, reduced: bool
+    ) -> LoadAction:
+        with self._failing():
+            there = [] if load.is_new else connection.execute(load.find, load.key(values)).fetchall()
         if len(there) > 1:
             raise SourceError(f"{load.table.name}: several rows of the file are alike in {', '.join(load.table.key)}")
         if not there:
-            return LoadAction.SKIPPED if row.reduced and load.missing_reduced else LoadAction.INSERT
-        if load.same(values, there[0], reduced=row.reduced):
+            return LoadAction.SKIPPED if reduced and load.missing_reduced else LoadAction.INSERT
+        if load.same(values, there[0], reduced=reduced):
             return LoadAction.UNCHANGED
-        return LoadAction.SKIPPED if row.reduced else self._mode.action
+        return LoadAction.SKIPPED if reduced else self._mode.action
 
     def _has(self, connection: sqlite3.Connection, reference: ForeignKey, key: Sequence[Any]) -> bool:
         if reference.table in self._made or reference.table not in self._catalog.tables:
             return False
         where = " AND ".join(f"{_quoted(name)} = ?" for name in reference.key)
         sql = f"SELECT 1 FROM main.{_quoted(reference.table)} WHERE {where} LIMIT 1"
-        return self._tried(lambda: connection.execute(sql, key).fetchone()) is not None
+        with self._failing():
+            return connection.execute(sql, key).fetchone() is not None
 
     def write(self, outbox: OutboxPlace | None) -> int:
         """Decides once more while it writes, since others may have written meanwhile, and compares."""
         assert self._rows is not None
         connection = self._connection = self._opened(writing=True)
-        self._tried(lambda: connection.execute("BEGIN IMMEDIATE"))
-        for statement in self._create:
-            self._tried(lambda statement=statement: connection.execute(statement))  # type: ignore[misc]
+        append = None
+        with self._failing():
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in self._create:
+                connection.execute(statement)
+            if outbox is not None:
+                append = SqliteOutbox(outbox, self._catalog.tables[outbox.table], connection)
         appended = 0
-        append = SqliteOutbox(outbox, self._catalog.tables[outbox.table], connection) if outbox is not None else None
-        with closing(ComingKeys(self._loads, self._rows)) as digests:
+        with closing(ComingKeys(self._loads, self._rows)) as coming:
             for load, planned in self._in_order():
                 load.is_new = False
                 counts: Counter[LoadAction] = Counter()
                 for row in self._rows(load.table):
-                    action = self._action(load, row, connection)
-                    if (
-                        row.reduced
-                        and action is LoadAction.INSERT
-                        and digests.lost(load, row, lambda reference, key: self._has(connection, reference, key))
-                    ):
-                        action = LoadAction.SKIPPED
+                    values = load.values(row)
+                    action = self._decided(load, row, values, connection, coming)
                     counts[action] += 1
-                    if action in (LoadAction.INSERT, LoadAction.OVERWRITE):
-                        self._tried(lambda row=row, load=load, action=action: load.write(row, action, connection))  # type: ignore[misc]
+                    if action not in _WRITTEN:
+                        continue
+                    with self._failing():
+                        load.write(values, action, connection, reduced=row.reduced)
                         if append is not None and self._events is not None and not row.reduced:
-                            event = self._events(load.table, row)
-                            appended += self._tried(lambda event=event: append.add(event))  # type: ignore[misc]
+                            appended += append.add(self._events(load.table, row))
                 if counts != planned.rows:
                     raise ConflictError("somebody wrote into the database since the plan; nothing was written")
         if append is not None:
@@ -179,7 +196,8 @@ class SqliteTarget:
         """Let it be so."""
         connection = self._connection
         assert connection is not None
-        self._tried(lambda: connection.execute("COMMIT"))
+        with self._failing():
+            connection.execute("COMMIT")
         self._committed = True
 
     def close(self) -> None:
@@ -206,12 +224,15 @@ class SqliteTarget:
         connection.text_factory = Text
         # Triggers of a file from somebody else run only what SQLite takes for harmless.
         for setting in ("trusted_schema = 0", "cell_size_check = 1", "foreign_keys = 0", "synchronous = FULL"):
-            self._tried(lambda setting=setting: connection.execute(f"PRAGMA {setting}"))  # type: ignore[misc]
+            with self._failing():
+                connection.execute(f"PRAGMA {setting}")
         return connection
 
-    def _tried(self, step: Callable[[], _T]) -> _T:
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """SQLite's refusals as errors of ours; its own words may quote what stands in the file."""
         try:
-            return step()
+            yield
         except sqlite3.IntegrityError as error:
             kind = getattr(error, "sqlite_errorname", "") or "constraint"
             raise SourceError(f"{self._name}: the database refuses rows ({kind}); nothing was written") from None

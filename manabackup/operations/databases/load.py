@@ -169,6 +169,8 @@ def load_rows(
             return Loaded(plan, dry_run=True, written=0, events=None)
         _refuse(plan)
         confirm(plan)
+        if not plan.planned and not plan.created:
+            return Loaded(plan, dry_run=False, written=0, events=None if outbox is None else 0)
         appended = None if outbox is None else 0
         for part in parts:
             ours = outbox if outbox is not None and part.target is targets[outbox_store] else None
