@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     from .operations.compare.diff import Diff, Side, diff
     from .operations.compare.live import diff_live
     from .operations.compare.roundtrip import RoundtripResult, roundtrip
+    from .operations.databases.check import Checked, check_profile
+    from .operations.databases.draft import Drafted, draft_profile
+    from .operations.databases.export import export_rows
+    from .operations.databases.load import Loaded, LoadOrder, LoadPlan, load_rows
+    from .operations.databases.person import DatabaseExport
+    from .operations.databases.split import Split, split_database
+    from .operations.databases.stores import StorePlaces
     from .operations.doctor import Check, Examined, Level, doctor
     from .operations.export import ExportResult, Selection, export
     from .operations.export.pulling_files import pull_files
@@ -83,6 +90,9 @@ if TYPE_CHECKING:
     from .sandbox import Sandbox
     from .sandbox.plan import Plan
     from .sandbox.population import populate
+    from .sources.loading import load_profile
+    from .sources.profile import Profile
+    from .sources.target import LoadAction, LoadConflict
 
 _HOMES = {
     ".archive.manifest": ("Manifest",),
@@ -112,6 +122,13 @@ _HOMES = {
     ".operations.compare.diff": ("Diff", "Side", "diff"),
     ".operations.compare.live": ("diff_live",),
     ".operations.compare.roundtrip": ("RoundtripResult", "roundtrip"),
+    ".operations.databases.check": ("Checked", "check_profile"),
+    ".operations.databases.draft": ("Drafted", "draft_profile"),
+    ".operations.databases.export": ("export_rows",),
+    ".operations.databases.load": ("Loaded", "LoadOrder", "LoadPlan", "load_rows"),
+    ".operations.databases.person": ("DatabaseExport",),
+    ".operations.databases.split": ("Split", "split_database"),
+    ".operations.databases.stores": ("StorePlaces",),
     ".operations.doctor": ("Check", "Examined", "Level", "doctor"),
     ".operations.export": ("ExportResult", "Selection", "export"),
     ".operations.export.pulling_files": ("pull_files",),
@@ -157,6 +174,9 @@ _HOMES = {
     ".sandbox": ("Sandbox",),
     ".sandbox.plan": ("Plan",),
     ".sandbox.population": ("populate",),
+    ".sources.loading": ("load_profile",),
+    ".sources.profile": ("Profile",),
+    ".sources.target": ("LoadAction", "LoadConflict"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -169,12 +189,15 @@ __all__ = [
     "Archive",
     "Audit",
     "Check",
+    "Checked",
     "CommandToken",
     "Connection",
     "ConvertOptions",
     "Converted",
+    "DatabaseExport",
     "DatabasePlaces",
     "Diff",
+    "Drafted",
     "Dump",
     "Duration",
     "Entry",
@@ -196,6 +219,11 @@ __all__ = [
     "KeyOrigin",
     "Level",
     "Limits",
+    "LoadAction",
+    "LoadConflict",
+    "LoadOrder",
+    "LoadPlan",
+    "Loaded",
     "Manifest",
     "Mirror",
     "OnConflict",
@@ -204,6 +232,7 @@ __all__ = [
     "Plan",
     "Policy",
     "Problem",
+    "Profile",
     "Progress",
     "PrunePlan",
     "Pruned",
@@ -231,9 +260,11 @@ __all__ = [
     "Side",
     "Snapshot",
     "Source",
+    "Split",
     "StateFolder",
     "StaticToken",
     "Step",
+    "StorePlaces",
     "StoreReport",
     "SyncClient",
     "TargetAccount",
@@ -249,17 +280,20 @@ __all__ = [
     "Written",
     "archived_key",
     "audit",
+    "check_profile",
     "connect",
     "convert",
     "convert_to",
     "diff",
     "diff_live",
     "doctor",
+    "draft_profile",
     "encrypt_in_place",
     "errors",
     "export",
     "export_everybody",
     "export_everybody_of_dump",
+    "export_rows",
     "export_source",
     "export_user",
     "export_user_of_dump",
@@ -269,6 +303,8 @@ __all__ = [
     "from_database",
     "indexed_files",
     "info",
+    "load_profile",
+    "load_rows",
     "open_archive",
     "parse_master_key",
     "plan_prune",
@@ -284,6 +320,7 @@ __all__ = [
     "seal",
     "sign_in",
     "sign_out",
+    "split_database",
     "target_account",
     "unlock",
     "unlock_archive",

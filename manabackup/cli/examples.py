@@ -115,7 +115,6 @@ ENDINGS: Final = {
         ),
         (0, 10, 11, 14, 17),
     ),
-    "view": Ending(("view backup.mana --open", "view --empty -o viewer.html"), (0, 10, 15, 17)),
     "report": Ending(
         ("report backup.mana -o report.html", "report backup.mana --format markdown -o -"), (0, 10, 12, 13, 14, 15, 17)
     ),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 import manabackup
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.illustrated import FilePlan, illustrate
+from tests.support.loads import SHOP
 
 from .documents import ROOT, blocks
 from .terminal import Person, person
@@ -23,9 +26,20 @@ DOCUMENT = ROOT / "docs" / "library.md"
 TEXT = DOCUMENT.read_text("utf-8")
 NEW = "neu@example.org"
 CODE = "--recovery-code-file recovery-code"
-WHOLE_ACCOUNT, ARCHIVES, TWO_ARCHIVES, SEARCH, FILES, RESTORE, AUDIT, COMPUTER, FOLLOW, CANCELLATION, SANDBOX = blocks(
-    DOCUMENT, "python"
-)
+(
+    WHOLE_ACCOUNT,
+    ARCHIVES,
+    TWO_ARCHIVES,
+    SEARCH,
+    FILES,
+    RESTORE,
+    AUDIT,
+    COMPUTER,
+    FOLLOW,
+    DATABASES,
+    CANCELLATION,
+    SANDBOX,
+) = blocks(DOCUMENT, "python")
 
 
 def _for_the_sandbox(script: str, anna: Person) -> str:
@@ -95,6 +109,22 @@ def test_the_script_for_two_archives_tells_what_differs(anna: Person) -> None:
 def test_the_script_for_a_computer_tells_of_old_archives_and_of_what_is_to_be_done(anna: Person) -> None:
     shown = anna.types("mkdir old && cd old && python3 ../computer.py")
     assert shown.startswith("0 removed\n"), shown
+
+
+def test_the_script_for_other_databases_moves_somebodys_rows(tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text(SHOP.replace('key = "id"', 'key = "id"\nlookup = ["email"]'), "utf-8")
+    (tmp_path / "databases.py").write_text(DATABASES, "utf-8")
+    with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
+        connection.executescript(
+            "CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT UNIQUE, password TEXT);"
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, person INTEGER REFERENCES people, note TEXT);"
+            "CREATE TABLE countries (name TEXT);"
+            "INSERT INTO people VALUES (1, 'anna@example.org', 'hunter2'), (2, 'bea@example.org', 'swordfish');"
+            "INSERT INTO orders VALUES (10, 1, 'hers'), (20, 2, 'not hers');"
+        )
+    done = subprocess.run([sys.executable, "databases.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout == "2 rows\nmain.orders {'insert': 1}\nmain.people {'insert': 1}\n2 written\n"
 
 
 def test_the_script_for_a_restore_asks_and_sends_nothing_before_a_yes(anna: Person) -> None:

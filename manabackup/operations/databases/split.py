@@ -29,12 +29,13 @@ from ...sources.queries import RowQuery
 from ...sources.sqlite import SqliteDialect
 from ...sources.target import LoadColumn, LoadTable
 from ...sources.values import converter
+from ...sources.whose import as_text
 from ...text import jsontext
 from ...text.jsontext import JSON
 from ...text.printable import printable
 from ..progress import Step, Watch, teller
 from .check import questions_about
-from .stores import StorePlaces, Stores, as_text, one_number, open_stores, refuse
+from .stores import StorePlaces, Stores, one_number, open_stores, refuse
 
 USERS, NOBODYS, LEDGER = "users", "nobodys.sqlite", "split.json"
 _LONGEST = 180
@@ -346,7 +347,7 @@ def _maker(column: Column, kind: StoreKind) -> Callable[[Any], Any]:
         return _as_it_is
     value = converter(column, kind)
     cell: SqliteCell = sqlite_cell(column.base, kind, numeric=False)
-    return lambda found: cell(value(found))
+    return lambda found: cell(found if value is None else value(found))
 
 
 def _as_it_is(value: Any) -> Any:
