@@ -144,7 +144,7 @@ class NewerArchiveError(DamagedArchiveError):
 
 
 class SourceError(ManabackupError):
-    """A database that rows are to be taken out of refuses, cannot be read, or is not as its profile says."""
+    """A database that rows come from or go to refuses, cannot be read, or is not as its profile or an archive says."""
 
 
 class SubscriptionError(ManabackupError):
@@ -161,7 +161,7 @@ class UnfinishedError(ManabackupError):
 
 
 class ConflictError(ManabackupError):
-    """Rows are in the way, and that was to stop a restore. Nothing more was sent."""
+    """Rows are in the way, and that was to stop a restore or a load. Nothing more was sent or written."""
 
 
 class OlderArchiveError(UsageError):

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...archive.reader import Archive
 from ...errors import ConflictError, SourceError
-from ...sources.catalog import Catalog
+from ...sources.catalog import Catalog, ForeignKey
 from ...sources.postgresql_target import PostgresqlTarget
 from ...sources.profile import Profile, store_of, table_of
 from ...sources.sqlite_target import SqliteTarget
@@ -139,7 +139,7 @@ def load_rows(
                 more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
                 raise SourceError(f"the database has no table {missing[0].name}{more}", hint="--create makes them")
             if missing:
-                otherwise += _create(part.target, missing, described, dangling)
+                otherwise += _create(part, missing, held(described, dangling))
                 created += [table.name for table in missing]
             _check_columns(part.tables, part.target.catalog())
         outbox, outbox_store = _outbox(profile, targets)
@@ -197,14 +197,13 @@ def _refuse(plan: LoadPlan) -> None:
             )
 
 
-def _create(
-    target: Target, missing: Sequence[LoadTable], described: Described, dangling: Mapping[str, Mapping[str, int]]
-) -> list[str]:
-    kept = held(described, dangling)
-    otherwise = target.create(missing, kept)
+def _create(part: _Part, missing: Sequence[LoadTable], references: Mapping[str, Sequence[ForeignKey]]) -> list[str]:
+    here = {table.table for table in part.tables}
+    kept = {name: [each for each in some if each.table in here] for name, some in references.items()}
+    otherwise = part.target.create(missing, kept)
     for table in missing:
         otherwise += [
-            f"{table.name}, {', '.join(each.columns)}: no foreign key, since rows of the archive lead out of it"
+            f"{table.name}, {', '.join(each.columns)}: no foreign key, since not all that it leads to is there"
             for each in table.references
             if each not in kept[table.name]
         ]

@@ -155,6 +155,87 @@ def test_rows_that_differ_stop_it_or_stay_or_are_overwritten(shop: Path, places:
     assert asked(target, "SELECT password FROM people") == [("kept",)], "what the archive does not hold is not touched"
 
 
+def test_two_stores_are_filled_each_in_its_own_database(tmp_path: Path) -> None:
+    crowd = Crowd(Model.of("vivim"), load_profile("vivim"), seed=4)
+    who = crowd.people[0]["id"]
+    crowd.fill_sqlite(tmp_path / "all.sqlite")
+    export(StorePlaces({"master": tmp_path / "all.sqlite"}), tmp_path / "a.mana", crowd.profile, who)
+    places = StorePlaces({"master": tmp_path / "master.sqlite", "user": tmp_path / "user.sqlite"})
+    done = load(tmp_path / "a.mana", crowd.profile, places, create=True)
+    assert "user.memories, userId: no foreign key, since not all that it leads to is there" in done.plan.otherwise
+    export(places, tmp_path / "b.mana", crowd.profile, who)
+    assert lines(tmp_path / "b.mana") == lines(tmp_path / "a.mana")
+    assert load(tmp_path / "a.mana", crowd.profile, places).written == 0
+
+
+OTHERS = """
+profile = 1
+name = "clubs"
+title = "Clubs"
+[stores.main]
+kind = "postgresql"
+[subject]
+table = "main.people"
+key = "id"
+[tables."main.people"]
+class = "user"
+owner = { column = "id", is = "user" }
+columns = "*"
+[tables."main.clubs"]
+class = "cross"
+owner = { column = "owner", is = "user" }
+columns = "*"
+[tables."main.members"]
+class = "cross"
+owner = { column = "person", is = "user" }
+columns = "*"
+others = { through = "club", to = "main.clubs", columns = ["id", "club", "person"] }
+"""
+CLUBS = (
+    "CREATE TABLE people (id int PRIMARY KEY, name text)",
+    "CREATE TABLE clubs (id int PRIMARY KEY, owner int REFERENCES people)",
+    "CREATE TABLE members (id int PRIMARY KEY, club int REFERENCES clubs, person int REFERENCES people, note text)",
+)
+
+
+def test_rows_of_others_come_as_far_as_they_fit_and_change_nothing(places: Places, tmp_path: Path) -> None:
+    profile = profile_of(OTHERS)
+    run_sql(
+        places("source"),
+        *CLUBS,
+        "INSERT INTO people VALUES (1, 'Anna'), (2, 'Bea'), (3, 'Cleo')",
+        "INSERT INTO clubs VALUES (7, 1)",
+        "INSERT INTO members VALUES (10, 7, 1, 'own'), (20, 7, 2, 'hers'), (30, 7, 3, 'hers')",
+    )
+    export(places("source"), tmp_path / "a.mana", profile)
+    there = places("there")
+    run_sql(
+        there,
+        *CLUBS,
+        "INSERT INTO people VALUES (2, 'Bea')",
+        "INSERT INTO clubs VALUES (8, 2)",
+        "INSERT INTO members VALUES (20, 8, 2, 'kept')",
+    )
+    done = load(tmp_path / "a.mana", profile, there, on_conflict="overwrite")
+    # Bea's row is another one there, and of Cleo there is nobody.
+    assert (done.written, done.plan.count(LoadAction.SKIPPED)) == (3, 2)
+    assert asked(there, "SELECT * FROM members ORDER BY id") == [(10, 7, 1, "own"), (20, 8, 2, "kept")]
+    run_sql(there, "INSERT INTO people VALUES (3, 'Cleo')", "UPDATE members SET club = 7 WHERE id = 20")
+    done = load(tmp_path / "a.mana", profile, there)
+    assert (done.written, done.plan.count(LoadAction.SKIPPED)) == (1, 0)
+    assert asked(there, "SELECT * FROM members ORDER BY id")[1:] == [(20, 7, 2, "kept"), (30, 7, 3, None)]
+    new = places("new")
+    made = load(tmp_path / "a.mana", profile, new, create=True)
+    assert made.written == 5
+    assert "main.members, person: no foreign key, since not all that it leads to is there" in made.plan.otherwise
+    export(new, tmp_path / "b.mana", profile)
+    assert lines(tmp_path / "b.mana") == lines(tmp_path / "a.mana")
+    strict = places("strict")
+    run_sql(strict, *(text.replace("note text", "note text NOT NULL") for text in CLUBS))
+    run_sql(strict, "INSERT INTO people VALUES (2, 'Bea'), (3, 'Cleo')")
+    assert load(tmp_path / "a.mana", profile, strict).plan.count(LoadAction.SKIPPED) == 2
+
+
 # --- what is refused, and leaves everything as it was -----------------------------------------------------------------
 
 
@@ -219,7 +300,7 @@ def test_rows_that_lead_to_what_is_not_there_are_refused_before_anything_is_writ
     assert load(tmp_path / "a.mana", profile_of(), target).written == 3
     # Where the tables are made, this reference is not, and that is told.
     made = load(tmp_path / "a.mana", profile_of(), places("new"), create=True)
-    assert "main.orders, note: no foreign key, since rows of the archive lead out of it" in made.plan.otherwise
+    assert "main.orders, note: no foreign key, since not all that it leads to is there" in made.plan.otherwise
 
 
 def test_an_archive_of_anything_else_is_refused(shop: Path, places: Places, tmp_path: Path) -> None:
