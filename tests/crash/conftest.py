@@ -15,7 +15,7 @@ from manabackup.operations.databases import StorePlaces, export_rows
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.plan import Plan
 from tests.support.homes import Computer, Newcomer, Owner, fill, move_in
-from tests.support.loads import SHOP, profile_of
+from tests.support.loads import SHOP, SMALL, SMALL_SHAPE, profile_of
 
 from .scenes import COUNT, KEY, Filling, Healing, Loading, Pulling, Restoring, Scene, SigningIn, Writing, told
 from .steps import Runner, compiled
@@ -223,6 +223,39 @@ class Studio:
             return ["profile", "load", str(home / "in" / "shop.toml"), str(home / "in" / "anna.mana"), *store, *ways]
 
         return Loading(name, self._template(name.replace(" ", "-"), make), whole, ("out",))
+
+    def split(self, name: str) -> Scene:
+        """A shared database into the folder of tables, which has another one in its place."""
+
+        def make(computer: Computer) -> None:
+            (computer.home / "in" / "small.toml").write_text(SMALL)
+            with closing(sqlite3.connect(computer.home / "in" / "small.sqlite")) as connection:
+                connection.executescript(";".join(SMALL_SHAPE))
+                connection.executemany("INSERT INTO people VALUES (?, ?)", [("a", 1), ("b", 2)])
+                rows = [(number, number * 10, "ab"[number % 2], None, "x" * 300) for number in range(40)]
+                connection.executemany("INSERT INTO things VALUES (?, ?, ?, ?, ?)", rows)
+                connection.commit()
+            folder = computer.home / "out" / "tables"
+            folder.mkdir(mode=0o700)
+            (folder / "mine.md").write_text("mine")
+
+        def whole(computer: Computer) -> list[str]:
+            home = computer.home
+            store = f"main={home / 'in' / 'small.sqlite'}"
+            profile = str(home / "in" / "small.toml")
+            return [
+                "profile",
+                "split",
+                profile,
+                "--store",
+                store,
+                "-o",
+                str(home / "out" / "tables"),
+                "--force",
+                "--json",
+            ]
+
+        return Filling(name, self._template("split", make), whole, ("out",))
 
     def first_pull(self, name: str) -> Scene:
         self._stale()  # that is when something is added

@@ -364,8 +364,10 @@ def sqlite_objects(path: Path) -> int:
 
 
 def check_mirrors(computer: Computer) -> None:
-    """Every database is sound."""
+    """Every database is sound, but in a folder that is on its way and goes."""
     for path in computer.home.rglob("*.sqlite"):
+        if any(part.endswith(".part") for part in path.parts):
+            continue
         with copied(path, computer.home) as copy:
             sqlite_objects(copy)
 

@@ -37,6 +37,7 @@ SCENES = (
     "restore",
     "load",
     "load into a new one",
+    "split",
 )
 MOST = 3
 KILLS = (Mode.KILL_BEFORE, Mode.KILL_AFTER)

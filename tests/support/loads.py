@@ -17,7 +17,6 @@ from manabackup.operations.databases import (
     LoadOrder,
     StorePlaces,
     export_rows,
-    load_profile,
     load_rows,
 )
 from manabackup.sources.loading import parse_profile
@@ -44,6 +43,45 @@ columns = "*"
 [tables."main.countries"]
 class = "catalogue"
 """
+
+SMALL = """
+profile = 1
+name = "small"
+title = "Small"
+[stores.main]
+kind = "postgresql"
+[stores.own]
+kind = "sqlite"
+per = "subject"
+within = "main"
+holds = { table = "things", column = "who" }
+[subject]
+table = "main.people"
+key = "id"
+identities = { other = "other" }
+[tables."main.people"]
+class = "user"
+owner = { column = "id", is = "user" }
+columns = "*"
+[tables."own.things"]
+class = "user"
+owner = { any = [{ column = "who", is = "user" }, { column = "also", is = "other" }] }
+columns = "*"
+omit = { "va'l" = "secret" }
+[tables."own.parts"]
+class = "user"
+owner = { through = "thing", to = "own.things", key = "number" }
+columns = "*"
+[tables."own.seen"]
+class = "system"
+why = "nobody's"
+"""
+SMALL_SHAPE = (
+    "CREATE TABLE people (id text PRIMARY KEY, other int)",
+    'CREATE TABLE things (id int PRIMARY KEY, number int UNIQUE, who text, also int, "va\'l" text)',
+    "CREATE TABLE parts (id int PRIMARY KEY, thing int REFERENCES things (number))",
+    "CREATE TABLE seen (x text)",
+)
 
 
 def profile_of(text: str = SHOP) -> Profile:
@@ -104,6 +142,3 @@ def lines(path: Path) -> dict[str, list[bytes]]:
     """The rows of an archive."""
     with open_archive(path) as archive:
         return {table: [row.line for row in archive.rows(table)] for table in archive.tables}
-
-
-__all__ = ["SHOP", "asked", "contents", "export", "lines", "load", "load_profile", "profile_of", "run_sql"]

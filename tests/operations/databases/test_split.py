@@ -16,7 +16,7 @@ from manabackup.errors import OutputError, SourceError, UsageError
 from manabackup.operations.databases import StorePlaces, split_database
 from manabackup.sources.loading import load_profile
 from manabackup.sources.profile import store_of, table_of
-from tests.support.loads import asked, export, lines, profile_of, run_sql
+from tests.support.loads import SMALL, SMALL_SHAPE, asked, export, lines, profile_of, run_sql
 from tests.support.models import Crowd, Model
 from tests.support.processes import CommandLine
 from tests.support.schemas import check
@@ -105,53 +105,13 @@ def test_the_split_stores_are_exported_as_the_shared_one_was(tmp_path: Path) -> 
         split_database(crowd.profile, places, tmp_path / "again")
 
 
-SMALL = """
-profile = 1
-name = "small"
-title = "Small"
-[stores.main]
-kind = "postgresql"
-[stores.own]
-kind = "sqlite"
-per = "subject"
-within = "main"
-holds = { table = "things", column = "who" }
-[subject]
-table = "main.people"
-key = "id"
-identities = { other = "other" }
-[tables."main.people"]
-class = "user"
-owner = { column = "id", is = "user" }
-columns = "*"
-[tables."own.things"]
-class = "user"
-owner = { any = [{ column = "who", is = "user" }, { column = "also", is = "other" }] }
-columns = "*"
-omit = { "va'l" = "secret" }
-[tables."own.parts"]
-class = "user"
-owner = { through = "thing", to = "own.things", key = "number" }
-columns = "*"
-[tables."own.seen"]
-class = "system"
-why = "nobody's"
-"""
-SHAPE = (
-    "CREATE TABLE people (id text PRIMARY KEY, other int)",
-    'CREATE TABLE things (id int PRIMARY KEY, number int UNIQUE, who text, also int, "va\'l" text)',
-    "CREATE TABLE parts (id int PRIMARY KEY, thing int REFERENCES things (number))",
-    "CREATE TABLE seen (x text)",
-)
-
-
 def small(kind: str, request: pytest.FixtureRequest, tmp_path: Path, *more: str) -> StorePlaces:
     places = (
         StorePlaces({"main": tmp_path / "small.sqlite"})
         if kind == "sqlite"
         else StorePlaces(dsn=request.getfixturevalue("empty"))
     )
-    run_sql(places, *SHAPE, *more)
+    run_sql(places, *SMALL_SHAPE, *more)
     return places
 
 
@@ -205,7 +165,7 @@ def test_what_cannot_be_kept_leaves_no_folder(kind: str, request: pytest.Fixture
 
 def test_minus_zero_that_sqlite_would_make_another_of_is_found_out(empty: str, tmp_path: Path) -> None:
     places = StorePlaces(dsn=empty)
-    run_sql(places, *SHAPE, "ALTER TABLE things ADD more float8", "INSERT INTO people VALUES ('a', 1)")
+    run_sql(places, *SMALL_SHAPE, "ALTER TABLE things ADD more float8", "INSERT INTO people VALUES ('a', 1)")
     run_sql(places, "INSERT INTO things VALUES (1, 2, 'a', 3, 'x', '-0')")
     with pytest.raises(SourceError, match=r"own\.things: what was written is not what the database holds"):
         split_database(profile_of(SMALL), places, tmp_path / "split")
