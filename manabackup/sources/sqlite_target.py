@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConflictError, OutputError, SourceError
+from ..host.interrupts import uninterrupted
 from ..host.output import writing_to
 from ..text.printable import printable
 from .catalog import Catalog, CatalogTable, Column, ForeignKey
@@ -45,6 +46,7 @@ class SqliteTarget:
         self._events: Events | None = None
         self._planned: list[Planned] = []
         self._connection: sqlite3.Connection | None = None
+        self._is_new_file = False
         self._committed = False
 
     def _look(self) -> Catalog:
@@ -204,9 +206,9 @@ class SqliteTarget:
         """A file that was made for nothing is gone."""
         if self._connection is not None:
             self._connection.close()
-            if not self._committed and not self._was_there:
-                for ending in ("", "-journal", "-wal", "-shm"):
-                    self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        if self._is_new_file and not self._committed:
+            for ending in ("", "-journal", "-wal", "-shm"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
 
     def _opened(self, *, writing: bool) -> sqlite3.Connection:
         if self._was_there or writing:
@@ -215,8 +217,9 @@ class SqliteTarget:
         else:
             uri = ":memory:"
         if writing and not self._was_there:
-            with writing_to(self._path):
+            with writing_to(self._path), uninterrupted():
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                self._is_new_file = True
         try:
             connection = sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None)
         except sqlite3.Error:
@@ -242,7 +245,7 @@ class SqliteTarget:
                 raise SourceError(f"{self._name} is locked by another program", hint="try again later") from None
             if code == sqlite3.SQLITE_READONLY:
                 raise OutputError(f"{self._name} cannot be written: it is read only") from None
-            if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
                 raise OutputError(f"{self._name} cannot be written: the disk is full, or fails") from None
             name = getattr(error, "sqlite_errorname", None) or type(error).__name__
             raise SourceError(f"{self._name} cannot be written: {name}") from None

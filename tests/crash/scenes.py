@@ -396,9 +396,13 @@ def leftovers(computer: Computer, before: Computer) -> set[str]:
 
 
 def litter(computer: Computer, before: Computer) -> set[str]:
-    """Of the leftovers those that nobody has a use for: no outbox, and no damaged mirror that was replaced."""
+    """Of the leftovers those that nobody has a use for: no outbox, and no damaged mirror that was replaced.
+
+    By its journal SQLite undoes what could not be undone on a disk that fails.
+    """
     left = leftovers(computer, before)
-    return {path for path in left if not (path.startswith("state/restores/") or path.endswith(".sqlite.damaged"))}
+    of_use = (".sqlite.damaged", ".sqlite-journal")
+    return {path for path in left if not (path.startswith("state/restores/") or path.endswith(of_use))}
 
 
 def told(done: Ended) -> str:
