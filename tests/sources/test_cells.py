@@ -35,7 +35,9 @@ values = st.recursive(
 @given(values)
 def test_what_jsonb_holds_comes_back_and_null_is_told_from_nothing(value: Any) -> None:
     text = jsontext.dumps(value)
-    archived = converter(Column("c", "jsonb", nullable=True, base="jsonb"), POSTGRESQL)(text)
+    convert = converter(Column("c", "jsonb", nullable=True, base="jsonb"), POSTGRESQL)
+    assert convert is not None
+    archived = convert(text.decode())
     assert archived is not None
     line = jsontext.dumps({"c": archived})
     assert postgresql_cell("jsonb", POSTGRESQL)(jsontext.parse(line)["c"]).encode() == text
@@ -45,7 +47,9 @@ def test_what_jsonb_holds_comes_back_and_null_is_told_from_nothing(value: Any) -
 def test_values_of_sqlite_come_back(value: Any) -> None:
     column = Column("c", "", nullable=True)
     read = Text(value.encode()) if isinstance(value, str) else value
-    archived = converter(column, SQLITE)(read)
+    convert = converter(column, SQLITE)
+    assert convert is not None
+    archived = convert(read)
     line = jsontext.dumps({"c": archived})
     again = jsontext.parse(line)["c"]
     if isinstance(value, float) and type(again) is int:
