@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...archive.destination import Destination, named, opened, writing
+from ...archive.destination import Destination, opened, writing
 from ...errors import UsageError
 from ...sources.catalog import Catalog
 from ...sources.database import Database
@@ -68,7 +68,7 @@ def draft_profile(
     with writing(target), opened(target, force=force) as file:
         file.write(text.encode())
     return Drafted(
-        profile=named(target),
+        profile=Path(str(target)),
         tables=sum(len(store.catalog.tables) for store in stores),
         decisions=sum(1 for _ in undecided(tomllib.loads(text))),
     )
