@@ -77,6 +77,43 @@ ENDINGS: Final = {
         ("prune backups --keep-daily 7 --keep-weekly 4 --keep-monthly 12", "prune backups --keep-within 30d --yes"),
         (0, 10, 15, 17),
     ),
+    "fleet": Ending(("fleet verify backups --ledger fleet.sqlite", "fleet status fleet.sqlite"), (0, 4)),
+    "fleet verify": Ending(
+        (
+            "fleet verify backups --ledger nightly.sqlite",
+            "fleet verify 'b/*.mana' --ledger n.db --passphrase-file 'keys/{stem}'",
+        ),
+        (0, 3, 10, 11, 12, 15, 17),
+    ),
+    "fleet roundtrip": Ending(
+        (
+            "fleet roundtrip backups --ledger roundtrips.sqlite",
+            "fleet roundtrip --list names.txt --ledger r.db --item-timeout 600",
+        ),
+        (0, 4, 10, 11, 12, 15, 17),
+    ),
+    "fleet convert": Ending(
+        (
+            "fleet convert backups --ledger m.db --to markdown -o 'notes/{stem}'",
+            "fleet convert backups --ledger c.db --to csv -o 'csv/{folder}/{stem}'",
+        ),
+        (0, 3, 10, 11, 12, 15, 17),
+    ),
+    "fleet rekey": Ending(
+        (
+            "fleet rekey old --ledger m.db --to-key-file key -o 'new/{name}'",
+            "fleet rekey old --ledger m.db --to-key-file 'keys/{stem}' -o 'new/{name}'",
+        ),
+        (0, 3, 10, 11, 12, 13, 15, 17),
+    ),
+    "fleet report": Ending(
+        (
+            "fleet report backups --ledger r.db -o 'reports/{stem}.html'",
+            "fleet report b --ledger r.db --format json -o 'r/{folder}/{stem}.json'",
+        ),
+        (0, 10, 11, 12, 15, 17),
+    ),
+    "fleet status": Ending(("fleet status fleet.sqlite", "fleet status fleet.sqlite --json"), (0, 4, 10)),
     "doctor": Ending(("doctor", "doctor --offline --thorough --json"), (0, 4)),
     "profile": Ending(("profile check --help", "profile check shop.toml --service shop"), (0, 4)),
     "profile check": Ending(

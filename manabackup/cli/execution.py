@@ -26,9 +26,12 @@ _INSTALL = "schedule install"
 _AN_HOUR = "3600"
 
 
-def execute(arguments: list[str], whole: click.Group | None = None) -> int:
-    """Runs one command of ``whole``, by default of this program; nothing but an exit code comes out."""
-    run = Run(os.environ)
+def execute(arguments: list[str], whole: click.Group | None = None, *, run: Run | None = None) -> int:
+    """Runs one command of ``whole``, by default of this program; nothing but an exit code comes out.
+
+    What went wrong is in :attr:`Run.error` of ``run`` besides, where that is given.
+    """
+    run = Run(os.environ) if run is None else run
     try:
         raise_interrupts()
         code = _invoke(whole or program(), arguments, run)
@@ -43,7 +46,7 @@ def execute(arguments: list[str], whole: click.Group | None = None) -> int:
     except Exception as error:  # noqa: BLE001 # told here, whatever it is
         if run.terminal.verbosity >= 2:
             _show_trace(error)
-        told = _as_ours(error)
+        told = run.error = _as_ours(error)
         run.terminal.error(one_line(_words(told), _LONGEST_MESSAGE), told.hint, told.page)
         code = told.exit_code
     finally:

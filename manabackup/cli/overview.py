@@ -74,6 +74,10 @@ COMMANDS: Final = (
         ),
     ),
     (
+        "Many archives",
+        (("fleet", "fleet", "fleet verify, convert, …: a command over many archives, with a ledger"),),
+    ),
+    (
         "Restore",
         (
             ("rekey", "rekey", "encrypt an archive for another account"),

@@ -65,14 +65,16 @@ class Run:
 
     settings: Settings
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], secrets: SecretReader | None = None) -> None:
         self._environ = environ
         self._log_lines = ExitStack()
         self._warned_of: set[SecretSource] = set()
-        self._secrets = SecretReader()
+        self._secrets = SecretReader() if secrets is None else secrets
         self._wrong_entries = 0
         self._shown = False
         self.trouble: ManabackupError | None = None
+        self.error: ManabackupError | None = None
+        """What the command ended with, once that is told."""
         self.terminal = Terminal()
 
     def begin(self, flags: Mapping[str, Any], *, whatever: bool = False) -> None:

@@ -268,7 +268,7 @@ def _serve(work: Callable[[Any], Any], pieces: int, results: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        _close_all_but(pieces, results)
+        close_all_but(pieces, results)
         while (header := _read(pieces, _LENGTH.size)) is not None:
             piece = _read(pieces, _LENGTH.unpack(header)[0])
             if piece is None:
@@ -288,7 +288,7 @@ def _serve(work: Callable[[Any], Any], pieces: int, results: int) -> NoReturn:
         os._exit(code)
 
 
-def _close_all_but(*descriptors: int) -> None:
+def close_all_but(*descriptors: int) -> None:
     """Keeps these and the standard ones. Locks, among other things, are to go when the parent goes."""
     start = _FIRST_DESCRIPTOR
     for descriptor in (*sorted(descriptors), os.sysconf("SC_OPEN_MAX")):

@@ -189,6 +189,12 @@ class SecretReader:
             self._kept[source] = source.read()
         return self._kept[source]
 
+    def copy(self) -> SecretReader:
+        """Another one that knows the same, and keeps for itself what it reads."""
+        other = SecretReader()
+        other._kept = dict(self._kept)
+        return other
+
     def text(self, source: SecretSource, what: str, *, exact: bool = False) -> str:
         """:func:`secret_text` of it."""
         return _as_text(source, self.content(source), what, exact=exact)

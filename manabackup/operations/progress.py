@@ -46,10 +46,12 @@ class Step(StrEnum):
     """Archives that are kept are read to their last byte."""
     SEARCH = "search"
     """Rows are searched for words."""
+    FLEET = "fleet"
+    """A command is run over many archives or accounts."""
 
     @property
     def unit(self) -> str:
-        """``archives``, ``B``, ``changes``, ``collections``, ``files``, ``rows``, ``steps`` or ``tables``."""
+        """``archives``, ``B``, ``changes``, ``collections``, ``files``, ``items``, ``rows``, ``steps``, ``tables``."""
         return _UNITS[self]
 
 
@@ -71,6 +73,7 @@ _UNITS = {
     Step.CONVERT: "rows",
     Step.PRUNE: "archives",
     Step.SEARCH: "rows",
+    Step.FLEET: "items",
 }
 
 

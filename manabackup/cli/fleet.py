@@ -1,0 +1,18 @@
+"""The group ``fleet``."""
+
+from __future__ import annotations
+
+from .frame import Group
+
+fleet = Group(
+    "fleet",
+    [
+        ("verify", "fleet_archives", "check many archives"),
+        ("roundtrip", "fleet_archives", "try out whether many archives can be restored"),
+        ("convert", "fleet_archives", "make tables, notes, a calendar, … of many archives"),
+        ("rekey", "fleet_archives", "encrypt many archives for another account"),
+        ("report", "fleet_archives", "report on many archives, without their content"),
+        ("status", "fleet_status", "what a ledger knows, what has changed first; as CSV, JUnit, a page, …"),
+    ],
+    help="One command over many archives, with a ledger that knows what came of each: what is done is not done again.",
+)

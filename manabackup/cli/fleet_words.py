@@ -1,0 +1,64 @@
+"""How a fleet's run is told to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..operations.fleet import State, Summary
+from ..text.printable import counted, one_line, printable
+from .examples import EXIT_CODES
+
+_SHOWN = 10
+"""Items of one kind that are named."""
+_BAD = "ended their processes, also when they were tried alone"
+
+
+def lines(found: Summary, *, shown: int = _SHOWN) -> Iterator[str]:
+    """What has changed first, then what is not good, then how many there are."""
+    if found.changed:
+        yield f"changed since the run before: {counted(found.changed, 'item')}"
+        yield from _named(found.changes, found.changed, shown, _change)
+    failing = sum(count for (state, code, _), count in found.by_outcome.items() if state != State.DONE or code)
+    if failing:
+        yield f"not good: {counted(failing, 'item')}"
+        yield from _named(found.failing, failing, shown, _outcome)
+    command = found.run.get("command", "")
+    numbers = [f"{found.items:,} items", f"{found.codes[0]:,} good"]
+    numbers += [f"{count:,} {EXIT_CODES.get(code, '')} ({code})" for code, count in sorted(found.codes.items()) if code]
+    numbers += [f"{found.left:,} not done yet"] if found.left else []
+    yield f"{command}: {'; '.join(numbers)}"
+    if found.states[State.BAD]:
+        yield f"  {found.states[State.BAD]:,} of them {_BAD}"
+    if found.losses:
+        yield f"  {', '.join(f'{one_line(kind)}: {count:,}' for kind, count in sorted(found.losses.items()))}"
+    taken = f"{found.tried:,} tried in this run, {found.items - found.tried - found.left:,} known from before"
+    gone = f", {found.gone:,} gone" if found.gone else ""
+    yield f"  {taken}, {found.new:,} new{gone}; {found.rows:,} rows"
+    if found.run.get("ending") not in ("done", None):
+        yield "  the run was cut off; the same command goes on with it"
+
+
+def _named(items: list[dict[str, Any]], count: int, shown: int, words: Any) -> Iterator[str]:
+    for item in items[:shown]:
+        yield f"  {printable(item['name'])}: {words(item)}"
+    if count > len(items[:shown]):
+        yield f"  … and {count - len(items[:shown]):,} more"
+
+
+def _outcome(item: Mapping[str, Any]) -> str:
+    message = printable(item["message"] or "").removeprefix(f"{printable(item['name'])} ").removeprefix(": ")
+    if item["exit_code"] is None:
+        return "not done yet"
+    losses = ", ".join(f"{one_line(kind)}: {count:,}" for kind, count in sorted(item["losses"].items()))
+    told = "; ".join(part for part in (message or EXIT_CODES.get(item["exit_code"], ""), losses) if part)
+    return f"{told} ({item['exit_code']})"
+
+
+def _change(item: Mapping[str, Any]) -> str:
+    before, now = item["before_exit_code"], item["exit_code"]
+    if before != now:
+        return f"was {EXIT_CODES.get(before, 'not tried')}, is {_outcome(item)}"
+    if item["before_rows"] != item["rows"]:
+        return f"had {item['before_rows'] or 0:,} rows, has {item['rows'] or 0:,}"
+    return "has other content" if item["before_data_sha256"] != item["data_sha256"] else _outcome(item)

@@ -1,0 +1,115 @@
+"""Which items there are: archives by folder, pattern or list. The one place that knows where archives lie."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ...errors import NotFoundError, OutputError, UsageError
+from ...text.printable import printable
+
+ENDING: Final = ".mana"
+_UNREAD: Final = "unread"
+"""The stamp of what could not be looked at: its command says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An item that there is."""
+
+    name: str
+    """Its path, from the root on; or an account's name."""
+    folder: str = ""
+    """Where below the named folder, or below the first part of a pattern that is none, it lies."""
+    size: int = 0
+    stamp: str = ""
+    """Another one when it has changed."""
+
+
+def archives(patterns: Sequence[str], lists: Sequence[str] = ()) -> Iterator[Listed]:
+    """What is named: each once, in the order of the names. What a list or a name says is an item, there or not.
+
+    A folder stands for the archives below it. Raises :class:`NotFoundError` for what names nothing,
+    :class:`UsageError` for an address that nothing here reads, :class:`OutputError` for a list that cannot be read.
+    """
+    seen: set[str] = set()
+    for pattern in patterns:
+        found = 0
+        for path, folder in _matching(pattern):
+            found += 1
+            if path not in seen:
+                seen.add(path)
+                yield _listed(path, folder)
+        if not found:
+            raise NotFoundError(f"there is no archive at {printable(pattern)}")
+    for name in lists:
+        for path in _lines(name):
+            path = os.path.abspath(path)
+            if path not in seen:
+                seen.add(path)
+                yield _listed(path, "")
+
+
+def _matching(pattern: str) -> Iterator[tuple[str, str]]:
+    """(path, folder) of what a pattern stands for."""
+    if "://" in pattern:
+        scheme = pattern.partition(":")[0]
+        raise UsageError(f"archives at {printable(scheme)}:// cannot be listed here", hint="name a folder or files")
+    if os.path.isdir(pattern):
+        root = os.path.abspath(pattern)
+        found = _below(root)
+    elif glob.has_magic(pattern) and not os.path.lexists(pattern):
+        root = _fixed_part(os.path.abspath(pattern))
+        found = (
+            os.path.abspath(path) for path in sorted(glob.iglob(pattern, recursive=True)) if not os.path.isdir(path)
+        )
+    else:
+        yield os.path.abspath(pattern), ""
+        return
+    for path in found:
+        folder = os.path.relpath(os.path.dirname(path), root)
+        yield path, "" if folder == "." else folder
+
+
+def _below(root: str) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise OutputError(f"cannot read {printable(str(error.filename))}: {error.strerror}")
+
+    for folder, folders, names in os.walk(root, onerror=refuse):
+        folders.sort()
+        yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(ENDING))
+
+
+def _fixed_part(pattern: str) -> str:
+    parts = Path(pattern).parts
+    fixed = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+    return str(Path(*parts[:fixed]))
+
+
+def _lines(name: str) -> Iterator[str]:
+    path = Path(name)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"{printable(name)} does not exist") from None
+    except OSError as error:
+        raise OutputError(f"cannot read {printable(name)}: {error.strerror}") from None
+    separator = b"\0" if b"\0" in content else b"\n"
+    for line in content.split(separator):
+        line = line.removesuffix(b"\r")
+        if line and not line.startswith(b"#"):
+            yield os.path.join(path.parent, os.fsdecode(line))
+
+
+def _listed(path: str, folder: str) -> Listed:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return Listed(path, folder, 0, _UNREAD)
+    size = found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return Listed(path, folder, size, f"{size}-{found.st_mtime_ns}")

@@ -1,0 +1,443 @@
+"""The ledger: one SQLite file that knows of every item whether it is done, and what came of it.
+
+It is the truth: what is not noted here as done is not done, whatever a worker or a scheduler believes. One fleet at a
+time works with it, and holds a lock meanwhile (``LEDGER.lock``); whatever a run that died has left as running is then
+nobody's any more. Anybody may read it at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from ...about import __version__
+from ...errors import NotFoundError, OutputError, UsageError
+from ...host.database import storage_error
+from ...host.output import writing_to
+from ...text import jsontext
+from ...text.printable import printable
+from ..account.state import Lock
+from .items import Listed
+from .outcome import BAD_PAGE, Outcome, State
+
+_MARK: Final = 0x4D466C74
+"""The file's application id: ``MFlt``."""
+_VERSION: Final = 1
+_TABLES: Final = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, began REAL NOT NULL, ended REAL, ending TEXT, command TEXT NOT NULL, words TEXT NOT NULL,
+    engine TEXT NOT NULL, workers INTEGER NOT NULL, version TEXT NOT NULL, taken_over INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE items (
+    id INTEGER PRIMARY KEY, name ANY NOT NULL UNIQUE, folder ANY NOT NULL, size INTEGER NOT NULL, stamp TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting', listed INTEGER NOT NULL, first INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, blamed INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
+    worker TEXT, since REAL, output ANY, free INTEGER NOT NULL DEFAULT 0,
+    exit_code INTEGER, error TEXT, message TEXT, rows INTEGER, data_sha256 TEXT, losses TEXT,
+    seconds REAL, cpu REAL, peak INTEGER, version TEXT, done REAL, run INTEGER,
+    before_exit_code INTEGER, before_error TEXT, before_rows INTEGER, before_data_sha256 TEXT, changed INTEGER
+) STRICT;
+CREATE INDEX items_by_state ON items (state, blamed, size);
+CREATE INDEX items_by_change ON items (changed);
+"""
+COLUMNS: Final = (
+    "name", "state", "attempts", "exit_code", "error", "message", "rows", "data_sha256", "losses", "seconds", "cpu",
+    "peak", "version", "output", "size", "done", "before_exit_code", "before_error", "before_rows",
+    "before_data_sha256",
+)  # fmt: skip
+"""What is told of an item outside of this module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An item that is to be done now."""
+
+    id: int
+    name: str
+    folder: str
+    size: int
+    attempts: int
+    """Times that it was begun, with this one."""
+    blamed: int
+    """Times that its process was lost."""
+    output: str | None
+    free: bool
+    """The place of its output was free when it was begun first: what stands there is of an attempt that was cut off."""
+
+
+class Ledger:
+    """One ledger file, open. A context manager; what SQLite complains of comes out as errors of ours."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: Lock | None) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self.run = 0
+        """The number of the run that writes."""
+
+    @classmethod
+    def to_write(cls, path: Path, *, wait: float = 0.0) -> Ledger:
+        """For a fleet; made where it is not there.
+
+        Raises :class:`LockedError` while another fleet works with it, :class:`UsageError` for a file that is none.
+        """
+        lock = Lock(path.with_name(f"{path.name}.lock"), wait=wait)
+        with writing_to(path):
+            lock.__enter__()
+        try:
+            with _complaints(path):
+                connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
+                if path.stat().st_size == 0:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.executescript(
+                        f"BEGIN; PRAGMA application_id = {_MARK}; PRAGMA user_version = {_VERSION}; {_TABLES} COMMIT;"
+                    )
+                _check(connection, path)
+                connection.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            lock.__exit__(None, None, None)
+            raise
+        return cls(path, connection, lock)
+
+    @classmethod
+    def to_read(cls, path: Path) -> Ledger:
+        """For whoever looks. Raises :class:`NotFoundError`, and :class:`UsageError` for a file that is none."""
+        if not path.exists():
+            raise NotFoundError(f"{printable(str(path))} does not exist")
+        with _complaints(path):
+            try:
+                connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+                _check(connection, path)
+            except sqlite3.OperationalError:  # where nothing can be written beside it, nobody writes into it
+                connection = _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
+                _check(connection, path)
+        found = cls(path, connection, None)
+        found.run = found._one("SELECT coalesce(max(id), 0) FROM runs")[0]
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with _complaints(self.path):
+                self._connection.close()
+        except OutputError:
+            if kind is None:
+                raise
+        finally:
+            if self._lock is not None:
+                self._lock.__exit__(None, None, None)
+
+    # --- a run begins and ends
+
+    def last_run(self) -> dict[str, Any] | None:
+        """The last run as it is kept, and None before the first."""
+        found = self._rows("SELECT * FROM runs ORDER BY id DESC LIMIT 1")
+        return dict(found[0]) if found else None
+
+    def begin(self, command: str, words: Sequence[str], *, engine: str, workers: int, now: float) -> int:
+        """Notes a new run, takes back what is still running, and gives how many items that were.
+
+        Raises :class:`UsageError` where the ledger is another command's.
+        """
+        last = self.last_run()
+        if last is not None and last["command"] != command:
+            whose = f"{printable(str(self.path))} is the ledger of `fleet {last['command']}`"
+            raise UsageError(whose, hint="a ledger is one command's: give this one another name")
+        with self._writing() as write:
+            taken = write.execute(
+                "UPDATE items SET state = 'waiting', worker = NULL, since = NULL WHERE state = 'running'"
+            ).rowcount
+            self.run = (
+                write.execute(
+                    """
+                    INSERT INTO runs (began, command, words, engine, workers, version, taken_over)
+                    VALUES (?,?,?,?,?,?,?)
+                    """,
+                    (now, command, jsontext.dumps(list(words)).decode(), engine, workers, __version__, taken),
+                ).lastrowid
+                or 0
+            )
+        return taken
+
+    def take_stock(self, items: Iterable[Listed], *, again: bool = False, older_than: float | None = None) -> None:
+        """Notes which items there are. Those that are new, have changed, or failed last time are to be done.
+
+        ``again``: all are; ``older_than``: those too that were done before this time.
+        """
+        with self._writing() as write:
+            write.executemany(
+                """
+                INSERT INTO items (name, folder, size, stamp, listed, first)
+                VALUES (:name, :folder, :size, :stamp, :run, :run)
+                ON CONFLICT (name) DO UPDATE SET
+                    listed = :run, folder = :folder, size = :size, stamp = :stamp,
+                    state = CASE WHEN stamp != :stamp OR :again OR state = 'failed' OR done < :older
+                        THEN 'waiting' ELSE state END
+                """,
+                (
+                    {
+                        "name": _kept(item.name),
+                        "folder": _kept(item.folder),
+                        "size": item.size,
+                        "stamp": item.stamp,
+                        "run": self.run,
+                        "again": again,
+                        "older": older_than,
+                    }
+                    for item in items
+                ),
+            )
+            # What was begun and not done keeps what is known of its output's place.
+            write.execute(
+                """
+                UPDATE items SET attempts = 0, blamed = 0, not_before = 0, free = free AND done IS NULL
+                WHERE state = 'waiting' AND listed = ?
+                """,
+                (self.run,),
+            )
+
+    def end(self, ending: str, *, now: float) -> None:
+        """Notes how the run ended: ``done``, ``interrupted`` or ``error``. What is running is given back."""
+        with self._writing() as write:
+            write.execute("UPDATE items SET state = 'waiting', worker = NULL, since = NULL WHERE state = 'running'")
+            write.execute("UPDATE runs SET ended = ?, ending = ? WHERE id = ?", (now, ending, self.run))
+
+    # --- items
+
+    def listed(self) -> Iterator[tuple[int, str, str]]:
+        """(id, name, folder) of the items of this run that are to be done."""
+        for row in self._connection.execute(
+            "SELECT id, name, folder FROM items WHERE listed = ? AND state = 'waiting'", (self.run,)
+        ):
+            yield row["id"], _told(row["name"]), _told(row["folder"])
+
+    def claim(self, most: int, *, now: float, worker: str, blamed: bool = False) -> list[Claimed]:
+        """Takes at most so many items that are to be done, the largest first; ``blamed`` ones, or all but these."""
+        with self._writing() as write:
+            found = write.execute(
+                """
+                UPDATE items SET state = 'running', attempts = attempts + 1, worker = :worker, since = :now
+                WHERE id IN (
+                    SELECT id FROM items WHERE state = 'waiting' AND (blamed > 0) = :blamed AND listed = :run
+                        AND not_before <= :now
+                    ORDER BY size DESC LIMIT :most
+                )
+                RETURNING id, name, folder, size, attempts, blamed, output, free
+                """,
+                {"worker": worker, "now": now, "blamed": blamed, "run": self.run, "most": most},
+            ).fetchall()
+        claimed = [
+            Claimed(
+                row["id"],
+                _told(row["name"]),
+                _told(row["folder"]),
+                row["size"],
+                row["attempts"],
+                row["blamed"],
+                None if row["output"] is None else _told(row["output"]),
+                bool(row["free"]),
+            )
+            for row in found
+        ]
+        return sorted(claimed, key=lambda item: -item.size)
+
+    def places(self, places: Iterable[tuple[int, str, bool]]) -> None:
+        """Notes (item, place of its output, whether that is free)."""
+        with self._writing() as write:
+            write.executemany(
+                "UPDATE items SET output = ?, free = ? WHERE id = ?",
+                ((_kept(place), free, item) for item, place, free in places),
+            )
+
+    def note(self, outcomes: Mapping[int, Outcome], *, now: float) -> None:
+        """What came of items. It counts as a change where it is another than before."""
+        self._note(((item, outcome, outcome.state) for item, outcome in outcomes.items()), now)
+
+    def note_bad(self, item: int, message: str, *, now: float) -> None:
+        """An item ended its process when it was tried alone, too."""
+        self._note([(item, Outcome(1, BAD_PAGE, message, version=__version__), State.BAD)], now)
+
+    def put_off(self, item: int, outcome: Outcome, until: float) -> None:
+        """An item is to be tried again at a time. What came of it this time is kept until then."""
+        with self._writing() as write:
+            write.execute(
+                """
+                UPDATE items SET state = 'waiting', worker = NULL, since = NULL, not_before = ?, message = ?
+                WHERE id = ?
+                """,
+                (until, outcome.message, item),
+            )
+
+    def blame(self, item: int) -> None:
+        """The process that did an item was lost: it is to be tried alone."""
+        self._give_back(item, blamed=1)
+
+    def give_back(self, item: int) -> None:
+        """An item was not begun after all."""
+        self._give_back(item, blamed=0)
+
+    def next_due(self) -> float | None:
+        """When the first of those is due that wait; None where none does."""
+        found = self._one("SELECT min(not_before) FROM items WHERE state = 'waiting' AND listed = ?", self.run)[0]
+        return None if found is None else float(found)
+
+    # --- what there is to tell
+
+    def counts(self) -> list[dict[str, Any]]:
+        """Of the last run's items, by state and exit code: how many, and their rows and seconds."""
+        return [
+            dict(row)
+            for row in self._rows(
+                """
+                SELECT state, exit_code, error, count(*) AS items, sum(rows) AS rows, sum(seconds) AS seconds,
+                    sum(cpu) AS cpu, sum(run = :run) AS tried, sum(changed = :run) AS changed, sum(first = :run) AS new,
+                    sum(attempts > 1 AND run = :run) AS again
+                FROM items WHERE listed = :run GROUP BY state, exit_code, error
+                """,
+                {"run": self.run},
+            )
+        ]
+
+    def changed(self) -> int:
+        """How many items have another outcome since the last run, that had one before."""
+        query = "SELECT count(*) FROM items WHERE changed = :run AND listed = :run AND first < :run"
+        return int(self._rows(query, {"run": self.run})[0][0])
+
+    def gone(self) -> int:
+        """How many items there were once, and not in the last run."""
+        return int(self._one("SELECT count(*) FROM items WHERE listed < ?", self.run)[0])
+
+    def items(self, *, changed: bool = False, failing: bool = False, most: int = -1) -> Iterator[dict[str, Any]]:
+        """Items of the last run, what has changed in it first, then what is worse than done, then by name."""
+        where = " AND changed = :run" if changed else ""
+        where += " AND (state != 'done' OR exit_code != 0)" if failing else ""
+        for row in self._connection.execute(
+            f"""
+            SELECT {", ".join(COLUMNS)}, first = :run AS new, changed = :run AND run = :run AS has_changed FROM items
+            WHERE listed = :run{where}
+            ORDER BY changed = :run AND first < :run DESC, coalesce(exit_code, -1) DESC, name LIMIT :most
+            """,  # noqa: S608 # columns of ours
+            {"run": self.run, "most": most},
+        ):
+            told = dict(row)
+            told["name"] = _told(told["name"])
+            told["output"] = None if told["output"] is None else _told(told["output"])
+            told["losses"] = {} if told["losses"] is None else jsontext.parse(told["losses"])
+            yield told
+
+    def losses(self) -> dict[str, int]:
+        """Kind → how many, of all items of the last run."""
+        found: dict[str, int] = {}
+        for (text,) in self._rows(
+            "SELECT losses FROM items WHERE listed = ? AND losses IS NOT NULL AND losses != '{}'", (self.run,)
+        ):
+            for kind, count in jsontext.parse(text).items():
+                found[kind] = found.get(kind, 0) + count
+        return found
+
+    # ---
+
+    def _note(self, outcomes: Iterable[tuple[int, Outcome, State]], now: float) -> None:
+        with self._writing() as write:
+            write.executemany(
+                """
+                UPDATE items SET
+                    changed = CASE WHEN done IS NULL OR exit_code IS NOT :code OR error IS NOT :error
+                        OR rows IS NOT :rows OR data_sha256 IS NOT :sum THEN :run ELSE changed END,
+                    before_exit_code = exit_code, before_error = error, before_rows = rows,
+                    before_data_sha256 = data_sha256,
+                    state = :state, worker = NULL, since = NULL, exit_code = :code, error = :error, message = :message,
+                    rows = :rows, data_sha256 = :sum, losses = :losses, seconds = :seconds, cpu = :cpu, peak = :peak,
+                    version = :version, done = :now, run = :run
+                WHERE id = :item
+                """,
+                (
+                    {
+                        "item": item,
+                        "state": state.value,
+                        "code": outcome.exit_code,
+                        "error": outcome.error,
+                        "message": outcome.message,
+                        "rows": outcome.rows,
+                        "sum": outcome.data_sha256,
+                        "losses": jsontext.dumps(dict(outcome.losses)).decode(),
+                        "seconds": outcome.seconds,
+                        "cpu": outcome.cpu,
+                        "peak": outcome.peak,
+                        "version": outcome.version,
+                        "now": now,
+                        "run": self.run,
+                    }
+                    for item, outcome, state in outcomes
+                ),
+            )
+
+    def _give_back(self, item: int, *, blamed: int) -> None:
+        with self._writing() as write:
+            write.execute(
+                """
+                UPDATE items SET state = 'waiting', worker = NULL, since = NULL, blamed = blamed + :blamed,
+                    attempts = attempts - 1 + :blamed WHERE id = :item AND state = 'running'
+                """,
+                {"item": item, "blamed": blamed},
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with _complaints(self.path), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield self._connection
+
+    def _rows(self, query: str, parameters: Any = ()) -> Sequence[sqlite3.Row]:
+        with _complaints(self.path):
+            return self._connection.execute(query, parameters).fetchall()
+
+    def _one(self, query: str, *parameters: Any) -> sqlite3.Row:
+        return self._rows(query, parameters)[0]
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30.0)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    shown = printable(str(path))
+    if connection.execute("PRAGMA application_id").fetchone()[0] != _MARK:
+        raise UsageError(f"{shown} is no ledger of a fleet", hint="give --ledger another name")
+    if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        raise UsageError(f"{shown} was written by a newer version than this one")
+
+
+@contextmanager
+def _complaints(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        shown = printable(str(path))
+        damaged = UsageError(f"{shown} is no ledger of a fleet, or is damaged", hint="give --ledger another name")
+        raise storage_error(error, path, "the ledger", damaged) from None
+
+
+def _kept(name: str) -> str | bytes:
+    """A file's name as SQLite holds it: text, and bytes where it is none."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
+
+
+def _told(name: str | bytes) -> str:
+    return name if isinstance(name, str) else os.fsdecode(name)

@@ -1,0 +1,83 @@
+"""The engine of one computer: workers that are forked from this process."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ...errors import LostProcessError
+from ...host.workers import QUEUED, Reply
+from ...host.workers import Worker as Worker
+from .running import Task
+
+_IN_VAIN: Final = 5
+"""Workers that are lost in a row, without anything done between, until that is no accident."""
+
+
+def usable_cores() -> int:
+    """How many workers there are unless somebody says another number."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+class LocalEngine:
+    """As many ``workers`` as ``start`` starts, which are gone at the end of the block. For one thread.
+
+    ``deadline``: seconds that an item may take.
+    """
+
+    name = "local"
+
+    def __init__(self, start: Callable[[], Worker], workers: int, *, deadline: float | None = None) -> None:
+        self.workers = workers
+        self._start = start
+        self._deadline = deadline
+        self._running: list[Worker] = []
+        self._lost_in_a_row = 0
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._running:
+            self._running.pop().end()
+
+    def room(self) -> int:
+        """How many more items it takes now."""
+        return self.workers * QUEUED - sum(worker.load for worker in self._running)
+
+    def give(self, tasks: Sequence[Task]) -> None:
+        """Hands items to the workers that have the least to do."""
+        for task in tasks:
+            self._idlest().give(task.item, task.order, self._deadline)
+
+    def wait(self, seconds: float) -> list[Reply]:
+        """What has come of items, after at most so many seconds."""
+        poll = select.poll()
+        by_descriptor = {worker.replies: worker for worker in self._running}
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        found: list[Reply] = []
+        for descriptor, _ in poll.poll(seconds * 1_000):
+            worker = by_descriptor[descriptor]
+            replies, alive = worker.receive()
+            found += replies
+            if any(reply.result is not None for reply in replies):
+                self._lost_in_a_row = 0
+            if not alive:
+                self._running.remove(worker)
+                worker.end()
+                self._lost_in_a_row += 1
+        if self._lost_in_a_row >= _IN_VAIN:
+            raise LostProcessError("workers end as soon as they are started")
+        return found
+
+    def _idlest(self) -> Worker:
+        idlest = min(self._running, key=lambda worker: worker.load, default=None)
+        if len(self._running) < self.workers and (idlest is None or idlest.load):
+            idlest = self._start()
+            self._running.append(idlest)
+        assert idlest is not None
+        return idlest
