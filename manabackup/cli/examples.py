@@ -81,7 +81,7 @@ ENDINGS: Final = {
     "fleet verify": Ending(
         (
             "fleet verify backups --ledger nightly.sqlite",
-            "fleet verify 'b/*.mana' --ledger n.db --passphrase-file 'keys/{stem}'",
+            "fleet verify 'b/*.mana' --ledger v.db --passphrase-file 'k/{stem}'",
         ),
         (0, 3, 10, 11, 12, 15, 17),
     ),
@@ -94,15 +94,15 @@ ENDINGS: Final = {
     ),
     "fleet convert": Ending(
         (
-            "fleet convert backups --ledger m.db --to markdown -o 'notes/{stem}'",
-            "fleet convert backups --ledger c.db --to csv -o 'csv/{folder}/{stem}'",
+            "fleet convert b --ledger m.db --to markdown -o 'notes/{stem}'",
+            "fleet convert b --ledger c.db --to csv -o 'csv/{folder}/{stem}'",
         ),
         (0, 3, 10, 11, 12, 15, 17),
     ),
     "fleet rekey": Ending(
         (
             "fleet rekey old --ledger m.db --to-key-file key -o 'new/{name}'",
-            "fleet rekey old --ledger m.db --to-key-file 'keys/{stem}' -o 'new/{name}'",
+            "fleet rekey a --ledger m.db --to-key-file 'k/{stem}' -o 'b/{name}'",
         ),
         (0, 3, 10, 11, 12, 13, 15, 17),
     ),
@@ -112,6 +112,13 @@ ENDINGS: Final = {
             "fleet report b --ledger r.db --format json -o 'r/{folder}/{stem}.json'",
         ),
         (0, 10, 11, 12, 15, 17),
+    ),
+    "fleet export": Ending(
+        (
+            "fleet export all.toml --ledger e.db --seal -o '{name}/{date}.mana'",
+            "fleet export accounts.csv --ledger e.db -o 'exports/{name}.mana' --force",
+        ),
+        (0, 3, 10, 11, 12, 13, 14, 16, 17),
     ),
     "fleet status": Ending(("fleet status fleet.sqlite", "fleet status fleet.sqlite --json"), (0, 4, 10)),
     "doctor": Ending(("doctor", "doctor --offline --thorough --json"), (0, 4)),

@@ -12,7 +12,8 @@ fleet = Group(
         ("convert", "fleet_archives", "make tables, notes, a calendar, … of many archives"),
         ("rekey", "fleet_archives", "encrypt many archives for another account"),
         ("report", "fleet_archives", "report on many archives, without their content"),
+        ("export", "fleet_export", "write archives of many accounts"),
         ("status", "fleet_status", "what a ledger knows, what has changed first; as CSV, JUnit, a page, …"),
     ],
-    help="One command over many archives, with a ledger that knows what came of each: what is done is not done again.",
+    help="One command over many archives or accounts; what its ledger has as done is not done again.",
 )

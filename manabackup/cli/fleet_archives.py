@@ -6,7 +6,6 @@ secrets ``{folder}``, ``{stem}`` and ``{name}`` stand for the archive's.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,7 @@ from ..errors import NotFoundError, UsageError
 from ..operations.fleet import archives
 from .archives import verify as verify_alone
 from .convert import convert as convert_alone
-from .fleet_options import Single, fleet_options, run_fleet
+from .fleet_options import Items, Single, fleet_options, run_fleet
 from .frame import command
 from .rekey import rekey as rekey_alone
 from .report import report as report_alone
@@ -41,13 +40,19 @@ _archives = click.argument("places", nargs=-1, metavar="ARCHIVES...")
 
 
 def _run(
-    run: Run, single: Single, places: tuple[str, ...], lists: tuple[str, ...], options: dict[str, Any], **more: Any
+    run: Run,
+    single: Single,
+    places: tuple[str, ...],
+    lists: tuple[str, ...],
+    options: dict[str, Any],
+    output: str | None = None,
 ) -> Exit | None:
     if not places and not lists:
         raise UsageError("name archives: a folder, a pattern in quotes, or --list FILE")
     if not (found := list(archives(places, lists))):
         raise NotFoundError("the list names no archive")
-    return run_fleet(run, single, found, options, now=time.time(), **more)
+    items = Items(found, lambda item: ["--", item.name])
+    return run_fleet(run, single, items, options, output=output)
 
 
 _VERIFY = Single(verify_alone)
@@ -99,7 +104,7 @@ def convert(run: Run, places: tuple[str, ...], lists: tuple[str, ...], output: s
     As `fleet verify`, with `convert` for each archive: -o 'notes/{folder}/{stem}' gives each its own place. What an
     archive that has changed was made into before is replaced with --force only.
     """
-    return _run(run, _CONVERT, places, lists, options, output=output)
+    return _run(run, _CONVERT, places, lists, options, output)
 
 
 _REKEY = Single(rekey_alone, without=("output",))
@@ -116,7 +121,7 @@ def rekey(run: Run, places: tuple[str, ...], lists: tuple[str, ...], output: str
 
     As `fleet verify`, with `rekey` for each archive: -o 'theirs/{stem}.mana' gives each its own place.
     """
-    return _run(run, _REKEY, places, lists, options, output=output)
+    return _run(run, _REKEY, places, lists, options, output)
 
 
 _REPORT = Single(report_alone, without=("output",))
@@ -133,4 +138,4 @@ def report(run: Run, places: tuple[str, ...], lists: tuple[str, ...], output: st
 
     As `fleet verify`, with `report` for each archive: -o 'reports/{stem}.html' gives each its own place.
     """
-    return _run(run, _REPORT, places, lists, options, output=output)
+    return _run(run, _REPORT, places, lists, options, output)

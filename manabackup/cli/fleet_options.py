@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from ..errors import ManabackupError
 from ..host.secret_sources import SecretCommand, SecretFile, SecretReader
 from ..operations.account.settings import TARGET
 from ..operations.fleet import (
+    DONE,
     PAUSES,
     Claimed,
     Job,
@@ -118,39 +119,51 @@ def fleet_options(function: _Function) -> _Function:
     return function
 
 
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What a command is run over."""
+
+    listed: Sequence[Listed]
+    words: Callable[[Claimed], list[str]]
+    """What names an item on the command line."""
+    in_rounds: bool = False
+    """Whether all are done again once all were."""
+
+
 def run_fleet(
-    run: Run, single: Single, items: Iterable[Listed], options: dict[str, Any], *, now: float, output: str | None = None
+    run: Run, single: Single, items: Items, options: dict[str, Any], *, output: str | None = None
 ) -> Exit | None:
     """Runs a command over items, tells what came of it, and gives the exit code of all of them together."""
     context = click.get_current_context()
     words = single.words(options, context.meta.get(overview.FLAGS, {}))
     telling = [[name, value] for name, value in [*words, ("output", output)] if name not in _ONLY_OPENING]
-    digest = hashlib.sha256(dumps(telling)).hexdigest()[:16]
+    digest = "" if items.in_rounds else hashlib.sha256(dumps(telling)).hexdigest()[:16]
     job = Job(
         single.name,
-        lambda item: [single.name, *_for(words, item), "--", item.name],
+        lambda item: [single.name, *_for(words, item), *items.words(item)],
         told=[f"--{name}" if value is None else f"--{name}={value}" for name, value in words],
         output=output,
         retries=options["retries"],
     )
-    older = _before(options["older_than"], now)
     memory = None if options["item_memory"] is None else options["item_memory"] * _MIB
-    with (
-        Ledger.to_write(Path(options["ledger"]), wait=run.settings.wait) as ledger,
-        LocalEngine(
-            partial(Worker.forked, FleetWork(_known(run, words)), memory=memory),
-            options["workers"] or usable_cores(),
-            deadline=options["item_timeout"],
-        ) as engine,
-    ):
-        with run.terminal.progress({Step.FLEET: single.name}) as progress:
+    with Ledger.to_write(Path(options["ledger"]), wait=run.settings.wait) as ledger:
+        last = ledger.last_run()
+        round_is_over = items.in_rounds and last is not None and last["ending"] == DONE
+        with (
+            LocalEngine(
+                partial(Worker.forked, FleetWork(_known(run, words)), memory=memory),
+                options["workers"] or usable_cores(),
+                deadline=options["item_timeout"],
+            ) as engine,
+            run.terminal.progress({Step.FLEET: single.name}) as progress,
+        ):
             run_items(
                 ledger,
-                (replace(item, stamp=f"{item.stamp}-{digest}") for item in items),
+                (replace(item, stamp=f"{item.stamp}-{digest}") for item in items.listed),
                 job,
                 engine,
-                again=options["again"],
-                older_than=older,
+                again=options["again"] or round_is_over,
+                older_than=_before(options["older_than"]),
                 progress=progress,
             )
         found = Summary.of(ledger)
@@ -158,8 +171,8 @@ def run_fleet(
     return _ending(found)
 
 
-def _before(span: str | None, now: float) -> float | None:
-    return None if span is None else Duration.parse(span).before(datetime.fromtimestamp(now, UTC)).timestamp()
+def _before(span: str | None) -> float | None:
+    return None if span is None else Duration.parse(span).before(datetime.now(UTC)).timestamp()
 
 
 def _ending(told: Summary) -> Exit | None:

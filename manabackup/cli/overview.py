@@ -75,7 +75,7 @@ COMMANDS: Final = (
     ),
     (
         "Many archives",
-        (("fleet", "fleet", "fleet verify, convert, …: a command over many archives, with a ledger"),),
+        (("fleet", "fleet", "fleet verify, export, …: a command over many archives or accounts"),),
     ),
     (
         "Restore",

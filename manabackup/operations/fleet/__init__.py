@@ -19,6 +19,7 @@ from .outcome import worst as worst
 from .placeholders import filled as filled
 from .placeholders import filled_command as filled_command
 from .placeholders import has_any as has_any
+from .running import DONE as DONE
 from .running import PAUSES as PAUSES
 from .running import Engine as Engine
 from .running import Job as Job

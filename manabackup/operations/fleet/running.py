@@ -25,6 +25,8 @@ from .placeholders import filled
 
 PAUSES: Final = (10.0, 60.0, 300.0)
 """Seconds before the second attempt at what may be over in a while, and before those after it."""
+DONE: Final = "done"
+"""How a run ended that came to its end."""
 _LOOK: Final = 0.5
 """Seconds at most between two looks at the clock."""
 
@@ -119,7 +121,7 @@ def run(
         if job.output is not None:
             check_outputs(ledger, job.output)
         _Running(ledger, job, engine, progress, clock, sleep).run()
-        ending = "done"
+        ending = DONE
     except KeyboardInterrupt:
         ending = "interrupted"
         raise
@@ -145,6 +147,8 @@ class _Running:
         self._sleep = sleep
         self._away: dict[int, Claimed] = {}
         """Items that the engine has."""
+        self._taken_places: set[int] = set()
+        """Items whose outputs something stands in the way of, which no time takes away."""
         counts = ledger.counts()
         self._total = sum(count["items"] for count in counts if count["state"] == "waiting")
         self._done = self._failed = 0
@@ -172,6 +176,8 @@ class _Running:
             words = self._job.words(item)
             if self._job.output is not None:
                 place, free = self._place(item)
+                if not free:
+                    self._taken_places.add(item.id)
                 places.append((item.id, place, free))
                 # Where an attempt was cut off after its last word, its output is there already.
                 words[1:1] = [f"--output={place}", *(["--force"] if free and os.path.lexists(place) else [])]
@@ -198,7 +204,7 @@ class _Running:
             if reply.result is not None and reply.result["exitCode"] != INTERRUPTED:
                 outcome = Outcome.from_json(reply.result, seconds=reply.seconds, cpu=reply.cpu, peak=reply.peak)
                 tried = item.attempts - item.blamed
-                if outcome.exit_code in PASSING and tried <= self._job.retries:
+                if outcome.exit_code in PASSING and tried <= self._job.retries and item.id not in self._taken_places:
                     pause = self._job.pauses[min(tried, len(self._job.pauses)) - 1]
                     self._ledger.put_off(item.id, outcome, self._clock() + pause)
                 else:
