@@ -109,7 +109,7 @@ ENDINGS: Final = {
     "fleet report": Ending(
         (
             "fleet report backups --ledger r.db -o 'reports/{stem}.html'",
-            "fleet report b --ledger r.db --format json -o 'r/{folder}/{stem}.json'",
+            "fleet report b --ledger r.db --format json -o 'r/{stem}.json'",
         ),
         (0, 10, 11, 12, 15, 17),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,17 +14,19 @@ from typing import Any, TypeVar
 import click
 
 from .. import errors
-from ..errors import ManabackupError
+from ..errors import ManabackupError, UsageError
 from ..host.secret_sources import SecretCommand, SecretFile, SecretReader
 from ..operations.account.settings import TARGET
 from ..operations.fleet import (
     DONE,
     PAUSES,
     Claimed,
+    ClusterEngine,
     Job,
     Ledger,
     Listed,
     LocalEngine,
+    Scheduler,
     Summary,
     Worker,
     filled,
@@ -45,6 +48,7 @@ _MIB = 1 << 20
 _GLOBAL = frozenset(name.lstrip("-") for names, _, _ in overview.GLOBAL_OPTIONS for name in names)
 _HANDED_ON = frozenset({"config", "profile", "state-dir"})
 """Global options that count for each item, too; the others say how this run is told."""
+_PROGRAM = "manabackup.cli.fleet_work"
 _COMMAND = "-command"
 _ONLY_OPENING = frozenset(
     {*_HANDED_ON, "force", "passphrase-file", "passphrase-command", "token-file", "token-command"}
@@ -113,6 +117,10 @@ def fleet_options(function: _Function) -> _Function:
                 "--item-timeout", type=click.IntRange(1), metavar="SECONDS", help="End what takes longer than this."
             ),
             click.option("--item-memory", type=click.IntRange(64), metavar="MIB", help="Memory that one item may use."),
+            click.option("--scheduler", metavar="URL", help="Work on a Dask cluster: tls://HOST:PORT."),
+            click.option("--tls-ca", metavar="FILE", help="Who signs the cluster's certificates, PEM."),
+            click.option("--tls-cert", metavar="FILE", help="This computer's certificate for the cluster, PEM."),
+            click.option("--tls-key", metavar="FILE", help="Its key, PEM."),
         )
     ):
         function = option(function)
@@ -136,6 +144,9 @@ def run_fleet(
     """Runs a command over items, tells what came of it, and gives the exit code of all of them together."""
     context = click.get_current_context()
     words = single.words(options, context.meta.get(overview.FLAGS, {}))
+    if options["scheduler"] is not None:  # there is another working folder there
+        words = [(name, _absolute(name, value)) for name, value in words]
+        output = None if output is None else os.path.abspath(output)  # noqa: PTH100 # a pattern
     telling = [[name, value] for name, value in [*words, ("output", output)] if name not in _ONLY_OPENING]
     digest = "" if items.in_rounds else hashlib.sha256(dumps(telling)).hexdigest()[:16]
     job = Job(
@@ -145,16 +156,11 @@ def run_fleet(
         output=output,
         retries=options["retries"],
     )
-    memory = None if options["item_memory"] is None else options["item_memory"] * _MIB
     with Ledger.to_write(Path(options["ledger"]), wait=run.settings.wait) as ledger:
         last = ledger.last_run()
         round_is_over = items.in_rounds and last is not None and last["ending"] == DONE
         with (
-            LocalEngine(
-                partial(Worker.forked, FleetWork(_known(run, words)), memory=memory),
-                options["workers"] or usable_cores(),
-                deadline=options["item_timeout"],
-            ) as engine,
+            _engine(run, words, options) as engine,
             run.terminal.progress({Step.FLEET: single.name}) as progress,
         ):
             run_items(
@@ -169,6 +175,21 @@ def run_fleet(
         found = Summary.of(ledger)
     run.terminal.result(found.to_json(), lines(found))
     return _ending(found)
+
+
+def _engine(run: Run, words: Sequence[tuple[str, str | None]], options: dict[str, Any]) -> LocalEngine | ClusterEngine:
+    memory = None if options["item_memory"] is None else options["item_memory"] * _MIB
+    deadline = options["item_timeout"]
+    tls = [None if options[name] is None else Path(options[name]) for name in ("tls_ca", "tls_cert", "tls_key")]
+    if options["scheduler"] is not None:
+        if options["workers"] is not None:
+            raise UsageError("--workers is for this computer: a cluster has the workers that it has")
+        scheduler = Scheduler(options["scheduler"], *tls)
+        return ClusterEngine(scheduler, _PROGRAM, memory=memory, deadline=deadline, say=run.terminal.note)
+    if any(tls):
+        raise UsageError("--tls-ca, --tls-cert and --tls-key go with --scheduler")
+    start = partial(Worker.forked, FleetWork(_known(run, words)), memory=memory)
+    return LocalEngine(start, options["workers"] or usable_cores(), deadline=deadline)
 
 
 def _before(span: str | None) -> float | None:
@@ -199,6 +220,11 @@ def _for(words: Sequence[tuple[str, str | None]], item: Claimed) -> list[str]:
         return fill(value, item.name, item.folder)
 
     return [f"--{name}" if value is None else f"--{name}={value_of(name, value)}" for name, value in words]
+
+
+def _absolute(name: str, value: str | None) -> str | None:
+    is_path = value is not None and (name.endswith("-file") or name in ("config", "state-dir", "audit"))
+    return os.path.abspath(value) if is_path and value is not None else value  # noqa: PTH100 # a pattern
 
 
 def _known(run: Run, words: Sequence[tuple[str, str | None]]) -> SecretReader:

@@ -13,7 +13,7 @@ from typing import IO, Any
 from ..about import __version__
 from ..errors import JSONTextError
 from ..host.secret_sources import SecretReader
-from ..operations.fleet import Outcome, unwired
+from ..operations.fleet import Outcome, serve_standard_streams, unwired
 from ..text import jsontext
 from ..text.printable import one_line
 from .execution import execute
@@ -51,6 +51,11 @@ class FleetWork:
             losses=_losses(record),
             version=__version__,
         ).to_json()
+
+
+def main() -> None:
+    """A worker of a cluster's worker: orders come by the standard input, replies go to the standard output."""
+    serve_standard_streams(FleetWork(SecretReader()), memory=int(sys.argv[1]) if len(sys.argv) > 1 else None)
 
 
 @contextmanager
@@ -115,3 +120,7 @@ def _number(value: Any) -> int | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+if __name__ == "__main__":
+    main()

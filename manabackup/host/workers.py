@@ -102,7 +102,7 @@ class Worker:
 
     @classmethod
     def started(cls, command: Sequence[str]) -> Worker:
-        """A program that calls :func:`serve` with its standard input and output. Raises :class:`OSError`."""
+        """A program that calls :func:`serve_standard_streams`. Raises :class:`OSError`."""
         process = subprocess.Popen(  # noqa: S603 # this program
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
         )
@@ -201,6 +201,16 @@ def serve(work: Work, orders: int, replies: int, *, memory: int | None = None) -
     finally:
         if child is not None:
             child.kill()
+
+
+def serve_standard_streams(work: Work, *, memory: int | None = None) -> None:
+    """The same of a program of its own, whose orders come by the standard input. What it starts finds nothing there."""
+    orders, replies = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    serve(work, orders, replies, memory=memory)
 
 
 def _begin(work: Work, orders: int, replies: int, memory: int | None) -> NoReturn:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from manabackup.host.workers import serve
+from manabackup.host.workers import serve_standard_streams
 from manabackup.operations.fleet import Outcome, unwired
 
 COMMAND = (sys.executable, "-m", "tests.support.trial_worker")
@@ -43,4 +43,4 @@ def work(order: Sequence[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(work, 0, os.dup(1), memory=1 << 30)
+    serve_standard_streams(work, memory=1 << 30)

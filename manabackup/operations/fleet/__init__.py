@@ -6,12 +6,15 @@ which items there are, what is still to be done, and what becomes of them.
 
 from __future__ import annotations
 
+from .cluster import ClusterEngine as ClusterEngine
+from .cluster import Scheduler as Scheduler
 from .items import Listed as Listed
 from .items import archives as archives
 from .ledger import Claimed as Claimed
 from .ledger import Ledger as Ledger
 from .local import LocalEngine as LocalEngine
 from .local import Worker as Worker
+from .local import serve_standard_streams as serve_standard_streams
 from .local import usable_cores as usable_cores
 from .outcome import Outcome as Outcome
 from .outcome import State as State

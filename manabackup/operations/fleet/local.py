@@ -11,6 +11,7 @@ from typing import Final
 from ...errors import LostProcessError
 from ...host.workers import QUEUED, Reply
 from ...host.workers import Worker as Worker
+from ...host.workers import serve_standard_streams as serve_standard_streams
 from .running import Task
 
 _IN_VAIN: Final = 5
@@ -29,6 +30,7 @@ class LocalEngine:
     """
 
     name = "local"
+    may_repeat = False
 
     def __init__(self, start: Callable[[], Worker], workers: int, *, deadline: float | None = None) -> None:
         self.workers = workers

@@ -52,6 +52,10 @@ class Engine(Protocol):
     def workers(self) -> int:
         """How many items it does at the same time."""
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether an item that was given once may be done twice: its output may be there from the first time."""
+
     def room(self) -> int:
         """How many more items it takes now."""
 
@@ -180,13 +184,17 @@ class _Running:
                     self._taken_places.add(item.id)
                 places.append((item.id, place, free))
                 # Where an attempt was cut off after its last word, its output is there already.
-                words[1:1] = [f"--output={place}", *(["--force"] if free and os.path.lexists(place) else [])]
+                words[1:1] = [f"--output={place}", *(["--force"] if self._is_ours(place, free) else [])]
             tasks.append(Task(item.id, item.size, wired(words)))
             self._away[item.id] = item
         if places:
             self._ledger.places(places)
         if tasks:
             self._engine.give(tasks)
+
+    def _is_ours(self, place: str, free: bool) -> bool:
+        """Whether what stands at an output's place, now or then, can only be of this fleet."""
+        return free and (self._engine.may_repeat or os.path.lexists(place))
 
     def _place(self, item: Claimed) -> tuple[str, bool]:
         assert self._job.output is not None
