@@ -19,10 +19,9 @@ def lines(found: Summary, *, shown: int = _SHOWN) -> Iterator[str]:
     if found.changed:
         yield f"changed since the run before: {counted(found.changed, 'item')}"
         yield from _named(found.changes, found.changed, shown, _change)
-    failing = sum(count for (state, code, _), count in found.by_outcome.items() if state != State.DONE or code)
-    if failing:
-        yield f"not good: {counted(failing, 'item')}"
-        yield from _named(found.failing, failing, shown, _outcome)
+    if found.not_good:
+        yield f"not good: {counted(found.not_good, 'item')}"
+        yield from _named(found.failing, found.not_good, shown, outcome_words)
     command = found.run.get("command", "")
     numbers = [f"{found.items:,} items", f"{found.codes[0]:,} good"]
     numbers += [f"{count:,} {EXIT_CODES.get(code, '')} ({code})" for code, count in sorted(found.codes.items()) if code]
@@ -46,7 +45,8 @@ def _named(items: list[dict[str, Any]], count: int, shown: int, words: Any) -> I
         yield f"  … and {count - len(items[:shown]):,} more"
 
 
-def _outcome(item: Mapping[str, Any]) -> str:
+def outcome_words(item: Mapping[str, Any]) -> str:
+    """What came of an item, without its name."""
     message = printable(item["message"] or "").removeprefix(f"{printable(item['name'])} ").removeprefix(": ")
     if item["exit_code"] is None:
         return "not done yet"
@@ -58,7 +58,7 @@ def _outcome(item: Mapping[str, Any]) -> str:
 def _change(item: Mapping[str, Any]) -> str:
     before, now = item["before_exit_code"], item["exit_code"]
     if before != now:
-        return f"was {EXIT_CODES.get(before, 'not tried')}, is {_outcome(item)}"
+        return f"was {EXIT_CODES.get(before, 'not tried')}, is {outcome_words(item)}"
     if item["before_rows"] != item["rows"]:
         return f"had {item['before_rows'] or 0:,} rows, has {item['rows'] or 0:,}"
-    return "has other content" if item["before_data_sha256"] != item["data_sha256"] else _outcome(item)
+    return "has other content" if item["before_data_sha256"] != item["data_sha256"] else outcome_words(item)

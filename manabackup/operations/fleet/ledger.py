@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ...about import __version__
 from ...errors import NotFoundError, OutputError, UsageError
@@ -22,9 +22,11 @@ from ...host.database import storage_error
 from ...host.output import writing_to
 from ...text import jsontext
 from ...text.printable import printable
-from ..account.state import Lock
 from .items import Listed
 from .outcome import BAD_PAGE, Outcome, State
+
+if TYPE_CHECKING:
+    from ..account.state import Lock
 
 _MARK: Final = 0x4D466C74
 """The file's application id: ``MFlt``."""
@@ -87,6 +89,8 @@ class Ledger:
 
         Raises :class:`LockedError` while another fleet works with it, :class:`UsageError` for a file that is none.
         """
+        from ..account.state import Lock  # and the servers' clients, which whoever looks has no use for
+
         lock = Lock(path.with_name(f"{path.name}.lock"), wait=wait)
         with writing_to(path):
             lock.__enter__()

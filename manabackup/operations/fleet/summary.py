@@ -93,6 +93,18 @@ class Summary:
         """That of all items together."""
         return worst(self.codes)
 
+    @property
+    def not_good(self) -> int:
+        """Items that are not done yet, or whose command said anything but 0."""
+        known = sum(count for (state, code, _), count in self.by_outcome.items() if state == State.DONE and code == 0)
+        return self.items - known
+
+    def to_html(self, meanings: Mapping[int, str]) -> str:
+        """A page without a script that loads nothing; ``meanings`` are those of exit codes."""
+        from ...viewer.report.render import fleet_to_html
+
+        return fleet_to_html(self.to_json(), self.not_good, meanings)
+
     def to_json(self) -> dict[str, Any]:
         """The object that the commands of ``fleet`` print with ``--json`` (``formats/schemas/fleet.schema.json``)."""
         return {

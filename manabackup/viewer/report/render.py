@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import resources
@@ -19,10 +20,28 @@ from .words import LOSSES, UNKNOWN_ADVICE, WORDS, Language, note, number, say, s
 
 def to_html(report: Report, language: Language) -> str:
     """A page without a script that loads nothing."""
+    return _environment().get_template("report.html.j2").render(_given(report, language), **_style())
+
+
+def fleet_to_html(found: Mapping[str, Any], failing: int, meanings: Mapping[int, str]) -> str:
+    """The same of a fleet's run: ``found`` as ``formats/schemas/fleet.schema.json`` has it, ``failing`` items of it."""
+    return (
+        _environment()
+        .get_template("fleet.html.j2")
+        .render(
+            found=found,
+            failing=failing,
+            meanings=meanings,
+            number=lambda value: number(value, "en"),
+            when=_when,
+            **_style(),
+        )
+    )
+
+
+def _style() -> dict[str, str]:
     style = resources.files(__package__).joinpath("templates/report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    template = _environment().get_template("report.html.j2")
-    return template.render(_given(report, language), style=style, style_hash=digest)
+    return {"style": style, "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}
 
 
 def to_markdown(report: Report, language: Language) -> str:
