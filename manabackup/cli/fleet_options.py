@@ -109,6 +109,7 @@ def fleet_options(function: _Function) -> _Function:
             click.option(
                 "--retries",
                 type=click.IntRange(0, 20),
+                metavar="N",
                 default=len(PAUSES),
                 show_default=True,
                 help="Attempts more where a server cannot be reached (14) or an output not be written (17).",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -10,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -18,6 +21,7 @@ from manabackup.text import jsontext
 from tests.support.archives import ours
 from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine
+from tests.support.schemas import check
 
 PASSPHRASE = "Überraschung für Oma 🔑"
 SIZE = int(os.environ.get("MANABACKUP_FLEET_SMALL", "60"))
@@ -107,6 +111,42 @@ def test_the_worst_is_named_and_everything_is_counted(here: CommandLine, variety
     done = here("fleet", "verify", "backups", "--ledger", "l", "--passphrase-file", "secret")
     assert (done.code, done.err) == (0, "")
     assert "4 gone" in done.out
+
+
+def test_a_status_as_tables_for_programs_and_as_a_page(here: CommandLine, variety: Path, tmp_path: Path) -> None:
+    words = ("fleet", "verify", "backups", "--ledger", "l", "--passphrase-file", "secret", "--json")
+    check("fleet", here(*words).record)
+    whole = (variety / "cut.mana").read_bytes()
+    (variety / "cut.mana").write_bytes((variety / "plain.mana").read_bytes())
+    notes(variety / "=1+1.mana")
+    found = here(*words).record
+    check("fleet", found)
+    assert (found["changed"], found["new"]) == (1, 1)
+    assert [Path(item["name"]).name for item in found["changes"]] == ["cut.mana"]
+    outputs = ("--csv", "a.csv", "--parquet", "a.parquet", "--junit", "a.xml", "--html", "a.html")
+    done = here("fleet", "status", "l", *outputs, "--json")
+    assert (done.code, done.record) == (4, found)
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert Path(rows[0]["name"]).name == "cut.mana"
+    assert (rows[0]["exitCode"], rows[0]["exitCodeBefore"], rows[0]["changed"]) == ("0", "15", "true")
+    parquet = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "a.parquet").to_pylist()
+    assert [row["name"] for row in parquet] == [row["name"] for row in rows]
+    assert [row["exitCode"] for row in parquet] == [int(row["exitCode"]) for row in rows]
+    suite = ET.parse(tmp_path / "a.xml").getroot()
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "7",
+        "failures": "2",
+        "errors": "1",
+    }
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert "cut.mana" in page
+    assert "default-src 'none'" in page
+    assert not re.search(r"<(script|link|img|iframe)|https?:", page)
+    assert here("fleet", "status", "l", *outputs).code == 4  # those of an earlier run are replaced
+    (tmp_path / "a.csv").write_bytes(whole)
+    assert here("fleet", "status", "l", "--csv", "a.csv").code == 17
+    assert (tmp_path / "a.csv").read_bytes() == whole
 
 
 def test_each_archive_may_have_a_passphrase_of_its_own(here: CommandLine, variety: Path, tmp_path: Path) -> None:
