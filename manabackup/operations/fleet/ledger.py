@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ...about import __version__
-from ...errors import NotFoundError, OutputError, UsageError
+from ...errors import LockedError, NotFoundError, OutputError, UsageError
 from ...host.database import storage_error
 from ...host.output import writing_to
 from ...text import jsontext
@@ -92,8 +92,12 @@ class Ledger:
         from ..account.state import Lock  # and the servers' clients, which whoever looks has no use for
 
         lock = Lock(path.with_name(f"{path.name}.lock"), wait=wait)
-        with writing_to(path):
-            lock.__enter__()
+        try:
+            with writing_to(path):
+                lock.__enter__()
+        except LockedError:
+            message = f"another fleet works with {printable(str(path))}"
+            raise LockedError(message, hint="--wait lets this one wait for it") from None
         try:
             with _complaints(path):
                 connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
