@@ -115,7 +115,7 @@ ENDINGS: Final = {
     ),
     "fleet export": Ending(
         (
-            "fleet export all.toml --ledger e.db --seal -o 'o/{name}-{date}.mana'",
+            "fleet export all.toml --ledger e.db --seal -o '{name}-{date}.mana'",
             "fleet export all.csv --ledger e.db -o 'out/{name}.mana' --force",
         ),
         (0, 3, 10, 11, 12, 13, 14, 16, 17),
