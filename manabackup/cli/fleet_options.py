@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -48,6 +49,8 @@ _MIB = 1 << 20
 _GLOBAL = frozenset(name.lstrip("-") for names, _, _ in overview.GLOBAL_OPTIONS for name in names)
 _HANDED_ON = frozenset({"config", "profile", "state-dir"})
 """Global options that count for each item, too; the others say how this run is told."""
+_WAIT = 600
+"""Seconds for which an item's command waits for the state folder, which another item's may use."""
 _PROGRAM = "manabackup.cli.fleet_work"
 _COMMAND = "-command"
 _ONLY_OPENING = frozenset(
@@ -152,7 +155,7 @@ def run_fleet(
     digest = "" if items.in_rounds else hashlib.sha256(dumps(telling)).hexdigest()[:16]
     job = Job(
         single.name,
-        lambda item: [single.name, *_for(words, item), *items.words(item)],
+        lambda item: [single.name, f"--wait={_WAIT}", *_for(words, item), *items.words(item)],
         told=[f"--{name}" if value is None else f"--{name}={value}" for name, value in words],
         output=output,
         retries=options["retries"],
@@ -162,6 +165,7 @@ def run_fleet(
         round_is_over = items.in_rounds and last is not None and last["ending"] == DONE
         with (
             _engine(run, words, options) as engine,
+            _telling_what_is_left(run, ledger),
             run.terminal.progress({Step.FLEET: single.name}) as progress,
         ):
             run_items(
@@ -176,6 +180,16 @@ def run_fleet(
         found = Summary.of(ledger)
     run.terminal.result(found.to_json(), lines(found))
     return _ending(found)
+
+
+@contextmanager
+def _telling_what_is_left(run: Run, ledger: Ledger) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        found = Summary.of(ledger, most=0)
+        run.terminal.note(f"{found.left:,} of {found.items:,} items are left; the same command goes on with them")
+        raise
 
 
 def _engine(run: Run, words: Sequence[tuple[str, str | None]], options: dict[str, Any]) -> LocalEngine | ClusterEngine:

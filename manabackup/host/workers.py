@@ -36,7 +36,7 @@ Work = Callable[[Any], Any]
 QUEUED: Final = 2
 """Orders that a worker is given before it has done the first, so that it never waits for its parent."""
 _NOT_TO_FORK: Final = frozenset({"numpy", "pyarrow"})
-"""They start threads when they are imported."""
+"""They start threads when they are imported: each child does that for itself."""
 _FIRST_KILLED: Final = b"1000"
 """What Linux' OOM killer is told of an order's process."""
 _ORDERS_OF_A_CHILD: Final = 32
@@ -355,8 +355,10 @@ def _cpu() -> float:
 
 
 def _import(names: Sequence[str]) -> None:
+    if any(name in _NOT_TO_FORK for name in names):
+        return  # others of them may import it
     for name in names:
-        if name.partition(".")[0] not in _NOT_TO_FORK and name not in sys.modules:
+        if name not in sys.modules:
             with suppress(Exception):
                 importlib.import_module(name)
     gc.collect()

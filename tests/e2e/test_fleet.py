@@ -229,6 +229,17 @@ def done_of(ledger: Path) -> int:
         return 0
 
 
+def state_of(ledger: Path, state: str) -> int:
+    try:
+        connection = sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)
+        try:
+            return int(connection.execute("SELECT count(*) FROM items WHERE state = ?", (state,)).fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 def test_workers_killed_a_fleet_killed_and_a_poison_archive(here: CommandLine, tmp_path: Path) -> None:
     """The item that kills whoever opens it is bad, and everything else is done once, over three runs."""
@@ -265,6 +276,19 @@ def test_workers_killed_a_fleet_killed_and_a_poison_archive(here: CommandLine, t
     assert "SIGKILL" in bad["message"]
     again = here("fleet", *words, "--json").record
     assert (again["tried"], again["states"]) == (0, found["states"])
+
+
+def test_an_interrupt_tells_what_is_left(here: CommandLine, tmp_path: Path) -> None:
+    for number in range(4):
+        notes(tmp_path / "backups" / f"{number}.mana", seal=Seal(PASSPHRASE))
+    words = ["backups", "--ledger", "l", "--passphrase-command", "sleep {stem}000"]
+    fleet = here.start("fleet", "verify", *words)
+    wait_for(lambda: (tmp_path / "l").exists() and state_of(tmp_path / "l", "running"))
+    fleet.send_signal(signal.SIGTERM)
+    _, said = fleet.communicate(timeout=PATIENCE)
+    assert fleet.returncode == 130
+    assert "of 4 items are left; the same command goes on" in said
+    assert not state_of(tmp_path / "l", "running")
 
 
 def test_progress_is_one_line_of_a_terminal(here: CommandLine, tmp_path: Path) -> None:
