@@ -83,35 +83,35 @@ ENDINGS: Final = {
             "fleet verify backups --ledger nightly.sqlite",
             "fleet verify 'b/*.mana' --ledger v.db --passphrase-file 'k/{stem}'",
         ),
-        (0, 3, 10, 11, 12, 15, 17),
+        (0, 3, 10, 11, 12, 14, 15, 17),
     ),
     "fleet roundtrip": Ending(
         (
             "fleet roundtrip backups --ledger roundtrips.sqlite",
             "fleet roundtrip --list names.txt --ledger r.db --item-timeout 600",
         ),
-        (0, 4, 10, 11, 12, 15, 17),
+        (0, 4, 10, 11, 12, 14, 15, 17),
     ),
     "fleet convert": Ending(
         (
             "fleet convert b --ledger m.db --to markdown -o 'notes/{stem}'",
             "fleet convert b --ledger c.db --to csv -o 'csv/{folder}/{stem}'",
         ),
-        (0, 3, 10, 11, 12, 15, 17),
+        (0, 3, 10, 11, 12, 14, 15, 17),
     ),
     "fleet rekey": Ending(
         (
             "fleet rekey old --ledger m.db --to-key-file key -o 'new/{name}'",
             "fleet rekey a --ledger m.db --to-key-file 'k/{stem}' -o 'b/{name}'",
         ),
-        (0, 3, 10, 11, 12, 13, 15, 17),
+        (0, 3, 10, 11, 12, 13, 14, 15, 17),
     ),
     "fleet report": Ending(
         (
             "fleet report backups --ledger r.db -o 'reports/{stem}.html'",
             "fleet report b --ledger r.db --format json -o 'r/{stem}.json'",
         ),
-        (0, 10, 11, 12, 15, 17),
+        (0, 10, 11, 12, 14, 15, 17),
     ),
     "fleet export": Ending(
         (

@@ -21,6 +21,8 @@ from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine
 
 pytest.importorskip("distributed")
+SIZE = int(os.environ.get("MANABACKUP_FLEET_SMALL", "60"))
+"""Small archives of the fleet whose cluster is killed; 2,000 say the most."""
 PASSPHRASE = "Überraschung für Oma 🔑"
 
 
@@ -136,7 +138,7 @@ def test_beyond_this_computer_nothing_goes_without_mutual_tls(here: CommandLine,
 def test_a_worker_killed_and_a_scheduler_restarted_cost_nothing(
     here: CommandLine, cluster: Cluster, tmp_path: Path
 ) -> None:
-    archives(tmp_path / "backups", 60, 12)
+    archives(tmp_path / "backups", SIZE, 12)
     ours(tmp_path / "backups" / "poison.mana", {"notes": []}, seal=Seal(PASSPHRASE))
     (tmp_path / "pw.sh").write_text('case $1 in poison) kill -9 $PPID;; *) cat "${0%pw.sh}secret";; esac\n')
     command = f"sh {tmp_path}/pw.sh {{stem}}"
@@ -159,7 +161,7 @@ def test_a_worker_killed_and_a_scheduler_restarted_cost_nothing(
     out, err = fleet.communicate(timeout=PATIENCE)
     assert fleet.returncode == 1, err
     record = jsontext.parse(out)
-    assert record["states"] == {"waiting": 0, "running": 0, "done": 72, "failed": 0, "bad": 1}
+    assert record["states"] == {"waiting": 0, "running": 0, "done": SIZE + 12, "failed": 0, "bad": 1}
     assert record["failing"][0]["name"].endswith("poison.mana")
 
 
