@@ -40,6 +40,7 @@ from ..operations.progress import Step
 from ..operations.prune import Duration
 from ..text.jsontext import dumps
 from . import overview
+from .files import STDOUT
 from .fleet_words import lines
 from .fleet_work import FleetWork
 from .run import Exit, Run
@@ -148,6 +149,8 @@ def run_fleet(
     """Runs a command over items, tells what came of it, and gives the exit code of all of them together."""
     context = click.get_current_context()
     words = single.words(options, context.meta.get(overview.FLAGS, {}))
+    if output == STDOUT:
+        raise UsageError("-o names places of files: the standard output is one for all")
     if options["scheduler"] is not None:  # there is another working folder there
         words = [(name, _absolute(name, value)) for name, value in words]
         output = None if output is None else os.path.abspath(output)  # noqa: PTH100 # a pattern
@@ -164,7 +167,7 @@ def run_fleet(
         last = ledger.last_run()
         round_is_over = items.in_rounds and last is not None and last["ending"] == DONE
         with (
-            _engine(run, words, options) as engine,
+            _engine(run, words, options, own=not items.in_rounds) as engine,
             _telling_what_is_left(run, ledger),
             run.terminal.progress({Step.FLEET: single.name}) as progress,
         ):
@@ -192,7 +195,10 @@ def _telling_what_is_left(run: Run, ledger: Ledger) -> Iterator[None]:
         raise
 
 
-def _engine(run: Run, words: Sequence[tuple[str, str | None]], options: dict[str, Any]) -> LocalEngine | ClusterEngine:
+def _engine(
+    run: Run, words: Sequence[tuple[str, str | None]], options: dict[str, Any], *, own: bool
+) -> LocalEngine | ClusterEngine:
+    """``own``: items are opened by this run's own settings, and not by settings of theirs."""
     memory = None if options["item_memory"] is None else options["item_memory"] * _MIB
     deadline = options["item_timeout"]
     tls = [None if options[name] is None else Path(options[name]) for name in ("tls_ca", "tls_cert", "tls_key")]
@@ -203,7 +209,7 @@ def _engine(run: Run, words: Sequence[tuple[str, str | None]], options: dict[str
         return ClusterEngine(scheduler, _PROGRAM, memory=memory, deadline=deadline, say=run.terminal.note)
     if any(tls):
         raise UsageError("--tls-ca, --tls-cert and --tls-key go with --scheduler")
-    start = partial(Worker.forked, FleetWork(_known(run, words)), memory=memory)
+    start = partial(Worker.forked, FleetWork(_known(run, words, own=own)), memory=memory)
     return LocalEngine(start, options["workers"] or usable_cores(), deadline=deadline)
 
 
@@ -242,12 +248,12 @@ def _absolute(name: str, value: str | None) -> str | None:
     return os.path.abspath(value) if is_path and value is not None else value  # noqa: PTH100 # a pattern
 
 
-def _known(run: Run, words: Sequence[tuple[str, str | None]]) -> SecretReader:
+def _known(run: Run, words: Sequence[tuple[str, str | None]], *, own: bool) -> SecretReader:
     """What is the same for all items and cannot be read, or should not be run, for each of them."""
     reader = SecretReader()
     each_its_own = {name.rpartition("-")[0] for name, value in words if value is not None and has_any(value)}
     for name in ("passphrase", "key", f"{TARGET}key", f"{TARGET}passphrase"):
-        if name in each_its_own:
+        if name in each_its_own or not (own or any(given.startswith(f"{name}-") for given, _ in words)):
             continue
         source = run.source(name)
         if isinstance(source, SecretCommand) or (isinstance(source, SecretFile) and not source.can_be_read_again()):

@@ -207,6 +207,8 @@ def test_what_is_named_and_not_there_is_counted_and_what_names_nothing_is_an_err
         assert here("fleet", "verify", *wrong, "--ledger", "m").code == code
     assert here("fleet", "status", "none").code == 10
     assert here("fleet", "convert", "a.mana", "--ledger", "c", "-o", "x", "--to", "nonsense").code == 2
+    assert here("fleet", "report", "a.mana", "--ledger", "d", "-o", "-").code == 2
+    assert not (tmp_path / "d").exists()
 
 
 def children(process: int) -> list[int]:

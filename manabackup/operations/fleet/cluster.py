@@ -33,6 +33,8 @@ _AHEAD: Final = 2
 _PATIENCE: Final = 60.0
 """Seconds for which a scheduler, and its first worker, is waited for, and how long it may be away meanwhile."""
 _AGAIN: Final = 1.0
+_LOOK: Final = 5.0
+"""Seconds between two looks at what the cluster has."""
 _LOST_TOO_OFTEN: Final = 3
 """Times that an item comes back from the cluster without any word until it is taken for the item's own fault."""
 _LOST: Final = "the cluster's worker that did it is gone"
@@ -156,9 +158,23 @@ class ClusterEngine:
                 found += self._replies(future, batch)
         if self._client.status != "running":
             found += self._reconnect()
+        elif time.monotonic() - self._looked > _LOOK:
+            self._look()
         return found
 
     # ---
+
+    def _look(self) -> None:
+        """How many threads there are now. Raises :class:`ServerError` where there was none for long."""
+        self._looked = time.monotonic()
+        try:
+            threads = int(sum(self._client.nthreads().values()))
+        except (OSError, TimeoutError):
+            return  # which its status will tell
+        if threads:
+            self._threads, self._alive = threads, self._looked
+        elif self._looked - self._alive > self._patience:
+            raise ServerError(f"the scheduler at {one_line(self._scheduler.address)} has no worker any more")
 
     def _replies(self, future: Any, batch: Sequence[Task]) -> Iterator[Reply]:
         told: dict[int, Reply] = {}
@@ -219,6 +235,7 @@ class ClusterEngine:
                 shown = one_line(scheduler.address)
                 raise ServerError(f"the scheduler at {shown} {what}: {one_line(str(error))}") from None
             self._threads = max(1, int(sum(client.nthreads().values())))
+            self._looked = self._alive = time.monotonic()
             self._session = client.id.rpartition("-")[2]
             return client
 

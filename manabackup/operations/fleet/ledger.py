@@ -223,26 +223,25 @@ class Ledger:
     # --- items
 
     def listed(self) -> Iterator[tuple[int, str, str]]:
-        """(id, name, folder) of the items of this run that are to be done."""
-        for row in self._connection.execute(
-            "SELECT id, name, folder FROM items WHERE listed = ? AND state = 'waiting'", (self.run,)
-        ):
+        """(id, name, folder) of the items of this run, done or not."""
+        for row in self._connection.execute("SELECT id, name, folder FROM items WHERE listed = ?", (self.run,)):
             yield row["id"], _told(row["name"]), _told(row["folder"])
 
     def claim(self, most: int, *, now: float, worker: str, blamed: bool = False) -> list[Claimed]:
         """Takes at most so many items that are to be done, the largest first; ``blamed`` ones, or all but these."""
+        which = "blamed > 0" if blamed else "blamed = 0"  # as the index has them, by size
         with self._writing() as write:
             found = write.execute(
-                """
+                f"""
                 UPDATE items SET state = 'running', attempts = attempts + 1, worker = :worker, since = :now
                 WHERE id IN (
-                    SELECT id FROM items WHERE state = 'waiting' AND (blamed > 0) = :blamed AND listed = :run
-                        AND not_before <= :now
+                    SELECT id FROM items
+                    WHERE state = 'waiting' AND {which} AND listed = :run AND not_before <= :now
                     ORDER BY size DESC LIMIT :most
                 )
                 RETURNING id, name, folder, size, attempts, blamed, output, free
-                """,
-                {"worker": worker, "now": now, "blamed": blamed, "run": self.run, "most": most},
+                """,  # noqa: S608 # a condition of ours
+                {"worker": worker, "now": now, "run": self.run, "most": most},
             ).fetchall()
         claimed = [
             Claimed(

@@ -22,7 +22,7 @@ class Watching:
 
     def __init__(self, engine: LocalEngine, after: int) -> None:
         self._engine, self._after = engine, after
-        self.name, self.workers = engine.name, engine.workers
+        self.name, self.workers, self.may_repeat = engine.name, engine.workers, engine.may_repeat
         self.room = engine.room
         self.give = engine.give
 
@@ -211,6 +211,12 @@ def test_outputs_in_each_other_s_way_are_refused_before_anything_is_done(fleet: 
     with pytest.raises(UsageError, match="would both be written"):
         fleet.run(job=Job("convert", lambda item: ["convert", item.name], output="out"))
     assert not fleet.begun()
+    job = Job("convert", lambda item: ["convert", item.name], output=f"{fleet.folder}/out/{{stem}}")
+    assert fleet.run(job=job).tried == 2
+    (fleet.folder / "sub").mkdir()
+    (fleet.folder / "sub" / "a.mana").write_text("of the same name as one that is done")
+    with pytest.raises(UsageError, match="would both be written"):
+        fleet.run(job=job)
 
 
 def test_an_output_that_a_cut_off_attempt_has_left_is_replaced_and_no_other(fleet: Fleet) -> None:
