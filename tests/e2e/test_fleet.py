@@ -174,7 +174,7 @@ def test_a_command_for_all_is_run_once(here: CommandLine, variety: Path, tmp_pat
     assert items(tmp_path / "l")["sealed.mana"][0] == 0
 
 
-def test_no_secret_and_no_row_stands_in_the_ledger_or_in_any_argument(
+def test_L5_no_secret_and_no_row_stands_in_the_ledger_or_in_any_argument(
     here: CommandLine, variety: Path, tmp_path: Path
 ) -> None:
     here("fleet", "verify", "backups", "--ledger", "l", env={"MANABACKUP_PASSPHRASE": PASSPHRASE})
@@ -280,7 +280,7 @@ def test_workers_killed_a_fleet_killed_and_a_poison_archive(here: CommandLine, t
     assert (again["tried"], again["states"]) == (0, found["states"])
 
 
-def test_an_interrupt_tells_what_is_left(here: CommandLine, tmp_path: Path) -> None:
+def test_L4_an_interrupt_tells_what_is_left(here: CommandLine, tmp_path: Path) -> None:
     for number in range(4):
         notes(tmp_path / "backups" / f"{number}.mana", seal=Seal(PASSPHRASE))
     words = ["backups", "--ledger", "l", "--passphrase-command", "sleep {stem}000"]

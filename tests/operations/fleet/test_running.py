@@ -135,7 +135,7 @@ def test_what_a_dead_run_had_is_taken_over(fleet: Fleet) -> None:
     assert found.states == {State.DONE: 2}
 
 
-def test_one_fleet_at_a_time_works_with_a_ledger_and_anybody_reads_it(fleet: Fleet) -> None:
+def test_L3_one_fleet_at_a_time_works_with_a_ledger_and_anybody_reads_it(fleet: Fleet) -> None:
     fleet.add("a")
     with Ledger.to_write(fleet.ledger) as ledger:
         ledger.begin("verify", [], engine="local", workers=1, now=fleet.now)
