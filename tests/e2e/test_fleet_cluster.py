@@ -76,7 +76,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is looked at in /proc")
-def test_L5_a_fleet_under_mutual_tls_and_no_secret_anywhere(here: CommandLine, cluster: Cluster, tmp_path: Path) -> None:
+def test_L5_under_mutual_tls_and_no_secret_anywhere(here: CommandLine, cluster: Cluster, tmp_path: Path) -> None:
     archives(tmp_path / "backups", 30, 4)
     (tmp_path / "backups" / "0007.mana").write_text("no archive")
     words = ["verify", "backups", "--ledger", "l", "--passphrase-file", "secret", "--json"]
