@@ -124,7 +124,7 @@ def run(
         ledger.take_stock(items, again=again, older_than=older_than)
         if job.output is not None:
             check_outputs(ledger, job.output)
-        _Running(ledger, job, engine, progress, clock, sleep).run()
+        _Running(ledger, job, engine, watch=progress, clock=clock, sleep=sleep).run()
         ending = DONE
     except KeyboardInterrupt:
         ending = "interrupted"
@@ -139,6 +139,7 @@ class _Running:
         ledger: Ledger,
         job: Job,
         engine: Engine,
+        *,
         watch: Watch | None,
         clock: Callable[[], float],
         sleep: Callable[[float], object],
