@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from manabackup.host.workers import serve_standard_streams
+from manabackup.host.orders import serve_standard_streams
 from manabackup.operations.fleet import Outcome, unwired
 
 COMMAND = (sys.executable, "-m", "tests.support.trial_worker")

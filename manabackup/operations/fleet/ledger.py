@@ -7,7 +7,6 @@ nobody's any more. Anybody may read it at any time.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,36 +17,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from ...about import __version__
 from ...errors import LockedError, NotFoundError, OutputError, UsageError
-from ...host.database import storage_error
 from ...host.output import writing_to
 from ...text import jsontext
 from ...text.printable import printable
 from .items import Listed
+from .ledger_file import complaints, kept, made, opened, told
 from .outcome import BAD_PAGE, Outcome, State
 
 if TYPE_CHECKING:
     from ..account.state import Lock
 
-_MARK: Final = 0x4D466C74
-"""The file's application id: ``MFlt``."""
-_VERSION: Final = 1
-_TABLES: Final = """
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY, began REAL NOT NULL, ended REAL, ending TEXT, command TEXT NOT NULL, words TEXT NOT NULL,
-    engine TEXT NOT NULL, workers INTEGER NOT NULL, version TEXT NOT NULL, taken_over INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE items (
-    id INTEGER PRIMARY KEY, name ANY NOT NULL UNIQUE, folder ANY NOT NULL, size INTEGER NOT NULL, stamp TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'waiting', listed INTEGER NOT NULL, first INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0, blamed INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
-    worker TEXT, since REAL, output ANY, free INTEGER NOT NULL DEFAULT 0,
-    exit_code INTEGER, error TEXT, message TEXT, rows INTEGER, data_sha256 TEXT, losses TEXT,
-    seconds REAL, cpu REAL, peak INTEGER, version TEXT, done REAL, run INTEGER,
-    before_exit_code INTEGER, before_error TEXT, before_rows INTEGER, before_data_sha256 TEXT, changed INTEGER
-) STRICT;
-CREATE INDEX items_by_state ON items (state, blamed, size);
-CREATE INDEX items_by_change ON items (changed);
-"""
 COLUMNS: Final = (
     "name", "state", "attempts", "exit_code", "error", "message", "rows", "data_sha256", "losses", "seconds", "cpu",
     "peak", "version", "output", "size", "done", "before_exit_code", "before_error", "before_rows",
@@ -99,15 +78,8 @@ class Ledger:
             message = f"another fleet works with {printable(str(path))}"
             raise LockedError(message, hint="--wait lets this one wait for it") from None
         try:
-            with _complaints(path):
-                connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
-                if path.stat().st_size == 0:
-                    connection.execute("PRAGMA journal_mode = WAL")
-                    connection.executescript(
-                        f"BEGIN; PRAGMA application_id = {_MARK}; PRAGMA user_version = {_VERSION}; {_TABLES} COMMIT;"
-                    )
-                _check(connection, path)
-                connection.execute("PRAGMA synchronous = NORMAL")
+            with complaints(path):
+                connection = made(path)
         except BaseException:
             lock.__exit__(None, None, None)
             raise
@@ -118,13 +90,8 @@ class Ledger:
         """For whoever looks. Raises :class:`NotFoundError`, and :class:`UsageError` for a file that is none."""
         if not path.exists():
             raise NotFoundError(f"{printable(str(path))} does not exist")
-        with _complaints(path):
-            try:
-                connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
-                _check(connection, path)
-            except sqlite3.OperationalError:  # where nothing can be written beside it, nobody writes into it
-                connection = _connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
-                _check(connection, path)
+        with complaints(path):
+            connection = opened(path)
         found = cls(path, connection, None)
         found.run = found._one("SELECT coalesce(max(id), 0) FROM runs")[0]
         return found
@@ -136,7 +103,7 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with _complaints(self.path):
+            with complaints(self.path):
                 self._connection.close()
         except OutputError:
             if kind is None:
@@ -194,8 +161,8 @@ class Ledger:
                 """,
                 (
                     {
-                        "name": _kept(item.name),
-                        "folder": _kept(item.folder),
+                        "name": kept(item.name),
+                        "folder": kept(item.folder),
                         "size": item.size,
                         "stamp": item.stamp,
                         "run": self.run,
@@ -225,7 +192,7 @@ class Ledger:
     def listed(self) -> Iterator[tuple[int, str, str]]:
         """(id, name, folder) of the items of this run, done or not."""
         for row in self._connection.execute("SELECT id, name, folder FROM items WHERE listed = ?", (self.run,)):
-            yield row["id"], _told(row["name"]), _told(row["folder"])
+            yield row["id"], told(row["name"]), told(row["folder"])
 
     def claim(self, most: int, *, now: float, worker: str, blamed: bool = False) -> list[Claimed]:
         """Takes at most so many items that are to be done, the largest first; ``blamed`` ones, or all but these."""
@@ -246,12 +213,12 @@ class Ledger:
         claimed = [
             Claimed(
                 row["id"],
-                _told(row["name"]),
-                _told(row["folder"]),
+                told(row["name"]),
+                told(row["folder"]),
                 row["size"],
                 row["attempts"],
                 row["blamed"],
-                None if row["output"] is None else _told(row["output"]),
+                None if row["output"] is None else told(row["output"]),
                 bool(row["free"]),
             )
             for row in found
@@ -263,7 +230,7 @@ class Ledger:
         with self._writing() as write:
             write.executemany(
                 "UPDATE items SET output = ?, free = ? WHERE id = ?",
-                ((_kept(place), free, item) for item, place, free in places),
+                ((kept(place), free, item) for item, place, free in places),
             )
 
     def note(self, outcomes: Mapping[int, Outcome], *, now: float) -> None:
@@ -336,11 +303,11 @@ class Ledger:
             """,  # noqa: S608 # columns of ours
             {"run": self.run, "most": most},
         ):
-            told = dict(row)
-            told["name"] = _told(told["name"])
-            told["output"] = None if told["output"] is None else _told(told["output"])
-            told["losses"] = {} if told["losses"] is None else jsontext.parse(told["losses"])
-            yield told
+            item = dict(row)
+            item["name"] = told(item["name"])
+            item["output"] = None if item["output"] is None else told(item["output"])
+            item["losses"] = {} if item["losses"] is None else jsontext.parse(item["losses"])
+            yield item
 
     def losses(self) -> dict[str, int]:
         """Kind → how many, of all items of the last run."""
@@ -401,50 +368,13 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _complaints(self.path), self._connection:
+        with complaints(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
 
     def _rows(self, query: str, parameters: Any = ()) -> Sequence[sqlite3.Row]:
-        with _complaints(self.path):
+        with complaints(self.path):
             return self._connection.execute(query, parameters).fetchall()
 
     def _one(self, query: str, *parameters: Any) -> sqlite3.Row:
         return self._rows(query, parameters)[0]
-
-
-def _connect(address: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30.0)
-    connection.row_factory = sqlite3.Row
-    return connection
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    shown = printable(str(path))
-    if connection.execute("PRAGMA application_id").fetchone()[0] != _MARK:
-        raise UsageError(f"{shown} is no ledger of a fleet", hint="give --ledger another name")
-    if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-        raise UsageError(f"{shown} was written by a newer version than this one")
-
-
-@contextmanager
-def _complaints(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        shown = printable(str(path))
-        damaged = UsageError(f"{shown} is no ledger of a fleet, or is damaged", hint="give --ledger another name")
-        raise storage_error(error, path, "the ledger", damaged) from None
-
-
-def _kept(name: str) -> str | bytes:
-    """A file's name as SQLite holds it: text, and bytes where it is none."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name)
-    return name
-
-
-def _told(name: str | bytes) -> str:
-    return name if isinstance(name, str) else os.fsdecode(name)

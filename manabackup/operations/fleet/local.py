@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ...errors import LostProcessError
+from ...host.orders import serve_standard_streams as serve_standard_streams
 from ...host.workers import QUEUED, Reply
 from ...host.workers import Worker as Worker
-from ...host.workers import serve_standard_streams as serve_standard_streams
 from .running import Task
 
 _IN_VAIN: Final = 5
