@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +21,9 @@ from .orders import MICRO, PART, Work, begin
 
 QUEUED: Final = 2
 """Orders that a worker is given before it has done the first, so that it never waits for its parent."""
+_IN_PEACE: Final = 2.0
+_MOMENT: Final = 0.002
+"""Seconds that a worker without orders has to end, and between two looks at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Worker:
         self._given: deque[int] = deque()
         self._child = 0
         self._read = b""
+        self._is_open = True
         os.set_blocking(replies, False)
 
     @classmethod
@@ -120,21 +125,55 @@ class Worker:
         return found, alive
 
     def end(self) -> None:
-        """Ends it and what it does, and waits for that."""
+        """Ends it and what it does, and waits for that. One that does nothing ends by itself, and counts its time."""
         with uninterrupted():
+            if not self._given and self._ended_by_itself():
+                return
             for group in (self.process, self._child):
                 if group:
                     with suppress(ProcessLookupError, PermissionError):
                         os.killpg(group, signal.SIGKILL)
             with suppress(ProcessLookupError):
                 os.kill(self.process, signal.SIGKILL)
+            self._close()
             if self._started is not None:
-                self._started.communicate()
+                self._started.wait()
             else:
-                os.close(self._orders)
-                os.close(self.replies)
                 with suppress(ChildProcessError):
                     os.waitpid(self.process, 0)
+            self._close_replies()
+
+    def _ended_by_itself(self) -> bool:
+        """Whether it has, now that it gets no more orders, after a moment."""
+        self._close()
+        until = time.monotonic() + _IN_PEACE
+        while time.monotonic() < until:
+            if self._started is not None:
+                ended = self._started.poll() is not None
+            else:
+                try:
+                    ended = os.waitpid(self.process, os.WNOHANG)[0] != 0
+                except ChildProcessError:
+                    ended = True
+            if ended:
+                self._close_replies()
+                return True
+            time.sleep(_MOMENT)
+        return False
+
+    def _close_replies(self) -> None:
+        if self._started is not None and self._started.stdout is not None:
+            self._started.stdout.close()
+        else:
+            os.close(self.replies)
+
+    def _close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            if self._started is not None and self._started.stdin is not None:
+                self._started.stdin.close()
+            else:
+                os.close(self._orders)
 
     def _take(self, told: dict[str, Any]) -> Reply | None:
         if "process" in told:
