@@ -49,7 +49,7 @@ def _run(
 ) -> Exit | None:
     if not places and not lists:
         raise UsageError("name archives: a folder, a pattern in quotes, or --list FILE")
-    if not (found := list(archives(places, lists))):
+    if not (found := archives(places, lists)):
         raise NotFoundError("the list names no archive")
     items = Items(found, lambda item: ["--", item.name])
     return run_fleet(run, single, items, options, output=output)

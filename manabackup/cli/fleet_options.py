@@ -40,7 +40,7 @@ from ..operations.progress import Step
 from ..operations.prune import Duration
 from ..text.jsontext import dumps
 from . import overview
-from .files import STDOUT
+from .files import STDOUT, is_address
 from .fleet_words import lines
 from .fleet_work import FleetWork
 from .run import Exit, Run
@@ -153,7 +153,8 @@ def run_fleet(
         raise UsageError("-o names places of files: the standard output is one for all")
     if options["scheduler"] is not None:  # there is another working folder there
         words = [(name, _absolute(name, value)) for name, value in words]
-        output = None if output is None else os.path.abspath(output)  # noqa: PTH100 # a pattern
+        if output is not None and not is_address(output):
+            output = os.path.abspath(output)  # noqa: PTH100 # a pattern
     telling = [[name, value] for name, value in [*words, ("output", output)] if name not in _ONLY_OPENING]
     digest = "" if items.in_rounds else hashlib.sha256(dumps(telling)).hexdigest()[:16]
     job = Job(

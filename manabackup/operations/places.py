@@ -14,7 +14,7 @@ from ..text.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..archive.places import Folder, Location, Place
+    from ..archive.places import Folder, Location, Place, State
 
 NO_LOCK = "--retain is for s3://: no other place can promise it"
 _SPAN = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
@@ -92,6 +92,13 @@ def _span(text: str) -> timedelta:
 def is_there(place: Location) -> bool:
     """Whether anything lies there. Raises what a far place raises."""
     return place.exists() if isinstance(place, Path) else place.state() is not None
+
+
+def far_state(address: str) -> State | None:
+    """What lies at an address, from outside. Raises :class:`UsageError` for none, and what the place raises."""
+    from ..storage import place
+
+    return place(address).state()
 
 
 def named(text: str) -> str:

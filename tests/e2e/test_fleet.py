@@ -22,6 +22,7 @@ from tests.support.archives import ours
 from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine
 from tests.support.schemas import check
+from tests.support.webdav import PASSWORD, webdav
 
 PASSPHRASE = "Überraschung für Oma 🔑"
 SIZE = int(os.environ.get("MANABACKUP_FLEET_SMALL", "60"))
@@ -203,12 +204,50 @@ def test_what_is_named_and_not_there_is_counted_and_what_names_nothing_is_an_err
     done = here("fleet", "verify", "--list", "list", "--ledger", "l", "--json")
     assert done.code == 10
     assert done.record["exitCodes"] == {"0": 1, "10": 1}
-    for wrong, code in ((["nothing/*.mana"], 10), ([], 2), (["s3://bucket/*.mana"], 2), (["--list", "none"], 10)):
+    for wrong, code in (
+        (["nothing/*.mana"], 10),
+        ([], 2),
+        (["gopher://example.org/*.mana"], 2),
+        (["--list", "none"], 10),
+    ):
         assert here("fleet", "verify", *wrong, "--ledger", "m").code == code
     assert here("fleet", "status", "none").code == 10
     assert here("fleet", "convert", "a.mana", "--ledger", "c", "-o", "x", "--to", "nonsense").code == 2
     assert here("fleet", "report", "a.mana", "--ledger", "d", "-o", "-").code == 2
     assert not (tmp_path / "d").exists()
+
+
+def test_archives_in_a_far_folder_are_items_and_so_are_those_that_are_written_there(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    served = tmp_path / "served"
+    (served / "new").mkdir(parents=True)
+    for number in range(3):
+        notes(served / f"a{number}.mana", number + 1)
+    (served / "a3.mana").write_bytes(b"Liebes Tagebuch")
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    here.environ["MANABACKUP_DAV_PASSWORD"] = PASSWORD
+    with webdav(served) as port:
+        folder = f"dav://anna@127.0.0.1:{port}/"
+        done = here("fleet", "verify", folder, "--ledger", "l", "--json")
+        assert done.record["exitCodes"] == {"0": 3, "15": 1}, done.err
+        before = items(tmp_path / "l")
+        assert {name: row[2] for name, row in before.items() if row[0] == 0} == {f"a{n}.mana": n + 1 for n in range(3)}
+        notes(served / "a1.mana", 7)
+        assert here("fleet", "verify", f"{folder}a*.mana", "--ledger", "l", "--json").record["tried"] == 1
+        assert items(tmp_path / "l")["a1.mana"][2] == 7
+        rekey = ["fleet", "rekey", f"{folder}a[012].mana", "--ledger", "r", "--to-key-file", "key"]
+        done = here(*rekey, "-o", f"{folder}new/{{name}}", "--json")
+        assert (done.code, done.record["exitCodes"]) == (0, {"0": 3}), done.err
+        assert sorted(path.name for path in (served / "new").glob("*.mana")) == ["a0.mana", "a1.mana", "a2.mana"]
+        taken = here(*rekey[:-3], "other", "--to-key-file", "key", "-o", f"{folder}new/{{name}}", "--json")
+        assert taken.record["exitCodes"] == {"17": 3}, "nothing that lies there is replaced unasked"
+    here.environ["MANABACKUP_DAV_PASSWORD"] = "another one"
+    with webdav(served) as port:
+        folder = f"dav://anna@127.0.0.1:{port}/"
+        assert here("fleet", "verify", folder, "--ledger", "m").code == 13
+        done = here("fleet", "verify", f"{folder}a0.mana", "--ledger", "m", "--json")
+        assert done.record["exitCodes"] == {"13": 1}, "what is named is an item, whatever its place says"
 
 
 def children(process: int) -> list[int]:

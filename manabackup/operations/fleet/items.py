@@ -6,14 +6,18 @@ import glob
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ...errors import NotFoundError, OutputError, UsageError
+from ...errors import ManabackupError, NotFoundError, OutputError
 from ...text.printable import printable
+from ..places import expanded, far_state, is_address, located
 
 ENDING: Final = ".mana"
+_AT_ONCE: Final = 8
+"""Far archives that are looked at at the same time."""
 _UNREAD: Final = "unread"
 """The stamp of what could not be looked at: its command says why."""
 
@@ -23,7 +27,7 @@ class Listed:
     """An item that there is."""
 
     name: str
-    """Its path, from the root on; or an account's name."""
+    """Its path, from the root on; its address, where it is far away; or an account's name."""
     folder: str = ""
     """Where below the named folder, or below the first part of a pattern that is none, it lies."""
     size: int = 0
@@ -31,35 +35,35 @@ class Listed:
     """Another one when it has changed."""
 
 
-def archives(patterns: Sequence[str], lists: Sequence[str] = ()) -> Iterator[Listed]:
+def archives(patterns: Sequence[str], lists: Sequence[str] = ()) -> list[Listed]:
     """What is named: each once, in the order of the names. What a list or a name says is an item, there or not.
 
-    A folder stands for the archives below it. Raises :class:`NotFoundError` for what names nothing,
-    :class:`UsageError` for an address that nothing here reads, :class:`OutputError` for a list that cannot be read.
+    A folder stands for the archives below it, one of a far place for those that lie in it. Raises
+    :class:`NotFoundError` for what names nothing, :class:`UsageError` for an address that cannot be one,
+    :class:`OutputError` for a list that cannot be read, and what a far place raises that does not tell what it holds.
     """
-    seen: set[str] = set()
+    found: dict[str, str] = {}
     for pattern in patterns:
-        found = 0
-        for path, folder in _matching(pattern):
-            found += 1
-            if path not in seen:
-                seen.add(path)
-                yield _listed(path, folder)
-        if not found:
+        names = dict(_matching(pattern))
+        if not names:
             raise NotFoundError(f"there is no archive at {printable(pattern)}")
-    for name in lists:
-        for path in _lines(name):
-            path = os.path.abspath(path)
-            if path not in seen:
-                seen.add(path)
-                yield _listed(path, "")
+        for name, folder in names.items():
+            found.setdefault(name, folder)
+    for given in lists:
+        for name in _lines(given):
+            found.setdefault(name, "")
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        far = {name: pool.submit(_listed_far, name) for name in found if is_address(name)}
+        return [far[name].result() if name in far else _listed(name, folder) for name, folder in found.items()]
 
 
 def _matching(pattern: str) -> Iterator[tuple[str, str]]:
-    """(path, folder) of what a pattern stands for."""
-    if "://" in pattern:
-        scheme = pattern.partition(":")[0]
-        raise UsageError(f"archives at {printable(scheme)}:// cannot be listed here", hint="name a folder or files")
+    """(path or address, folder) of what a pattern stands for."""
+    if is_address(pattern):
+        for address in expanded([pattern]):
+            located(address)  # raises for what can be none
+            yield address, ""
+        return
     if os.path.isdir(pattern):
         root = os.path.abspath(pattern)
         found = _below(root)
@@ -103,7 +107,8 @@ def _lines(name: str) -> Iterator[str]:
     for line in content.split(separator):
         line = line.removesuffix(b"\r")
         if line and not line.startswith(b"#"):
-            yield os.path.join(path.parent, os.fsdecode(line))
+            given = os.fsdecode(line)
+            yield given if is_address(given) else os.path.abspath(os.path.join(path.parent, given))
 
 
 def _listed(path: str, folder: str) -> Listed:
@@ -113,3 +118,13 @@ def _listed(path: str, folder: str) -> Listed:
         return Listed(path, folder, 0, _UNREAD)
     size = found.st_size if stat.S_ISREG(found.st_mode) else 0
     return Listed(path, folder, size, f"{size}-{found.st_mtime_ns}")
+
+
+def _listed_far(address: str) -> Listed:
+    try:
+        found = far_state(address)
+    except ManabackupError:
+        found = None
+    if found is None:
+        return Listed(address, "", 0, _UNREAD)
+    return Listed(address, "", max(found.size, 0), f"{found.size}-{found.version}")

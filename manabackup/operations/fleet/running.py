@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from ...errors import UsageError
+from ...errors import ManabackupError, UsageError
 from ...host.output import writing_to
 from ...host.workers import Reply
 from ...text.printable import printable
+from ..places import far_state, is_address
 from ..progress import Progress, Step, Watch
 from .items import Listed
 from .ledger import Claimed, Ledger
@@ -91,11 +92,17 @@ def unwired(order: Iterable[str]) -> list[str]:
     return [os.fsdecode(word.encode("latin-1")) for word in order]
 
 
+def output_place(pattern: str, name: str, folder: str) -> str:
+    """Where the output of an item goes, a path or an address; equal for the same place."""
+    place = filled(pattern, name, folder)
+    return place if is_address(place) else os.path.normpath(place)
+
+
 def check_outputs(ledger: Ledger, pattern: str) -> None:
     """Raises :class:`UsageError` where two items would be written to the same place."""
     places: dict[str, str] = {}
     for _, name, folder in ledger.listed():
-        place = os.path.normpath(filled(pattern, name, folder))
+        place = output_place(pattern, name, folder)
         if (other := places.setdefault(place, name)) != name:
             message = f"{printable(name)} and {printable(other)} would both be written to {printable(place)}"
             raise UsageError(message, hint="{folder}, {stem} or {name} in -o gives each item a place of its own")
@@ -181,7 +188,7 @@ class _Running:
             words = self._job.words(item)
             if self._job.output is not None:
                 place, free = self._place(item)
-                if not free:
+                if not free and _is_taken(place) is not None:
                     self._taken_places.add(item.id)
                 places.append((item.id, place, free))
                 # Where an attempt was cut off after its last word, its output is there already.
@@ -195,14 +202,15 @@ class _Running:
 
     def _is_ours(self, place: str, free: bool) -> bool:
         """Whether what stands at an output's place, now or then, can only be of this fleet."""
-        return free and (self._engine.may_repeat or os.path.lexists(place))
+        return free and (self._engine.may_repeat or _is_taken(place) is True)
 
     def _place(self, item: Claimed) -> tuple[str, bool]:
         assert self._job.output is not None
-        place = os.path.normpath(filled(self._job.output, item.name, item.folder))
-        with writing_to(Path(place)):
-            Path(place).parent.mkdir(parents=True, exist_ok=True)
-        return place, (item.free and item.output == place) or not os.path.lexists(place)
+        place = output_place(self._job.output, item.name, item.folder)
+        if not is_address(place):
+            with writing_to(Path(place)):
+                Path(place).parent.mkdir(parents=True, exist_ok=True)
+        return place, (item.free and item.output == place) or _is_taken(place) is False
 
     def _take(self, replies: Sequence[Reply]) -> None:
         outcomes: dict[int, Outcome] = {}
@@ -236,3 +244,13 @@ class _Running:
         if self._watch is not None:
             note = f"{self._failed:,} not good" if self._failed else ""
             self._watch(Progress(Step.FLEET, self._done, self._total, note))
+
+
+def _is_taken(place: str) -> bool | None:
+    """Whether something lies there; None of a far place that does not say: then nothing there is taken for ours."""
+    if not is_address(place):
+        return os.path.lexists(place)
+    try:
+        return far_state(place) is not None
+    except ManabackupError:
+        return None
