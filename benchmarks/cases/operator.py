@@ -124,7 +124,7 @@ def gather(meter: Meter, *, dsn: str, folder: str, expected: int) -> dict[str, A
     with opened(dsn, dsn, kek=False) as (accounts, changes):
         gathered = Gathered(accounts.accounts(), spool_files(Path(folder, "spool")))
         with meter:
-            gathered.add(changes.all(), lambda *_: None)
+            gathered.add_copied(changes.all(), lambda *_: None)
     if gathered.counts.changes != expected:
         raise BrokenOutputError(f"{gathered.counts.changes} of {expected} changes")
     return {}

@@ -9,6 +9,9 @@ from typing import Any
 _NULL = r"\N"
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MEANT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_NULL_BYTES = rb"\N"
+_ESCAPED_BYTES = re.compile(rb"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
+_MEANT_BYTES = {name.encode(): meant.encode() for name, meant in _MEANT.items()}
 
 
 class BrokenRow(list[Any]):
@@ -52,3 +55,19 @@ def _meant(cell: str) -> str:
         if "\\" in part:
             parts[number] = _ESCAPED.sub(lambda mark: _MEANT.get(mark[1], mark[1]), part)
     return "\\".join(parts)
+
+
+def value_of(cell: bytes) -> bytes | None:
+    """What a cell of a row says, as bytes; None for NULL. Takes every spelling that ``COPY FROM`` takes."""
+    if b"\\" not in cell:
+        return cell
+    return None if cell == _NULL_BYTES else _ESCAPED_BYTES.sub(_meant_bytes, cell)
+
+
+def _meant_bytes(match: re.Match[bytes]) -> bytes:
+    hexadecimal, octal, other = match.groups()
+    if hexadecimal is not None:
+        return bytes([int(hexadecimal, 16)])
+    if octal is not None:
+        return bytes([int(octal, 8) & 0xFF])
+    return _MEANT_BYTES.get(other, other)

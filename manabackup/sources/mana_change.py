@@ -17,6 +17,7 @@ from ..errors import JSONTextError, SourceError
 from ..model.rawchange import RawChange, UnreadableChange, text_digest
 from ..text import jsontext
 from ..text.jsontext import JSON, Fragment
+from .copied import value_of
 
 COLUMNS = (
     "id",
@@ -34,6 +35,23 @@ COLUMNS = (
     "space_id",
 )
 """What is read of ``sync_changes``, in this order, each as text."""
+PASSING = (
+    "user_id",
+    "space_id",
+    "app_id",
+    "table_name",
+    "created_at",
+    "id",
+    "record_id",
+    "op",
+    "data",
+    "field_meta",
+    "schema_version",
+    "actor",
+    "origin",
+)
+"""The same with that first which says whose a row is, and where among theirs: the rest need not be looked at then."""
+_FROM_PASSING = tuple(PASSING.index(name) for name in COLUMNS)
 FIELD_TIMES_OF_OLD = "field_timestamps"
 """What ``field_meta`` was called before 2026-04-26. Nothing renames it in a database that is older."""
 _KEY_BYTES = 16
@@ -65,16 +83,33 @@ class ChangeRow(NamedTuple):
         """A row by the values of :data:`COLUMNS`."""
         return cls(*values)  # type: ignore[arg-type]  # columns that are NOT NULL
 
+    @classmethod
+    def of_copied(cls, line: bytes) -> ChangeRow:
+        """A row by its line of COPY's text, of the columns :data:`PASSING`."""
+        cells = line.split(b"\t")
+        return cls.of([value_of(cells[place]) for place in _FROM_PASSING])
+
     @property
     def place(self) -> str:
         """Sorts as the server orders changes: by app and collection, and in these by time.
 
         Raises :class:`SourceError` for a time whose text would sort otherwise, or is none.
         """
-        at = self.created_at.decode("ascii", "replace")
-        if _TIME.fullmatch(at) is None:
-            raise SourceError("a row of sync_changes has a time that is none of these millennia")
-        return f"{name_of(self.app)}\0{name_of(self.collection)}\0{at}"
+        return f"{collection_place(self.app, self.collection)}{time_place(self.created_at)}"
+
+
+@lru_cache(maxsize=4_096)
+def collection_place(app: bytes, collection: bytes) -> str:
+    """The first part of :attr:`ChangeRow.place`."""
+    return f"{name_of(app)}\0{name_of(collection)}\0"
+
+
+def time_place(created_at: bytes) -> str:
+    """The second part; raises :class:`SourceError` as that does."""
+    at = created_at.decode("ascii", "replace")
+    if _TIME.fullmatch(at) is None:
+        raise SourceError("a row of sync_changes has a time that is none of these millennia")
+    return at
 
 
 def change_of(row: ChangeRow, owner: str) -> RawChange | UnreadableChange:

@@ -22,6 +22,7 @@ from isal import igzip
 from ..errors import DamagedArchiveError, UsageError
 from ..host.output import reading_from
 from ..text.printable import printable
+from .copied import value_of
 
 DumpRow: TypeAlias = list[bytes | None]
 """A row in the order of its block's columns; None is NULL."""
@@ -40,9 +41,6 @@ _ENCODING = re.compile(r"SET client_encoding = '([^']*)';\n")
 _HIDDEN = b"SET row_security = on;\n"
 """Begins a dump that holds no more than what policies showed to whoever made it."""
 _READABLE: Final = frozenset({"UTF8", "SQL_ASCII"})
-_ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
-_ESCAPED: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-_NULL = b"\\N"
 _CUSTOM, _GZIP, _ZSTD, _TAR = b"PGDMP", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"toc.dat\0"
 _HEAD = 16
 
@@ -143,7 +141,7 @@ class PostgresqlDump:
         while (line := lines.next()) != _END:
             if not line.endswith(b"\n"):
                 raise self._damaged(f"it ends within the rows of {printable(table)}")
-            row = [_value(text) for text in line[:-1].split(b"\t")]
+            row = [value_of(text) for text in line[:-1].split(b"\t")]
             if len(row) != width:
                 raise self._damaged(f"a row of {printable(table)} has not as many values as there are columns")
             yield row
@@ -202,22 +200,6 @@ def _unzstd(file: BinaryIO) -> BinaryIO:
 
 
 _OPENERS: Final[dict[bytes, Callable[[BinaryIO], BinaryIO]]] = {_GZIP: _gunzipped, _ZSTD: _unzstd}
-
-
-def _value(text: bytes) -> bytes | None:
-    """A value of COPY's text format."""
-    if b"\\" not in text:
-        return text
-    return None if text == _NULL else _ESCAPE.sub(_unescaped, text)
-
-
-def _unescaped(match: re.Match[bytes]) -> bytes:
-    hexadecimal, octal, other = match.groups()
-    if hexadecimal is not None:
-        return bytes([int(hexadecimal, 16)])
-    if octal is not None:
-        return bytes([int(octal, 8) & 0xFF])
-    return _ESCAPED.get(other, other)
 
 
 def _table(schema: str | None, table: str, default: str) -> str:

@@ -114,7 +114,7 @@ def export_everybody(
         read = read_from(changes.snapshot(), accounts.snapshot(), stated=writing.dated is None)
         run = Everybody(folder, changes.identity(), population, writing, kinds=kinds, progress=progress)
         with run:
-            run.gather(changes.all())
+            run.gather_copied(changes.all())
             changes.close()
             accounts.close()
             return run.write(read)
@@ -154,6 +154,11 @@ class Everybody:
         """Takes the rows of the table."""
         if self._gathered.accounts:
             self._gathered.add(rows, teller(self._progress, Step.PULL))
+
+    def gather_copied(self, lines: Iterable[bytes]) -> None:
+        """The same of rows as the database copies them."""
+        if self._gathered.accounts:
+            self._gathered.add_copied(lines, teller(self._progress, Step.PULL))
 
     def write(self, read: Mapping[str, JSON]) -> AllUsers:
         """Writes the archives; ``read`` says where the rows were."""

@@ -15,8 +15,9 @@ from itertools import groupby
 from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
 from ...limits import MIB
+from ...sources.copied import value_of
 from ...sources.mana_accounts import ManaAccount
-from ...sources.mana_change import ChangeRow
+from ...sources.mana_change import ChangeRow, collection_place, time_place
 
 _SORT_BYTES = 32 * MIB
 _LENGTHS = struct.Struct("<13i")
@@ -43,22 +44,33 @@ class Gathered:
         self._sorter = LineSorter(make_file, budget=_SORT_BYTES)
         self._numbers = {account.user.id.encode(): f"{at:08}" for at, account in enumerate(accounts)}
         self._members: dict[bytes, list[str]] = {}
+        self._unpack: Callable[[bytes], ChangeRow] = unpack
         for account in accounts:
             for space in account.space_ids:
                 self._members.setdefault(space.encode(), []).append(self._numbers[account.user.id.encode()])
 
     def add(self, rows: Iterable[ChangeRow], tell: Callable[[int, int], object]) -> None:
         """Takes all rows of the table, in its order. Raises :class:`SourceError` for one that makes no sense."""
+        self._take(((row.author, row.space, row.place, pack(row)) for row in rows), tell)
+
+    def add_copied(self, lines: Iterable[bytes], tell: Callable[[int, int], object]) -> None:
+        """The same of rows as :meth:`~manabackup.sources.mana_change.ChangeRow.of_copied` takes them, and faster."""
+        self._unpack = ChangeRow.of_copied
+        self._take(map(_passed, lines), tell)
+
+    def _take(
+        self, rows: Iterable[tuple[bytes | None, bytes | None, str, bytes]], tell: Callable[[int, int], object]
+    ) -> None:
+        """``rows`` are author, space, place and line."""
         numbers, members, counts = self._numbers, self._members, self.counts
         pairs: list[tuple[str, bytes]] = []
-        for row in rows:
+        for user, space, place, line in rows:
             counts.changes += 1
-            author = numbers.get(row.author)
-            others = members.get(row.space) if row.space else None
+            author = numbers.get(user)  # type: ignore[arg-type]  # None is nobody's id
+            others = members.get(space) if space else None
             if author is None and others is None:
                 counts.unclaimed += 1
                 continue
-            line, place = pack(row), row.place
             if author is not None:
                 pairs.append((f"{author}\0{place}", line))
             if others is not None:
@@ -80,8 +92,16 @@ class Gathered:
             if number != at or rows is None:
                 yield account, iter(())
                 continue
-            yield account, (unpack(line) for _, line in rows)
+            yield account, (self._unpack(line) for _, line in rows)
             number, rows = next(groups, (None, None))
+
+
+def _passed(line: bytes) -> tuple[bytes | None, bytes | None, str, bytes]:
+    """Whose a row is, its place, and the row."""
+    user, space, app, collection, at, _ = line.split(b"\t", 5)
+    if b"\\" in app or b"\\" in collection:
+        app, collection = value_of(app) or b"", value_of(collection) or b""
+    return value_of(user), value_of(space), collection_place(app, collection) + time_place(at), line
 
 
 def pack(row: ChangeRow) -> bytes:
