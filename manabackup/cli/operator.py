@@ -169,7 +169,7 @@ def _everybody(run: Run, given: Mapping[str, Any], writing: Writing) -> Exit:
     told = done.to_json()
     lines = [f"{folder}: {counted(told['done'], 'archive')}, {told['rows']:,} rows, {told['bytes']:,} bytes"]
     if done.kept:
-        lines.append(f"{counted(done.kept, 'archive')} of an earlier run are there already")
+        lines.append(f"{counted(len(done.kept), 'archive')} of an earlier run are there already")
     lines += [
         f"{counted(number, 'user')} of the kind {printable(kind)}, left out" for kind, number in done.left_out.items()
     ]
@@ -182,6 +182,8 @@ def _everybody(run: Run, given: Mapping[str, Any], writing: Writing) -> Exit:
         run.terminal.warning(f"and {len(done.failed) - _MOST_NAMED:,} more users; the ledger names them")
     for kind, count in done.losses.items():
         run.terminal.warning(f"{kind}: {count:,} ({MEANINGS[kind]})")
+    if how.seal is None:
+        run.terminal.note("the archives are not encrypted: who holds one can read it")
     return outcome(losses=len(done.failed) + sum(done.losses.values()))
 
 

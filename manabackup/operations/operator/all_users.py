@@ -56,8 +56,8 @@ class AllUsers:
     folder: Path
     entries: Sequence[Entry]
     """Of this run."""
-    kept: int
-    """Users whose archives an earlier run had written."""
+    kept: Sequence[Entry]
+    """Of users whose archives an earlier run had written."""
     left_out: Mapping[str, int]
     """Kind → users who were left out."""
     changes: int
@@ -72,9 +72,9 @@ class AllUsers:
 
     @property
     def losses(self) -> Counter[str]:
-        """Kind → count, of all archives together."""
+        """Kind → count, of all archives together, those of an earlier run among them."""
         found: Counter[str] = Counter()
-        for entry in self.entries:
+        for entry in (*self.entries, *self.kept):
             found.update(entry.losses)
         return found
 
@@ -84,7 +84,7 @@ class AllUsers:
         return {
             "folder": str(self.folder),
             "done": len(done),
-            "kept": self.kept,
+            "kept": len(self.kept),
             "failed": {entry.user: entry.error for entry in self.failed},
             "leftOut": dict(self.left_out),
             "rows": sum(entry.rows for entry in done),
@@ -141,7 +141,8 @@ class Everybody:
         self._names = file_names([account.user.id for account in wanted])
         self._ledger = Ledger(folder, source, anew=writing.force)
         missing = [account for account in wanted if not is_there(folder, self._ledger.entries.get(account.user.id))]
-        self._kept = len(wanted) - len(missing)
+        left = {account.user.id for account in missing}
+        self._kept = [self._ledger.entries[account.user.id] for account in wanted if account.user.id not in left]
         self._gathered = Gathered(missing, spool_files(folder / _SPOOL))
 
     def __enter__(self) -> Everybody:
