@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from manabackup.cli.memory import share_one_heap
 from manabackup.host.spooling import spool_files
 from manabackup.operations.account.state import StateFolder
 from manabackup.operations.operator import DatabasePlaces, HowWritten, Opening, export_everybody, export_user
@@ -132,6 +133,7 @@ def gather(meter: Meter, *, dsn: str, folder: str, expected: int) -> dict[str, A
 
 def everybody(meter: Meter, *, dsn: str, folder: str) -> dict[str, Any]:
     """Archives of everybody."""
+    share_one_heap()  # as the command does, before there are threads
     target = Path(folder, "everybody")
     shutil.rmtree(target, ignore_errors=True)
     with meter:

@@ -200,6 +200,12 @@ class _Parsed:
             ]
             parser = found.make_parser(context)
         self._values, _, _ = parser.parse_args(list(rest))
+        if self._values.get("from_database") or self._values.get("dumps"):
+            raise UsageError(
+                "what reads databases cannot be scheduled here", hint="a timer of the server's own runs it as it is"
+            )
+        if name == "export" and self._values.get("output") is None:
+            raise UsageError("missing option '-o'", hint="-o 'mana-{date}.mana' says where each archive goes")
         self.words = (name, *self._options())
 
     @property

@@ -9,7 +9,8 @@ from typing import Any
 _NULL = r"\N"
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MEANT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_NULL_BYTES = rb"\N"
+NULL = rb"\N"
+"""A cell without a value."""
 _ESCAPED_BYTES = re.compile(rb"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
 _MEANT_BYTES = {name.encode(): meant.encode() for name, meant in _MEANT.items()}
 
@@ -61,7 +62,7 @@ def value_of(cell: bytes) -> bytes | None:
     """What a cell of a row says, as bytes; None for NULL. Takes every spelling that ``COPY FROM`` takes."""
     if b"\\" not in cell:
         return cell
-    return None if cell == _NULL_BYTES else _ESCAPED_BYTES.sub(_meant_bytes, cell)
+    return None if cell == NULL else _ESCAPED_BYTES.sub(_meant_bytes, cell)
 
 
 def _meant_bytes(match: re.Match[bytes]) -> bytes:

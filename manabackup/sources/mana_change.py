@@ -57,6 +57,7 @@ FIELD_TIMES_OF_OLD = "field_timestamps"
 _KEY_BYTES = 16
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?\+00")
 """As the server writes a ``timestamptz`` under ``DateStyle`` ISO in UTC: such texts order as the times do."""
+_ODD_TIME = "a row of sync_changes has a time that is none of these millennia"
 _LARGEST = 64 << 20
 """Bytes of a change, as for an answer of the server."""
 
@@ -85,8 +86,8 @@ class ChangeRow(NamedTuple):
 
     @classmethod
     def of_copied(cls, line: bytes) -> ChangeRow:
-        """A row by its line of COPY's text, of the columns :data:`PASSING`."""
-        cells = line.split(b"\t")
+        """A row by its line of COPY's text, with the line's end, of the columns :data:`PASSING`."""
+        cells = line[:-1].split(b"\t")
         return cls.of([value_of(cells[place]) for place in _FROM_PASSING])
 
     @property
@@ -95,7 +96,10 @@ class ChangeRow(NamedTuple):
 
         Raises :class:`SourceError` for a time whose text would sort otherwise, or is none.
         """
-        return f"{collection_place(self.app, self.collection)}{time_place(self.created_at)}"
+        at = self.created_at.decode("ascii", "replace")
+        if _TIME.fullmatch(at) is None:
+            raise SourceError(_ODD_TIME)
+        return collection_place(self.app, self.collection) + at
 
 
 @lru_cache(maxsize=4_096)
@@ -105,11 +109,11 @@ def collection_place(app: bytes, collection: bytes) -> str:
 
 
 def time_place(created_at: bytes) -> str:
-    """The second part; raises :class:`SourceError` as that does."""
-    at = created_at.decode("ascii", "replace")
-    if _TIME.fullmatch(at) is None:
-        raise SourceError("a row of sync_changes has a time that is none of these millennia")
-    return at
+    """The second part, of a time that the server wrote under DateStyle ISO in UTC; raises as that does."""
+    # Four digits of a year, and neither infinity nor before Christ.
+    if created_at[4:5] != b"-" or created_at[-3:] != b"+00":
+        raise SourceError(_ODD_TIME)
+    return created_at.decode("ascii", "replace")
 
 
 def change_of(row: ChangeRow, owner: str) -> RawChange | UnreadableChange:

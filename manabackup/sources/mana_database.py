@@ -237,7 +237,7 @@ class ChangeDatabase(ManaDatabase):
             cursor.copy(f"COPY (SELECT {listed} FROM public.sync_changes) TO STDOUT".encode()) as copy,  # noqa: S608
         ):
             for line in copy:  # the server sends each row by itself (documentation of PostgreSQL, "COPY Operations")
-                yield bytes(line[:-1])
+                yield bytes(line)
 
     def _listed(self) -> str:
         return ", ".join(f"{self.dialect.quoted(self._there(name))}::text" for name in COLUMNS)

@@ -15,11 +15,11 @@ from itertools import groupby
 from ...crypto.spools import SpoolFile
 from ...host.sorting import LineSorter
 from ...limits import MIB
-from ...sources.copied import value_of
+from ...sources.copied import NULL, value_of
 from ...sources.mana_accounts import ManaAccount
 from ...sources.mana_change import ChangeRow, collection_place, time_place
 
-_SORT_BYTES = 32 * MIB
+_SORT_BYTES = 24 * MIB
 _LENGTHS = struct.Struct("<13i")
 _NULL = -1
 _AT_ONCE = 256
@@ -101,7 +101,12 @@ def _passed(line: bytes) -> tuple[bytes | None, bytes | None, str, bytes]:
     user, space, app, collection, at, _ = line.split(b"\t", 5)
     if b"\\" in app or b"\\" in collection:
         app, collection = value_of(app) or b"", value_of(collection) or b""
-    return value_of(user), value_of(space), collection_place(app, collection) + time_place(at), line
+    return (
+        value_of(user) if b"\\" in user else user,
+        None if space == NULL else value_of(space),
+        collection_place(app, collection) + time_place(at),
+        line,
+    )
 
 
 def pack(row: ChangeRow) -> bytes:

@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup.errors import UsageError, WrongKeyError
+from manabackup.errors import SourceError, UsageError, WrongKeyError
+from manabackup.host.spooling import spool_files
 from manabackup.operations.account.state import StateFolder
 from manabackup.operations.operator import DatabasePlaces, HowWritten, Opening, export_everybody, export_user
 from manabackup.operations.operator.all_users import file_names
-from manabackup.operations.operator.gathering import pack, unpack
+from manabackup.operations.operator.gathering import Gathered, pack, unpack
 from manabackup.operations.operator.ledger import LEDGER
-from manabackup.sources.mana_change import ChangeRow
+from manabackup.sources.mana_accounts import accounts_of
+from manabackup.sources.mana_change import COLUMNS, PASSING, ChangeRow, time_place
 from tests.support import mana_database
 from tests.support.processes import CommandLine
 from tests.support.schemas import check
@@ -140,6 +142,63 @@ def test_no_two_users_have_one_file(users: list[str]) -> None:
 def test_rows_are_carried_as_they_are(values: list[bytes | None]) -> None:
     row = ChangeRow.of(values)
     assert unpack(pack(row)) == row
+
+
+def copied(row: ChangeRow) -> bytes:
+    """A row as COPY writes it (documentation of PostgreSQL, "COPY", "Text Format"), of the columns PASSING."""
+    marks = {0x5C: b"\\\\", 8: b"\\b", 9: b"\\t", 10: b"\\n", 11: b"\\v", 12: b"\\f", 13: b"\\r"}
+    cells = [
+        rb"\N" if value is None else b"".join(marks.get(byte, bytes([byte])) for byte in value)
+        for value in (row[COLUMNS.index(name)] for name in PASSING)
+    ]
+    return b"\t".join(cells) + b"\n"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([ANNA, BERT, "u-gone", "\\N", "u\t1"]),
+            st.none() | st.sampled_from(["s-team", "s-gone", "\\"]),
+            st.sampled_from(["todo", "a\\b", "a\nb"]),
+            st.sampled_from(["tasks", "\t"]),
+            st.sampled_from(["2026-04-20 08:15:30+00", "2026-04-20 08:15:30.5+00", "0044-03-15 12:00:00+00"]),
+            st.none() | st.binary(max_size=9),
+        ),
+        max_size=6,
+    )
+)
+def test_rows_that_are_copied_are_gathered_as_rows_that_were_read(
+    tmp_path_factory: pytest.TempPathFactory, read_rows: list[tuple[str, str | None, str, str, str, bytes | None]]
+) -> None:
+    rows = []
+    for number, (user, space, app, table, at, data) in enumerate(read_rows):
+        usual: dict[str, bytes | None] = dict.fromkeys(COLUMNS, b"x") | {
+            "id": str(number).encode(), "user_id": user.encode(), "space_id": space.encode() if space else None,
+            "app_id": app.encode(), "table_name": table.encode(), "created_at": at.encode(), "data": data,
+        }  # fmt: skip
+        rows.append(ChangeRow.of([*usual.values()]))
+    accounts = accounts_of(
+        [{"id": user.encode(), "name": b"", "email": b"", "kind": b"human", "created_at": None, "deleted_at": None}
+         for user in (ANNA, BERT, "u\t1")],
+        [{"id": space.encode(), "name": b"", "metadata": None} for space in ("s-team", "\\")],
+        [{"organization_id": space.encode(), "user_id": ANNA.encode(), "role": b"owner", "created_at": None}
+         for space in ("s-team", "\\")],
+        [],
+    )  # fmt: skip
+    make_file = spool_files(tmp_path_factory.mktemp("spool") / "x")
+    read, passed = Gathered(accounts, make_file), Gathered(accounts, make_file)
+    read.add(rows, lambda *_: None)
+    passed.add_copied([copied(row) for row in rows], lambda *_: None)
+    assert read.counts == passed.counts
+    assert [(account.user.id, list(found)) for account, found in read.by_account()] == [
+        (account.user.id, list(found)) for account, found in passed.by_account()
+    ]
+
+
+@pytest.mark.parametrize("at", [b"infinity", b"-infinity", b"0044-03-15 12:00:00+00 BC", b"12026-04-20 08:15:30+00"])
+def test_times_that_do_not_sort_as_texts_are_refused(at: bytes) -> None:
+    with pytest.raises(SourceError, match="none of these millennia"):
+        time_place(at)
 
 
 def test_ids_that_hold_sql_or_paths_are_ids(mana: str, state: StateFolder, tmp_path: Path) -> None:
