@@ -12,6 +12,8 @@ _MEANT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 NULL = rb"\N"
 """A cell without a value."""
 _ESCAPED_BYTES = re.compile(rb"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
+_SPELLING = {b"\\": rb"\\"} | {meant.encode(): f"\\{name}".encode() for name, meant in _MEANT.items()}
+_SPELLED = re.compile(rb"[\\\b\f\n\r\t\v]")
 _MEANT_BYTES = {name.encode(): meant.encode() for name, meant in _MEANT.items()}
 
 
@@ -56,6 +58,11 @@ def _meant(cell: str) -> str:
         if "\\" in part:
             parts[number] = _ESCAPED.sub(lambda mark: _MEANT.get(mark[1], mark[1]), part)
     return "\\".join(parts)
+
+
+def cell_of(value: bytes) -> bytes:
+    """A value as the server copies it: in one spelling, so that equal values have equal cells."""
+    return _SPELLED.sub(lambda mark: _SPELLING[mark[0]], value)
 
 
 def value_of(cell: bytes) -> bytes | None:

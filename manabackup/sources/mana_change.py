@@ -57,7 +57,7 @@ FIELD_TIMES_OF_OLD = "field_timestamps"
 _KEY_BYTES = 16
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?\+00")
 """As the server writes a ``timestamptz`` under ``DateStyle`` ISO in UTC: such texts order as the times do."""
-_ODD_TIME = "a row of sync_changes has a time that is none of these millennia"
+ODD_TIME = "a row of sync_changes has a time that is none of these millennia"
 _LARGEST = 64 << 20
 """Bytes of a change, as for an answer of the server."""
 
@@ -98,22 +98,17 @@ class ChangeRow(NamedTuple):
         """
         at = self.created_at.decode("ascii", "replace")
         if _TIME.fullmatch(at) is None:
-            raise SourceError(_ODD_TIME)
-        return collection_place(self.app, self.collection) + at
+            raise SourceError(ODD_TIME)
+        return _place(self.app, self.collection, at)
 
 
-@lru_cache(maxsize=4_096)
-def collection_place(app: bytes, collection: bytes) -> str:
-    """The first part of :attr:`ChangeRow.place`."""
-    return f"{name_of(app)}\0{name_of(collection)}\0"
+def copied_place(app: bytes, collection: bytes) -> str:
+    """The first part of :attr:`ChangeRow.place` of cells as the database copies them; a time follows."""
+    return _place(value_of(app) or b"", value_of(collection) or b"", "")
 
 
-def time_place(created_at: bytes) -> str:
-    """The second part, of a time that the server wrote under DateStyle ISO in UTC; raises as that does."""
-    # Four digits of a year, and neither infinity nor before Christ.
-    if created_at[4:5] != b"-" or created_at[-3:] != b"+00":
-        raise SourceError(_ODD_TIME)
-    return created_at.decode("ascii", "replace")
+def _place(app: bytes, collection: bytes, at: str) -> str:
+    return f"{name_of(app)}\0{name_of(collection)}\0{at}"
 
 
 def change_of(row: ChangeRow, owner: str) -> RawChange | UnreadableChange:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manabackup.sources.copied import BrokenRow, copied_rows
+from manabackup.sources.copied import BrokenRow, cell_of, copied_rows, value_of
 
 _ESCAPES = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\\nNt\n\t"')) | st.sampled_from(
@@ -36,3 +36,11 @@ def test_a_text_that_is_no_utf8_leaves_the_others_alone(rows: list[list[str | No
     assert found == rows
     assert type(broken) is BrokenRow
     assert broken == [b"a\xff\n", None, "b"]
+
+
+@given(_texts)
+def test_a_value_is_spelled_as_the_server_spells_it_and_read_from_any_spelling(text: str) -> None:
+    assert cell_of(text.encode()) == _escaped(text).encode()
+    assert value_of(cell_of(text.encode())) == text.encode()
+    assert value_of(b"".join(b"\\x%02x" % byte for byte in text.encode())) == text.encode()
+    assert value_of(b"".join(b"\\%03o" % byte for byte in text.encode())) == text.encode()

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ...crypto.spools import SpoolFile
+from ...errors import SourceError
 from ...host.sorting import LineSorter
 from ...limits import MIB
-from ...sources.copied import NULL, value_of
+from ...sources.copied import cell_of
 from ...sources.mana_accounts import ManaAccount
-from ...sources.mana_change import ChangeRow, collection_place, time_place
+from ...sources.mana_change import ODD_TIME, ChangeRow, copied_place
 
 _SORT_BYTES = 24 * MIB
 _LENGTHS = struct.Struct("<13i")
@@ -51,26 +52,16 @@ class Gathered:
 
     def add(self, rows: Iterable[ChangeRow], tell: Callable[[int, int], object]) -> None:
         """Takes all rows of the table, in its order. Raises :class:`SourceError` for one that makes no sense."""
-        self._take(((row.author, row.space, row.place, pack(row)) for row in rows), tell)
-
-    def add_copied(self, lines: Iterable[bytes], tell: Callable[[int, int], object]) -> None:
-        """The same of rows as :meth:`~manabackup.sources.mana_change.ChangeRow.of_copied` takes them, and faster."""
-        self._unpack = ChangeRow.of_copied
-        self._take(map(_passed, lines), tell)
-
-    def _take(
-        self, rows: Iterable[tuple[bytes | None, bytes | None, str, bytes]], tell: Callable[[int, int], object]
-    ) -> None:
-        """``rows`` are author, space, place and line."""
         numbers, members, counts = self._numbers, self._members, self.counts
         pairs: list[tuple[str, bytes]] = []
-        for user, space, place, line in rows:
+        for row in rows:
             counts.changes += 1
-            author = numbers.get(user)  # type: ignore[arg-type]  # None is nobody's id
-            others = members.get(space) if space else None
+            author = numbers.get(row.author)
+            others = members.get(row.space) if row.space else None
             if author is None and others is None:
                 counts.unclaimed += 1
                 continue
+            line, place = pack(row), row.place
             if author is not None:
                 pairs.append((f"{author}\0{place}", line))
             if others is not None:
@@ -80,6 +71,44 @@ class Gathered:
                 tell(counts.changes, counts.changes)
                 pairs = []
         self._sorter.add(pairs)
+
+    def add_copied(self, lines: Iterable[bytes], tell: Callable[[int, int], object]) -> None:
+        """The same of rows as :meth:`~manabackup.sources.mana_change.ChangeRow.of_copied` takes them.
+
+        Everybody's run does this with every change there is: so it compares cells as they are spelled, calls nothing
+        that it need not, and leaves the rest of a row alone.
+        """
+        self._unpack = ChangeRow.of_copied
+        numbers = {cell_of(user): number for user, number in self._numbers.items()}
+        members = {cell_of(space): others for space, others in self._members.items()}
+        places: dict[tuple[bytes, bytes], str] = {}
+        pairs: list[tuple[str, bytes]] = []
+        unclaimed = changes = 0
+        for line in lines:
+            changes += 1
+            user, space, app, collection, at, _ = line.split(b"\t", 5)
+            author, others = numbers.get(user), members.get(space)
+            if author is None and others is None:
+                unclaimed += 1
+                continue
+            try:
+                place = places[app, collection]
+            except KeyError:
+                place = places[app, collection] = copied_place(app, collection)
+            if at[4:5] != b"-" or at[-3:] != b"+00":
+                raise SourceError(ODD_TIME)
+            place += at.decode("ascii")
+            if author is not None:
+                pairs.append((f"{author}\0{place}", line))
+            if others is not None:
+                pairs += [(f"{other}\0{place}", line) for other in others if other != author]
+            if len(pairs) >= _AT_ONCE:
+                self._sorter.add(pairs)
+                tell(changes, changes)
+                pairs = []
+        self._sorter.add(pairs)
+        self.counts.changes += changes
+        self.counts.unclaimed += unclaimed
 
     def by_account(self) -> Iterator[tuple[ManaAccount, Iterator[ChangeRow]]]:
         """Every account with its rows, by collection and in the order of the table; ends this.
@@ -94,19 +123,6 @@ class Gathered:
                 continue
             yield account, (self._unpack(line) for _, line in rows)
             number, rows = next(groups, (None, None))
-
-
-def _passed(line: bytes) -> tuple[bytes | None, bytes | None, str, bytes]:
-    """Whose a row is, its place, and the row."""
-    user, space, app, collection, at, _ = line.split(b"\t", 5)
-    if b"\\" in app or b"\\" in collection:
-        app, collection = value_of(app) or b"", value_of(collection) or b""
-    return (
-        value_of(user) if b"\\" in user else user,
-        None if space == NULL else value_of(space),
-        collection_place(app, collection) + time_place(at),
-        line,
-    )
 
 
 def pack(row: ChangeRow) -> bytes:

@@ -18,7 +18,7 @@ from manabackup.operations.operator.all_users import file_names
 from manabackup.operations.operator.gathering import Gathered, pack, unpack
 from manabackup.operations.operator.ledger import LEDGER
 from manabackup.sources.mana_accounts import accounts_of
-from manabackup.sources.mana_change import COLUMNS, PASSING, ChangeRow, time_place
+from manabackup.sources.mana_change import COLUMNS, PASSING, ChangeRow
 from tests.support import mana_database
 from tests.support.processes import CommandLine
 from tests.support.schemas import check
@@ -144,6 +144,13 @@ def test_rows_are_carried_as_they_are(values: list[bytes | None]) -> None:
     assert unpack(pack(row)) == row
 
 
+def user_of(name: str) -> dict[str, bytes | None]:
+    """A row of ``users``."""
+    return {
+        "id": name.encode(), "name": b"", "email": b"", "kind": b"human", "created_at": None, "deleted_at": None,
+    }  # fmt: skip
+
+
 def copied(row: ChangeRow) -> bytes:
     """A row as COPY writes it (documentation of PostgreSQL, "COPY", "Text Format"), of the columns PASSING."""
     marks = {0x5C: b"\\\\", 8: b"\\b", 9: b"\\t", 10: b"\\n", 11: b"\\v", 12: b"\\f", 13: b"\\r"}
@@ -172,14 +179,14 @@ def test_rows_that_are_copied_are_gathered_as_rows_that_were_read(
 ) -> None:
     rows = []
     for number, (user, space, app, table, at, data) in enumerate(read_rows):
-        usual: dict[str, bytes | None] = dict.fromkeys(COLUMNS, b"x") | {
+        usual: dict[str, bytes | None] = dict.fromkeys(COLUMNS, b"x")
+        usual |= {
             "id": str(number).encode(), "user_id": user.encode(), "space_id": space.encode() if space else None,
             "app_id": app.encode(), "table_name": table.encode(), "created_at": at.encode(), "data": data,
         }  # fmt: skip
         rows.append(ChangeRow.of([*usual.values()]))
     accounts = accounts_of(
-        [{"id": user.encode(), "name": b"", "email": b"", "kind": b"human", "created_at": None, "deleted_at": None}
-         for user in (ANNA, BERT, "u\t1")],
+        [user_of(user) for user in (ANNA, BERT, "u\t1")],
         [{"id": space.encode(), "name": b"", "metadata": None} for space in ("s-team", "\\")],
         [{"organization_id": space.encode(), "user_id": ANNA.encode(), "role": b"owner", "created_at": None}
          for space in ("s-team", "\\")],
@@ -196,9 +203,12 @@ def test_rows_that_are_copied_are_gathered_as_rows_that_were_read(
 
 
 @pytest.mark.parametrize("at", [b"infinity", b"-infinity", b"0044-03-15 12:00:00+00 BC", b"12026-04-20 08:15:30+00"])
-def test_times_that_do_not_sort_as_texts_are_refused(at: bytes) -> None:
-    with pytest.raises(SourceError, match="none of these millennia"):
-        time_place(at)
+def test_times_that_do_not_sort_as_texts_are_refused(at: bytes, tmp_path: Path) -> None:
+    row = ChangeRow.of([at if name == "created_at" else b"u" for name in COLUMNS])
+    for add in ("add", "add_copied"):
+        gathered = Gathered(accounts_of([user_of("u")], [], [], []), spool_files(tmp_path / "x"))
+        with pytest.raises(SourceError, match="none of these millennia"):
+            getattr(gathered, add)([row if add == "add" else copied(row)], lambda *_: None)
 
 
 def test_ids_that_hold_sql_or_paths_are_ids(mana: str, state: StateFolder, tmp_path: Path) -> None:
