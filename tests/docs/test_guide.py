@@ -106,7 +106,7 @@ def test_the_settings_in_the_guide_are_those_of_the_program() -> None:
     assert keys == {*settings.TEXTS, *settings.SWITCHES, "verbose", "wait", "profile"}
     variables = set(re.findall(r"`MANABACKUP_([A-Z_]+)`", table)) - {"S", "S_FILE", "S_COMMAND"}
     assert variables == {key.upper().replace("-", "_") for key in keys} | {"CONFIG"}
-    named = re.search(r"S is one of (.*?)\.", TEXT)
+    named = re.search(r"S is one of (.*?)\.", TEXT, re.DOTALL)
     assert named is not None
     assert tuple(re.findall(r"`([a-z-]+)`", named[1])) == settings.SECRETS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -201,15 +202,25 @@ def test_a_client_that_leaves_in_the_middle_of_its_upload_stores_nothing() -> No
 
 @pytest.mark.parametrize("fault", list(StreamFault))
 def test_a_fault_takes_one_event_or_the_whole_stream(fault: StreamFault) -> None:
-    faults = iter([None, fault])
-    with Sandbox(heartbeat_seconds=60) as server, client(server, client_id="w") as writer:
+    faults: list[StreamFault | None] = [fault, None]
+    was_hit = threading.Event()
+
+    def next_fault(app: str, name: str) -> StreamFault | None:
+        if (app, name) != ("sse1", "changes") or not faults:
+            return None
+        if len(faults) == 1:
+            was_hit.set()
+        return faults.pop()
+
+    with Sandbox(heartbeat_seconds=PATIENCE) as server, client(server, client_id="w") as writer:
         seeded(server)
-        server.faults.streams = lambda app, name: next(faults, None) if (app, name) == ("sse1", "changes") else None
+        server.faults.streams = next_fault
         stream_of = opened(server, "GET /sync/sse1/stream?collections=tasks", client_id="r1", body=b"\r\n")
         stream = stream_of.__enter__()
         events = stream.events()
         assert '"id":"p1"' in next(events)
         push(writer, "sse1", PUSHED["p3"])
+        assert was_hit.wait(PATIENCE), "or both changes would be one event"
         push(writer, "sse1", PUSHED["p4"])
         if fault is StreamFault.LOST:
             assert '"id":"p4"' in next(events)
