@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import TracebackType
 
 from ..crypto.spools import CipherSpool
 
@@ -61,3 +62,28 @@ class SetAside:
     def close(self) -> None:
         """Forget all of it."""
         self._spool.close()
+
+
+class Sending:
+    """Takes an archive, and gives it to ``send`` when the ``with`` block has ended well.
+
+    It is set aside among temporary files, encrypted: nothing of it is sent before all of it is there.
+    """
+
+    def __init__(self, send: Callable[[SetAside], None]) -> None:
+        self._send = send
+        self._held: SetAside | None = None
+
+    def __enter__(self) -> SetAside:
+        self._held = SetAside()
+        return self._held
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._held is not None
+        try:
+            if kind is None:
+                self._send(self._held)
+        finally:
+            self._held.close()

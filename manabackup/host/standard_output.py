@@ -6,14 +6,13 @@ one. So an archive is set aside, encrypted under a key that nobody but this proc
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import BinaryIO
 
 from ..errors import OutputError, UsageError
-from .set_aside import SetAside
+from .set_aside import Sending, SetAside
 
 
-class StandardOutput:
+class StandardOutput(Sending):
     """Takes an archive, and writes it to ``stream`` when the ``with`` block has ended well.
 
     Raises :class:`UsageError` when ``stream`` is a terminal, unless it is given ``text`` that somebody can read;
@@ -26,27 +25,13 @@ class StandardOutput:
                 "the standard output is a terminal, and an archive is no text",
                 hint="lead it into a file or a program; a file called - is ./-",
             )
+        super().__init__(self._send_all)
         self._stream = stream
-        self._held: SetAside | None = None
 
     def __str__(self) -> str:
         return "-"
 
-    def __enter__(self) -> SetAside:
-        self._held = SetAside()
-        return self._held
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._held is not None
-        try:
-            if kind is None:
-                self._send(self._held)
-        finally:
-            self._held.close()
-
-    def _send(self, held: SetAside) -> None:
+    def _send_all(self, held: SetAside) -> None:
         try:
             for piece in held.pieces():
                 self._stream.write(piece)

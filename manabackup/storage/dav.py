@@ -20,7 +20,7 @@ from xml.sax.saxutils import unescape
 
 from ..archive.places import Output, State
 from ..errors import ManabackupError, NotFoundError, ServerError
-from ..host.set_aside import SetAside
+from ..host.set_aside import Sending, SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport, is_never_passing
@@ -28,7 +28,7 @@ from .addresses import Address, is_archive
 from .asking import Connect, exists_already, ranged, refusal
 from .logins import HINT, authorization
 from .ranges import RangedBytes
-from .writing import SILENT, Again, Sending
+from .writing import SILENT, Again
 
 _log = logging.getLogger(__name__)
 

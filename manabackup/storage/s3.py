@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from ..archive.places import Output, State
-from ..host.set_aside import SetAside
+from ..host.set_aside import Sending, SetAside
 from ..limits import GIB, MIB
 from ..remote.answers import RedirectedError
 from ..remote.transport import Transport
@@ -26,7 +26,7 @@ from .asking import Connect, ranged
 from .aws import Account
 from .bucket import ONLY_NEW, WRITE, Bucket, New
 from .ranges import RangedBytes
-from .writing import SILENT, Sending
+from .writing import SILENT
 
 _log = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from urllib.parse import quote, unquote
 
 from ..archive.places import Output, State
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError, UsageError
-from ..host.set_aside import SetAside
+from ..host.set_aside import Sending, SetAside
 from .addresses import Address, is_archive
 from .asking import exists_already
 from .ranges import TAIL, RangedBytes
 from .shell import Line, LostError
-from .writing import SILENT, Sending
+from .writing import SILENT
 
 _log = logging.getLogger(__name__)
 
