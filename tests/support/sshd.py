@@ -12,12 +12,15 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from .patience import PATIENCE
 
 _REQUIRED = "MANABACKUP_SSHD"
 _TRIES = 20
@@ -71,18 +74,14 @@ def sshd(place: Path, home: Path) -> Iterator[Sshd]:
             "Subsystem": "sftp internal-sftp",
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        process = subprocess.Popen([server, "-D", "-e", "-f", "/dev/null", *words], stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        listening = next((line for line in process.stderr if "listening" in line or "Cannot bind" in line), "")
-        if "listening" in listening:
+        # Into a file: whoever still speaks with the server after its end would keep a pipe open.
+        log = place / "log"
+        with log.open("wb") as errors:
+            process = subprocess.Popen([server, "-D", "-e", "-f", "/dev/null", *words], stderr=errors)
+        if _listens(process, log):
             break
-        process.kill()
-        process.wait()
-        process.stderr.close()
     else:
-        raise RuntimeError(f"sshd does not start: {listening}")
-    drain = threading.Thread(target=process.stderr.read, daemon=True)
-    drain.start()
+        raise RuntimeError(f"sshd does not start: {log.read_text(errors='replace')}")
     try:
         host_key = " ".join((place / "host.pub").read_text().split()[:2])
         found = Sshd(port, getpass.getuser(), host_key)
@@ -91,8 +90,18 @@ def sshd(place: Path, home: Path) -> Iterator[Sshd]:
     finally:
         process.kill()
         process.wait()
-        drain.join()
-        process.stderr.close()
+
+
+def _listens(process: subprocess.Popen[bytes], log: Path) -> bool:
+    """Waits until the server listens, or has ended because another program has its port."""
+    until = time.monotonic() + PATIENCE
+    while process.poll() is None:
+        if b"listening" in log.read_bytes():
+            return True
+        if time.monotonic() > until:
+            process.kill()
+        time.sleep(0.02)
+    return False
 
 
 class Wire:
@@ -112,7 +121,7 @@ class Wire:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                if self.cut_at is not None and self.bytes >= self.cut_at:
+                if self._is_cut():
                     near.close()
                     continue
                 far = socket.create_connection(("127.0.0.1", self._upstream))
@@ -125,7 +134,7 @@ class Wire:
             while piece := source.recv(16_384):
                 if up:
                     self.bytes += len(piece)
-                    if self.cut_at is not None and self.bytes >= self.cut_at:
+                    if self._is_cut():
                         if self.once:
                             self.cut_at = None
                         break
@@ -133,6 +142,10 @@ class Wire:
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _is_cut(self) -> bool:
+        cut_at = self.cut_at  # once: the test may change it meanwhile
+        return cut_at is not None and self.bytes >= cut_at
 
     @contextmanager
     def running(self) -> Iterator[Wire]:
@@ -146,6 +159,8 @@ class Wire:
             self._listener.close()
             thread.join()
             for end in self._ends:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)  # closing alone wakes nobody who reads
                 end.close()
 
 
