@@ -22,19 +22,28 @@ from manabackup.operations.databases import (
 from manabackup.sources.loading import parse_profile
 from manabackup.sources.profile import Profile
 
-SHOP = """
+
+def described(name: str, more: str = "", *, table: str = "main.people", key: str = "id", title: str = "A model") -> str:
+    """A profile with one store, whose subjects are the rows of one table; ``more`` goes on in that table."""
+    return f"""
 profile = 1
-name = "shop"
-title = "A shop"
+name = "{name}"
+title = "{title}"
 [stores.main]
 kind = "postgresql"
 [subject]
-table = "main.people"
-key = "id"
-[tables."main.people"]
+table = '{table}'
+key = "{key}"
+[tables.'{table}']
 class = "user"
-owner = { column = "id", is = "user" }
+owner = {{ column = "{key}", is = "user" }}
 columns = "*"
+{more}"""
+
+
+SHOP = described(
+    "shop",
+    """
 omit = { password = "secret" }
 [tables."main.orders"]
 class = "user"
@@ -42,7 +51,35 @@ owner = { column = "person", is = "user" }
 columns = "*"
 [tables."main.countries"]
 class = "catalogue"
-"""
+""",
+)
+PEOPLE = "CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, friend int REFERENCES people, password text)"
+ORDERS = (
+    "CREATE TABLE orders (id int PRIMARY KEY, person int NOT NULL REFERENCES people, price numeric(10,2), note text)"
+)
+FILL = (
+    "INSERT INTO people VALUES (1, 'Anna', 1, 'hunter2'), (2, 'Bea', 1, 'swordfish')",
+    "INSERT INTO orders VALUES (10, 1, 1.50, 'one'), (11, 1, 2.25, NULL), (20, 2, 3, 'hers')",
+)
+
+ONE = described("v", table="main.t")
+"""Of one table, of whatever columns."""
+
+
+def hostile(more: str) -> str:
+    """A profile of tables and columns that are called as if they were SQL; ``more`` goes on in the second table."""
+    return described(
+        "odd",
+        f"""
+[tables."main.It's; DROP TABLE x--"]
+class = "user"
+owner = {{ column = "o'wner", is = "user" }}
+columns = "*"
+{more}""",
+        table='main.us"ers',
+        key="i d%s",
+    )
+
 
 SMALL = """
 profile = 1

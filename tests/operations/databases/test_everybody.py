@@ -20,8 +20,9 @@ from manabackup.archive.reader import open_archive
 from manabackup.errors import LockedError, OutputError, SourceError, UsageError
 from manabackup.operations.databases import Everybody, StorePlaces, export_everybody, export_rows
 from manabackup.operations.databases.ledger import Ledger
-from manabackup.sources.loading import load_profile, parse_profile
+from manabackup.sources.loading import load_profile
 from manabackup.sources.profile import Profile, table_of
+from tests.support.loads import described, profile_of, run_sql
 from tests.support.models import Crowd, Model
 from tests.support.schemas import check
 from tests.support.taken_out import all_expected, rows_of
@@ -118,27 +119,17 @@ def test_nobody_gets_a_row_or_a_text_of_another_and_all_of_their_own(name: str, 
 @pytest.fixture
 def simple(tmp_path: Path) -> tuple[Profile, StorePlaces]:
     """Three people with two rows each, the second one's alike; and a key that no file can be called by."""
-    profile = parse_profile(
-        b"""
-profile = 1
-name = "s"
-title = "S"
-[stores.main]
-kind = "sqlite"
-[subject]
-table = "main.people"
-key = "id"
-[tables."main.people"]
-class = "user"
-owner = { column = "id", is = "user" }
-columns = "*"
+    profile = profile_of(
+        described(
+            "s",
+            """
 [tables."main.things"]
 class = "user"
 owner = { column = "who", is = "user" }
 columns = "*"
 key = ["n"]
 """,
-        "s.toml",
+        )
     )
     with closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
         connection.execute("CREATE TABLE people (id TEXT PRIMARY KEY NOT NULL)")
@@ -209,19 +200,9 @@ def test_a_folder_is_one_run_s_and_of_one_kind(simple: tuple[Profile, StorePlace
     assert export_everybody(profile, places, folder, force=True).people
 
 
-DANGLING = b"""
-profile = 1
-name = "s"
-title = "S"
-[stores.main]
-kind = "postgresql"
-[subject]
-table = "main.people"
-key = "id"
-[tables."main.people"]
-class = "user"
-owner = { column = "id", is = "user" }
-columns = "*"
+DANGLING = described(
+    "s",
+    """
 [tables."main.things"]
 class = "user"
 owner = { column = "who", is = "user" }
@@ -229,12 +210,14 @@ columns = "*"
 references = { other = "main.things", kept = "main.things", kind = "main.kinds" }
 [tables."main.kinds"]
 class = "catalogue"
-"""
+""",
+)
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_references_that_lead_nowhere_are_counted(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    script = [
+def test_references_that_lead_nowhere_are_counted(places: Callable[[str], StorePlaces], tmp_path: Path) -> None:
+    shared = places("shared")
+    run_sql(
+        shared,
         "CREATE TABLE people (id TEXT PRIMARY KEY NOT NULL)",
         "CREATE TABLE kinds (id TEXT PRIMARY KEY NOT NULL)",
         "CREATE TABLE things (id INTEGER PRIMARY KEY, who TEXT, other INTEGER, "
@@ -242,23 +225,11 @@ def test_references_that_lead_nowhere_are_counted(kind: str, request: pytest.Fix
         "INSERT INTO people VALUES ('anna'), ('ben')",
         "INSERT INTO things VALUES (1, 'anna', 2, NULL, 'x'), (2, 'ben', 9, 1, NULL), (3, 'anna', NULL, 1, 'x'), "
         "(4, 'anna', 8, NULL, 'x'), (5, 'anna', 7, NULL, 'x')",
-    ]
-    if kind == "sqlite":
-        with closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
-            for text in script:
-                connection.execute(text)
-            connection.commit()
-        places = StorePlaces({"main": tmp_path / "s.sqlite"})
-    else:
-        dsn = request.getfixturevalue("empty")
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            for text in script:
-                connection.execute(text.encode())
-        places = StorePlaces(dsn=dsn)
-    profile = parse_profile(DANGLING, "s.toml")
-    export_everybody(profile, places, tmp_path / "all")
+    )
+    profile = profile_of(DANGLING)
+    export_everybody(profile, shared, tmp_path / "all")
     for who, dangling in (("anna", {"other": 2}), ("ben", {"other": 1})):
-        alone = export_rows(profile, places, who, tmp_path / f"{who}.mana")
+        alone = export_rows(profile, shared, who, tmp_path / f"{who}.mana")
         assert alone.tables["main.things"].dangling == dangling
         check("profile-export", alone.to_json())
         for path in (tmp_path / f"{who}.mana", tmp_path / "all" / f"{who}.mana"):
@@ -278,24 +249,7 @@ def test_a_file_of_one_person_is_not_everybodys(tmp_path: Path) -> None:
 
 
 def test_whose_rows_are_told_by_the_database_alone_are_not_told_apart_here(empty: str, tmp_path: Path) -> None:
-    profile = parse_profile(
-        b"""
-profile = 1
-name = "s"
-title = "S"
-[stores.main]
-kind = "postgresql"
-[subject]
-table = "main.people"
-key = "id"
-[tables."main.people"]
-class = "user"
-owner = { column = "id", is = "user" }
-columns = "*"
-""",
-        "s.toml",
-    )
     with psycopg.connect(empty, autocommit=True) as connection:
         connection.execute("CREATE TABLE people (id numeric PRIMARY KEY)")
     with pytest.raises(SourceError, match="whose rows are cannot be told by id"):
-        export_everybody(profile, StorePlaces(dsn=empty), tmp_path / "all")
+        export_everybody(profile_of(described("s")), StorePlaces(dsn=empty), tmp_path / "all")

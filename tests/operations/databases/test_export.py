@@ -18,33 +18,12 @@ from manabackup.errors import NotFoundError, SourceError
 from manabackup.operations.databases import DatabaseExport, StorePlaces, export_rows
 from manabackup.sources.loading import load_profile
 from manabackup.sources.profile import Profile, table_of
+from tests.support.loads import hostile
 from tests.support.models import Crowd, Model
 from tests.support.schemas import check
 from tests.support.taken_out import by_id, expected, rows_of
 
 Place = Callable[[Crowd], StorePlaces]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kind(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def place(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Place:
-    """Puts a crowd into one database."""
-
-    def of(crowd: Crowd) -> StorePlaces:
-        if kind == "sqlite":
-            path = tmp_path / "all.sqlite"
-            crowd.fill_sqlite(path)
-            return StorePlaces({next(iter(crowd.profile.stores)): path})
-        dsn = request.getfixturevalue("empty")
-        crowd.fill_postgresql(dsn)
-        return StorePlaces(dsn=dsn)
-
-    return of
 
 
 @pytest.mark.parametrize("name", ["vivim", "rebuild", "rebuild-deployed"])
@@ -123,29 +102,13 @@ def test_whose_row_is_gone_still_gets_the_others(kind: str, place: Place, tmp_pa
 
 # --- a small model of hostile things ----------------------------------------------------------------------------------
 
-HOSTILE = """
-profile = 1
-name = "odd"
-title = "Odd"
-[stores.main]
-kind = "postgresql"
-[subject]
-table = 'main.us"ers'
-key = "i d%s"
-[tables.'main.us"ers']
-class = "user"
-owner = { column = "i d%s", is = "user" }
-columns = "*"
-[tables."main.It's; DROP TABLE x--"]
-class = "user"
-owner = { column = "o'wner", is = "user" }
-columns = "*"
+HOSTILE = hostile("""
 [tables."main.pairs"]
 class = "user"
 owner = { column = "who", is = "user" }
 columns = "*"
 key = ["a", "b"]
-"""
+""")
 IDS = ["' OR '1'='1", 'x"; DROP TABLE pairs; --', "%s%(a)s", "\u2028🔑ü", "enc:1:AAAA"]
 
 

@@ -24,25 +24,6 @@ from tests.support.schemas import check
 Place = Callable[[Crowd], StorePlaces]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kind(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def place(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Place:
-    def of(crowd: Crowd) -> StorePlaces:
-        if kind == "sqlite":
-            crowd.fill_sqlite(tmp_path / "all.sqlite")
-            return StorePlaces({"master": tmp_path / "all.sqlite"})
-        dsn = request.getfixturevalue("empty")
-        crowd.fill_postgresql(dsn)
-        return StorePlaces(dsn=dsn)
-
-    return of
-
-
 def ids_in(path: Path, table: str) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         return [identifier for (identifier,) in connection.execute(f'SELECT id FROM "{table}"')]

@@ -16,30 +16,14 @@ from hypothesis import strategies as st
 from manabackup.archive.reader import open_archive
 from manabackup.operations.databases import StorePlaces, export_rows
 from manabackup.sources.arrays import parse_array
-from manabackup.sources.loading import load_profile
 from manabackup.sources.values import key_of_column, row_id
 from tests.support import postgres
-
-PROFILE = """
-profile = 1
-name = "v"
-title = "Values"
-[stores.main]
-kind = "postgresql"
-[subject]
-table = "main.t"
-key = "id"
-[tables."main.t"]
-class = "user"
-owner = { column = "id", is = "user" }
-columns = "*"
-"""
+from tests.support.loads import ONE, profile_of
 
 
 def line_of(places: StorePlaces, tmp_path: Path) -> tuple[bytes, Any]:
     """The one row's line, and what the archive says of losses."""
-    (tmp_path / "v.toml").write_text(PROFILE)
-    export_rows(load_profile(str(tmp_path / "v.toml")), places, "1", tmp_path / "v.mana", force=True)
+    export_rows(profile_of(ONE), places, "1", tmp_path / "v.mana", force=True)
     with open_archive(tmp_path / "v.mana") as archive:
         (row,) = archive.rows("v.t")
         assert archive.manifest.completeness is not None
