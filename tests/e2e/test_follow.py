@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -13,11 +16,16 @@ from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import PushClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox
+from manabackup.sandbox.faults import StreamFault
 from manabackup.text import jsontext
+from tests.faults.acts import cut_at, hangs_up, resets, writes
 from tests.support.homes import Computer, Owner, assert_refused
-from tests.support.line import Line
+from tests.support.line import Act, Line, Request
 from tests.support.patience import PATIENCE
 from tests.support.schemas import check
+
+SECONDS = float(os.environ.get("MANABACKUP_FOLLOW_SECONDS", "5"))
+"""How long an account is followed under random faults."""
 
 
 class Followed:
@@ -36,6 +44,11 @@ class Followed:
             if self.lines[-1]["event"] == what:
                 return self.lines[-1]
         raise AssertionError((self.lines, self.process.stderr and self.process.stderr.read()))
+
+    @property
+    def new(self) -> int:
+        """Changes that were told of as pulled since the first pull."""
+        return sum(int(str(each["new"])) for each in self.lines if each["event"] in ("pulled", "looked"))
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, dict[str, jsontext.JSON], str]:
         """Exit code, the last line, and what was said."""
@@ -60,6 +73,12 @@ def push(box: Sandbox, owner: Owner, name: str) -> None:
         assert PushClient(transport, tokens, "phone").push("todo", [jsontext.dumps(change)]).status == 200
 
 
+def resident(process: int) -> int:
+    """MiB of a process."""
+    fields = Path(f"/proc/{process}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
 def wait_until_listened_to(line: Line, app: str = "todo") -> None:
     until = time.monotonic() + PATIENCE
     while not any(target.startswith(f"/sync/{app}/stream") for _, target in line.asked):
@@ -82,6 +101,53 @@ def test_changes_are_pulled_at_once_and_a_signal_is_the_usual_end(
     code, ended, err = followed.end(number)
     assert (code, ended["event"], ended["pending"], err) == (0, "ended", False, "")
     assert stocked("status", "--json").record["follower"]["running"] is False
+
+
+def test_for_as_long_as_it_is_let_nothing_is_missed_and_nothing_is_twice(
+    stocked: Computer, owner: Owner, box: Sandbox, line: Line
+) -> None:
+    """Under random faults of streams and pulls, of which one in a hundred answers is cut short."""
+    line.forget()
+    chance = random.Random(SECONDS)
+    faults = list(StreamFault)
+
+    def disturbed(_: str, name: str) -> StreamFault | None:
+        return chance.choice(faults) if chance.random() < (0.02 if name == "heartbeat" else 0.2) else None
+
+    def judge(request: Request) -> Act | None:
+        if request.method != "GET" or "/stream" in request.target or chance.random() > 0.01:
+            return None
+        return chance.choice([hangs_up, resets, writes(cut_at(0.5))])
+
+    followed = Followed(stocked, "--look-every", "60s")
+    before = int(str(followed.until("started")["held"]))
+    wait_until_listened_to(line)
+    reading = threading.Thread(target=followed.until, args=["ended"])
+    reading.start()
+    box.faults.streams = disturbed
+    written, sizes = 0, []
+    until = time.monotonic() + SECONDS
+    with line.under(judge):
+        while time.monotonic() < until:
+            for _ in range(chance.choice([1, 1, 1, 5, 40])):
+                push(box, owner, f"soak-{written}")
+                written += 1
+            sizes.append(resident(followed.process.pid))
+            time.sleep(chance.random() * 3)
+    box.faults.streams = lambda *_: None
+    print(
+        f"{written} changes; MiB: {sizes[len(sizes) // 5]} after a fifth, {sizes[-1]} in the end, {max(sizes)} at most"
+    )
+    until = time.monotonic() + PATIENCE
+    while followed.new < written and reading.is_alive() and time.monotonic() < until:
+        time.sleep(0.05)
+    followed.process.send_signal(signal.SIGTERM)
+    reading.join()
+    _, err = followed.process.communicate()
+    ended = followed.lines[-1]
+    assert (followed.process.returncode, followed.new, err) == (0, written, "")
+    assert ended["pending"] is False
+    assert stocked("status", "--json").record["mirror"]["changes"] == before + written
 
 
 def test_other_commands_work_beside_it_and_a_second_one_is_told_so(
