@@ -91,7 +91,7 @@ COMMANDS: Final = (
     ),
     (
         "Other databases",
-        (("profile", "profile_group", "profile check, export: one person's rows out of a database"),),
+        (("profile", "profile_group", "profile export, load: one person's rows out of a database, into one"),),
     ),
     (
         "Sandbox",
