@@ -152,7 +152,7 @@ class Line:
     push_fault: Judge = _well
     moment: Callable[[], None] = lambda: None
     """Called just before and just after the servers deal with each request."""
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list, repr=False)
     """In the order of arrival; with their bodies where those are pushes, or went wrong."""
     _holds: list[Hold] = field(default_factory=list)
 

@@ -7,7 +7,7 @@ the last look and the server's answer, is named, so that nothing is lost without
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -62,18 +62,29 @@ class Verification:
 
 
 def verify(outbox: Outbox, target: RestoreTarget, now: str, cipher: FieldCipher | None) -> Verification:
-    """Holds the account against all items that the server took. ``now`` is the time of the replay."""
+    """Holds the account against all items that the server took. ``now`` is the time of the replay.
+
+    What it took in part is not as planned for certain, and is told of elsewhere; but it may have undone an edit, too.
+    """
     check = _Check(now, cipher)
-    for name, items in groupby(outbox.written(), key=lambda item: item.table):
+    for item, table, row in _held(outbox.written(), target):
+        check.compare(item, row, table)
+    for item, table, row in _held(outbox.half_written(), target):
+        check.look_for_edits(item, row, table)
+    return check.found
+
+
+def _held(items: Iterable[Item], target: RestoreTarget) -> Iterator[tuple[Item, Table, TargetRow | None]]:
+    """Items by table and record, and what the account holds of their rows."""
+    for name, of_table in groupby(items, key=lambda item: item.table):
         table = target.registry.by_name[name]
         records = target.records(table)
         upcoming = next(records, None)
-        for item in items:
+        for item in of_table:
             while upcoming is not None and upcoming[0] < item.record:
                 upcoming = next(records, None)
             lines = upcoming[1] if upcoming is not None and upcoming[0] == item.record else []
-            check.compare(item, target.row(table, lines) if lines else None, table)
-    return check.found
+            yield item, table, target.row(table, lines) if lines else None
 
 
 class _Check:
@@ -88,9 +99,8 @@ class _Check:
         """One item, and what the account holds of its row."""
         found = self.found
         found.rows += 1
-        edits = Edits.of(row.changes if row is not None else (), {*item.earlier}, item.changes)
-        if row is not None and edits.are_undone(table, row.changes, self._now, self._cipher):
-            found.note_edit(table.name, item.record, EditOutcome.OVERWRITTEN)
+        edits = self.look_for_edits(item, row, table)
+        if edits is None:
             return
         rule = None if edits.removed else _differs(item, row, table, self._now, edits.names)
         if rule is not None:
@@ -99,6 +109,14 @@ class _Check:
                 found.cases.append({"table": table.name, "id": item.record, "rule": rule})
         elif edits.since:
             found.note_edit(table.name, item.record, EditOutcome.KEPT)
+
+    def look_for_edits(self, item: Item, row: TargetRow | None, table: Table) -> Edits | None:
+        """What others did to a row; None where something of it is undone, which is noted."""
+        edits = Edits.of(row.changes if row is not None else (), {*item.earlier}, item.changes)
+        if row is not None and edits.are_undone(table, row.changes, self._now, self._cipher):
+            self.found.note_edit(table.name, item.record, EditOutcome.OVERWRITTEN)
+            return None
+        return edits
 
 
 def _differs(item: Item, row: TargetRow | None, table: Table, now: str, edited: Collection[str]) -> str | None:

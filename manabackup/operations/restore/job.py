@@ -152,7 +152,11 @@ class Job:
             self._push().finish_begun()
         if self._outbox.stage in (Stage.PUSHING, Stage.VERIFYING) and self._outbox.recall("knows") == _KNOWS:
             before = self._outbox.recall("overwritten") or []
-            found = self.verify().edits.get(EditOutcome.OVERWRITTEN, []) if self._outbox.tables(State.DONE) else []
+            found = (
+                self.verify().edits.get(EditOutcome.OVERWRITTEN, [])
+                if self._outbox.tables(State.DONE, State.FAILED)
+                else []
+            )
             self._overwritten = [*before, *found]
         self._begin_anew()
 

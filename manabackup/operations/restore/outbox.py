@@ -262,18 +262,29 @@ class Outbox:
 
     def written(self) -> Iterator[Item]:
         """The items that the server took, by table and record."""
-        last, count = (b"", b""), 0
+        count = 0
+        for item in self._in(State.DONE):
+            count += 1
+            yield item
+        with self._errors():
+            self._require(State.DONE, count)
+
+    def half_written(self) -> Iterator[Item]:
+        """The items that the server did not take, but for some changes at their beginning; by table and record."""
+        return (item for item in self._in(State.FAILED) if item.sent)
+
+    def _in(self, state: State) -> Iterator[Item]:
+        last = (b"", b"")
         while True:
             with self._errors():
                 rows = self._connection.execute(
                     f"{_SELECT} WHERE state = ? AND (name, record) > (?, ?) ORDER BY name, record LIMIT 500",
-                    (State.DONE, *last),
+                    (state, *last),
                 ).fetchall()
-                if not rows:
-                    self._require(State.DONE, count)
-                    return
                 items = [_item(row) for row in rows]
-            last, count = (_encoded(items[-1].table), _encoded(items[-1].record)), count + len(items)
+            if not items:
+                return
+            last = (_encoded(items[-1].table), _encoded(items[-1].record))
             yield from items
 
     def tables(self, *states: State) -> list[str]:
