@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -28,7 +27,7 @@ from .addresses import Address, is_archive
 from .asking import Connect, exists_already, ranged, refusal
 from .logins import HINT, authorization
 from .ranges import RangedBytes
-from .writing import SILENT, Again
+from .writing import SILENT, Again, unfinished_name
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class DavPlace:
             folder = quote(self._address.folder, safe="/%")
             path = self._address.url_path
             spares = force or server.spares(folder)
-            part = f"{folder}.{path.rsplit('/', 1)[-1]}.{secrets.token_hex(8)}.part"
+            part = folder + unfinished_name(path.rsplit("/", 1)[-1])
             try:
                 server.put(part, held)
                 if not spares:

@@ -8,7 +8,6 @@ files tell that stay in the folder.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -22,7 +21,7 @@ from .addresses import Address, is_archive
 from .asking import exists_already
 from .ranges import TAIL, RangedBytes
 from .shell import Line, LostError
-from .writing import SILENT
+from .writing import SILENT, unfinished_name
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ class SftpPlace:
 
     def _send(self, held: SetAside, *, force: bool) -> None:
         folder, slash, name = self._path.rpartition("/")
-        part = f"{folder}{slash}.{name}.{secrets.token_hex(8)}.part"
+        part = f"{folder}{slash}{unfinished_name(name)}"
         with Line(self._address) as line:
             try:
                 try:

@@ -69,7 +69,7 @@ def test_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_known(
     with webdav(folder, spares=spares) as port, Relay(port).running() as relay:
 
         def appears(number: int, asked: Asked) -> Fault | None:
-            if asked.method == "PUT" and asked.path.endswith(".part"):
+            if asked.method == "PUT" and asked.path.endswith(".unfinished"):
                 (folder / "x.mana").write_bytes(b"somebody else's")
             return None
 
@@ -78,7 +78,7 @@ def test_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_known(
     assert (refused.code, "exists already" in refused.err) == (17, True)
     assert ("overwrites what it was told to spare" in refused.err) is not spares
     assert (folder / "x.mana").read_bytes() == b"somebody else's"
-    assert not list(folder.glob(".*.part"))
+    assert not list(folder.glob(".*.unfinished"))
 
 
 def test_info_of_a_large_archive_costs_two_requests(
@@ -145,7 +145,7 @@ def test_whatever_fails_at_whatever_request_there_is_the_old_file_or_the_new_one
         found = (folder / "x.mana").read_bytes()
         # Where no answer came and none comes any more, nobody can know whether the move was made.
         assert found == content if ended is None else found == b"old" or (fault == "cut after" and found == content)
-        left = list(folder.glob(".*.part"))
+        left = list(folder.glob(".*.unfinished"))
         # What cannot be removed, since the server is gone for good, is named.
         assert not left or lasting, (at, left)
         if at >= len(relay.asked):

@@ -157,7 +157,7 @@ def test_wherever_the_line_is_cut_there_is_the_old_file_or_the_new_one(
             wire.cut_at = None
             found = (folder / "x.mana").read_bytes() if (folder / "x.mana").exists() else None
             assert found == (data if ended is None else b"old" if force else None), (at, ended)
-            left = list(folder.glob(".x.mana.*.part"))
+            left = list(folder.glob(".x.mana.*.unfinished"))
             assert all(path.name in caplog.text for path in left), (at, left)
             assert not left or not once
 

@@ -13,7 +13,11 @@ USER, PASSWORD = "anna", "geheim: ümlaut"
 
 @contextmanager
 def webdav(folder: Path, *, spares: bool = True) -> Iterator[int]:
-    """The port of a server whose root is ``folder``; one that does not spare what lies in the way is a bad double."""
+    """The port of a server whose root is ``folder``; one that does not spare what lies in the way is a bad double.
+
+    It takes no names that end with ``.part`` or ``.filepart``, as Nextcloud and ownCloud take none
+    (``BLACKLIST_FILES_REGEX`` in Nextcloud's ``OCP\\Files\\FileInfo``).
+    """
     from cheroot.wsgi import Server
     from wsgidav.wsgidav_app import WsgiDAVApp
 
@@ -29,11 +33,15 @@ def webdav(folder: Path, *, spares: bool = True) -> Iterator[int]:
         }
     )
 
-    def careless(environ: dict[str, Any], start_response: Any) -> Any:
-        environ["HTTP_OVERWRITE"] = "T"
+    def choosy(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "PUT" and environ["PATH_INFO"].endswith((".part", ".filepart")):
+            start_response("400 Bad Request", [("Content-Length", "0")])
+            return []
+        if not spares:
+            environ["HTTP_OVERWRITE"] = "T"
         return app(environ, start_response)
 
-    server = Server(("127.0.0.1", 0), app if spares else careless)
+    server = Server(("127.0.0.1", 0), choosy)
     server.prepare()
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
