@@ -69,7 +69,18 @@ if TYPE_CHECKING:
         export_user_of_dump,
     )
     from .operations.progress import Progress, Step
-    from .operations.prune import Duration, Policy, Pruned, PrunePlan, plan_prune, prune
+    from .operations.prune import (
+        Cleared,
+        ClearPlan,
+        Duration,
+        Policy,
+        Pruned,
+        PrunePlan,
+        clear,
+        plan_clear,
+        plan_prune,
+        prune,
+    )
     from .operations.pull import PullResult
     from .operations.pull.account import pull
     from .operations.rekey import RekeyResult, rekey
@@ -153,7 +164,18 @@ _HOMES = {
         "export_user_of_dump",
     ),
     ".operations.progress": ("Progress", "Step"),
-    ".operations.prune": ("Duration", "Policy", "Pruned", "PrunePlan", "plan_prune", "prune"),
+    ".operations.prune": (
+        "ClearPlan",
+        "Cleared",
+        "Duration",
+        "Policy",
+        "PrunePlan",
+        "Pruned",
+        "clear",
+        "plan_clear",
+        "plan_prune",
+        "prune",
+    ),
     ".operations.pull": ("PullResult",),
     ".operations.pull.account": ("pull",),
     ".operations.rekey": ("RekeyResult", "rekey"),
@@ -190,6 +212,8 @@ __all__ = [
     "Audit",
     "Check",
     "Checked",
+    "ClearPlan",
+    "Cleared",
     "CommandToken",
     "Connection",
     "ConvertOptions",
@@ -281,6 +305,7 @@ __all__ = [
     "archived_key",
     "audit",
     "check_profile",
+    "clear",
     "connect",
     "convert",
     "convert_to",
@@ -307,6 +332,7 @@ __all__ = [
     "load_rows",
     "open_archive",
     "parse_master_key",
+    "plan_clear",
     "plan_prune",
     "populate",
     "prune",

@@ -5,11 +5,12 @@ The places themselves are made elsewhere (``manabackup/storage``). Whoever opens
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from ..crypto.seal import ByteSource
 
@@ -71,6 +72,33 @@ class Folder(Protocol):
 
     def archives(self) -> Iterable[Place]:
         """What is called like an archive there, by name; hidden names and what lies further down are passed over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What was sent of an archive that has not appeared: a run sends it still, or was killed."""
+
+    name: str
+    """By which people find it there."""
+    archive: str
+    """The name that it was to have."""
+    size: int
+    """In bytes; negative where the place does not say."""
+    age: timedelta | None
+    """Since something was last sent of it, by the place's own clock where it tells; None where nobody knows."""
+    ours: bool
+    """Whether this program has begun it, as far as its name tells."""
+    remove: Callable[[], None]
+    """Takes it away. Raises :class:`~manabackup.errors.OutputError` where it is not as it was found any more."""
+
+
+@runtime_checkable
+class ClearableFolder(Folder, Protocol):
+    """A folder that tells of what was not sent to its end. Others clear that away by themselves, or keep none."""
+
+    def unfinished(self) -> Iterable[Unfinished]:
+        """What lies there of archives that have not appeared, by name; what lies further down is passed over."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..text.printable import one_line
 from ..text.timestamps import parse_timestamp
@@ -11,7 +11,12 @@ from ..text.timestamps import parse_timestamp
 
 def age(moment: datetime) -> str:
     """From a moment to now, roughly."""
-    minutes = max(0, int((datetime.now(UTC) - moment).total_seconds() // 60))
+    return ago(datetime.now(UTC) - moment)
+
+
+def ago(span: timedelta) -> str:
+    """A span of time up to now, roughly."""
+    minutes = max(0, int(span.total_seconds() // 60))
     for unit, length in (("days", 2 * 24 * 60), ("hours", 2 * 60), ("minutes", 2)):
         if minutes >= length:
             return f"{minutes // (length // 2)} {unit} ago"

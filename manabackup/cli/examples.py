@@ -74,8 +74,11 @@ ENDINGS: Final = {
     "schedule run": Ending(("schedule run", "schedule run work --if-due"), (0, 3, 10, 11, 12, 13, 14, 15, 16, 17)),
     "schedule remove": Ending(("schedule remove", "schedule remove work"), (0, 10, 17)),
     "prune": Ending(
-        ("prune backups --keep-daily 7 --keep-weekly 4 --keep-monthly 12", "prune backups --keep-within 30d --yes"),
-        (0, 10, 15, 17),
+        (
+            "prune backups --keep-daily 7 --keep-weekly 4 --keep-monthly 12",
+            "prune s3://backups/mana/ --unfinished --yes",
+        ),
+        (0, 10, 13, 14, 15, 17),
     ),
     "fleet": Ending(("fleet verify backups --ledger fleet.sqlite", "fleet status fleet.sqlite"), (0, 4)),
     "fleet verify": Ending(

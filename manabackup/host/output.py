@@ -273,6 +273,33 @@ def _remove_stale(part: Path, target: Path) -> None:
         os.close(descriptor)
 
 
+def is_being_written(part: Path) -> bool:
+    """Whether a run that is alive holds a part file, as far as the file system has locks to tell."""
+    try:
+        descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        _lock(descriptor, part)
+    except LockedError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def remove_part(part: Path) -> None:
+    """Removes a part file that no run is writing. Raises :class:`LockedError`, :class:`OutputError`."""
+    with writing_to(part):
+        descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _lock(descriptor, part)
+            if _is_at(descriptor, part):
+                part.unlink()
+        finally:
+            os.close(descriptor)
+
+
 def _lock(descriptor: int, target: Path) -> bool:
     """Locks a file; False on a file system without locks."""
     try:

@@ -76,13 +76,14 @@ def far_target(text: str, *, force: bool, retain: str | None = None) -> Place:
     """
     from ..storage import place
 
-    target = place(text, lock=None if retain is None else _span(retain))
+    target = place(text, lock=None if retain is None else span_of(retain))
     if not force and target.state() is not None:
         raise OutputError(f"{target} exists already", hint="--force replaces it")
     return target
 
 
-def _span(text: str) -> timedelta:
+def span_of(text: str) -> timedelta:
+    """A span of time such as ``12h``, ``30d``, ``4w``. Raises :class:`UsageError` for anything else."""
     match = _SPAN.fullmatch(text)
     if match is None:
         raise UsageError(f"{printable(text[:64])} is no span of time", hint="such as 30d, or 12h")

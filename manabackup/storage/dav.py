@@ -17,8 +17,8 @@ from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import unescape
 
-from ..archive.places import Output, State
-from ..errors import ManabackupError, NotFoundError, ServerError
+from ..archive.places import Output, State, Unfinished
+from ..errors import ManabackupError, NotFoundError, OutputError, ServerError
 from ..host.set_aside import Sending, SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
@@ -27,7 +27,7 @@ from .addresses import Address, is_archive
 from .asking import Connect, exists_already, ranged, refusal
 from .logins import HINT, authorization
 from .ranges import RangedBytes
-from .writing import SILENT, Again, unfinished_name
+from .writing import CHANGED, SILENT, Again, age_by, http_moment, meant_name, unfinished_name
 
 _log = logging.getLogger(__name__)
 
@@ -119,11 +119,38 @@ class DavFolder:
             if is_archive(unquote(name)):
                 yield DavPlace(replace(self._address, path=self._address.path + name), self._connect)
 
+    def unfinished(self) -> Iterator[Unfinished]:
+        """As :meth:`manabackup.archive.places.ClearableFolder.unfinished` says. Raises as :meth:`archives` does."""
+        server = _server(self._address, self._connect)
+        with server.transport:
+            for written in sorted(server.names(self._address.url_path), key=unquote):
+                name = unquote(written)
+                archive = meant_name(name)
+                answer = None if archive is None else server.head(self._address.url_path + written)
+                if archive is not None and answer is not None:  # it may have been moved to its place
+                    age = age_by(answer.headers, http_moment(answer.headers.get("last-modified", "")))
+                    state = _state(answer)
+                    yield Unfinished(name, archive, state.size, age, True, partial(self._clear, written, state))
+
+    def _clear(self, written: str, judged: State) -> None:
+        server = _server(self._address, self._connect)
+        with server.transport:
+            path = self._address.url_path + written
+            if server.state(path) != judged:
+                raise OutputError(CHANGED)
+            server.delete(path)
+
 
 def _server(address: Address, connect: Connect) -> _Server:
     scheme = "https" if address.scheme == "davs" else "http"
     transport = connect(f"{scheme}://{address.authority}")
     return _Server(transport, authorization(address, with_variable=True), str(address))
+
+
+def _state(answer: Answer) -> State:
+    length = answer.headers.get("content-length", "")
+    size = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else -1
+    return State(size, answer.headers.get("etag") or answer.headers.get("last-modified", ""))
 
 
 class _Server:
@@ -145,14 +172,17 @@ class _Server:
 
     def state(self, path: str) -> State | None:
         """What lies there."""
+        answer = self.head(path)
+        return None if answer is None else _state(answer)
+
+    def head(self, path: str) -> Answer | None:
+        """What the server tells of what lies there; None where nothing does."""
         answer = self.transport.request(self.request("HEAD", path, {"Accept-Encoding": "identity"}))
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
             raise self.refused(answer)
-        length = answer.headers.get("content-length", "")
-        size = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else -1
-        return State(size, answer.headers.get("etag") or answer.headers.get("last-modified", ""))
+        return answer
 
     def names(self, folder: str) -> list[str]:
         """Of what lies in a folder, percent-encoded as the server writes them."""

@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from ..archive.places import Output, State
+from ..archive.places import Output, State, Unfinished
 from ..host.set_aside import Sending, SetAside
 from ..limits import GIB, MIB
 from ..remote.answers import RedirectedError
@@ -26,6 +26,7 @@ from .asking import Connect, ranged
 from .aws import Account
 from .bucket import ONLY_NEW, WRITE, Bucket, New
 from .ranges import RangedBytes
+from .uploads import unfinished
 from .writing import SILENT
 
 _log = logging.getLogger(__name__)
@@ -150,11 +151,25 @@ class S3Folder:
     def archives(self) -> Iterator[S3Place]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
         account = self._account or Account.find()
-        with Bucket(self._address.host, account, self._connect, str(self)) as bucket:
+        with self._bucket(account) as bucket:
             keys = list(bucket.keys(self._address.path))
         for key in sorted(keys):
             if is_archive(key.rsplit("/", 1)[-1]):
                 yield S3Place(replace(self._address, path=key), self._connect, account=account)
+
+    def unfinished(self) -> list[Unfinished]:
+        """As :meth:`manabackup.archive.places.ClearableFolder.unfinished` says. Raises as :meth:`archives` does.
+
+        Of uploads in parts nobody tells who began them: those of other names than archives have are somebody else's.
+        """
+        account = self._account or Account.find()
+        again = partial(self._bucket, account)
+        with again() as bucket:
+            found = unfinished(bucket, self._address.path, again, ours=lambda name: is_archive(name) or name == _TRIAL)
+            return sorted(found, key=lambda each: each.name)
+
+    def _bucket(self, account: Account) -> Bucket:
+        return Bucket(self._address.host, account, self._connect, str(self))
 
 
 def _parts(held: SetAside, size: int) -> Iterator[bytes]:

@@ -8,20 +8,22 @@ files tell that stay in the folder.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from urllib.parse import quote, unquote
 
-from ..archive.places import Output, State
+from ..archive.places import Output, State, Unfinished
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError, UsageError
 from ..host.set_aside import Sending, SetAside
 from .addresses import Address, is_archive
 from .asking import exists_already
 from .ranges import TAIL, RangedBytes
 from .shell import Line, LostError
-from .writing import SILENT, unfinished_name
+from .writing import CHANGED, SILENT, meant_name, unfinished_name
 
 _log = logging.getLogger(__name__)
 
@@ -155,6 +157,30 @@ class SftpFolder:
         for name in sorted(names):
             if is_archive(name):
                 yield SftpPlace(replace(self._address, path=self._address.path + quote(name)))
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """As :meth:`manabackup.archive.places.ClearableFolder.unfinished` says. Raises as :meth:`archives` does.
+
+        SFTP tells of no clock: ages are by this computer's.
+        """
+        with Line(self._address) as line:
+            for name in sorted(line.names(_path(self._address) or ".")):
+                archive = meant_name(name)
+                if archive is None:
+                    continue
+                with suppress(NotFoundError):  # it may have been moved to its place
+                    size, changed = line.state(self._place_of(name))
+                    age = timedelta(seconds=time.time() - changed)
+                    yield Unfinished(name, archive, size, age, True, partial(self._clear, name, (size, changed)))
+
+    def _clear(self, name: str, judged: tuple[int, int]) -> None:
+        with Line(self._address) as line:
+            if line.state(self._place_of(name)) != judged:
+                raise OutputError(CHANGED)
+            line.remove(self._place_of(name))
+
+    def _place_of(self, name: str) -> str:
+        return _path(self._address) + name
 
 
 def _path(address: Address) -> str:

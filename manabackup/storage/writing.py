@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 SILENT = "%s: this place overwrites what it was told to spare: of two runs that write there at once, the later one wins"
 """What is told of a place that does not refuse to write over something."""
 
+CHANGED = "it changed after it was judged"
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{16}\.unfinished", re.DOTALL)
 
 
@@ -24,6 +27,21 @@ def meant_name(name: str) -> str | None:
     """What a file was to be called that has a name as :func:`unfinished_name` gives; None for any other."""
     match = _UNFINISHED.fullmatch(name)
     return None if match is None else match[1]
+
+
+def age_by(headers: Mapping[str, str], moment: datetime | None) -> timedelta | None:
+    """How long ago something was, by the clock of the server whose answer it is; None where that is unknown."""
+    now = http_moment(headers.get("date", "")) or datetime.now(UTC)
+    return None if moment is None else now - moment
+
+
+def http_moment(text: str) -> datetime | None:
+    """A moment as HTTP writes it (RFC 9110, 5.6.7); None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Again:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from manabackup.archive.writer import Seal
 from manabackup.limits import Limits
 from manabackup.remote.transport import Transport
+from manabackup.storage.aws import Account
+from manabackup.storage.bucket import Bucket
 from tests.support.archives import ours
 from tests.support.processes import CommandLine
 from tests.support.relay import Asked, Fault, Relay
@@ -31,6 +35,22 @@ def impatient(origin: str) -> Transport:
 def failing(fault: Fault, at: int, *, lasting: bool) -> Callable[[int, Asked], Fault | None]:
     """Makes a relay fail at one request, or from there on."""
     return lambda number, asked: fault if number == at or (lasting and number >= at) else None
+
+
+def new_bucket(account: Account, *, locked: bool = False) -> str:
+    """Of an S3 server, for somebody whom it knows."""
+    name = f"bucket-{uuid4().hex[:12]}"
+    with Bucket(name, account, hurried, name) as made:
+        headers = {"x-amz-bucket-object-lock-enabled": "true"} if locked else {}
+        assert made.ask(made.request("PUT", "", headers)).status == 200
+    return name
+
+
+def uploads(account: Account, bucket: str) -> list[str]:
+    """The keys of the uploads in parts that nobody has ended."""
+    with Bucket(bucket, account, hurried, bucket) as asked:
+        body = asked.ask(asked.request("GET", "", {}, params={"uploads": ""})).body
+    return sorted(re.findall("<Upload>.*?<Key>(.*?)</Key>", body.decode(), re.DOTALL))
 
 
 @pytest.fixture(scope="session")

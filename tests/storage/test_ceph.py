@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -16,11 +15,12 @@ from manabackup.storage.addresses import Address
 from manabackup.storage.aws import Account
 from manabackup.storage.bucket import Bucket
 from manabackup.storage.s3 import S3Place
+from manabackup.storage.uploads import unfinished
 from tests.support import ceph, s3
 from tests.support.processes import CommandLine
 from tests.support.relay import Asked, Fault, Relay
 
-from .conftest import PASSPHRASE, failing, hurried
+from .conftest import PASSPHRASE, failing, hurried, new_bucket, uploads
 
 PART = 5 * 2**20
 
@@ -42,14 +42,6 @@ def account(relay: Relay) -> Account:
     return Account.find(s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{relay.port}", "HOME": "/nonexistent"})
 
 
-def new_bucket(account: Account, *, locked: bool = False) -> str:
-    name = f"bucket-{uuid4().hex[:12]}"
-    with Bucket(name, account, hurried, name) as made:
-        headers = {"x-amz-bucket-object-lock-enabled": "true"} if locked else {}
-        assert made.ask(made.request("PUT", "", headers)).status == 200
-    return name
-
-
 @pytest.fixture
 def bucket(account: Account) -> str:
     return new_bucket(account)
@@ -68,11 +60,6 @@ def content(account: Account, bucket: str, path: str) -> bytes | None:
     with Bucket(bucket, account, hurried, bucket) as asked:
         answer = asked.ask(asked.request("GET", path, {"Accept-Encoding": "identity"}))
     return answer.body if answer.status == 200 else None
-
-
-def uploads(account: Account, bucket: str) -> int:
-    with Bucket(bucket, account, hurried, bucket) as asked:
-        return asked.ask(asked.request("GET", "", {}, params={"uploads": ""})).body.count(b"<UploadId>")
 
 
 def test_commands_read_and_write_there(
@@ -121,7 +108,7 @@ def test_what_appears_meanwhile_is_spared(at_once: int, relay: Relay, account: A
     )
     assert ended is not None
     assert (ended.exit_code, content(account, bucket, "/x.mana")) == (17, b"somebody else's")
-    assert uploads(account, bucket) == 0
+    assert uploads(account, bucket) == []
 
 
 @pytest.mark.parametrize("fault", ["cut before", "cut after", "denied"])
@@ -147,6 +134,27 @@ def test_whatever_fails_at_whatever_request_there_is_the_old_object_or_the_new_o
             break
         at += 1
     assert at >= 4
+
+
+def test_uploads_are_told_in_pages_each_with_its_parts(account: Account, bucket: str) -> None:
+    def again() -> Bucket:
+        return Bucket(bucket, account, hurried, bucket)
+
+    with again() as asked:
+        for key, parts in {"/a/x.mana": 2, "/a/y & ü.mana": 1, "/a/film.mkv": 0, "/a/b/z.mana": 1}.items():
+            answer = asked.ask(asked.request("POST", key, {}, params={"uploads": ""}))
+            upload = answer.body.decode().partition("<UploadId>")[2].partition("<")[0]
+            for number in range(1, parts + 1):
+                params = {"partNumber": str(number), "uploadId": upload}
+                assert asked.ask(asked.request("PUT", key, {}, params=params, body=b"12345")).status == 200
+        found = list(unfinished(asked, "/a/", again, ours=lambda name: name.endswith(".mana"), at_once=1))
+    assert {each.archive: (each.size, each.ours) for each in found} == {
+        "x.mana": (10, True), "y & ü.mana": (5, True), "film.mkv": (0, False),
+    }  # fmt: skip
+    assert all(each.age is not None and timedelta(hours=-1) < each.age < timedelta(hours=1) for each in found)
+    for each in found:
+        each.remove()
+    assert uploads(account, bucket) == ["a/b/z.mana"]
 
 
 def test_a_lock_is_one_there(account: Account, bucket: str) -> None:

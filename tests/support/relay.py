@@ -6,6 +6,7 @@ import http.client
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,12 +42,17 @@ class Relay:
         self.fail: Callable[[int, Asked], Fault | None] = lambda number, asked: None
         self.forget: tuple[str, ...] = ()
         """Headers that the server does not hear of."""
+        self.ahead = 0.0
+        """Seconds by which the server's clock seems to be ahead."""
         self._lock = threading.Lock()
         self._over = threading.Event()
         relay = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string((timestamp or time.time()) + relay.ahead)
 
             def log_message(self, *_: object) -> None:
                 pass

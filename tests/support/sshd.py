@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +113,8 @@ class Wire:
         """That have gone up so far, in all connections."""
         self.cut_at: int | None = None
         self.once = False
+        self.moment: Callable[[], object] = lambda: None
+        """Called before each piece goes up."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._ends: list[socket.socket] = []
@@ -134,6 +136,7 @@ class Wire:
             while piece := source.recv(16_384):
                 if up:
                     self.bytes += len(piece)
+                    self.moment()
                     if self._is_cut():
                         if self.once:
                             self.cut_at = None

@@ -101,14 +101,19 @@ def files(folder: Path | Folder, passphrase: Callable[[], str] | None = None) ->
     :class:`UsageError` for a
     file in its place, :class:`OutputError`.
     """
-    for path in _of_this_machine(folder) if isinstance(folder, Path) else folder.archives():
+    for path in filter(_is_archive, listed(folder)) if isinstance(folder, Path) else folder.archives():
         yield _judged(path, passphrase)
 
 
-def _of_this_machine(folder: Path) -> list[Path]:
+def _is_archive(path: Path) -> bool:
+    return path.suffix == ENDING and path.name[0] != "."
+
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder. Raises :class:`NotFoundError`, :class:`UsageError` for a file, :class:`OutputError`."""
     try:
         with reading_from(folder):
-            return sorted(path for path in folder.iterdir() if path.suffix == ENDING and path.name[0] != ".")
+            return sorted(folder.iterdir())
     except FileNotFoundError:
         if folder.exists():
             raise UsageError(f"{printable(str(folder))} is a file; a folder with archives in it is wanted") from None

@@ -26,7 +26,7 @@ from .folder import Backup, Identity, Other, files, identity_of
 from .policy import Policy
 
 NEWEST = "newest"
-_CHANGED = "it changed after it was judged"
+CHANGED = "it changed after it was judged"
 
 
 class Fate(StrEnum):
@@ -151,7 +151,7 @@ def prune(plan: PrunePlan) -> Pruned:
     for file in sorted(plan.of(Fate.REMOVE), key=lambda file: file.at or datetime.max.replace(tzinfo=UTC)):
         try:
             if identity_of(file.path) != file.identity:
-                done.failed.append((file.path, _CHANGED))
+                done.failed.append((file.path, CHANGED))
                 continue
             if isinstance(file.path, Path):
                 file.path.unlink()

@@ -1,0 +1,109 @@
+"""Uploads in parts that nobody ended: what a bucket tells of them, and giving them up.
+
+Source: Amazon S3 API Reference, ListMultipartUploads, ListParts and AbortMultipartUpload. Their parts lie in no list of
+objects, and cost money all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import partial
+from html import unescape
+from http import HTTPStatus
+
+from ..archive.places import Unfinished
+from ..errors import OutputError
+from ..remote.answers import Answer
+from .bucket import Bucket
+from .writing import CHANGED, age_by
+
+_ONE = re.compile(rb"<Upload>(.*?)</Upload>", re.DOTALL)
+_PART = re.compile(rb"<Part>(.*?)</Part>", re.DOTALL)
+
+Open = Callable[[], AbstractContextManager[Bucket]]
+"""Connections to the bucket."""
+
+
+_AT_ONCE = 1_000
+"""Uploads that one answer tells of, and parts: S3's own most."""
+
+
+def unfinished(
+    bucket: Bucket, folder: str, again: Open, *, ours: Callable[[str], bool], at_once: int = _AT_ONCE
+) -> Iterator[Unfinished]:
+    """The uploads of what would lie in a folder, each asked about: when its last part came, and how large all are.
+
+    ``folder`` begins and ends with a slash. ``again`` is by what one is given up later, and ``ours``
+    tells by a name whether this program would have begun it.
+    """
+    # Without `encoding-type`: Ceph heeds it, and does not tell so.
+    params = {"uploads": "", "prefix": folder[1:], "max-uploads": str(at_once)}
+    while True:
+        answer = _asked(bucket, "", params)
+        for match in _ONE.finditer(answer.body):
+            key, upload = _text(match[1], "Key"), _text(match[1], "UploadId")
+            name = key.removeprefix(folder[1:])
+            if "/" in name or not upload:
+                continue
+            written, size = _written(bucket, f"/{key}", upload, at_once, begun=_text(match[1], "Initiated"))
+            yield Unfinished(
+                f"{name} upload {upload}",
+                name,
+                size,
+                age_by(answer.headers, written),
+                ours(name),
+                partial(_give_up, again, f"/{key}", upload, (written, size), at_once),
+            )
+        if _text(answer.body, "IsTruncated") != "true":
+            return
+        params["key-marker"] = _text(answer.body, "NextKeyMarker")
+        params["upload-id-marker"] = _text(answer.body, "NextUploadIdMarker")
+
+
+def _written(bucket: Bucket, path: str, upload: str, at_once: int, *, begun: str) -> tuple[datetime | None, int]:
+    """When the last part of an upload came, or it was begun; and the bytes of all parts."""
+    params, size = {"uploadId": upload, "max-parts": str(at_once)}, 0
+    last = _moment(begun)
+    while True:
+        answer = _asked(bucket, path, params)
+        for match in _PART.finditer(answer.body):
+            size += int(_text(match[1], "Size") or 0)
+            came = _moment(_text(match[1], "LastModified"))
+            last = came if last is None or came is None else max(last, came)
+        if _text(answer.body, "IsTruncated") != "true":
+            return last, size
+        params["part-number-marker"] = _text(answer.body, "NextPartNumberMarker")
+
+
+def _give_up(again: Open, path: str, upload: str, judged: tuple[datetime | None, int], at_once: int) -> None:
+    with again() as bucket:
+        begun = "" if judged[0] is None else judged[0].isoformat()
+        if _written(bucket, path, upload, at_once, begun=begun) != judged:
+            raise OutputError(CHANGED)
+        answer = bucket.ask(bucket.request("DELETE", path, {}, params={"uploadId": upload}))
+        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.OK):
+            raise bucket.refused(answer)
+
+
+def _asked(bucket: Bucket, path: str, params: Mapping[str, str]) -> Answer:
+    answer = bucket.ask(bucket.request("GET", path, {}, params=params))
+    if answer.status != HTTPStatus.OK:
+        raise bucket.refused(answer)
+    return answer
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(body: bytes, name: str) -> str:
+    """What stands in the first element of a name; empty where there is none."""
+    match = re.search(rb"<%b>([^<]*)</%b>" % (name.encode(), name.encode()), body)
+    return "" if match is None else unescape(match[1].decode("utf-8", "replace"))
