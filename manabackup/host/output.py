@@ -147,7 +147,9 @@ class AtomicFile:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Puts ``data`` in the place of a file's content, mode 0600; at any moment the file is the old or the new one."""
-    with AtomicFile(path, force=True) as file:
+    # A signal in the middle would keep the part file locked for as long as its exception is on the way out: too long
+    # for whoever notes at the end of all how it ended.
+    with uninterrupted(), AtomicFile(path, force=True) as file:
         file.write(data)
 
 

@@ -12,11 +12,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from manabackup.errors import LockedError, OutputError, UsageError
+from manabackup.host import output as output_module
 from manabackup.host.output import AtomicFile, check_place, write_whole, writing_to
 
 
@@ -483,3 +487,30 @@ def test_a_small_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_a_reader_that_has_had_enough_is_no_fault_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(BrokenPipeError), writing_to(tmp_path):
         raise BrokenPipeError
+
+
+def test_wherever_a_signal_comes_a_small_file_is_whole_and_can_be_written_again_at_once(tmp_path: Path) -> None:
+    """As a program does that notes its end while the interrupt is still on its way out."""
+    path = tmp_path / "state.json"
+    write_whole(path, b"old")
+    for at in count(1):
+        steps = count(1)
+
+        def interrupt(frame: FrameType, event: str, arg: object, at: int = at, steps: count[int] = steps) -> Any:
+            if event == "line" and frame.f_code.co_filename == output_module.__file__ and next(steps) == at:
+                signal.raise_signal(signal.SIGINT)
+            return interrupt
+
+        try:
+            sys.settrace(interrupt)
+            write_whole(path, b"new")
+        except KeyboardInterrupt:
+            sys.settrace(None)
+            assert path.read_bytes() in (b"old", b"new")
+            write_whole(path, b"old")
+        else:
+            break
+        finally:
+            sys.settrace(None)
+    assert at > 20
+    assert [each.name for each in tmp_path.iterdir()] == ["state.json"]
