@@ -110,6 +110,8 @@ def _follower(follower: FollowerStatus) -> str:
         words.append(f"BEHIND: told of changes {age(record.pending_since)} that are not pulled")
     if record.problem is not None:
         words.append(f"problem: {one_line(record.problem)}")
+    if record.archive_problem is not None:
+        words.append(f"NO ARCHIVE: {one_line(record.archive_problem)}")
     return ", ".join(words)
 
 

@@ -346,6 +346,7 @@ class Follower:
             self.exports += 1
             self.lacking = sum(done.losses.values())
             self.record.last_export_at, self.record.archive = self._around.now(), done.archive
+            self.record.archive_problem = None
             yield self._happened(Happening.EXPORTED, **done.to_json())
             return
         self._is_new = True
@@ -353,7 +354,7 @@ class Follower:
             self._export_at = min(self._export_at, self._clock() + _LONGEST_RETRY)
         elif not self._has_exported:
             raise done.error
-        self.record.problem = done.error.message
+        self.record.archive_problem = done.error.message
         yield self._happened(
             Happening.EXPORT_FAILED, exitCode=done.error.exit_code, message=done.error.message, hint=done.error.hint
         )

@@ -29,6 +29,7 @@ _NAMES = {
     "pending_since": "pendingSince",
     "new_changes": "newChanges",
     "last_export_at": "lastExportAt",
+    "archive_problem": "archiveProblem",
 }
 
 
@@ -58,7 +59,9 @@ class FollowRecord:
     archive: str | None = None
     """The last one."""
     problem: str | None = None
-    """Why the last attempt at something failed; None when it went well."""
+    """Why the last attempt to pull failed; None when it went well."""
+    archive_problem: str | None = None
+    """The same of the last archive."""
 
     def to_json(self) -> dict[str, JSON]:
         """The file, but for its version, and the most of the member ``follower`` of ``status --json``."""

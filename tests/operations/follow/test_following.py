@@ -318,6 +318,30 @@ def test_a_run_that_is_there_before_it_is_waited_for_and_so_is_an_archive_that_i
     assert told[:4] == [Happening.EXPORT_FAILED, Happening.EXPORTED] * 2
 
 
+def test_an_archive_that_cannot_be_written_is_told_of_until_one_is_written_whatever_is_pulled_meanwhile(
+    box: Account,
+) -> None:
+    down = threading.Event()
+
+    def export(now: datetime) -> Exported | NotExported:
+        return NotExported(ServerError("the place is down")) if down.is_set() else Exported("a", 1, "complete", {})
+
+    around = Surroundings(registry=REGISTRY, jitter=lambda: 0.0, export=export)
+    with Following(box, replace(QUICK, export_every=0.1, look_every=0.1), around) as following:
+        following.wait_for(Happening.EXPORTED)
+        assert following.follower is not None
+        record = following.follower.record
+        down.set()
+        box.push("a")
+        following.wait_for(Happening.EXPORT_FAILED)
+        following.wait_for(Happening.LOOKED, following.count(Happening.LOOKED) + 2)
+        assert (record.problem, record.archive_problem) == (None, "the place is down")
+        down.clear()
+        following.wait_for(Happening.EXPORTED, 2)
+        following.wait_for(Happening.LOOKED, following.count(Happening.LOOKED) + 1)
+        assert record.archive_problem is None
+
+
 def test_without_anything_new_no_archive_is_written(box: Account) -> None:
     around = Surroundings(registry=REGISTRY, jitter=lambda: 0.0, export=lambda _: Exported("a.mana", 1, "complete", {}))
     with Following(box, replace(QUICK, export_every=0.1, look_every=0.1), around) as following:
