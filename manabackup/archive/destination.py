@@ -35,8 +35,10 @@ def opened(target: Destination, *, force: bool) -> Opened:
 
 def writing(target: Destination) -> AbstractContextManager[None]:
     """Turns an :class:`OSError` within into an :class:`~manabackup.errors.OutputError` that names what was written."""
+    if isinstance(target, Path):
+        return writing_to(target)
     # Elsewhere it is set aside first, among temporary files.
-    return writing_to(target if isinstance(target, Path) else Path(tempfile.gettempdir()))
+    return writing_to(Path(tempfile.gettempdir()), no_space="free some space there, or let TMPDIR name another folder")
 
 
 def named(target: Destination) -> Location:

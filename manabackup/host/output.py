@@ -46,7 +46,6 @@ _DESCRIPTORS = re.compile(r"/dev/fd|/proc/[^/]+/(task/[^/]+/)?fd")
 """Folders whose names stand for what a process has open."""
 NO_SPACE = "free some space on this disk, or write to another one"
 _HINTS = {
-    errno.ENOSPC: NO_SPACE,
     errno.EDQUOT: "your quota on this disk is used up",
     errno.EACCES: "the folder does not let you write",
     errno.EPERM: "the folder does not let you write",
@@ -57,14 +56,17 @@ _HINTS = {
 
 
 @contextmanager
-def writing_to(path: Path) -> Iterator[None]:
-    """Turns an :class:`OSError` within into an :class:`OutputError` that names ``path`` and the reason."""
+def writing_to(path: Path, *, no_space: str = NO_SPACE) -> Iterator[None]:
+    """Turns an :class:`OSError` within into an :class:`OutputError` that names ``path`` and the reason.
+
+    ``no_space`` is what to do about a full disk.
+    """
     try:
         yield
     except BrokenPipeError:  # whoever read the output has had enough, which is no fault of a file
         raise
     except OSError as error:
-        raise _output_error(error, path) from error
+        raise _output_error(error, path, no_space) from error
     except ValueError:
         if "\0" in str(path):
             raise _not_a_name(path) from None
@@ -423,6 +425,6 @@ def _exists(path: Path) -> OutputError:
     return OutputError(f"{printable(str(path))} exists already", hint="--force replaces it")
 
 
-def _output_error(error: OSError, path: Path) -> OutputError:
-    number = error.errno or 0
-    return OutputError(f"cannot write {printable(str(path))}: {error.strerror or error}", hint=_HINTS.get(number))
+def _output_error(error: OSError, path: Path, no_space: str) -> OutputError:
+    hint = no_space if error.errno == errno.ENOSPC else _HINTS.get(error.errno or 0)
+    return OutputError(f"cannot write {printable(str(path))}: {error.strerror or error}", hint=hint)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -19,6 +19,7 @@ from xml.sax.saxutils import unescape
 
 from ..archive.places import Output, State, Unfinished
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError
+from ..host.output import NO_SPACE
 from ..host.set_aside import Sending, SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 _TRIAL = (".manabackup-trial-1", ".manabackup-trial-2")
 _HREF = re.compile(r"<(?:[\w.-]+:)?href(?:\s[^>]*)?>([^<]*)</")
+_AVAILABLE = re.compile(rb"<(?:[\w.-]+:)?quota-available-bytes(?:\s[^>]*)?>\s*(\d{1,19})\s*</")
 _DONE = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT)
 
 
@@ -89,7 +91,13 @@ class DavPlace:
             spares = force or server.spares(folder)
             part = folder + unfinished_name(path.rsplit("/", 1)[-1])
             try:
-                server.put(part, held)
+                try:
+                    server.put(part, held)
+                except ServerError:
+                    # Many servers have no word of their own for it.
+                    if server.lacks_room(folder, held.size):
+                        raise OutputError(f"cannot write {self}: there is no room", hint=NO_SPACE) from None
+                    raise
                 if not spares:
                     _log.warning(SILENT, self)
                     if server.size(path) is not None:
@@ -208,6 +216,16 @@ class _Server:
             raise self.refused(answer)
         if self.size(path) not in (held.size, -1):
             raise ServerError(f"{self._shown}: the server did not keep all that was sent")
+
+    def lacks_room(self, folder: str, size: int) -> bool:
+        """Whether a folder has no room for so much, as far as the server tells (RFC 4331)."""
+        with suppress(ManabackupError):
+            body = b'<propfind xmlns="DAV:"><prop><quota-available-bytes/></prop></propfind>'
+            headers = {**self._login, "Depth": "0", "Content-Type": "application/xml", "Content-Length": str(len(body))}
+            answer = self.transport.request(Request("PROPFIND", folder, headers=headers, body=body))
+            told = _AVAILABLE.search(answer.body) if answer.status == HTTPStatus.MULTI_STATUS else None
+            return told is not None and int(told[1]) < size
+        return False
 
     def move(self, part: str, path: str, *, force: bool, size: int) -> None:
         """Lets the archive appear. It is asked once: what became of it is looked at where no answer came."""

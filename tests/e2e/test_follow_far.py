@@ -1,4 +1,4 @@
-"""`follow` that writes its archives into far places: names by days, places that are down, secrets, a roundtrip there."""
+"""`follow` that writes its archives into far places: names by days, places that are down, secrets, roundtrips there."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,10 @@ def webdav(folder: Path, *, spares: bool = True) -> Iterator[int]:
     (``BLACKLIST_FILES_REGEX`` in Nextcloud's ``OCP\\Files\\FileInfo``).
     """
     from cheroot.wsgi import Server
+    from wsgidav.fs_dav_provider import FolderResource
     from wsgidav.wsgidav_app import WsgiDAVApp
+
+    FolderResource.get_available_bytes = _available  # which servers tell (RFC 4331), and this one does not by itself
 
     app: Any = WsgiDAVApp(
         {
@@ -41,6 +46,7 @@ def webdav(folder: Path, *, spares: bool = True) -> Iterator[int]:
             environ["HTTP_OVERWRITE"] = "T"
         return app(environ, start_response)
 
+    logging.getLogger("wsgidav").setLevel(logging.CRITICAL)  # what is logged of an error keeps its files open
     server = Server(("127.0.0.1", 0), choosy)
     server.prepare()
     thread = threading.Thread(target=server.serve, daemon=True)
@@ -50,3 +56,8 @@ def webdav(folder: Path, *, spares: bool = True) -> Iterator[int]:
     finally:
         server.stop()
         thread.join()
+
+
+def _available(folder: Any) -> int:
+    room = os.statvfs(folder._file_path)  # noqa: SLF001 # it has no other name
+    return room.f_bavail * room.f_frsize
