@@ -155,10 +155,11 @@ def seal(run: Run, file: str, output: str, force: bool, retain: str | None, priv
 @weak_kdf_option
 @output_option
 @force_option
+@retain_option
 @archive_argument("file")
-def unseal(run: Run, file: str, output: str, force: bool, allow_weak_kdf: bool) -> None:
+def unseal(run: Run, file: str, output: str, force: bool, retain: str | None, allow_weak_kdf: bool) -> None:
     """Take an archive out of its seal."""
-    target = archive_target(run, output, force=force)
+    target = archive_target(run, output, force=force, retain=retain)
     unsealed = partial(unseal_archive, located(file), target, force=force, allow_weak_kdf=allow_weak_kdf)
     written = Passphrases(run).opening(file, unsealed)
     note_written(run, target)

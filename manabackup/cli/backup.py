@@ -141,9 +141,8 @@ def export(
     selection = Selection(apps, tables, spaces, include_deleted, _instant(as_of))
     if wants_database(operator):
         refused = {"--files": files, "--view": view, "--offline": offline, "--extra-app": bool(extra_apps)}
-        refused |= {"--retain": retain is not None}
         refuse_beside_database([name for name, is_given in refused.items() if is_given])
-        writing = Writing(output, selection, seal, private, force, strict)
+        writing = Writing(output, selection, seal, private, force, strict, retain)
         return export_from_database(run, operator, writing)
     if output is None:
         raise UsageError("-o FILE is missing", hint="it says where the archive is to be written")

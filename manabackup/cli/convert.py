@@ -35,10 +35,12 @@ from .files import (
     archive_target,
     check_file,
     force_option,
+    is_address,
     located,
     named,
     note_written,
     refuse_itself,
+    retain_option,
 )
 from .frame import command, secret_options, strict_option
 from .passphrases import Passphrases
@@ -54,6 +56,7 @@ _MANY = 8
 @click.option("--to", "format_name", default=MANA, metavar="FORMAT", help="What to make, see above (default: mana).")
 @click.option("-o", "--output", required=True, metavar="OUT", help="The file or folder to write.")
 @force_option
+@retain_option
 @click.option("--app", "apps", multiple=True, metavar="APP", help="Only this app; may be given several times.")
 @click.option("--table", "tables", multiple=True, metavar="TABLE", help="Only this table; likewise.")
 @click.option("--space", "spaces", multiple=True, metavar="ID", help="Only this space; `personal` is your own.")
@@ -81,6 +84,7 @@ def convert(
     output: str,
     *,
     force: bool,
+    retain: str | None,
     apps: tuple[str, ...],
     tables: tuple[str, ...],
     spaces: tuple[str, ...],
@@ -111,10 +115,14 @@ def convert(
     What a format cannot hold is counted and told. A sealed archive stays sealed on the disk; what is made of it is not.
     """
     if format_name == MANA:
-        return _to_archive(run, file, output, force=force, seal=seal, strict=strict)
+        return _to_archive(run, file, output, force=force, retain=retain, seal=seal, strict=strict)
     wanted = format_called(format_name)
     if seal:
         raise UsageError("--seal is for --to mana: nothing else can be sealed")
+    if retain is not None:
+        raise UsageError("--retain is for --to mana: nothing else goes to s3://")
+    if is_address(output):
+        raise UsageError(f"--to {format_name} writes a {wanted.what} on this computer, not at an address")
     if output == STDOUT:
         raise UsageError(f"--to {format_name} writes a {wanted.what}, not the standard output")
     options = ConvertOptions(
@@ -176,10 +184,10 @@ def _told(run: Run, result: Converted, *, strict: bool) -> Exit:
     return outcome(losses=result.left_out.losses, notices=result.left_out.notices, strict=strict)
 
 
-def _to_archive(run: Run, file: str, output: str, *, force: bool, seal: bool, strict: bool) -> Exit:
+def _to_archive(run: Run, file: str, output: str, *, force: bool, retain: str | None, seal: bool, strict: bool) -> Exit:
     path = located(file)
     if isinstance(path, Path) and is_database(path):
-        target = archive_target(run, output, force=force, source=file)
+        target = archive_target(run, output, force=force, source=file, retain=retain)
         passphrase = run.new_passphrase() if seal else None
         with run.terminal.progress({Step.CONVERT: "converting"}) as progress:
             returned = from_database(
@@ -188,7 +196,7 @@ def _to_archive(run: Run, file: str, output: str, *, force: bool, seal: bool, st
         note_written(run, target)
         return _returned(run, output, returned)
     check_convertible(path)
-    target = archive_target(run, output, force=force, source=file)
+    target = archive_target(run, output, force=force, source=file, retain=retain)
     try:
         key = account_access(run).key()
     except SignInError as error:

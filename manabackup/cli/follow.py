@@ -15,11 +15,12 @@ from ..operations.follow.events import FollowEvent, Happening
 from ..operations.follow.exports import ExportCommand
 from ..operations.follow.following import Follower, FollowSettings, Surroundings
 from ..operations.follow.record import FollowerPlace
+from ..operations.places import check_lock
 from ..operations.progress import Step
 from ..text.printable import counted, one_line, printable
 from .access import account_access
 from .backup import extra_app_option
-from .files import STDOUT
+from .files import STDOUT, retain_option
 from .frame import command, secret_options
 from .memory import share_one_heap
 from .run import Exit, Run, outcome
@@ -48,6 +49,7 @@ def _span(context: click.Context, parameter: click.Parameter, text: str | None) 
 @click.option("--export-every", metavar="SPAN", callback=_span, help="Write an archive so often, such as 1h.")
 @click.option("--to", "output", metavar="FILE", help="Where archives go; {date} in its name is the day.")
 @click.option("--force", is_flag=True, help="Let each archive take the place of the one before, without {date}.")
+@retain_option
 @click.option("--seal", is_flag=True, help="Encrypt archives under a passphrase.")
 @click.option("--private", is_flag=True, help="With --seal: tell nothing outside the seal.")
 @click.option("--files", is_flag=True, help="Also fetch the files that rows refer to, into archives.")
@@ -66,6 +68,7 @@ def follow(
     export_every: float | None,
     output: str | None,
     force: bool,
+    retain: str | None,
     seal: bool,
     private: bool,
     files: bool,
@@ -85,7 +88,7 @@ def follow(
     if look_every < _LEAST_LOOK:
         raise UsageError("--look-every is at least 10s: a whole pull asks the server 200 questions")
     access = account_access(run)
-    export = _export(run, export_every, output, force=force, seal=seal, private=private, files=files)
+    export = _export(run, export_every, output, retain, force=force, seal=seal, private=private, files=files)
     settings = FollowSettings(
         look_every=look_every, duration=duration, export_every=export_every, extra_apps=extra_apps
     )
@@ -119,10 +122,12 @@ def _tell_all(run: Run, follower: Follower) -> None:
             _tell(run, follower.summary())
 
 
-def _export(run: Run, every: float | None, output: str | None, *, force: bool, **options: bool) -> ExportCommand | None:
+def _export(
+    run: Run, every: float | None, output: str | None, retain: str | None, *, force: bool, **options: bool
+) -> ExportCommand | None:
     """The command that writes archives. Raises :class:`UsageError`, :class:`NotFoundError`."""
     if every is None or output is None:
-        if output is not None or every is not None or any([force, *options.values()]):
+        if output is not None or every is not None or any([force, retain, *options.values()]):
             raise UsageError("--export-every and --to go together, and what is said of archives goes with them")
         return None
     if every < _LEAST_EXPORT:
@@ -131,6 +136,8 @@ def _export(run: Run, every: float | None, output: str | None, *, force: bool, *
         raise UsageError("--private goes with --seal")
     if output == STDOUT:
         raise UsageError("archives of a follower go into files", hint="--to mana-{date}.mana")
+    if retain is not None:
+        check_lock(output, retain)
     names = ["recovery-code", "key", "token", *(["passphrase"] if options["seal"] else [])]
     places = secret_places(run, names)
     environment = {}
@@ -140,7 +147,10 @@ def _export(run: Run, every: float | None, output: str | None, *, force: bool, *
     made = ExportCommand(
         program=(*this_program(), *_settings(run)),
         output=output,
-        options=[f"--{name}" for name, given in options.items() if given],
+        options=[
+            *(f"--{name}" for name, given in options.items() if given),
+            *([] if retain is None else ["--retain", retain]),
+        ],
         secrets=places,
         environment=environment,
     )

@@ -12,6 +12,7 @@ import click
 from ..errors import UsageError
 from ..operations.archives import Seal
 from ..operations.export import Selection
+from ..operations.places import NO_LOCK
 from ..operations.progress import Step
 from ..text.printable import counted, one_line, printable
 from .exported import date, report
@@ -38,6 +39,7 @@ class Writing:
     private: bool
     force: bool
     strict: bool
+    retain: str | None = None
 
 
 def operator_options(function: _Function) -> _Function:
@@ -103,6 +105,8 @@ def export_from_database(run: Run, given: Mapping[str, Any], writing: Writing) -
     if folder is not None:
         if writing.output is not None:
             raise UsageError("--all-users names the folder: -o does not go with it")
+        if writing.retain is not None:
+            raise UsageError(NO_LOCK)
         return _everybody(run, given, writing)
     if given["kinds"]:
         raise UsageError("--kind goes with --all-users")
@@ -117,7 +121,7 @@ def _one(run: Run, given: Mapping[str, Any], writing: Writing) -> Exit:
     from ..operations.operator import export_user, export_user_of_dump
 
     assert writing.output is not None
-    target = archive_target(run, writing.output, force=writing.force)
+    target = archive_target(run, writing.output, force=writing.force, retain=writing.retain)
     dump = _dump(run, given)
     places = None if dump is not None else _places(run, given)
     how = _how(run, writing)

@@ -20,10 +20,11 @@ from ..operations.databases import (
     export_rows,
     load_profile,
 )
+from ..operations.places import NO_LOCK
 from ..operations.progress import Step
 from ..text.printable import counted, one_line, printable
 from .exported import date
-from .files import archive_target, force_option, note_written, refuse_itself
+from .files import archive_target, force_option, note_written, refuse_itself, retain_option
 from .frame import command, secret_options
 from .meanings import MEANINGS
 from .run import Exit, Run, outcome
@@ -118,6 +119,7 @@ def _lines(found: Checked) -> Iterator[str]:
 @click.option("-o", "--output", metavar="FILE", help="The archive to write; - is the standard output.")
 @click.option("--all-users", metavar="DIR", help="Everybody's rows, an archive for each in this folder.")
 @force_option
+@retain_option
 @click.option("--with-derived", is_flag=True, help="Also columns that can be computed again, such as embeddings.")
 @click.option("--seal", is_flag=True, help="Encrypt the archive under a passphrase.")
 @click.option("--private", is_flag=True, help="With --seal: tell nothing outside the seal.")
@@ -132,6 +134,7 @@ def export(
     output: str | None,
     all_users: str | None,
     force: bool,
+    retain: str | None,
     with_derived: bool,
     seal: bool,
     private: bool,
@@ -151,6 +154,8 @@ def export(
     if all_users is not None:
         if user is not None or output is not None:
             raise UsageError("--all-users writes everybody's archives", hint="without --user and -o")
+        if retain is not None:
+            raise UsageError(NO_LOCK)
         where = places(run, service, stores)
         return _everybody(run, name, where, Path(all_users), force=force, derived=with_derived, seal=(seal, private))
     if user is None or output is None:
@@ -158,7 +163,7 @@ def export(
     where = places(run, service, stores)
     for file in where.files.values():  # a database is not replaced by what is taken out of it, --force or not
         refuse_itself(output, str(file), "database")
-    target = archive_target(run, output, force=force)
+    target = archive_target(run, output, force=force, retain=retain)
     profile = load_profile(name)
     dated = date(run)
     passphrase = run.new_passphrase() if seal else None

@@ -15,7 +15,7 @@ from ..operations.rekey import rekey as rekey_archive
 from ..operations.rekey.recipient import Recipient, opener_of, recipient
 from .access import account_access, target_access
 from .archives import weak_kdf_option
-from .files import archive_argument, archive_target, force_option, located, note_written, output_option
+from .files import archive_argument, archive_target, force_option, located, note_written, output_option, retain_option
 from .frame import command, secret_options, strict_option, target_options
 from .meanings import MEANINGS
 from .passphrases import Passphrases
@@ -28,6 +28,7 @@ from .run import Exit, Run, outcome
 @secret_options("passphrase", prefix=TARGET)
 @output_option
 @force_option
+@retain_option
 @click.option("--seal", is_flag=True, help="Put the new archive under a passphrase (--to-passphrase-file …).")
 @click.option("--private", is_flag=True, help="With --seal: tell nothing outside the seal.")
 @click.option("--keep-visibility", is_flag=True, help="Leave rows public or unlisted, with their links.")
@@ -40,6 +41,7 @@ def rekey(
     file: str,
     output: str,
     force: bool,
+    retain: str | None,
     seal: bool,
     private: bool,
     keep_visibility: bool,
@@ -60,7 +62,7 @@ def rekey(
     """
     if private and not seal:
         raise UsageError("--private goes with --seal")
-    place = archive_target(run, output, force=force, source=file)
+    place = archive_target(run, output, force=force, source=file, retain=retain)
     opened = partial(open_of_mana, located(file), allow_weak_kdf=allow_weak_kdf)
     with Passphrases(run).opening(file, opened) as archive:
         opener = opener_of(archive, account_access(run))

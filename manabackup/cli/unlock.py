@@ -12,7 +12,7 @@ from ..operations.archives import Seal, open_of_mana
 from ..operations.archives.unlock import UnlockResult, archived_key, check_unlockable, unlock_archive
 from ..operations.progress import Step
 from .archives import weak_kdf_option
-from .files import archive_argument, archive_target, force_option, located, note_written, output_option
+from .files import archive_argument, archive_target, force_option, located, note_written, output_option, retain_option
 from .frame import command, secret_options, strict_option
 from .meanings import MEANINGS
 from .passphrases import Passphrases
@@ -26,13 +26,22 @@ _RECOVERY_CODE = "recovery-code"
 @secret_options("passphrase", prefix=TARGET)
 @output_option
 @force_option
+@retain_option
 @click.option("--seal", is_flag=True, help="Put the new archive under a passphrase (--to-passphrase-file …).")
 @click.option("--private", is_flag=True, help="With --seal: tell nothing outside the seal.")
 @weak_kdf_option
 @strict_option
 @archive_argument("file")
 def unlock(
-    run: Run, file: str, output: str, force: bool, seal: bool, private: bool, allow_weak_kdf: bool, strict: bool
+    run: Run,
+    file: str,
+    output: str,
+    force: bool,
+    retain: str | None,
+    seal: bool,
+    private: bool,
+    allow_weak_kdf: bool,
+    strict: bool,
 ) -> Exit:
     """Open the private fields of an archive that those who run Mana have written.
 
@@ -41,7 +50,7 @@ def unlock(
     """
     if private and not seal:
         raise UsageError("--private goes with --seal")
-    target = archive_target(run, output, force=force, source=file)
+    target = archive_target(run, output, force=force, source=file, retain=retain)
     opened = partial(open_of_mana, located(file), allow_weak_kdf=allow_weak_kdf)
     with Passphrases(run).opening(file, opened) as archive:
         check_unlockable(archive)

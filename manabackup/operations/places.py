@@ -82,6 +82,15 @@ def far_target(text: str, *, force: bool, retain: str | None = None) -> Place:
     return target
 
 
+def check_lock(text: str, retain: str) -> None:
+    """Raises :class:`UsageError` where a text names no place that can promise to keep an archive for so long."""
+    from ..storage import place
+
+    if not is_address(text):
+        raise UsageError(NO_LOCK)
+    place(text, lock=span_of(retain))
+
+
 def span_of(text: str) -> timedelta:
     """A span of time such as ``12h``, ``30d``, ``4w``. Raises :class:`UsageError` for anything else."""
     match = _SPAN.fullmatch(text)

@@ -208,5 +208,32 @@ def test_what_is_locked_has_a_time_until_which_it_stays(
     assert timedelta(days=29) < until - datetime.now(UTC) < timedelta(days=31)
     elsewhere = manabackup("seal", str(plain), "-o", f"s3://{bucket}/x.mana", "--retain", "30d")
     assert elsewhere.code == 17
-    assert manabackup("seal", str(plain), "-o", "x.mana", "--retain", "30d").code == 2
+    here = manabackup("seal", str(plain), "-o", "x.mana", "--retain", "30d")
+    assert (here.code, here.err.count("\n"), "--retain is for s3://" in here.err) == (2, 1, True)
     assert manabackup("seal", str(plain), "-o", f"s3://{locked}/y.mana", "--retain", "ever").code == 2
+
+
+def test_whatever_writes_an_archive_into_a_bucket_locks_it_and_anywhere_else_says_that_it_cannot(
+    manabackup: CommandLine, moto: int, plain: Path, sealed: Path, tmp_path: Path
+) -> None:
+    locked = s3.new_bucket(moto, locked=True)
+    key, database = tmp_path / "key", tmp_path / "x.sqlite"
+    key.write_bytes(bytes(range(32)))
+    assert manabackup("convert", str(plain), "--to", "sqlite", "-o", str(database)).code in (0, 3)
+    commands = {
+        "unseal": ("unseal", str(sealed)),
+        "rekey": ("rekey", str(plain), "--to-key-file", str(key)),
+        "convert": ("convert", str(database)),
+    }
+    for name, command in commands.items():
+        done = manabackup(*command, "-o", f"s3://{locked}/{name}.mana", "--retain", "2d")
+        assert done.code in (0, 3), (name, done.err)
+        until = s3.headers(moto, f"/{locked}/{name}.mana")["x-amz-object-lock-retain-until-date"]
+        assert datetime.fromisoformat(until) - datetime.now(UTC) > timedelta(days=1)
+        for elsewhere in (str(tmp_path / "y.mana"), "-", "dav://127.0.0.1:1/y.mana"):
+            refused = manabackup(*command, "-o", elsewhere, "--retain", "2d")
+            assert (refused.code, "s3://" in refused.err) == (2, True), (name, elsewhere, refused.err)
+    csv = manabackup("convert", str(plain), "--to", "csv", "-o", str(tmp_path / "csv"), "--retain", "2d")
+    assert (csv.code, "--retain is for --to mana" in csv.err) == (2, True)
+    far = manabackup("convert", str(plain), "--to", "csv", "-o", f"s3://{locked}/csv")
+    assert (far.code, "on this computer" in far.err) == (2, True)
