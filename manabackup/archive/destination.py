@@ -7,12 +7,14 @@ What is to be replaced is looked at here too: an archive that may be complete do
 from __future__ import annotations
 
 import tempfile
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import DamagedArchiveError, IncompleteError, ManabackupError
 from ..host.output import AtomicFile, writing_to
+from ..host.set_aside import SetAside, Tell
 from ..host.standard_output import StandardOutput
 from ..text.printable import printable
 from .places import Location, Output, Place
@@ -26,11 +28,22 @@ _PARTIAL = "partial"
 Opened: TypeAlias = AtomicFile | StandardOutput | AbstractContextManager[Output]
 
 
-def opened(target: Destination, *, force: bool) -> Opened:
-    """What takes an archive that is being written, as a context manager. Raises what :class:`AtomicFile` raises."""
+def opened(target: Destination, *, force: bool, tell: Tell | None = None) -> Opened:
+    """What takes an archive that is being written, as a context manager. Raises what :class:`AtomicFile` raises.
+
+    ``tell`` is told how far it is sent to a far place, once it is whole here.
+    """
     if isinstance(target, Path):
         return AtomicFile(target, force=force)
-    return target if isinstance(target, StandardOutput) else target.writing(force=force)
+    return target if isinstance(target, StandardOutput) else _told(target.writing(force=force), tell)
+
+
+@contextmanager
+def _told(sending: AbstractContextManager[Output], tell: Tell | None) -> Iterator[Output]:
+    with sending as output:
+        if tell is not None and isinstance(output, SetAside):
+            output.tell = tell
+        yield output
 
 
 def writing(target: Destination) -> AbstractContextManager[None]:

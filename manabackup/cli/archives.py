@@ -145,7 +145,10 @@ def cat(run: Run, file: str, table: str, meta: bool, ids: tuple[str, ...], prett
 def seal(run: Run, file: str, output: str, force: bool, retain: str | None, private: bool) -> None:
     """Put an archive under a passphrase."""
     target = archive_target(run, output, force=force, retain=retain)
-    written = seal_archive(located(file), target, run.new_passphrase, private=private, force=force)
+    with run.terminal.progress({Step.RESEAL: "sealing"}) as progress:
+        written = seal_archive(
+            located(file), target, run.new_passphrase, private=private, force=force, progress=progress
+        )
     note_written(run, target)
     run.terminal.result(_written(named(output), written), [f"{named(output)}: {_amount(written)}, sealed"])
 
@@ -160,8 +163,11 @@ def seal(run: Run, file: str, output: str, force: bool, retain: str | None, priv
 def unseal(run: Run, file: str, output: str, force: bool, retain: str | None, allow_weak_kdf: bool) -> None:
     """Take an archive out of its seal."""
     target = archive_target(run, output, force=force, retain=retain)
-    unsealed = partial(unseal_archive, located(file), target, force=force, allow_weak_kdf=allow_weak_kdf)
-    written = Passphrases(run).opening(file, unsealed)
+    with run.terminal.progress({Step.RESEAL: "unsealing"}) as progress:
+        unsealed = partial(
+            unseal_archive, located(file), target, force=force, allow_weak_kdf=allow_weak_kdf, progress=progress
+        )
+        written = Passphrases(run).opening(file, unsealed)
     note_written(run, target)
     run.terminal.result(_written(named(output), written), [f"{named(output)}: {_amount(written)}"])
     run.terminal.note("it is not encrypted: who holds the file can read it")

@@ -150,7 +150,10 @@ class Terminal:
     @contextmanager
     def progress(self, words: Mapping[Step, str]) -> Iterator[Bars]:
         """Bars for long work, where somebody watches, one after the other; ``words`` name the steps."""
-        bars = Bars(words, shown=self._progress)
+        from ..operations.progress import Step
+
+        # Whatever writes an archive may have to send it on.
+        bars = Bars({Step.SEND: "sending", **words}, shown=self._progress)
         self._bars, outer = bars, self._bars
         try:
             yield bars

@@ -9,8 +9,12 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import TypeAlias
 
 from ..crypto.spools import CipherSpool
+
+Tell: TypeAlias = Callable[[int, int], object]
+"""Takes (done, total), in bytes."""
 
 
 class SetAside:
@@ -20,6 +24,8 @@ class SetAside:
         self._spool = CipherSpool(tempfile.TemporaryFile)
         self._corrections: dict[int, bytes] = {}
         self._at = 0
+        self.tell: Tell = _nobody
+        """Is told by :meth:`sent` how many bytes of how many are on their way."""
 
     @property
     def size(self) -> int:
@@ -59,9 +65,22 @@ class SetAside:
             yield bytes(piece)
             begin += len(piece)
 
+    def sent(self) -> Iterator[bytes]:
+        """As :meth:`pieces`, for whoever sends them on; :attr:`tell` hears of it."""
+        done = 0
+        for piece in self.pieces():
+            self.tell(done, self.size)
+            yield piece
+            done += len(piece)
+        self.tell(done, self.size)
+
     def close(self) -> None:
         """Forget all of it."""
         self._spool.close()
+
+
+def _nobody(done: int, total: int) -> None:
+    """Nobody watches."""
 
 
 class Sending:

@@ -40,6 +40,8 @@ class Step(StrEnum):
     READ_AGAIN = "readAgain"
     """The account is read once more, and held against the plan."""
     ROUNDTRIP = "roundtrip"
+    SEND = "send"
+    """What is written is whole, and goes to a far place; back to its beginning where it has to be sent again."""
     CONVERT = "convert"
     """Rows are written in another format."""
     PRUNE = "prune"
@@ -70,6 +72,7 @@ _UNITS = {
     Step.PUSH: "changes",
     Step.READ_AGAIN: "collections",
     Step.ROUNDTRIP: "steps",
+    Step.SEND: "B",
     Step.CONVERT: "rows",
     Step.PRUNE: "archives",
     Step.SEARCH: "rows",
@@ -107,6 +110,14 @@ def teller(watch: Watch | None, step: Step) -> Tell:
 
     told(Progress(step, 0))
     return tell
+
+
+def sending(watch: Watch | None) -> Tell | None:
+    """Tells ``watch`` how far something is sent to a far place, from when it begins; None where nobody watches."""
+    if watch is None:
+        return None
+    told: Watch = watch
+    return lambda done, total: told(Progress(Step.SEND, done, total))
 
 
 def pull_teller(watch: Watch | None, step: Step) -> Callable[[int, int, int], object] | None:

@@ -181,7 +181,7 @@ class Bucket:
             "Content-MD5": _base64(md5),
         }
         self._look(new)
-        request = self.request("PUT", new.path, headers, body=Again(held.pieces), sha256=whole.hexdigest())
+        request = self.request("PUT", new.path, headers, body=Again(held.sent), sha256=whole.hexdigest())
         self._settled(new, request)
 
     def put_parts(self, new: New, parts: Iterable[bytes]) -> None:

@@ -209,7 +209,7 @@ class _Server:
 
     def put(self, path: str, held: SetAside) -> None:
         """Sends an archive. The server must have all of it afterwards."""
-        body = Again(held.pieces)
+        body = Again(held.sent)
         headers = {**self._login, "Content-Type": "application/zip", "Content-Length": str(held.size)}
         answer = self.transport.request(Request("PUT", path, headers=headers, body=body))
         if answer.status not in _DONE:

@@ -174,7 +174,7 @@ class S3Folder:
 
 def _parts(held: SetAside, size: int) -> Iterator[bytes]:
     part = bytearray()
-    for piece in held.pieces():
+    for piece in held.sent():
         part += piece
         while len(part) >= size:
             yield bytes(part[:size])

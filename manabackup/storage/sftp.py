@@ -95,7 +95,7 @@ class SftpPlace:
             try:
                 try:
                     spares = force or _spares(line, f"{folder}{slash}")
-                    line.write(part, held.pieces())
+                    line.write(part, held.sent())
                 except NotFoundError:
                     raise OutputError(
                         f"cannot write {self}: its folder does not exist", hint="make the folder first"

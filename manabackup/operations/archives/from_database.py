@@ -21,7 +21,7 @@ from ...limits import MIB
 from ...model import registry
 from ...rows.archived import RESERVED_META
 from ...text.jsontext import JSON
-from ..progress import Step, Watch, teller
+from ..progress import Step, Watch, sending, teller
 from .reseal import OWN_KEYS
 
 __all__ = ["Returned", "from_database", "is_database"]
@@ -67,7 +67,7 @@ def from_database(
     """Write the archive. Raises :class:`DamagedArchiveError`, :class:`NotFoundError`, :class:`OutputError`."""
     tell = teller(progress, Step.CONVERT)
     with opened_database(source) as database:
-        output = opened(target, force=force)
+        output = opened(target, force=force, tell=sending(progress))
         with (
             writing(target),
             output as file,

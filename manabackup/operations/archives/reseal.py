@@ -27,7 +27,7 @@ from ...rows.archived import RESERVED_META, clean_rows, is_ours
 from ...rows.blobs import IndexedFile
 from ...text import jsontext
 from ...text.jsontext import JSON
-from ..progress import Step, Tell, Watch, teller
+from ..progress import Step, Tell, Watch, sending, teller
 
 OWN_KEYS = frozenset(About("", "", {}, fields_plaintext=True).manifest({})) | {
     "binaryAssets",
@@ -88,7 +88,7 @@ def rewrite(
     """Write the content of an open archive into a new one. Constant memory; ``target`` appears whole or not at all."""
     size = archive.reader.size
     make_file = spool_files(target)
-    output = opened(target, force=force)
+    output = opened(target, force=force, tell=sending(progress))
     with (
         writing(target),
         output as file,

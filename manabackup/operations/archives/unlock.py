@@ -31,7 +31,7 @@ from ...rows.wrapped_key import WrappedKey
 from ...text import jsontext
 from ...text.jsonmembers import object_text, writable_members
 from ...text.jsontext import JSON, Fragment
-from ..progress import Step, Watch, teller
+from ..progress import Step, Watch, sending, teller
 from .reseal import OWN_KEYS
 
 _GROWN = 1.5
@@ -121,7 +121,7 @@ def unlock_archive(
     """
     check_unlockable(archive)
     make_file, size = spool_files(target), archive.reader.size
-    output = opened(target, force=force)
+    output = opened(target, force=force, tell=sending(progress))
     with (
         writing(target),
         output as file,

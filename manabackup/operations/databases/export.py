@@ -12,7 +12,7 @@ from ...host.processes import InOrder, cores_for
 from ...host.spooling import spool_files
 from ...rows.completeness import Case
 from ...sources.profile import Profile
-from ..progress import Step, Watch, teller
+from ..progress import Step, Watch, sending, teller
 from .making import make
 from .person import DatabaseExport, HowToWrite, TableRows, readers_of, write_archive
 from .reading import TableReader
@@ -62,4 +62,5 @@ def export_rows(
                 make_file=make_file,
                 how=HowToWrite(derived=derived, seal=seal, force=force, dated=dated),
                 written=lambda done: tell(done, len(readers)),
+                sent=sending(progress),
             )

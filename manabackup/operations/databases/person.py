@@ -15,6 +15,7 @@ from ...archive.writer import About, ArchiveWriter, Seal
 from ...crypto.spools import SpoolFile
 from ...errors import NotFoundError
 from ...host.output import AtomicFile
+from ...host.set_aside import Tell
 from ...rows.completeness import Case, Completeness
 from ...sources.catalog import Column, without_modifier
 from ...sources.profile import store_of, table_of
@@ -109,12 +110,14 @@ def write_archive(
     make_file: Callable[[], SpoolFile],
     how: HowToWrite,
     written: Callable[[int], object] = lambda _: None,
+    sent: Tell | None = None,
 ) -> DatabaseExport:
     """Writes somebody's archive; ``rows`` gives those of a table, of which it notes what there is to say.
 
-    ``written`` is told how many tables are done. Raises :class:`NotFoundError` where nothing is theirs.
+    ``written`` is told how many tables are done, ``sent`` how far it is sent to a far place.
+    Raises :class:`NotFoundError` where nothing is theirs.
     """
-    output = opened(target, force=how.force)
+    output = opened(target, force=how.force, tell=sent)
     found: dict[str, Found] = {}
     described: dict[str, JSON] = {}
     with (

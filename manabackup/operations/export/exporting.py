@@ -32,7 +32,7 @@ from ...rows.completeness import Case, Completeness
 from ...text.jsontext import JSON
 from ..account.source import Source
 from ..files.packing import FileCounts, FileSource, Packer
-from ..progress import Step, Watch, teller
+from ..progress import Step, Watch, sending, teller
 from .blocks import Block, Task, fold_task, numbered
 from .foreign import ForeignFields
 from .gathering import Gathering
@@ -119,7 +119,7 @@ def export(
     if files is not None:
         packer = Packer(files, make_file, user_id=source.user_id, limits=limits, progress=progress)
     terms = plan.terms(now, limits, FileTerms.COUNT if packer is None else FileTerms.LIST)
-    output = opened(path, force=force)
+    output = opened(path, force=force, tell=sending(progress))
     with (
         writing(path),
         InOrder(partial(fold_task, terms, plan.streams), processes) as folding,

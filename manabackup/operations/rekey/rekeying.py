@@ -26,7 +26,7 @@ from ...rows.archived import require_mana
 from ...rows.completeness import Completeness
 from ...text import jsontext
 from ...text.jsontext import JSON
-from ..progress import Step, Watch, teller
+from ..progress import Step, Watch, sending, teller
 from .blocks import Terms, rekey_block
 from .carried import carried_about, carried_additions, carried_case, carried_completeness
 from .files import carry_files
@@ -101,7 +101,7 @@ def rekey(
     size = archive.reader.size
     make_file = spool_files(target)
     terms = Terms.of(archive, cipher, opener, home, keep_visibility=keep_visibility)
-    output = opened(target, force=force)
+    output = opened(target, force=force, tell=sending(progress))
     with (
         writing(target),
         InOrder(partial(rekey_block, terms), cores_for(size) if processes is None else processes) as blocks,
