@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from .sandbox.plan import Plan
     from .sandbox.population import populate
     from .sources.loading import load_profile
+    from .storage import folder, place
     from .sources.profile import Profile
     from .sources.target import LoadAction, LoadConflict
 
@@ -197,6 +198,7 @@ _HOMES = {
     ".sandbox.plan": ("Plan",),
     ".sandbox.population": ("populate",),
     ".sources.loading": ("load_profile",),
+    ".storage": ("folder", "place"),
     ".sources.profile": ("Profile",),
     ".sources.target": ("LoadAction", "LoadConflict"),
 }
@@ -325,6 +327,7 @@ __all__ = [
     "file_source",
     "file_target",
     "find",
+    "folder",
     "from_database",
     "indexed_files",
     "info",
@@ -332,6 +335,7 @@ __all__ = [
     "load_rows",
     "open_archive",
     "parse_master_key",
+    "place",
     "plan_clear",
     "plan_prune",
     "populate",

@@ -18,6 +18,7 @@ import manabackup
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.illustrated import FilePlan, illustrate
 from tests.support.loads import SHOP
+from tests.support.webdav import PASSWORD, USER, webdav
 
 from .documents import ROOT, blocks
 from .terminal import Person, person
@@ -31,6 +32,7 @@ CODE = "--recovery-code-file recovery-code"
     ARCHIVES,
     TWO_ARCHIVES,
     SEARCH,
+    FAR,
     FILES,
     RESTORE,
     AUDIT,
@@ -104,6 +106,19 @@ def test_the_script_for_two_archives_tells_what_differs(anna: Person) -> None:
         anna.types(f"manabackup export {options} -o {name}.mana {CODE}")
     assert re.fullmatch(r"notes [1-9]\d* 0 0\n(?:noteTags \d+ 0 0\n)?", anna.types("python3 compare.py"))
     assert re.fullmatch(r"(?:tasks [0-9a-f-]{36} .*\n)*", anna.types("python3 search.py"))
+
+
+def test_the_script_for_a_far_place_writes_there_and_reads_from_there(anna: Person) -> None:
+    (anna.home / "served" / "backup").mkdir(parents=True)
+    anna.types(f"manabackup export --app todo -o after.mana --force {CODE}")
+    with webdav(anna.home / "served") as port:
+        script = FAR.replace("davs://anna@cloud.example.org", f"dav://{USER}@127.0.0.1:{port}")
+        (anna.home / "far.py").write_text(script, "utf-8")
+        shown = anna.types(f"MANABACKUP_DAV_PASSWORD='{PASSWORD}' python3 far.py")
+        again = anna.types(f"MANABACKUP_DAV_PASSWORD='{PASSWORD}' python3 far.py")
+    tells = r"\d{4}-\S+Z \d+ tables\nmana\.mana True\n"
+    assert re.fullmatch(rf"\d+ bytes are at dav://{USER}@127.0.0.1:\d+/backup/mana\.mana\n{tells}", shown), shown
+    assert re.fullmatch(tells, again), again
 
 
 def test_the_script_for_a_computer_tells_of_old_archives_and_of_what_is_to_be_done(anna: Person) -> None:
