@@ -98,7 +98,7 @@ def room(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
 
 
-def test_archives_of_a_day_lie_beside_each_other_there_sealed_and_come_back_and_nothing_tells_a_secret(
+def test_P5_archives_of_a_day_lie_beside_each_other_there_sealed_and_come_back_and_nothing_tells_a_secret(
     there: There, stocked: Computer, owner: Owner
 ) -> None:
     stocked.environ |= there.environ

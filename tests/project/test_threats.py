@@ -9,13 +9,13 @@ from pathlib import Path
 
 _TESTS = Path(__file__).parents[1]
 _MODEL = _TESTS.parent / "docs" / "threat-model.md"
-_CARRIES = re.compile(r"(?:(?<=^test_)|(?<=[0-9]_))([SALR][0-9]+)(?=_)")
+_CARRIES = re.compile(r"(?:(?<=^test_)|(?<=[0-9]_))([SAFPLR][0-9]+)(?=_)")
 """Directly behind ``test_``, or behind another one."""
 
 
 def _lines() -> list[str]:
     """The ids, in the model's order."""
-    return re.findall(r"^\| ([SALR][0-9]+) \|", _MODEL.read_text(), re.MULTILINE)
+    return re.findall(r"^\| ([SAFPLR][0-9]+) \|", _MODEL.read_text(), re.MULTILINE)
 
 
 def _carried() -> Iterator[tuple[str, str]]:
@@ -30,7 +30,7 @@ def _carried() -> Iterator[tuple[str, str]]:
 def test_the_model_has_every_line_once_and_in_order() -> None:
     expected = [
         f"{letter}{number}"
-        for letter, most in (("S", 12), ("A", 7), ("L", 7), ("R", 6))
+        for letter, most in (("S", 12), ("A", 7), ("F", 4), ("P", 6), ("L", 7), ("R", 6))
         for number in range(1, most + 1)
     ]
     assert _lines() == expected

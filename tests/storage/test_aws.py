@@ -63,7 +63,7 @@ def test_a_process_gives_keys_and_new_ones_when_they_are_about_to_expire(
 
 
 @pytest.mark.parametrize("command", ["false", "echo geheim", "/no/such/program", "'"])
-def test_a_process_that_gives_none_is_told_without_its_words(home: Path, command: str) -> None:
+def test_P5_a_process_that_gives_none_is_told_without_its_words(home: Path, command: str) -> None:
     (home / ".aws" / "config").write_text(f"[default]\ncredential_process = {command}\n")
     with pytest.raises(AccessError, match="credential_process of profile default") as told:
         Account.find({"HOME": str(home)}).keys()

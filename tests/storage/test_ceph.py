@@ -91,7 +91,7 @@ def test_commands_read_and_write_there(
 
 
 @pytest.mark.parametrize("at_once", [PART, 2**30])
-def test_what_appears_meanwhile_is_spared(at_once: int, relay: Relay, account: Account, bucket: str) -> None:
+def test_P2_what_appears_meanwhile_is_spared(at_once: int, relay: Relay, account: Account, bucket: str) -> None:
     data = os.urandom(11 * 2**20)
 
     def appears(number: int, asked: Asked) -> Fault | None:
@@ -112,7 +112,7 @@ def test_what_appears_meanwhile_is_spared(at_once: int, relay: Relay, account: A
 
 
 @pytest.mark.parametrize("fault", ["cut before", "cut after", "denied"])
-def test_whatever_fails_at_whatever_request_there_is_the_old_object_or_the_new_one(
+def test_P1_whatever_fails_at_whatever_request_there_is_the_old_object_or_the_new_one(
     fault: Fault, relay: Relay, account: Account, bucket: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     data, at = os.urandom(6 * 2**20), 0
@@ -157,7 +157,7 @@ def test_uploads_are_told_in_pages_each_with_its_parts(account: Account, bucket:
     assert uploads(account, bucket) == ["a/b/z.mana"]
 
 
-def test_a_lock_is_one_there(account: Account, bucket: str) -> None:
+def test_P6_a_lock_is_one_there(account: Account, bucket: str) -> None:
     locked = new_bucket(account, locked=True)
     place = S3Place(Address.parse(f"s3://{locked}/x.mana"), hurried, account=account, lock=timedelta(days=1))
     assert written(place, b"precious", force=False) is None

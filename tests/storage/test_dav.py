@@ -63,7 +63,7 @@ def test_what_lies_there_is_replaced_by_force_alone(
 
 
 @pytest.mark.parametrize("spares", [True, False])
-def test_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_known(
+def test_P2_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_known(
     spares: bool, manabackup: CommandLine, folder: Path, plain: Path
 ) -> None:
     with webdav(folder, spares=spares) as port, Relay(port).running() as relay:
@@ -109,7 +109,7 @@ def test_verify_reads_on_and_fetches_nothing_of_a_plain_archive_twice(
     assert len(ranges) < size / 2**20
 
 
-def test_a_verified_archive_that_is_damaged_there_is_told(
+def test_P3_a_verified_archive_that_is_damaged_there_is_told(
     manabackup: CommandLine, relay: Relay, folder: Path, plain: Path
 ) -> None:
     content = bytearray(plain.read_bytes())
@@ -120,7 +120,7 @@ def test_a_verified_archive_that_is_damaged_there_is_told(
 
 @pytest.mark.parametrize("fault", ["cut before", "cut after", "full", "denied", "broken"])
 @pytest.mark.parametrize("lasting", [True, False])
-def test_whatever_fails_at_whatever_request_there_is_the_old_file_or_the_new_one(
+def test_P1_whatever_fails_at_whatever_request_there_is_the_old_file_or_the_new_one(
     fault: Fault,
     lasting: bool,
     folder: Path,
@@ -155,7 +155,7 @@ def test_whatever_fails_at_whatever_request_there_is_the_old_file_or_the_new_one
 
 
 @pytest.mark.parametrize("lasting", [True, False])
-def test_a_server_that_says_nothing_is_given_up_and_leaves_the_old_file_or_the_new_one(
+def test_P1_a_server_that_says_nothing_is_given_up_and_leaves_the_old_file_or_the_new_one(
     lasting: bool, folder: Path, relay: Relay, sealed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
@@ -248,7 +248,7 @@ def test_what_is_not_there_and_where_nothing_can_be_is_told_by_exit_codes(
     assert manabackup("info", "ftp://backup.example.org/x.mana").code == 2
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated(manabackup: CommandLine, tmp_path: Path) -> None:
+def test_P5_a_password_in_an_address_is_refused_and_not_repeated(manabackup: CommandLine, tmp_path: Path) -> None:
     for kind in ("davs", "https"):
         told = manabackup("info", f"{kind}://anna:{PASSPHRASE.split()[0]}@127.0.0.1:1/x.mana")
         assert (told.code, PASSPHRASE.split()[0] in told.err + told.out) == (2, False)

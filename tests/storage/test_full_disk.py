@@ -63,7 +63,7 @@ def assert_no_room(done: Finished) -> None:
 # WsgiDAV leaves the file open that it had no room for.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("force", [True, False])
-def test_no_room_behind_a_server_leaves_the_old_archive_and_nothing_else(
+def test_P1_no_room_behind_a_server_leaves_the_old_archive_and_nothing_else(
     force: bool, manabackup: CommandLine, there: str, disk: Path, plain: Path, large_plain: Path
 ) -> None:
     old, target = disk / "old.mana", "old.mana" if force else "new.mana"

@@ -126,7 +126,7 @@ def test_a_large_archive_goes_in_parts_and_reads_back(relay: Relay, moto: int, b
 
 @pytest.mark.parametrize("forgets", [True, False])
 @pytest.mark.parametrize("at_once", [5 * 2**20, 2**30])
-def test_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_known(
+def test_P2_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_known(
     forgets: bool, at_once: int, relay: Relay, moto: int, bucket: str, large: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     if forgets:
@@ -151,7 +151,7 @@ def test_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_known(
 
 
 @pytest.mark.parametrize(("fault", "lasting", "force"), some(TROUBLES, of=3))
-def test_whatever_fails_at_whatever_request_of_an_upload_there_is_the_old_object_or_the_new_one(
+def test_P1_whatever_fails_at_whatever_request_of_an_upload_there_is_the_old_object_or_the_new_one(
     fault: Fault, lasting: bool, force: bool, relay: Relay, moto: int, bucket: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = bytes(11 * 2**20)
@@ -196,7 +196,7 @@ def test_wrong_buckets_keys_and_names_have_exit_codes_of_their_own(
     assert (denied.code, s3.KEYS["AWS_SECRET_ACCESS_KEY"] in denied.err) == (13, False)
 
 
-def test_what_is_locked_has_a_time_until_which_it_stays(
+def test_P6_what_is_locked_has_a_time_until_which_it_stays(
     manabackup: CommandLine, moto: int, bucket: str, plain: Path
 ) -> None:
     locked = s3.new_bucket(moto, locked=True)
@@ -213,7 +213,7 @@ def test_what_is_locked_has_a_time_until_which_it_stays(
     assert manabackup("seal", str(plain), "-o", f"s3://{locked}/y.mana", "--retain", "ever").code == 2
 
 
-def test_whatever_writes_an_archive_into_a_bucket_locks_it_and_anywhere_else_says_that_it_cannot(
+def test_P6_whatever_writes_an_archive_into_a_bucket_locks_it_and_anywhere_else_says_that_it_cannot(
     manabackup: CommandLine, moto: int, plain: Path, sealed: Path, tmp_path: Path
 ) -> None:
     locked = s3.new_bucket(moto, locked=True)

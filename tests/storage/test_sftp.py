@@ -74,7 +74,7 @@ def test_what_lies_there_is_replaced_by_force_alone(
     assert manabackup("verify", f"{there}/x.mana").code == 0
 
 
-def test_what_appears_meanwhile_is_spared(
+def test_P2_what_appears_meanwhile_is_spared(
     there: str, folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(home))
@@ -91,7 +91,7 @@ def test_what_appears_meanwhile_is_spared(
     assert (folder / "x.mana").read_bytes() == b"somebody else's"
 
 
-def test_a_host_that_is_not_known_is_not_spoken_to(
+def test_P4_a_host_that_is_not_known_is_not_spoken_to(
     manabackup: CommandLine, there: str, server: Sshd, home: Path, folder: Path
 ) -> None:
     known = home / ".ssh" / "known_hosts"
@@ -129,7 +129,7 @@ def test_without_its_package_one_line_says_what_to_install(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("force", [True, False])
 @pytest.mark.parametrize("once", [True, False])
-def test_wherever_the_line_is_cut_there_is_the_old_file_or_the_new_one(
+def test_P1_wherever_the_line_is_cut_there_is_the_old_file_or_the_new_one(
     once: bool,
     force: bool,
     server: Sshd,

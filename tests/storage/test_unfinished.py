@@ -148,7 +148,7 @@ def manabackup(there: There, tmp_path: Path) -> CommandLine:
     return program
 
 
-def test_what_a_killed_run_left_goes_when_it_is_old_and_nothing_else_does(
+def test_P1_what_a_killed_run_left_goes_when_it_is_old_and_nothing_else_does(
     there: There, manabackup: CommandLine, larger: Path
 ) -> None:
     there.put("/a b/film.mkv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from manabackup.archive.reader import open_archive
-from manabackup.errors import ManabackupError, ServerError
+from manabackup.archive.writer import Seal
+from manabackup.errors import DamagedArchiveError, ManabackupError, ServerError
 from manabackup.storage.addresses import Address
 from manabackup.storage.web import WebPlace
+from tests.support.archives import ours
 from tests.support.processes import CommandLine
 
-from .conftest import hurried
+from .conftest import PASSPHRASE, hurried
 
 
 class Server:
@@ -25,6 +28,8 @@ class Server:
         self.content = content
         self.ranges = True
         self.etag = "1"
+        self.lie = (0, 0)
+        """Bytes by which the part that it says it gives begins and ends elsewhere than the one that it gives."""
         self.asked: list[tuple[str, str]] = []
         server = self
 
@@ -50,7 +55,9 @@ class Server:
                     stop = int(last) + 1 if first else size
                 self.send_response(206 if server.ranges else 200)
                 if server.ranges:
-                    self.send_header("Content-Range", f"bytes {begin}-{stop - 1}/{size}")
+                    self.send_header(
+                        "Content-Range", f"bytes {begin + server.lie[0]}-{stop - 1 + server.lie[1]}/{size}"
+                    )
                 self.send_header("ETag", server.etag)
                 self.send_header("Content-Length", str(stop - begin))
                 self.end_headers()
@@ -78,7 +85,7 @@ def server(large_plain: Path) -> Iterator[Server]:
     server.close()
 
 
-def test_a_redirect_is_followed_without_the_password_and_no_signature_is_shown(
+def test_P4_a_redirect_is_followed_without_the_password_and_no_signature_is_shown(
     manabackup: CommandLine, server: Server
 ) -> None:
     told = manabackup("info", f"http://127.0.0.1:{server.port}/moved?token=geheim")
@@ -89,7 +96,7 @@ def test_a_redirect_is_followed_without_the_password_and_no_signature_is_shown(
     assert set(others) == {("/x.mana?sig=geheim", "")}
 
 
-def test_a_server_that_gives_no_parts_is_told_unless_the_archive_is_small(server: Server, plain: Path) -> None:
+def test_P3_a_server_that_gives_no_parts_is_told_unless_the_archive_is_small(server: Server, plain: Path) -> None:
     server.ranges = False
     with pytest.raises(ServerError, match="gives no parts"):
         open_archive(server.place("/x.mana"))
@@ -98,11 +105,39 @@ def test_a_server_that_gives_no_parts_is_told_unless_the_archive_is_small(server
         assert sum(1 for _ in archive.rows("notes")) == 200
 
 
-def test_an_archive_that_changes_while_it_is_read_is_no_archive(server: Server) -> None:
+def test_P3_an_archive_that_changes_while_it_is_read_is_no_archive(server: Server) -> None:
     with open_archive(server.place("/x.mana")) as archive:
         server.etag = "2"
         with pytest.raises(ServerError, match="changed while it was read"):
             list(archive.rows("t0"))
+
+
+@pytest.mark.parametrize("lie", [(1, 0), (1, 1), (0, -1), (-1, -1)])
+def test_P3_a_server_that_gives_another_part_than_it_says_or_was_asked_for_is_not_believed(
+    lie: tuple[int, int], server: Server
+) -> None:
+    server.lie = lie
+    with pytest.raises(ServerError, match=r"another part|which part"):
+        open_archive(server.place("/x.mana"))
+    server.lie = (0, 0)
+    with open_archive(server.place("/x.mana")) as archive:
+        server.lie = lie
+        with pytest.raises(ServerError, match=r"another part|which part"):
+            list(archive.rows("t0"))
+
+
+def test_P3_a_server_that_gives_other_bytes_once_a_sealed_archive_was_proved_gives_no_rows(
+    server: Server, tmp_path: Path
+) -> None:
+    # Larger than what is kept of what was read: so it is fetched twice.
+    rows = [{"id": f"r-{number:03}", "text": os.urandom(100_000).hex()} for number in range(400)]
+    server.content = ours(tmp_path / "larger.mana", {"notes": rows}, seal=Seal(PASSPHRASE)).read_bytes()
+    with open_archive(server.place("/x.mana"), lambda: PASSPHRASE) as archive:
+        other = bytearray(server.content)
+        other[len(other) // 2] ^= 1
+        server.content = bytes(other)
+        with pytest.raises(DamagedArchiveError):
+            list(archive.rows("notes"))
 
 
 def test_nothing_is_written_there(manabackup: CommandLine, server: Server, plain: Path) -> None:
