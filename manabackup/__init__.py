@@ -102,9 +102,9 @@ if TYPE_CHECKING:
     from .sandbox.plan import Plan
     from .sandbox.population import populate
     from .sources.loading import load_profile
-    from .storage import folder, place
     from .sources.profile import Profile
     from .sources.target import LoadAction, LoadConflict
+    from .storage import folder, place
 
 _HOMES = {
     ".archive.manifest": ("Manifest",),

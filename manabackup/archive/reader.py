@@ -34,6 +34,7 @@ from . import deflate, names
 from .blobs import check_files
 from .container import Container, Entry, printable
 from .entries import EntryReader
+from .kept import KeptBytes
 from .manifest import Manifest, check_manifest, parse_any_manifest, parse_manifest, without_seal
 from .named import damage_named
 from .places import Location
@@ -133,12 +134,17 @@ class OuterArchive:
     """A sealed archive that this tool wrote."""
     resources: ExitStack
 
-    def check_sealed_body(self) -> SealedBody:
-        """The sealed body, its damage ruled out as far as can be without a key (:class:`DamagedArchiveError`)."""
+    def check_sealed_body(self, *, read_again: bool = False) -> SealedBody:
+        """The sealed body, its damage ruled out as far as can be without a key (:class:`DamagedArchiveError`).
+
+        ``read_again`` says that it will be opened: what lies in a far place is kept for that.
+        """
         entry = self.container.entries[names.SEALED]
         sealed: ByteSource
         if entry.compressed == entry.size and entry.method == 0:
             sealed = self.container.stored_part(entry)
+            if read_again and not isinstance(self.path, Path):
+                sealed = self.resources.enter_context(KeptBytes(sealed))
         else:
             sealed = self._inflated_copy(entry)
         body = SealedBody(sealed, ahead)
@@ -228,7 +234,7 @@ def open_archive(
             if not outer.manifest.sealed:
                 return _plain(outer, limits)
             parameters = outer.manifest.seal_parameters(limits, allow_weak=allow_weak_kdf)
-            body = outer.check_sealed_body()
+            body = outer.check_sealed_body(read_again=passphrase is not None)
             if passphrase is None:
                 raise UsageError(f"{printable(str(path))} is sealed, and no passphrase was given")
             _unlock(body, parameters, passphrase())
