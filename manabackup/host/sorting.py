@@ -146,16 +146,20 @@ def _merge(runs: Iterable[Iterator[_Pairs]]) -> Iterator[_Pairs]:
 
 def _blocks(pairs: Iterable[tuple[str, bytes]]) -> Iterator[_Pairs]:
     """Blocks for a run: not many lines each, and not many bytes."""
-    block: _Pairs = []
-    size = 0
-    for pair in pairs:
-        block.append(pair)
-        size += len(pair[1])
-        if size >= _BLOCK_BYTES or len(block) >= _BATCH:
+    for some in _batched(pairs):
+        if sum([len(line) for _, line in some]) <= _BLOCK_BYTES:
+            yield some
+            continue
+        block: _Pairs = []
+        size = 0
+        for pair in some:
+            block.append(pair)
+            size += len(pair[1])
+            if size >= _BLOCK_BYTES:
+                yield block
+                block, size = [], 0
+        if block:
             yield block
-            block, size = [], 0
-    if block:
-        yield block
 
 
 def _read_run(spool: CipherSpool) -> Iterator[_Pairs]:

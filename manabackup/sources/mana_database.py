@@ -228,16 +228,16 @@ class ChangeDatabase(ManaDatabase):
         others = self._changes(f"space_id = ANY(%s) AND user_id <> %s AND {later}", (sorted(spaces), user, *values))
         return chain(own, others)
 
-    def all(self) -> Iterator[bytes]:
-        """Every change, in the order of the table, as :meth:`ChangeRow.of_copied` takes it."""
+    def all(self) -> Iterator[list[bytes]]:
+        """Every change, in the order of the table, as :meth:`ChangeRow.of_copied` takes it; many at a time."""
         listed = ", ".join(self.dialect.quoted(self._there(name)) for name in PASSING)
         with (
             self._failing("public.sync_changes"),
             self._connection.cursor() as cursor,
-            cursor.copy(f"COPY (SELECT {listed} FROM public.sync_changes) TO STDOUT".encode()) as copy,  # noqa: S608
+            cursor.copy(f"COPY (SELECT {listed} FROM public.sync_changes) TO STDOUT".encode()),  # noqa: S608
         ):
-            for line in copy:  # the server sends each row by itself (documentation of PostgreSQL, "COPY Operations")
-                yield bytes(line)
+            for lines in self._coming():
+                yield list(map(bytes, lines))
 
     def _listed(self) -> str:
         return ", ".join(f"{self.dialect.quoted(self._there(name))}::text" for name in COLUMNS)

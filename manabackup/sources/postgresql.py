@@ -18,6 +18,7 @@ from ..text.jsontext import JSON
 from ..text.printable import one_line
 from .catalog import Catalog, CatalogTable, Column, ForeignKey
 from .copied import copied_rows
+from .copying import rows_as_they_come
 from .patience import leave, patient
 from .queries import RowQuery
 
@@ -250,19 +251,14 @@ class PostgresqlDatabase:
             self._failing("a table"),
             self._connection.cursor() as cursor,
             self._bytes_as_they_are(),
-            cursor.copy(text) as copy,
+            cursor.copy(text),
             self._left_where_it_stands(),
         ):
-            pending: list[Any] = []
-            size = 0
-            while row := copy.read():
-                pending.append(row)
-                size += len(row)
-                if size >= _BLOCK_BYTES:
-                    yield b"".join(pending)
-                    pending, size = [], 0
-            if pending:
-                yield b"".join(pending)
+            yield from map(b"".join, self._coming())
+
+    def _coming(self) -> Iterator[list[Any]]:
+        """The rows of the ``COPY`` that has begun, many at a time."""
+        return rows_as_they_come(self._psycopg, self._connection, _BLOCK_BYTES)
 
     @staticmethod
     def cells(block: bytes) -> Iterator[list[Any]]:

@@ -156,10 +156,10 @@ class Everybody:
         if self._gathered.accounts:
             self._gathered.add(rows, teller(self._progress, Step.PULL))
 
-    def gather_copied(self, lines: Iterable[bytes]) -> None:
-        """The same of rows as the database copies them."""
+    def gather_copied(self, blocks: Iterable[Sequence[bytes]]) -> None:
+        """The same of rows as the database copies them, many at a time."""
         if self._gathered.accounts:
-            self._gathered.add_copied(lines, teller(self._progress, Step.PULL))
+            self._gathered.add_copied(blocks, teller(self._progress, Step.PULL))
 
     def write(self, read: Mapping[str, JSON]) -> AllUsers:
         """Writes the archives; ``read`` says where the rows were."""

@@ -2,7 +2,8 @@
 
 Each row goes to everybody who may see it: its author, and the members of its space. So what is set aside is what the
 archives will hold, and no more; it is encrypted under a key that lives in memory alone. Rows are carried as the
-database wrote them and become changes when their user's turn comes, so that the pass is short.
+database wrote them. When their user's turn comes they are put into their order and become changes: the database waits
+for what the pass does, and for nothing that can be done after it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
+from operator import itemgetter
 
 from ...crypto.spools import SpoolFile
 from ...errors import SourceError
 from ...host.sorting import LineSorter
 from ...limits import MIB
-from ...sources.copied import cell_of
+from ...sources.copied import NULL, cell_of
 from ...sources.mana_accounts import ManaAccount
 from ...sources.mana_change import ODD_TIME, ChangeRow, copied_place
 
@@ -24,6 +26,9 @@ _SORT_BYTES = 24 * MIB
 _LENGTHS = struct.Struct("<13i")
 _NULL = -1
 _AT_ONCE = 256
+
+_Claimed = tuple[bytes, bytes, bytes]
+"""Author and space of a row, each as a cell that was copied, and the row's line."""
 
 
 @dataclass(slots=True)
@@ -42,87 +47,98 @@ class Gathered:
     def __init__(self, accounts: Sequence[ManaAccount], make_file: Callable[[], SpoolFile]) -> None:
         self.accounts = accounts
         self.counts = Counts()
+        self._make_file = make_file
         self._sorter = LineSorter(make_file, budget=_SORT_BYTES)
-        self._numbers = {account.user.id.encode(): f"{at:08}" for at, account in enumerate(accounts)}
+        self._numbers = {cell_of(account.user.id.encode()): _number(at) for at, account in enumerate(accounts)}
         self._members: dict[bytes, list[str]] = {}
-        self._unpack: Callable[[bytes], ChangeRow] = unpack
-        for account in accounts:
+        self._row_of: Callable[[bytes], ChangeRow] = unpack
+        self._place_of: Callable[[bytes], str] = _place_of_packed
+        for at, account in enumerate(accounts):
             for space in account.space_ids:
-                self._members.setdefault(space.encode(), []).append(self._numbers[account.user.id.encode()])
+                self._members.setdefault(cell_of(space.encode()), []).append(_number(at))
 
     def add(self, rows: Iterable[ChangeRow], tell: Callable[[int, int], object]) -> None:
-        """Takes all rows of the table, in its order. Raises :class:`SourceError` for one that makes no sense."""
-        numbers, members, counts = self._numbers, self._members, self.counts
-        pairs: list[tuple[str, bytes]] = []
-        for row in rows:
-            counts.changes += 1
-            author = numbers.get(row.author)
-            others = members.get(row.space) if row.space else None
-            if author is None and others is None:
-                counts.unclaimed += 1
-                continue
-            line, place = pack(row), row.place
-            if author is not None:
-                pairs.append((f"{author}\0{place}", line))
-            if others is not None:
-                pairs += [(f"{other}\0{place}", line) for other in others if other != author]
-            if len(pairs) >= _AT_ONCE:
-                self._sorter.add(pairs)
-                tell(counts.changes, counts.changes)
-                pairs = []
-        self._sorter.add(pairs)
+        """Takes all rows of the table, in its order."""
+        coming = iter(rows)
+        while some := list(islice(coming, _AT_ONCE)):
+            self._add([(cell_of(row.author), cell_of(row.space) if row.space else NULL, pack(row)) for row in some])
+            tell(self.counts.changes, self.counts.changes)
 
-    def add_copied(self, lines: Iterable[bytes], tell: Callable[[int, int], object]) -> None:
-        """The same of rows as :meth:`~manabackup.sources.mana_change.ChangeRow.of_copied` takes them.
+    def add_copied(self, blocks: Iterable[Sequence[bytes]], tell: Callable[[int, int], object]) -> None:
+        """The same of rows as :meth:`~manabackup.sources.mana_change.ChangeRow.of_copied` takes them, many at a time.
 
-        Everybody's run does this with every change there is: so it compares cells as they are spelled, calls nothing
-        that it need not, and leaves the rest of a row alone.
+        Everybody's run does this with every change there is: so it leaves the most of a row alone.
         """
-        self._unpack = ChangeRow.of_copied
-        numbers = {cell_of(user): number for user, number in self._numbers.items()}
-        members = {cell_of(space): others for space, others in self._members.items()}
-        places: dict[tuple[bytes, bytes], str] = {}
+        self._row_of, self._place_of = ChangeRow.of_copied, _PlacesOfCopied().of
+        for lines in blocks:
+            self._add([_claimed(line) for line in lines])
+            tell(self.counts.changes, self.counts.changes)
+
+    def _add(self, rows: Sequence[_Claimed]) -> None:
+        numbers, members = self._numbers, self._members
         pairs: list[tuple[str, bytes]] = []
-        unclaimed = changes = 0
-        for line in lines:
-            changes += 1
-            user, space, app, collection, at, _ = line.split(b"\t", 5)
-            author, others = numbers.get(user), members.get(space)
-            if author is None and others is None:
-                unclaimed += 1
-                continue
-            try:
-                place = places[app, collection]
-            except KeyError:
-                place = places[app, collection] = copied_place(app, collection)
-            if at[4:5] != b"-" or at[-3:] != b"+00":
-                raise SourceError(ODD_TIME)
-            place += at.decode("ascii")
+        for user, space, line in rows:
+            author = numbers.get(user)
             if author is not None:
-                pairs.append((f"{author}\0{place}", line))
-            if others is not None:
-                pairs += [(f"{other}\0{place}", line) for other in others if other != author]
-            if len(pairs) >= _AT_ONCE:
-                self._sorter.add(pairs)
-                tell(changes, changes)
-                pairs = []
+                pairs.append((author, line))
+            if space in members:
+                pairs += [(other, line) for other in members[space] if other != author]
+            elif author is None:
+                self.counts.unclaimed += 1
+        self.counts.changes += len(rows)
         self._sorter.add(pairs)
-        self.counts.changes += changes
-        self.counts.unclaimed += unclaimed
 
     def by_account(self) -> Iterator[tuple[ManaAccount, Iterator[ChangeRow]]]:
         """Every account with its rows, by collection and in the order of the table; ends this.
 
-        The rows are to be taken before the next account is asked for.
+        The rows are to be taken before the next account is asked for. Taking them raises :class:`SourceError` where one
+        makes no sense.
         """
-        groups = groupby(self._sorter.pairs(), key=lambda pair: int(pair[0][:8]))
-        number, rows = next(groups, (None, None))
+        groups = groupby(self._sorter.pairs(), key=itemgetter(0))
+        number, pairs = next(groups, (None, None))
         for at, account in enumerate(self.accounts):
-            if number != at or rows is None:
+            if number != _number(at) or pairs is None:
                 yield account, iter(())
                 continue
-            yield account, (self._unpack(line) for _, line in rows)
-            number, rows = next(groups, (None, None))
+            yield account, self._in_order(pairs)
+            number, pairs = next(groups, (None, None))
+
+    def _in_order(self, pairs: Iterable[tuple[str, bytes]]) -> Iterator[ChangeRow]:
+        sorter = LineSorter(self._make_file, budget=_SORT_BYTES)
+        sorter.add((self._place_of(line), line) for _, line in pairs)
+        for _, line in sorter.pairs():
+            yield self._row_of(line)
+
+
+def _number(at: int) -> str:
+    return f"{at:08}"
+
+
+def _claimed(line: bytes) -> _Claimed:
+    user, space, _ = line.split(b"\t", 2)
+    return user, space, line
+
+
+class _PlacesOfCopied:
+    """:attr:`ChangeRow.place` of rows as they are copied, with few calls for many rows."""
+
+    def __init__(self) -> None:
+        self._collections: dict[tuple[bytes, bytes], str] = {}
+
+    def of(self, line: bytes) -> str:
+        """Raises :class:`SourceError` for a time that would sort otherwise than its text."""
+        _, _, app, collection, at, _ = line.split(b"\t", 5)
+        try:
+            place = self._collections[app, collection]
+        except KeyError:
+            place = self._collections[app, collection] = copied_place(app, collection)
+        if at[4:5] != b"-" or at[-3:] != b"+00":
+            raise SourceError(ODD_TIME)
+        return place + at.decode("ascii")
+
+
+def _place_of_packed(line: bytes) -> str:
+    return unpack(line).place
 
 
 def pack(row: ChangeRow) -> bytes:

@@ -86,6 +86,14 @@ def test_one_users_failure_is_not_the_others(mana: str, tmp_path: Path) -> None:
     assert ([entry.user for entry in again.entries], again.failed) == ([ANNA, BERT], [])
 
 
+def test_a_row_that_makes_no_sense_is_its_owners_failure(mana: str, tmp_path: Path) -> None:
+    put(mana, "annas")
+    put(mana, "berts", user=BERT, space="s-bert", created_at="infinity")
+    done = export_everybody(DatabasePlaces(mana), tmp_path)
+    assert [(entry.user, "millennia" in (entry.error or "")) for entry in done.failed] == [(BERT, True)]
+    assert set(notes(tmp_path / f"{ANNA}.mana")) == {"annas"}
+
+
 def test_a_kek_that_opens_nothing_is_told_at_once(town: Town, tmp_path: Path) -> None:
     with pytest.raises(WrongKeyError, match="wrong key"):
         export_everybody(DatabasePlaces(town.dsn), tmp_path, HowWritten(Opening(bytes(32))))
@@ -195,7 +203,7 @@ def test_rows_that_are_copied_are_gathered_as_rows_that_were_read(
     make_file = spool_files(tmp_path_factory.mktemp("spool") / "x")
     read, passed = Gathered(accounts, make_file), Gathered(accounts, make_file)
     read.add(rows, lambda *_: None)
-    passed.add_copied([copied(row) for row in rows], lambda *_: None)
+    passed.add_copied([[copied(row) for row in rows]], lambda *_: None)
     assert read.counts == passed.counts
     assert [(account.user.id, list(found)) for account, found in read.by_account()] == [
         (account.user.id, list(found)) for account, found in passed.by_account()
@@ -207,8 +215,10 @@ def test_times_that_do_not_sort_as_texts_are_refused(at: bytes, tmp_path: Path) 
     row = ChangeRow.of([at if name == "created_at" else b"u" for name in COLUMNS])
     for add in ("add", "add_copied"):
         gathered = Gathered(accounts_of([user_of("u")], [], [], []), spool_files(tmp_path / "x"))
+        getattr(gathered, add)([row if add == "add" else [copied(row)]], lambda *_: None)
+        _, rows = next(gathered.by_account())
         with pytest.raises(SourceError, match="none of these millennia"):
-            getattr(gathered, add)([row if add == "add" else copied(row)], lambda *_: None)
+            next(rows)
 
 
 def test_ids_that_hold_sql_or_paths_are_ids(mana: str, state: StateFolder, tmp_path: Path) -> None:
