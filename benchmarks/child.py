@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import resource
 import sys
 
 from .measure import Meter, peak, pin
@@ -18,12 +17,11 @@ def main() -> None:
         pin(request["cores"])
     meter = Meter()
     values = getattr(importlib.import_module(module), name)(meter, **request["arguments"])
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     report = {
         "wall": meter.wall,
         "user": meter.user,
         "system": meter.system,
-        "peak": peak() + children,
+        "peak": peak(),
         "values": values,
     }
     print(json.dumps(report))

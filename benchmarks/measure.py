@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from .memory import FamilyWatch
+
 MIB = 1 << 20
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,7 +37,7 @@ class Measurement:
     user: float
     system: float
     peak: int
-    """Bytes: the most that the process held, and the most that its largest child held."""
+    """Bytes: the most that the process held; where it had children, the most that all together were seen to hold."""
     values: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -77,12 +79,24 @@ def run(job: Job, *, cores: int | None = None, **arguments: Any) -> Measurement:
     """``job(meter, **arguments)`` in a process of its own, on ``cores`` cores. ``arguments`` are what JSON can hold."""
     argv = [sys.executable, "-m", "benchmarks.child", job.__module__, job.__name__]
     request = json.dumps({"cores": cores, "arguments": arguments})
-    done = subprocess.run(
-        argv, input=request, capture_output=True, text=True, cwd=_ROOT, env=environment(), check=False
-    )
-    if done.returncode:
-        raise BrokenOutputError(f"{job.__module__}.{job.__name__} failed:\n{done.stderr.strip()}")
-    report = json.loads(done.stdout.splitlines()[-1])
+    with (
+        subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=_ROOT,
+            env=environment(),
+        ) as process,
+        FamilyWatch(process.pid) as watch,
+    ):
+        output, errors = process.communicate(request)
+    if process.returncode:
+        raise BrokenOutputError(f"{job.__module__}.{job.__name__} failed:\n{errors.strip()}")
+    report = json.loads(output.splitlines()[-1])
+    if watch.had_children:
+        report["peak"] = watch.peak
     return Measurement(**report)
 
 
