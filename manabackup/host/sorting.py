@@ -52,6 +52,11 @@ class LineSorter:
             if self._bytes >= self._budget:
                 self._spill()
 
+    def settle(self) -> None:
+        """Nothing is added any more, and what was waits a while: on disk, where memory did not do for all of it."""
+        if self._runs and self._pairs:
+            self._spill()
+
     def groups(self) -> Iterator[tuple[str, list[bytes]]]:
         """(key, its lines) of everything that was added; ends the sorter."""
         with ExitStack() as spools:

@@ -22,15 +22,18 @@ keys = st.text(st.characters(exclude_categories=()), max_size=3)
 @given(
     st.lists(st.tuples(keys, lines)),
     st.sampled_from([1, 700, 3_000, 10**6]),
+    st.booleans(),
 )
 def test_groups_come_in_code_point_order_and_lines_in_the_order_they_came(
-    pairs: list[tuple[str, bytes]], budget: int
+    pairs: list[tuple[str, bytes]], budget: int, settled: bool
 ) -> None:
     expected: dict[str, list[bytes]] = {}
     for key, line in pairs:
         expected.setdefault(key, []).append(line)
     sorter = LineSorter(tempfile.TemporaryFile, budget=budget)
     sorter.add(pairs)
+    if settled:
+        sorter.settle()
     assert list(sorter.groups()) == sorted(expected.items())
 
 

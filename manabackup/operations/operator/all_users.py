@@ -17,6 +17,7 @@ from typing import Any
 
 from ...archive.writer import Seal
 from ...errors import ManabackupError
+from ...host.heap import give_back
 from ...host.spooling import spool_files
 from ...limits import DEFAULT_LIMITS, Limits
 from ...sources.mana_accounts import ManaAccount
@@ -178,6 +179,7 @@ class Everybody:
         target = self._folder / name
         try:
             with UserChanges(rows, account.user.id, spool_files(target)) as changes:
+                give_back()
                 source = source_of(account, changes, writing.opening, read)
                 # What an earlier run has begun is this run's to replace, and nothing else that lies there.
                 is_ours = writing.force or account.user.id in self._ledger.entries

@@ -12,10 +12,10 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
-from operator import itemgetter
 
 from ...crypto.spools import SpoolFile
 from ...errors import SourceError
+from ...host.heap import give_back
 from ...host.sorting import LineSorter
 from ...limits import MIB
 from ...sources.copied import NULL, cell_of
@@ -23,9 +23,11 @@ from ...sources.mana_accounts import ManaAccount
 from ...sources.mana_change import ODD_TIME, ChangeRow, copied_place
 
 _SORT_BYTES = 24 * MIB
+_USER_BYTES = 8 * MIB
 _LENGTHS = struct.Struct("<13i")
 _NULL = -1
 _AT_ONCE = 256
+_DIGITS = 8
 
 _Claimed = tuple[bytes, bytes, bytes]
 """Author and space of a row, each as a cell that was copied, and the row's line."""
@@ -49,6 +51,7 @@ class Gathered:
         self.counts = Counts()
         self._make_file = make_file
         self._sorter = LineSorter(make_file, budget=_SORT_BYTES)
+        self._blocks = 0
         self._numbers = {cell_of(account.user.id.encode()): _number(at) for at, account in enumerate(accounts)}
         self._members: dict[bytes, list[str]] = {}
         self._row_of: Callable[[bytes], ChangeRow] = unpack
@@ -75,14 +78,17 @@ class Gathered:
             tell(self.counts.changes, self.counts.changes)
 
     def _add(self, rows: Sequence[_Claimed]) -> None:
+        # The number of the block keeps keys apart: what has one key is in memory together.
         numbers, members = self._numbers, self._members
         pairs: list[tuple[str, bytes]] = []
+        self._blocks += 1
+        block = f"{self._blocks:012}"
         for user, space, line in rows:
             author = numbers.get(user)
             if author is not None:
-                pairs.append((author, line))
+                pairs.append((author + block, line))
             if space in members:
-                pairs += [(other, line) for other in members[space] if other != author]
+                pairs += [(other + block, line) for other in members[space] if other != author]
             elif author is None:
                 self.counts.unclaimed += 1
         self.counts.changes += len(rows)
@@ -94,7 +100,9 @@ class Gathered:
         The rows are to be taken before the next account is asked for. Taking them raises :class:`SourceError` where one
         makes no sense.
         """
-        groups = groupby(self._sorter.pairs(), key=itemgetter(0))
+        self._sorter.settle()
+        give_back()
+        groups = groupby(self._sorter.pairs(), key=lambda pair: pair[0][:_DIGITS])
         number, pairs = next(groups, (None, None))
         for at, account in enumerate(self.accounts):
             if number != _number(at) or pairs is None:
@@ -104,14 +112,15 @@ class Gathered:
             number, pairs = next(groups, (None, None))
 
     def _in_order(self, pairs: Iterable[tuple[str, bytes]]) -> Iterator[ChangeRow]:
-        sorter = LineSorter(self._make_file, budget=_SORT_BYTES)
-        sorter.add((self._place_of(line), line) for _, line in pairs)
+        sorter = LineSorter(self._make_file, budget=_USER_BYTES)
+        # What has one key is in memory together, and a server's job may write many changes in one instant.
+        sorter.add((f"{self._place_of(line)}\0{number:012}", line) for number, (_, line) in enumerate(pairs))
         for _, line in sorter.pairs():
             yield self._row_of(line)
 
 
 def _number(at: int) -> str:
-    return f"{at:08}"
+    return f"{at:0{_DIGITS}}"
 
 
 def _claimed(line: bytes) -> _Claimed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import psycopg
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from manabackup.errors import SourceError, UsageError, WrongKeyError
 from manabackup.host.spooling import spool_files
+from manabackup.limits import MIB
 from manabackup.operations.account.state import StateFolder
 from manabackup.operations.operator import DatabasePlaces, HowWritten, Opening, export_everybody, export_user
 from manabackup.operations.operator.all_users import file_names
@@ -208,6 +210,22 @@ def test_rows_that_are_copied_are_gathered_as_rows_that_were_read(
     assert [(account.user.id, list(found)) for account, found in read.by_account()] == [
         (account.user.id, list(found)) for account, found in passed.by_account()
     ]
+
+
+def test_memory_does_not_grow_with_what_a_user_has(tmp_path: Path) -> None:
+    usual: dict[str, bytes | None] = dict.fromkeys(COLUMNS, b"x" * 1_000)
+    usual |= {"user_id": b"u", "space_id": None, "created_at": b"2026-04-20 08:15:30+00"}
+    line = copied(ChangeRow.of([*usual.values()]))
+    gathered = Gathered(accounts_of([user_of("u")], [], [], []), spool_files(tmp_path / "x"))
+    tracemalloc.start()
+    try:
+        gathered.add_copied(([bytes(bytearray(line)) for _ in range(20)] for _ in range(400)), lambda *_: None)
+        ((_, rows),) = ((account, sum(1 for _ in rows)) for account, rows in gathered.by_account())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert rows == 8_000
+    assert peak < 60 * MIB, f"{peak / MIB:.0f} MiB for {8_000 * len(line) / MIB:.0f}"
 
 
 @pytest.mark.parametrize("at", [b"infinity", b"-infinity", b"0044-03-15 12:00:00+00 BC", b"12026-04-20 08:15:30+00"])
