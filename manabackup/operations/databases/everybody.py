@@ -7,9 +7,11 @@ memory, encrypted. Then one archive after the other is written, as ``profile exp
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -18,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ...archive.writer import Seal
-from ...errors import ManabackupError, NotFoundError, SourceError
-from ...host.output import AtomicFile
+from ...errors import ManabackupError, NotFoundError, OutputError, SourceError
+from ...host.output import AtomicFile, writing_to
 from ...host.processes import InOrder, cores_for
 from ...host.sorting import LineSorter
 from ...host.spooling import spool_files
@@ -27,13 +29,17 @@ from ...rows.completeness import Case
 from ...sources.profile import USER, Profile
 from ...text import jsontext
 from ...text.jsontext import JSON
+from ...text.printable import printable
+from ..ledger import LEDGER, Entry, Ledger
 from ..progress import Step, Watch, teller
-from .ledger import NAME, SUMMARY, Entry, Ledger, file_of
 from .making import CASE, DANGLING, LEFT_OUT, OWN, REDUCED, EverybodysMaker, make, read_case
 from .person import HowToWrite, TableRows, readers_of, write_archive
 from .reading import SORT_BYTES, Found, TableReader, made_of
 from .stores import StorePlaces, Stores, Whose, open_stores, refuse
 
+_SUMMARY = "summary.json"
+_PLAIN = re.compile("[a-z0-9][a-z0-9-]{0,62}")
+_ENDING = ".mana"
 _LOSSES = 3
 """The exit code of an archive that lacks something."""
 
@@ -85,7 +91,7 @@ class Everybody:
         """The summary, and what the command prints with ``--json``."""
         return {
             "folder": str(self.folder),
-            "ledger": NAME,
+            "ledger": LEDGER,
             "stores": dict(self.stores),
             "people": {
                 "written": len(self.people) - len(self.failed),
@@ -116,7 +122,7 @@ def export_everybody(
     :func:`~manabackup.operations.databases.export.export_rows` raises about databases and profiles, and what
     :class:`Ledger` does.
     """
-    how = HowToWrite(derived=derived, seal=seal, force=True, dated=dated)
+    how = HowToWrite(derived=derived, seal=seal, force=force, dated=dated)
     with open_stores(profile, places) as stores:
         refuse(stores.findings())
         about: dict[str, JSON] = {
@@ -125,10 +131,12 @@ def export_everybody(
             "derived": derived,
             "sealed": seal is not None,
         }
-        with Ledger(folder, about, force=force) as ledger:
-            run = _Run(stores, ledger, folder, how)
+        with Ledger(folder, about, anew=force) as ledger:
+            _begin(folder, force=force)
+            kept = ledger.written()
+            run = _Run(stores, ledger, kept.keys(), folder, how)
             run.read(progress)
-            people = [*ledger.written.values(), *run.archives()]
+            people = [*kept.values(), *run.archives()]
             result = Everybody(
                 folder=folder,
                 people=people,
@@ -139,32 +147,49 @@ def export_everybody(
                 stores={
                     name: dict(stores.database(name).snapshot()) for name in profile.stores if stores.has_its_own(name)
                 },
-                kept=len(ledger.written),
+                kept=len(kept),
             )
-            with AtomicFile(folder / SUMMARY, force=True) as file:
+            with AtomicFile(folder / _SUMMARY, force=True) as file:
                 file.write(jsontext.dumps_indented(result.to_json()))
     return result
+
+
+def file_of(user: str) -> str:
+    """What somebody's archive is called: by their key where any file system takes that, else by its SHA-256."""
+    plain = _PLAIN.fullmatch(user) is not None
+    return (user if plain else f"user-{hashlib.sha256(user.encode()).hexdigest()}") + _ENDING
+
+
+def _begin(folder: Path, *, force: bool) -> None:
+    """What a run that came to its end has left is nothing to go on with."""
+    summary = folder / _SUMMARY
+    with writing_to(summary):
+        if force:
+            summary.unlink(missing_ok=True)
+        elif summary.exists():
+            raise OutputError(f"{printable(str(folder))} holds everybody's archives already", hint="--force")
 
 
 class _Run:
     """Everybody's rows on their way."""
 
-    def __init__(self, stores: Stores, ledger: Ledger, folder: Path, how: HowToWrite) -> None:
+    def __init__(self, stores: Stores, ledger: Ledger, done: Collection[str], folder: Path, how: HowToWrite) -> None:
         self._stores = stores
         self._ledger = ledger
+        self._done = done
         self._folder = folder
         self._how = how
         self._people = stores.people()
         self._readers = readers_of(stores, derived=how.derived)
         self._questions = [reader.ask.of_everybody(reader.lines.columns, reader.loose) for reader in self._readers]
-        self._make_file = spool_files(folder / NAME)
+        self._make_file = spool_files(folder / LEDGER)
         self._sorter = LineSorter(self._make_file, budget=SORT_BYTES)
         self._bounds: list[int] = []
         self.totals: dict[str, TableTotals] = {}
 
     def read(self, progress: Watch | None) -> None:
         """All tables, each once. Raises :class:`SourceError` where a table's rows are not as many as it says."""
-        done = self._ledger.written
+        done = self._done
         makers = [
             EverybodysMaker(
                 number,
@@ -201,13 +226,14 @@ class _Run:
         for user, rows in groupby(placed, key=itemgetter(0)):
             entry = self._archive(user, _Coming(rows))
             if entry is not None:
-                self._ledger.note(entry)
+                self._ledger.add(entry)
                 yield entry
 
     def _archive(self, user: str, coming: _Coming) -> Entry | None:
         """One; None where nothing is theirs after all, since they are gone and others' rows alone lead to them."""
         file = file_of(user)
         found = user in self._people.keys[USER]
+        is_ours = self._ledger.begin(user, file)
         try:
             result = write_archive(
                 self._stores,
@@ -216,15 +242,25 @@ class _Run:
                 partial(self._rows, coming),
                 self._folder / file,
                 make_file=self._make_file,
-                how=self._how,
+                how=replace(self._how, force=self._how.force or is_ours),
             )
         except NotFoundError:
             if found:
                 raise
             return None
         except ManabackupError as error:
-            return Entry(user, file, error.exit_code, error=error.message)
-        return Entry(user, file, _LOSSES if result.losses else 0, result.rows, result.data_sha256)
+            return Entry(user, "failed", file, error.exit_code, error=error.message)
+        return Entry(
+            user,
+            "written",
+            file,
+            _LOSSES if result.losses else 0,
+            status=result.status,
+            rows=result.rows,
+            bytes=result.bytes,
+            data_sha256=result.data_sha256,
+            losses=result.losses,
+        )
 
     def _rows(self, coming: _Coming, reader: TableReader, note: Callable[[Case], object]) -> TableRows:
         number = self._readers.index(reader)

@@ -7,10 +7,10 @@ What is known of an account besides its changes, and whether its private fields 
 """
 
 from ...sources.mana_accounts import Vault
+from ..ledger import Entry
 from .account import Opening
 from .all_users import HUMAN, AllUsers, HowWritten, export_everybody
 from .dump import Dump, export_everybody_of_dump, export_user_of_dump
-from .ledger import Entry
 from .one_user import DatabasePlaces, UserExport, export_user
 
 __all__ = [

@@ -25,10 +25,10 @@ from ...sources.mana_change import ChangeRow
 from ...sources.mana_database import opened
 from ...text.jsontext import JSON
 from ..export import Selection, export
+from ..ledger import Entry, Ledger
 from ..progress import Step, Watch, teller
 from .account import Opening, source_of
 from .gathering import Gathered
-from .ledger import Entry, Ledger, is_there
 from .one_user import DatabasePlaces, read_from
 from .user_changes import UserChanges
 
@@ -81,7 +81,7 @@ class AllUsers:
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``export --all-users --json`` prints."""
-        done = [entry for entry in self.entries if entry.state == "done"]
+        done = [entry for entry in self.entries if entry.is_written]
         return {
             "folder": str(self.folder),
             "done": len(done),
@@ -140,10 +140,10 @@ class Everybody:
         writing.opening.check(wanted)
         self._left_out = Counter(account.user.kind for account in population if account.user.kind not in kinds)
         self._names = file_names([account.user.id for account in wanted])
-        self._ledger = Ledger(folder, source, anew=writing.force)
-        missing = [account for account in wanted if not is_there(folder, self._ledger.entries.get(account.user.id))]
-        left = {account.user.id for account in missing}
-        self._kept = [self._ledger.entries[account.user.id] for account in wanted if account.user.id not in left]
+        self._ledger = Ledger(folder, {"source": source}, anew=writing.force)
+        written = self._ledger.written()
+        missing = [account for account in wanted if account.user.id not in written]
+        self._kept = [written[account.user.id] for account in wanted if account.user.id in written]
         self._gathered = Gathered(missing, spool_files(folder / _SPOOL))
 
     def __enter__(self) -> Everybody:
@@ -181,27 +181,31 @@ class Everybody:
             with UserChanges(rows, account.user.id, spool_files(target)) as changes:
                 give_back()
                 source = source_of(account, changes, writing.opening, read)
-                # What an earlier run has begun is this run's to replace, and nothing else that lies there.
-                is_ours = writing.force or account.user.id in self._ledger.entries
-                self._ledger.begin(account.user.id)
+                is_ours = self._ledger.begin(account.user.id, name)
                 result = export(
                     source,
                     target,
                     selection=writing.selection,
                     seal=writing.seal,
-                    force=is_ours,
+                    force=writing.force or is_ours,
                     dated=writing.dated,
                     limits=writing.limits,
                 )
         except ManabackupError as error:
             return Entry(
-                account.user.id, "failed", error=error.message, exit_code=error.exit_code, vault=account.vault.mode
+                account.user.id,
+                "failed",
+                name,
+                error.exit_code,
+                vault=account.vault.mode,
+                error=error.message,
             )
         losses: dict[str, int] = result.completeness["losses"]
         return Entry(
             account.user.id,
-            "done",
-            archive=name,
+            "written",
+            name,
+            3 if losses else 0,
             status=result.status,
             rows=result.rows,
             bytes=result.bytes,
@@ -209,7 +213,6 @@ class Everybody:
             losses=losses,
             vault=account.vault.mode,
             opened=source.cipher is not None,
-            exit_code=3 if losses else 0,
         )
 
 

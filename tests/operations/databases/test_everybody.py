@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from manabackup.archive.reader import open_archive
 from manabackup.errors import LockedError, OutputError, SourceError, UsageError
 from manabackup.operations.databases import Everybody, StorePlaces, export_everybody, export_rows
-from manabackup.operations.databases.ledger import Ledger
+from manabackup.operations.ledger import Ledger
 from manabackup.sources.loading import load_profile
 from manabackup.sources.profile import Profile, table_of
 from tests.support.loads import described, profile_of, run_sql
@@ -46,7 +46,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 def ledger_of(folder: Path) -> list[Any]:
-    return [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()][1:]
+    lines = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()][1:]
+    return [line for line in lines if line["state"] != "begun"]
 
 
 @pytest.mark.parametrize("name", ["vivim", "rebuild", "rebuild-deployed"])
@@ -165,13 +166,13 @@ def test_what_was_cut_off_is_gone_on_with(
     simple: tuple[Profile, StorePlaces], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "all"
-    note = Ledger.note
+    add = Ledger.add
 
     def once(self: Ledger, entry: Any) -> None:
-        note(self, entry)
+        add(self, entry)
         raise Dead
 
-    monkeypatch.setattr(Ledger, "note", once)
+    monkeypatch.setattr(Ledger, "add", once)
     for _ in range(2):  # one more each time
         with pytest.raises(Dead):
             export_everybody(*simple, folder)
@@ -195,9 +196,18 @@ def test_a_folder_is_one_run_s_and_of_one_kind(simple: tuple[Profile, StorePlace
     folder = tmp_path / "all"
     with Ledger(folder, {}), pytest.raises(LockedError):
         export_everybody(profile, places, folder)
-    with pytest.raises(UsageError, match="was begun by another profile or with other options"):
+    with pytest.raises(UsageError, match="another source, or was begun with other options"):
         export_everybody(profile, places, folder)
     assert export_everybody(profile, places, folder, force=True).people
+
+
+def test_a_file_that_is_nobodys_archive_stays(simple: tuple[Profile, StorePlaces], tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    folder.mkdir()
+    (folder / "anna.mana").write_text("somebody's file")
+    assert {entry.user for entry in export_everybody(*simple, folder).failed} == {"anna", "~ben"}
+    assert (folder / "anna.mana").read_text() == "somebody's file"
+    assert {entry.user for entry in export_everybody(*simple, folder, force=True).failed} == {"~ben"}
 
 
 DANGLING = described(

@@ -12,8 +12,8 @@ from random import Random
 import pytest
 
 from manabackup.operations.account.state import StateFolder
+from manabackup.operations.ledger import LEDGER
 from manabackup.operations.operator import DatabasePlaces, HowWritten, Opening, export_everybody, export_user
-from manabackup.operations.operator.ledger import LEDGER
 from tests.support import mana_database
 from tests.support.patience import PATIENCE
 
@@ -39,7 +39,7 @@ def test_everybodys_archives_that_are_there_stay_and_the_others_follow(town: Tow
     running = begun(tmp_path, town.dsn, "--all-users", str(folder))
     until = time.monotonic() + PATIENCE
     while running.poll() is None and time.monotonic() < until:
-        if (folder / LEDGER).exists() and b'"done"' in (folder / LEDGER).read_bytes():
+        if (folder / LEDGER).exists() and b'"written"' in (folder / LEDGER).read_bytes():
             running.kill()
     running.wait()
     there = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.mana")}
