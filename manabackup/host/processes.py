@@ -19,7 +19,7 @@ import struct
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, NoReturn, Self, TypeVar
 
@@ -130,6 +130,14 @@ class InOrder(Generic[_Piece, _Result]):
             while self._taken not in self._results:
                 self._exchange(None)
             yield from self.ready()
+
+    def over(self, pieces: Iterable[_Piece]) -> Iterator[_Result]:
+        """The results of all pieces, each piece taken when somebody has time for it."""
+        for piece in pieces:
+            if not self.offer(piece):
+                self.do(piece)
+            yield from self.ready()
+        yield from self.rest()
 
     def close(self) -> None:
         """Ends the processes, whatever they are at."""

@@ -15,7 +15,7 @@ from typing import Final, LiteralString
 from ..errors import NotFoundError, SourceError
 from ..text.timestamps import SECOND
 from .mana_accounts import MEMBERS, SPACES, TABLES, USERS, VAULTS, WRAPPED, ManaAccount, Values, accounts_of
-from .mana_change import COLUMNS, FIELD_TIMES_OF_OLD, PASSING, ChangeRow
+from .mana_change import COLUMNS, FIELD_TIMES_OF_OLD, PASSING
 from .postgresql import PostgresqlDatabase
 
 _ACCOUNTS: Final = "mana_platform"
@@ -214,41 +214,38 @@ class ChangeDatabase(ManaDatabase):
         assert row is not None
         return f"mana-database:{row[0]}:{row[1]}"
 
-    def of_user(self, user: str, spaces: Collection[str], since: int | None) -> Iterator[tuple[ChangeRow, str]]:
-        """A user's changes and those of others in some spaces, since an instant, with the place of each in the table.
+    def of_user(self, user: str, spaces: Collection[str], since: int | None) -> Iterator[list[bytes]]:
+        """A user's changes and those of others in some spaces, since an instant; many at a time.
 
-        Two questions: one has an index, and the other reads the table once.
+        Each is its place in the table, a tab, and the row as :meth:`ChangeRow.of_copied` takes it. Two questions: one
+        has an index, and the other reads the table once.
         """
         later, values = "true", list[object]()
         if since is not None:
             later, values = "created_at >= pg_catalog.to_timestamp(0) + %s * interval '1 microsecond'", [since]
-        own = self._changes(f"user_id = %s AND {later}", (user, *values))
+        own = self._changes("ctid, ", f"WHERE user_id = %s AND {later}", (user, *values))
         if not spaces:
             return own
-        others = self._changes(f"space_id = ANY(%s) AND user_id <> %s AND {later}", (sorted(spaces), user, *values))
-        return chain(own, others)
+        where = f"WHERE space_id = ANY(%s) AND user_id <> %s AND {later}"
+        return chain(own, self._changes("ctid, ", where, (sorted(spaces), user, *values)))
 
     def all(self) -> Iterator[list[bytes]]:
         """Every change, in the order of the table, as :meth:`ChangeRow.of_copied` takes it; many at a time."""
+        return self._changes("", "", None)
+
+    def _changes(self, before: str, where: str, values: Sequence[object] | None) -> Iterator[list[bytes]]:
         listed = ", ".join(self.dialect.quoted(self._there(name)) for name in PASSING)
+        query = f"COPY (SELECT {before}{listed} FROM public.sync_changes {where}) TO STDOUT"  # noqa: S608 - constants
         with (
             self._failing("public.sync_changes"),
             self._connection.cursor() as cursor,
-            cursor.copy(f"COPY (SELECT {listed} FROM public.sync_changes) TO STDOUT".encode()),  # noqa: S608
+            cursor.copy(query.encode(), values),
         ):
             for lines in self._coming():
                 yield list(map(bytes, lines))
 
-    def _listed(self) -> str:
-        return ", ".join(f"{self.dialect.quoted(self._there(name))}::text" for name in COLUMNS)
-
     def _there(self, column: str) -> str:
         return self._times if column == _FIELD_META else column
-
-    def _changes(self, where: str, values: Sequence[object]) -> Iterator[tuple[ChangeRow, str]]:
-        query = f"SELECT {self._listed()}, ctid::text FROM public.sync_changes WHERE {where}"  # noqa: S608 - constants
-        for values_of_row in self._copied(query, len(COLUMNS) + 1, values):
-            yield ChangeRow.of(values_of_row[:-1]), (values_of_row[-1] or b"").decode()
 
     def _watermark(self) -> Watermark:
         run = self._connection.execute

@@ -34,7 +34,7 @@ from ..ledger import LEDGER, Entry, Ledger
 from ..progress import Step, Watch, teller
 from .making import CASE, DANGLING, LEFT_OUT, OWN, REDUCED, EverybodysMaker, make, read_case
 from .person import HowToWrite, TableRows, readers_of, write_archive
-from .reading import SORT_BYTES, Found, TableReader, made_of
+from .reading import SORT_BYTES, Found, TableReader
 from .stores import StorePlaces, Stores, Whose, open_stores, refuse
 
 _SUMMARY = "summary.json"
@@ -208,7 +208,7 @@ class _Run:
         with InOrder(partial(make, makers), cores_for(self._stores.size())) as making:
             for number, (reader, question) in enumerate(zip(self._readers, self._questions, strict=True)):
                 rows = owned = nobodys = size = 0
-                for made in made_of(making, number, reader.database.blocks(question.query, [])):
+                for made in making.over((number, block) for block in reader.database.blocks(question.query, [])):
                     rows += made.rows
                     owned += made.owned
                     nobodys += made.nobodys

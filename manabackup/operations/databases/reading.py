@@ -101,7 +101,7 @@ class TableReader:
             nonlocal size
             rows = 0
             blocks = self.database.blocks(question, question.values(whose.identities))
-            for made in made_of(making, number, blocks):
+            for made in making.over((number, block) for block in blocks):
                 rows += made.rows
                 size += made.size
                 dangling.update(made.dangling)
@@ -134,12 +134,3 @@ class TableReader:
                 )
             last = identifier
             yield line
-
-
-def made_of(making: InOrder[Task, Made], number: int, blocks: Iterable[object]) -> Iterator[Made]:
-    """What the maker of a number makes of all blocks, in their order."""
-    for block in blocks:
-        if not making.offer((number, block)):
-            making.do((number, block))
-        yield from making.ready()
-    yield from making.rest()

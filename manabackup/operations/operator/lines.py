@@ -7,7 +7,7 @@ write several in one transaction, the later ones behind the earlier ones.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...errors import SourceError
@@ -26,11 +26,19 @@ class SortedChange(NamedTuple):
     change: RawChange | UnreadableChange
 
 
-def line_of(row: ChangeRow, place: int, owner: str) -> tuple[str, bytes]:
-    """Key and line of a row for the account of ``owner``; ``place`` is its place in the table.
+def lines_of(owner: str, copied: Sequence[bytes]) -> list[tuple[str, bytes]]:
+    """Key and line of each row that was copied with its place before it, for the account of ``owner``.
 
     Raises :class:`SourceError` for a row that makes no sense as one.
     """
+    lines = []
+    for line in copied:
+        ctid, _, row = line.partition(b"\t")
+        lines.append(_line_of(ChangeRow.of_copied(row), _place_of(ctid), owner))
+    return lines
+
+
+def _line_of(row: ChangeRow, place: int, owner: str) -> tuple[str, bytes]:
     try:
         change = change_of(row, owner)
     except ValueError:
@@ -40,9 +48,9 @@ def line_of(row: ChangeRow, place: int, owner: str) -> tuple[str, bytes]:
     return f"{row.place}\0{place:020}", b"".join((_HEAD.pack(change.key, digest, len(record)), record, text))
 
 
-def place_of(ctid: str) -> int:
+def _place_of(ctid: bytes) -> int:
     """``(block,line)`` as one number that orders as the table does."""
-    block, _, line = ctid.strip("()").partition(",")
+    block, _, line = ctid.strip(b"()").partition(b",")
     return int(block) << 16 | int(line)
 
 

@@ -11,12 +11,14 @@ that somebody has left go with the membership, and those of one that was joined 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
 from ...crypto.spools import SpoolFile
 from ...host.output import writing_to
+from ...host.processes import InOrder, cores_for
 from ...host.sorting import LineSorter
 from ...limits import MIB
 from ...mirror import Batch, Mirror
@@ -25,12 +27,11 @@ from ...model.rawchange import RawChange, UnreadableChange
 from ...sources.mana_accounts import ManaAccount
 from ...sources.mana_database import ChangeDatabase
 from ...text import jsontext
-from .lines import SortedChange, line_of, place_of, read_back
+from .lines import SortedChange, lines_of, read_back
 
 _CURSOR, _SPACES = "databaseCursor", "databaseSpaces"
 _MOST_CHANGES = 2_000
 _MOST_BYTES = 4 * MIB
-_TOLD_EVERY = 1_000
 
 
 def open_mirror(path: Path, identity: str, account: ManaAccount) -> Mirror:
@@ -63,16 +64,13 @@ def bring_up_to_date(
         since = None  # the server's clock went back: what was written since may have times of before
     sorter = LineSorter(make_file)
     read = 0
-
-    def lines() -> Iterator[tuple[str, bytes]]:
-        nonlocal read
-        for row, place in database.of_user(user, account.space_ids, since):
-            read += 1
-            if not read % _TOLD_EVERY:
-                tell(read, read)
-            yield line_of(row, place_of(place), user)
-
-    sorter.add(lines())
+    # What has come since the last run is little, as a rule: one process will do.
+    processes = cores_for(database.size()) if since is None else 1
+    with InOrder(partial(lines_of, user), processes) as reading:
+        for lines in reading.over(database.of_user(user, account.space_ids, since)):
+            sorter.add(lines)
+            read += len(lines)
+            tell(read, read)
     mirror.begin_pull(compare=False)
     mirror.remember(_SPACES, _spaces_of(account))
     new = 0
