@@ -51,11 +51,13 @@ def bring_up_to_date(
     account: ManaAccount,
     make_file: Callable[[], SpoolFile],
     tell: Callable[[int, int], object],
+    *,
+    processes: int | None = None,
 ) -> int:
     """Reads what the mirror does not hold; gives the number of new changes.
 
-    ``tell`` takes how many were read. Raises :class:`SourceError`, :class:`ServerError`, :class:`OutputError`; the next
-    run begins where this one did, then.
+    ``tell`` takes how many were read. ``processes``: as many as are of use. Raises :class:`SourceError`,
+    :class:`ServerError`, :class:`OutputError`; the next run begins where this one did, then.
     """
     user = account.user.id
     remembered = mirror.recall(_CURSOR)
@@ -64,8 +66,8 @@ def bring_up_to_date(
         since = None  # the server's clock went back: what was written since may have times of before
     sorter = LineSorter(make_file)
     read = 0
-    # What has come since the last run is little, as a rule: one process will do.
-    processes = cores_for(database.size()) if since is None else 1
+    if processes is None:  # what has come since the last run is little, as a rule
+        processes = cores_for(database.size()) if since is None else 1
     with InOrder(partial(lines_of, user), processes) as reading:
         for lines in reading.over(database.of_user(user, account.space_ids, since)):
             sorter.add(lines)

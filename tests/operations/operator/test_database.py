@@ -12,10 +12,13 @@ from psycopg import sql
 
 from manabackup.archive.reader import open_archive
 from manabackup.errors import NotFoundError, SourceError
+from manabackup.host.spooling import spool_files
 from manabackup.operations.account.state import StateFolder
 from manabackup.operations.export import Selection
 from manabackup.operations.operator import DatabasePlaces, UserExport, export_user
+from manabackup.operations.operator.reading import bring_up_to_date, open_mirror
 from manabackup.sources.mana_accounts import TABLES
+from manabackup.sources.mana_database import opened
 from tests.support import mana_database, postgres
 
 ANNA, BERT = "u-anna", "u-bert"
@@ -180,3 +183,25 @@ def test_the_accounts_may_be_in_another_database(server: str, mana: str, state: 
         with pytest.raises(SourceError, match=r"auth\.users"):
             export_user(DatabasePlaces(log, log), ANNA, tmp_path / "b.mana", state)
     assert (done.result.rows, set(notes(tmp_path / "a.mana"))) == (1, {"n-2"})
+
+
+def test_a_mirror_is_the_same_on_any_number_of_processes(mana: str, tmp_path: Path) -> None:
+    with psycopg.connect(mana, autocommit=True) as connection:
+        connection.execute(
+            b"INSERT INTO public.sync_changes (app_id, table_name, record_id, user_id, op, data, client_id, space_id)"
+            b" SELECT 'notes', 'notes', n, CASE WHEN n % 7 = 0 THEN 'u-bert' ELSE 'u-anna' END, 'insert',"
+            b" jsonb_build_object('text', repeat(E'a\\\\\\t\\n', n % 300)), 'c', CASE WHEN n % 7 = 0 THEN 's-team' END"
+            b" FROM generate_series(1, 3000) n"
+        )
+    found = []
+    for processes in (1, 2, 3):
+        path = tmp_path / f"{processes}.db"
+        with opened(mana, mana, kek=False) as (accounts, changes):
+            account = accounts.account(ANNA)
+            with open_mirror(path, changes.identity(), account) as mirror:
+                files = spool_files(path)
+                assert bring_up_to_date(mirror, changes, account, files, lambda *_: None, processes=processes) == 3_000
+                with mirror.snapshot() as snapshot:
+                    pages = list(snapshot.read("notes", "notes"))
+        found.append([(page.ids, page.lines()) for page in pages])
+    assert found[0] == found[1] == found[2]
