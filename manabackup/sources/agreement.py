@@ -112,6 +112,7 @@ def _ownership(profile: Profile, table: ProfiledTable, there: CatalogTable, cata
                 yield Disagreement(
                     "parentNotUnique", table.name, ", ".join(columns), f"{parent}: {', '.join(key) or 'no key'}"
                 )
+        yield from _looser(table.name, there, columns, (catalog.tables.get(table_of(parent)), key))
         yield from _contradiction("contradictedOwner", there, columns, table.name, (parent, key))
         if table.name != subject.table:
             for name in columns:
@@ -120,6 +121,17 @@ def _ownership(profile: Profile, table: ProfiledTable, there: CatalogTable, cata
                     yield Disagreement("mayBeNobodys", table.name, name, severity=OnUnknown.NOTICE)
     for name, target in table.references.items():
         yield from _contradiction("contradictedReference", there, (name,), table.name, (target, None))
+
+
+def _looser(
+    name: str, there: CatalogTable, columns: tuple[str, ...], expected: tuple[CatalogTable | None, tuple[str, ...]]
+) -> Iterator[Disagreement]:
+    """Columns that the database would find equal to keys of several parents."""
+    parent, key = expected
+    for mine, theirs in zip(columns, key, strict=False):
+        column, above = there.columns.get(mine), parent.columns.get(theirs) if parent is not None else None
+        if column is not None and column.is_loose and above is not None and not above.is_loose:
+            yield Disagreement("looserThanParent", name, mine, "it equals texts that are not the same")
 
 
 def _contradiction(

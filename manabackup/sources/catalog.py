@@ -22,6 +22,8 @@ class Column:
     """The type that decides how values are written: without length, of a domain the one beneath."""
     readable: bool = True
     """Whether this role may read it."""
+    is_loose: bool = False
+    """Whether its collation takes texts for equal that are not, such as those that differ in capitals alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,8 @@ SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), N
         SELECT b.base FROM beneath b JOIN pg_catalog.pg_type t ON t.oid = b.base
         WHERE b.oid = a.atttypid AND t.typtype <> 'd'
     ), a.atttypid), NULL),
-    pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+    pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+    coalesce((SELECT NOT l.collisdeterministic FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation), false)
 FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
@@ -135,8 +136,8 @@ class PostgresqlDialect:
         return expression if base.removesuffix("[]") in _COPIED_AS_TEXT else f"{expression}::text"
 
     def is_plain(self, column: Column) -> bool:
-        """Of numbers, ``citext`` and the like it is not so."""
-        return column.base in _PLAIN
+        """Of numbers, ``citext``, collations that are not deterministic and the like it is not so."""
+        return column.base in _PLAIN and not column.is_loose
 
     def as_text(self, expression: str) -> str:
         """The same."""
@@ -213,8 +214,8 @@ class PostgresqlDatabase:
                 raise SourceError("tables were made or dropped at this very moment", hint="try again")
             oids = list(tables)
             columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids}
-            for oid, name, type_name, nullable, base, readable in run(_COLUMNS, (oids,)):
-                columns[oid][name] = Column(name, type_name, nullable, base, readable)
+            for oid, name, type_name, nullable, base, readable, is_loose in run(_COLUMNS, (oids,)):
+                columns[oid][name] = Column(name, type_name, nullable, base, readable, is_loose)
             keys: dict[int, tuple[str, ...]] = {}
             unique: dict[int, set[frozenset[str]]] = {oid: set() for oid in oids}
             for oid, primary, names in run(_KEYS, (oids,)):

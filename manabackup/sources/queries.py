@@ -255,7 +255,7 @@ class _Ends(_Where):
                 if found is None or not self._dialect.is_plain(found):
                     raise SourceError(
                         f"{table.name}: whose rows are cannot be told by {column} for everybody at once",
-                        hint="its type has equal values of different texts: export people one by one",
+                        hint="its type or collation has equal values of different texts: export people one by one",
                     )
                 self.values.append(self._dialect.value(f"t{at}.{self._dialect.quoted(column)}", found.base))
                 return End(len(self.values) - 1, identity)

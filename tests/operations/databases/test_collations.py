@@ -1,0 +1,81 @@
+"""Columns that take texts for equal that are not: nobody gets another person's rows through them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from manabackup.errors import SourceError
+from manabackup.operations.databases import StorePlaces, export_everybody, export_rows
+from manabackup.sources.loading import parse_profile
+from manabackup.sources.profile import Profile
+
+_COLLATION = b"CREATE COLLATION public.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+
+
+@pytest.fixture
+def loose(empty: str) -> str:
+    """A type of which ``anna`` and ``ANNA`` are one value, in a database that has it."""
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(_COLLATION)
+    return "text COLLATE public.ci"
+
+
+@pytest.fixture
+def profile() -> Profile:
+    return parse_profile(
+        b"""
+profile = 1
+name = "s"
+title = "S"
+[stores.main]
+kind = "postgresql"
+[subject]
+table = "main.people"
+key = "id"
+[tables."main.people"]
+class = "user"
+owner = { column = "id", is = "user" }
+columns = "*"
+[tables."main.notes"]
+class = "user"
+owner = { column = "who", is = "user" }
+columns = "*"
+""",
+        "s.toml",
+    )
+
+
+def fill(dsn: str, people: str, notes: str, *names: str) -> None:
+    """People, whose ids are of one type, and two notes whose owners are of another."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE public.people (id {people} PRIMARY KEY)".encode())
+        connection.execute(f"CREATE TABLE public.notes (id int PRIMARY KEY, who {notes} NOT NULL)".encode())
+        for name in names:
+            connection.execute(b"INSERT INTO public.people VALUES (%s)", (name,))
+        connection.execute(b"INSERT INTO public.notes VALUES (1, 'anna'), (2, 'ANNA')")
+        found = connection.execute(b"SELECT count(*) FROM public.notes WHERE who = 'anna'").fetchone()
+    assert found == (2,)
+
+
+def test_two_people_are_never_one(loose: str, empty: str, profile: Profile, tmp_path: Path) -> None:
+    fill(empty, "text", loose, "anna", "ANNA")
+    for export in (
+        lambda: export_rows(profile, StorePlaces(dsn=empty), "anna", tmp_path / "anna.mana"),
+        lambda: export_everybody(profile, StorePlaces(dsn=empty), tmp_path / "all"),
+    ):
+        with pytest.raises(SourceError, match=r"looserThanParent: main\.notes, column who"):
+            export()
+    assert not (tmp_path / "anna.mana").exists()
+
+
+def test_where_keys_are_as_loose_the_database_says_whose_a_row_is(
+    loose: str, empty: str, profile: Profile, tmp_path: Path
+) -> None:
+    fill(empty, loose, loose, "anna")
+    done = export_rows(profile, StorePlaces(dsn=empty), "anna", tmp_path / "anna.mana")
+    assert done.rows == 3
+    with pytest.raises(SourceError, match="whose rows are cannot be told by"):
+        export_everybody(profile, StorePlaces(dsn=empty), tmp_path / "all")
