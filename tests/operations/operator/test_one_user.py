@@ -15,7 +15,7 @@ from manabackup.operations.archives.unlock import unlock_archive
 from manabackup.operations.operator import DatabasePlaces, Opening, export_user
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.population import Account
-from tests.support import mana_database
+from tests.support import mana_database, s3
 from tests.support.processes import CommandLine
 from tests.support.schemas import check
 
@@ -81,6 +81,26 @@ def test_the_command_reads_secrets_from_their_sources(town: Town, tmp_path: Path
     assert line("export", "--from-database", "--user", "nobody", "-o", str(tmp_path / "c.mana")).code == 10
     assert line("export", "--user", "nobody", "-o", str(tmp_path / "c.mana")).code == 2
     assert line("export", "--json").code == 2
+
+
+def test_an_archive_in_a_bucket_can_be_locked(town: Town, tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    with s3.moto() as port:
+        line.environ |= s3.KEYS | {
+            "MANABACKUP_SYNC_DSN": town.dsn,
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        }
+        locked = s3.new_bucket(port, locked=True)
+        words = ["export", "--from-database", "--retain", "30d"]
+        done = line(*words, "--user", town.bert.user_id, "-o", f"s3://{locked}/b.mana")
+        assert done.code in (0, 3), done.err
+        assert s3.headers(port, f"/{locked}/b.mana")["x-amz-object-lock-mode"] == "COMPLIANCE"
+    for where in (
+        ["--user", town.bert.user_id, "-o", str(tmp_path / "b.mana")],
+        ["--all-users", str(tmp_path / "all")],
+    ):
+        refused = line(*words, *where)
+        assert (refused.code, "no other place can promise it" in refused.err) == (2, True)
 
 
 def test_a_sealed_account_is_no_damage_for_verify(town: Town, tmp_path: Path) -> None:
