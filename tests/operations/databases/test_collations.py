@@ -9,8 +9,7 @@ import pytest
 
 from manabackup.errors import SourceError
 from manabackup.operations.databases import StorePlaces, export_everybody, export_rows
-from manabackup.sources.loading import parse_profile
-from manabackup.sources.profile import Profile
+from tests.support.loads import described, profile_of
 
 _COLLATION = b"CREATE COLLATION public.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
 
@@ -23,29 +22,15 @@ def loose(empty: str) -> str:
     return "text COLLATE public.ci"
 
 
-@pytest.fixture
-def profile() -> Profile:
-    return parse_profile(
-        b"""
-profile = 1
-name = "s"
-title = "S"
-[stores.main]
-kind = "postgresql"
-[subject]
-table = "main.people"
-key = "id"
-[tables."main.people"]
-class = "user"
-owner = { column = "id", is = "user" }
-columns = "*"
+PROFILE = described(
+    "s",
+    """
 [tables."main.notes"]
 class = "user"
 owner = { column = "who", is = "user" }
 columns = "*"
 """,
-        "s.toml",
-    )
+)
 
 
 def fill(dsn: str, people: str, notes: str, *names: str) -> None:
@@ -60,7 +45,8 @@ def fill(dsn: str, people: str, notes: str, *names: str) -> None:
     assert found == (2,)
 
 
-def test_two_people_are_never_one(loose: str, empty: str, profile: Profile, tmp_path: Path) -> None:
+def test_two_people_are_never_one(loose: str, empty: str, tmp_path: Path) -> None:
+    profile = profile_of(PROFILE)
     fill(empty, "text", loose, "anna", "ANNA")
     for export in (
         lambda: export_rows(profile, StorePlaces(dsn=empty), "anna", tmp_path / "anna.mana"),
@@ -71,9 +57,8 @@ def test_two_people_are_never_one(loose: str, empty: str, profile: Profile, tmp_
     assert not (tmp_path / "anna.mana").exists()
 
 
-def test_where_keys_are_as_loose_the_database_says_whose_a_row_is(
-    loose: str, empty: str, profile: Profile, tmp_path: Path
-) -> None:
+def test_where_keys_are_as_loose_the_database_says_whose_a_row_is(loose: str, empty: str, tmp_path: Path) -> None:
+    profile = profile_of(PROFILE)
     fill(empty, loose, loose, "anna")
     done = export_rows(profile, StorePlaces(dsn=empty), "anna", tmp_path / "anna.mana")
     assert done.rows == 3
