@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: site viewer-tools demo test test-quick coverage coverage-base crash lint format fuzz bench bench-quick dist release-check docs clean help
+.PHONY: site viewer-tools storage-tools demo test test-quick coverage coverage-base crash lint format fuzz bench bench-quick dist release-check docs clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -66,6 +66,9 @@ lint: $(READY) ## style, formatting, types, floors
 viewer-tools: $(READY) ## what the viewer's tests drive browsers and check types with
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browsers]'
 	@npm ci --prefix tests/viewer/tools --silent --no-audit --no-fund
+
+storage-tools: ## what the tests of far places start besides servers of the system's
+	@npm ci --prefix tests/storage/tools --silent --no-audit --no-fund
 
 format: $(READY) ## put the sources into the house's form
 	@$(BIN)/ruff check --fix .

@@ -16,7 +16,8 @@ from .addresses import Address
 
 __all__ = ["folder", "place"]
 
-_KINDS = "https://, davs://, s3://, sftp://"
+_KINDS = "https://, davs://, s3://, az://, sftp://"
+_WITH_LOCKS = ("s3", "az")
 
 
 def folder(text: str) -> Folder:
@@ -36,6 +37,10 @@ def folder(text: str) -> Folder:
             from .s3 import S3Folder
 
             return S3Folder(address)
+        case "az":
+            from .azure import azure_folder
+
+            return azure_folder(address)
         case "https" | "http":
             raise UsageError(f"{address}: web servers have no lists of files", hint="davs:// has")
     raise _unknown(address)
@@ -47,8 +52,8 @@ def place(text: str, *, lock: timedelta | None = None) -> Place:
     ``lock`` is how long nobody can remove what is written there.
     """
     address = Address.parse(text)
-    if lock is not None and address.scheme != "s3":
-        raise UsageError(f"{address}: only s3:// has locks", hint="without --retain")
+    if lock is not None and address.scheme not in _WITH_LOCKS:
+        raise UsageError(f"{address}: only buckets (s3://, az://) have locks", hint="without --retain")
     match address.scheme:
         case "https" | "http":
             from .web import WebPlace
@@ -66,6 +71,10 @@ def place(text: str, *, lock: timedelta | None = None) -> Place:
             from .s3 import S3Place
 
             return S3Place(address, lock=lock)
+        case "az":
+            from .azure import azure_place
+
+            return azure_place(address, lock=lock)
     raise _unknown(address)
 
 

@@ -9,6 +9,11 @@ from ..errors import UsageError
 from ..text.printable import one_line
 
 ENDING = ".mana"
+BUCKETS = {
+    "s3": "s3://BUCKET/NAME.mana",
+    "az": "az://CONTAINER/NAME.mana; AZURE_STORAGE_ACCOUNT names the account",
+}
+"""Kinds of places whose addresses name a bucket and a key, each as it is written."""
 _IN_PATH = "/%:@!$&'()*+,;="
 """What may stand in a path as it is (RFC 3986, section 3.3), and ``%``: what is escaped already stays so."""
 
@@ -36,10 +41,15 @@ class Address:
         """Raises :class:`UsageError` for what is none, and for one with a password in it."""
         scheme, _, rest = text.partition("://")
         scheme = scheme.lower()
-        if scheme == "s3":  # a key may hold anything
+        if scheme in BUCKETS:  # a key may hold anything
             bucket, _, key = rest.partition("/")
-            if not bucket or "@" in bucket or ":" in bucket:
-                raise UsageError(f"not the address of a bucket: {scheme}://…", hint="s3://BUCKET/NAME.mana")
+            if not bucket or "@" in bucket or ":" in bucket or (scheme == "az" and "." in bucket):
+                raise UsageError(f"not the address of a bucket: {scheme}://…", hint=BUCKETS[scheme])
+            if scheme == "az" and "?" in key and "sig=" in key:
+                raise UsageError(
+                    "a signature stands in the address, where others can see it",
+                    hint="it belongs into AZURE_STORAGE_SAS_TOKEN; renew that one",
+                )
             return cls(scheme, bucket, f"/{key}")
         try:
             parts = urlsplit(text)
@@ -70,7 +80,7 @@ class Address:
     def name(self) -> str:
         """The last part of the path, as people read it."""
         last = self.path.rsplit("/", 1)[-1]
-        return last if self.scheme == "s3" else unquote(last)
+        return last if self.scheme in BUCKETS else unquote(last)
 
     @property
     def folder(self) -> str:

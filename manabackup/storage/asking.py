@@ -12,7 +12,7 @@ from ..limits import MIB
 from ..remote.answers import Answer
 from ..remote.request import Request
 from ..remote.transport import Transport
-from .ranges import TAIL, RangedBytes
+from .ranges import LOOK, TAIL, RangedBytes
 
 Connect = Callable[[str], Transport]
 """Makes the connections to a server, by its origin."""
@@ -28,19 +28,21 @@ AS_IT_IS = {"Accept-Encoding": "identity"}
 """Nothing may compress what is read by ranges."""
 
 
-def ranged(transport: Transport, ask: Ask, shown: str, refused: Refused) -> RangedBytes:
+def ranged(transport: Transport, ask: Ask, shown: str, refused: Refused, *, from_end: bool = True) -> RangedBytes:
     """What ``ask`` asks for, read by ranges; one request is made at once, for the end. It owns the transport then.
 
-    Raises what ``refused`` gives, :class:`ServerError`.
+    Where the server knows no ranges that count ``from_end``, it is two: for the beginning, which tells the size, and
+    for the end. Raises what ``refused`` gives, :class:`ServerError`.
     """
-    first = transport.request(ask({**AS_IT_IS, "Range": f"bytes=-{TAIL}"}), receive=_small_or_refused(shown))
+    wanted = f"bytes=-{TAIL}" if from_end else f"bytes=0-{LOOK - 1}"
+    first = transport.request(ask({**AS_IT_IS, "Range": wanted}), receive=_small_or_refused(shown))
     if first.status == HTTPStatus.OK:
         return RangedBytes(len(first.body), first.body, _nothing_more, transport.close)
     if first.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # as an empty file is answered for
         return RangedBytes(0, b"", _nothing_more, transport.close)
     begin, size = _checked(first, shown, refused)
-    if begin + len(first.body) != size:
-        raise ServerError(f"{shown}: the server gave another part than its end")
+    if (begin + len(first.body) != size) if from_end else (begin, len(first.body)) != (0, min(size, LOOK)):
+        raise ServerError(f"{shown}: the server gave another part than was asked for")
     version = _version(first)
 
     def fetch(begin: int, stop: int) -> bytes:
@@ -52,7 +54,9 @@ def ranged(transport: Transport, ask: Ask, shown: str, refused: Refused) -> Rang
             raise ServerError(f"{shown}: the server gave another part than was asked for")
         return answer.body
 
-    return RangedBytes(size, first.body, fetch, transport.close)
+    if from_end or len(first.body) == size:
+        return RangedBytes(size, first.body, fetch, transport.close)
+    return RangedBytes(size, fetch(max(size - TAIL, 0), size), fetch, transport.close, head=first.body)
 
 
 def _nothing_more(begin: int, stop: int) -> bytes:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import configparser
 import os
 import shlex
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ..errors import AccessError, JSONTextError, UsageError
+from ..errors import AccessError, UsageError
 from ..text import jsontext
 from ..text.printable import printable
 from .signing import Keys
+from .told import told
 
 _REGION = "us-east-1"
 _SOON = timedelta(minutes=5)
-_SECONDS = 60.0
 EXPORT = "aws configure export-credentials"
 HINT = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws, with keys or a credential_process in it"
 _ELSEWHERE = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file", "login_session")
@@ -105,17 +104,13 @@ def _settings(environ: Mapping[str, str], profile: str) -> dict[str, str] | None
 def _of_process(command: str, profile: str) -> Keys:
     whose = f"the credential_process of profile {printable(profile)}"
     try:
-        done = subprocess.run(  # noqa: S603 # what its owner wrote into the file
-            shlex.split(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
-        )
-        if done.returncode != 0:
-            raise AccessError(f"{whose} failed ({done.returncode})", hint="run it yourself to see why")
-        told = jsontext.parse(done.stdout)
-    except (OSError, ValueError, subprocess.TimeoutExpired, JSONTextError):
-        raise AccessError(f"{whose} gives no keys", hint="run it yourself to see why") from None
-    match told:
+        words = shlex.split(command)
+    except ValueError:
+        raise AccessError(f"{whose} is not as commands are written", hint="quotation marks in pairs") from None
+    answer = told(words, whose)
+    match answer:
         case {"AccessKeyId": str(access), "SecretAccessKey": str(secret)}:
-            return Keys(access, secret, str(told.get("SessionToken") or ""), _moment(told.get("Expiration")))
+            return Keys(access, secret, str(answer.get("SessionToken") or ""), _moment(answer.get("Expiration")))
     raise AccessError(f"{whose} gives no keys", hint="run it yourself to see why")
 
 

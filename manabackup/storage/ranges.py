@@ -12,7 +12,7 @@ from ..limits import KIB, MIB
 
 TAIL = 256 * KIB
 """Bytes at the end that are asked for first: of nearly all archives directory, sums and manifest lie there."""
-_LOOK = 64 * KIB
+LOOK = 64 * KIB
 """Bytes that are fetched where somebody looks at some place."""
 _PIECE = 4 * MIB
 """Bytes of one request where somebody reads on."""
@@ -28,11 +28,12 @@ Fetch = Callable[[int, int], bytes]
 class RangedBytes:
     """A far archive of ``size`` bytes. Safe to share between threads.
 
-    ``tail`` is its end, which is held already; ``close`` lets go of the connection.
+    ``tail`` is its end, which is held already, and ``head`` its beginning; ``close`` lets go of the connection.
     """
 
-    def __init__(self, size: int, tail: bytes, fetch: Fetch, close: Callable[[], object]) -> None:
+    def __init__(self, size: int, tail: bytes, fetch: Fetch, close: Callable[[], object], *, head: bytes = b"") -> None:
         self.size = size
+        self._head = head
         self._tail = tail
         self._fetch = fetch
         self._close = close
@@ -70,13 +71,15 @@ class RangedBytes:
         tail_begin = self.size - len(self._tail)
         if offset >= tail_begin:
             return tail_begin, self._tail
+        if offset < len(self._head):
+            return 0, self._head
         with self._lock:
             self._run = stop - offset + (self._run if offset == self._end else 0)
             self._end = stop
-            reads_on = self._run > _LOOK
+            reads_on = self._run > LOOK
             found = next((key for key in self._pieces if key[0] <= offset < key[1]), None)
             if found is None:
-                length = _PIECE if reads_on else max(_LOOK, stop - offset)
+                length = _PIECE if reads_on else max(LOOK, stop - offset)
                 found = offset, min(offset + length, tail_begin)
                 self._order(found)
             if reads_on:

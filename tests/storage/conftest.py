@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from manabackup.archive.places import Place
 from manabackup.archive.writer import Seal
+from manabackup.errors import ManabackupError
 from manabackup.limits import Limits
 from manabackup.remote.transport import Transport
 from manabackup.storage.aws import Account
@@ -51,6 +53,16 @@ def uploads(account: Account, bucket: str) -> list[str]:
     with Bucket(bucket, account, hurried, bucket) as asked:
         body = asked.ask(asked.request("GET", "", {}, params={"uploads": ""})).body
     return sorted(re.findall("<Upload>.*?<Key>(.*?)</Key>", body.decode(), re.DOTALL))
+
+
+def written(there: Place, data: bytes, *, force: bool) -> ManabackupError | None:
+    """What writing an archive to a place ended with."""
+    try:
+        with there.writing(force=force) as output:
+            output.write(data)
+    except ManabackupError as error:
+        return error
+    return None
 
 
 @pytest.fixture(scope="session")

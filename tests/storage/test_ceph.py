@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from manabackup.archive.places import Place
-from manabackup.errors import ManabackupError
 from manabackup.storage.addresses import Address
 from manabackup.storage.aws import Account
 from manabackup.storage.bucket import Bucket
@@ -20,7 +18,7 @@ from tests.support import ceph, s3
 from tests.support.processes import CommandLine
 from tests.support.relay import Asked, Fault, Relay
 
-from .conftest import PASSPHRASE, failing, hurried, new_bucket, uploads
+from .conftest import PASSPHRASE, failing, hurried, new_bucket, uploads, written
 
 PART = 5 * 2**20
 
@@ -45,15 +43,6 @@ def account(relay: Relay) -> Account:
 @pytest.fixture
 def bucket(account: Account) -> str:
     return new_bucket(account)
-
-
-def written(there: Place, data: bytes, *, force: bool) -> ManabackupError | None:
-    try:
-        with there.writing(force=force) as output:
-            output.write(data)
-    except ManabackupError as error:
-        return error
-    return None
 
 
 def content(account: Account, bucket: str, path: str) -> bytes | None:

@@ -17,6 +17,8 @@ from tests.support.processes import CommandLine
 from tests.support.sshd import sshd
 from tests.support.webdav import PASSWORD, webdav
 
+from .buckets import BUCKETS
+
 DAYS = ["2026-11-27", "2026-11-28", "2026-11-29"]
 
 
@@ -39,7 +41,7 @@ def _folder(path: Path, address: str, environ: dict[str, str]) -> There:
     )
 
 
-@pytest.fixture(params=["dav", "s3", "sftp"])
+@pytest.fixture(params=["az", "dav", "s3", "sftp"])
 def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
     path = tmp_path / "served" / "a b"
     path.mkdir(parents=True)
@@ -54,17 +56,25 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
             server = stack.enter_context(sshd(tmp_path / "sshd", home))
             address = f"sftp://{server.user}@127.0.0.1:{server.port}{str(path).replace(' ', '%20')}"
             yield _folder(path, address, {"HOME": str(home), "SSH_AUTH_SOCK": ""})
+        elif request.param in BUCKETS:
+            bucket = stack.enter_context(BUCKETS[request.param]())
+            yield There(
+                f"{bucket.address}/a b",
+                lambda name, content: bucket.put(f"a b/{name}", content),
+                lambda: [key[4:] for key in bucket.listed() if key.startswith("a b/")],
+                bucket.environ(bucket.port),
+            )
         else:
             port = stack.enter_context(s3.moto())
-            bucket = s3.new_bucket(port)
+            name = s3.new_bucket(port)
 
             def names() -> list[str]:
-                listed = s3.request(port, "GET", f"/{bucket}?list-type=2&prefix=a%20b/")[1].decode()
+                listed = s3.request(port, "GET", f"/{name}?list-type=2&prefix=a%20b/")[1].decode()
                 return sorted(key.rpartition("/")[2] for key in re.findall("<Key>(.*?)</Key>", listed))
 
             yield There(
-                f"s3://{bucket}/a b",
-                lambda name, content: s3.request(port, "PUT", f"/{bucket}/a%20b/{name}", content=content),
+                f"s3://{name}/a b",
+                lambda key, content: s3.request(port, "PUT", f"/{name}/a%20b/{key}", content=content),
                 names,
                 s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"},
             )
@@ -120,6 +130,7 @@ def test_all_that_a_pattern_fits_is_verified(manabackup: CommandLine, filled: Th
 
 
 def test_a_folder_that_is_not_there_is_told(manabackup: CommandLine, there: There) -> None:
-    nowhere = "s3://no-such-bucket/x" if there.address.startswith("s3") else f"{there.address}/no-such"
+    scheme = there.address.partition(":")[0]
+    nowhere = f"{scheme}://no-such-bucket/x" if scheme in ("s3", *BUCKETS) else f"{there.address}/no-such"
     assert manabackup("prune", nowhere, "--keep-last", "1").code == 10
     assert manabackup("prune", "https://127.0.0.1:1/x/", "--keep-last", "1").code == 2

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from manabackup.archive.places import Place
-from manabackup.errors import ManabackupError
 from manabackup.storage.addresses import Address
 from manabackup.storage.aws import Account
 from manabackup.storage.s3 import S3Place
@@ -19,7 +17,7 @@ from tests.support.processes import CommandLine
 from tests.support.relay import Asked, Fault, Relay
 from tests.support.shares import some
 
-from .conftest import PASSPHRASE, failing, hurried
+from .conftest import PASSPHRASE, failing, hurried, written
 
 OLD = b"old"
 FAULTS: list[Fault] = ["cut before", "cut after", "full", "denied", "busy", "broken"]
@@ -77,15 +75,6 @@ def small_parts(relay: Relay, bucket: str, *, at_once: int = 5 * 2**20) -> S3Pla
     """A place to which what is larger than ``at_once`` goes in parts of that size."""
     account = Account.find(s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{relay.port}", "HOME": "/nonexistent"})
     return S3Place(Address.parse(f"s3://{bucket}/a/x.mana"), hurried, account=account, at_once=at_once)
-
-
-def written(there: Place, data: bytes, *, force: bool) -> ManabackupError | None:
-    try:
-        with there.writing(force=force) as output:
-            output.write(data)
-    except ManabackupError as error:
-        return error
-    return None
 
 
 def test_an_archive_in_a_bucket_is_as_good_as_one_on_the_disk(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import os
 import socket
 import subprocess
@@ -107,6 +108,9 @@ class Authority:
             if signs:
                 usage = {name: name in ("key_cert_sign", "crl_sign") for name in _USAGES}
                 made = made.add_extension(x509.KeyUsage(**usage), critical=True)
+            else:
+                here = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+                made = made.add_extension(x509.SubjectAlternativeName([here]), critical=False)
             return made.sign(signing, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
         self.ca.write_bytes(certificate(issuer, signing.public_key(), signs=True))

@@ -44,6 +44,8 @@ class Relay:
         """Headers that the server does not hear of."""
         self.ahead = 0.0
         """Seconds by which the server's clock seems to be ahead."""
+        self.garble = False
+        """Whether the last byte of what is sent changes on the way."""
         self._lock = threading.Lock()
         self._over = threading.Event()
         relay = self
@@ -72,6 +74,8 @@ class Relay:
             number = len(self.asked)
             self.asked.append(asked)
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        if self.garble and body:
+            body = body[:-1] + bytes([body[-1] ^ 1])
         fault = self.fail(number, asked)
         if fault == "cut before":
             _cut(handler)

@@ -334,9 +334,8 @@ def test_an_edit_between_an_interruption_and_the_next_run_stands_or_is_told_of(
 
 def test_an_edit_under_a_row_that_the_server_takes_in_part_alone_is_told_of(bench: Bench, tmp_path: Path) -> None:
     scene = scene_of(bench, behind=timedelta(days=400))
-    bench.line.faults(
-        Spoiled(5, None), *[Spoiled(0, 500)] * 3
-    )  # of the third row the first change, and never the other
+    # Of the third row the first change comes through, and never the other.
+    bench.line.faults(Spoiled(5, None), *[Spoiled(0, 500)] * 3)
     with bench.job(scene.archive(tmp_path)) as job:
         result = carried_out(job, job.plan, Moments(scene, ("push", 2)))
     assert [(table, record) for table, record, _ in result.failures] == [("tasks", "tasks-02")]

@@ -1,0 +1,85 @@
+"""Buckets that tests write into behind the program's back, and look into: one class a kind of store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from manabackup.storage.addresses import Address
+from manabackup.storage.asking import Connect
+from manabackup.storage.azure import azure_place
+from manabackup.storage.azure_account import Account as AzureAccount
+from manabackup.storage.objects import ObjectPlace
+from tests.support import azurite
+
+
+class Bucket(Protocol):
+    """A bucket of its own in a server of tests. Keys are without a slash before them."""
+
+    address: str
+
+    def environ(self, port: int) -> dict[str, str]:
+        """What an environment says to who asks through a port of this computer."""
+        ...
+
+    def place(self, port: int, key: str, *, at_once: int, connect: Connect, unsigned: bool = False) -> ObjectPlace:
+        """A place to which what is larger than ``at_once`` goes in parts of that size."""
+        ...
+
+    def put(self, key: str, content: bytes) -> None: ...
+    def remove(self, key: str) -> None: ...
+    def content(self, key: str) -> bytes | None: ...
+    def listed(self) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class AzureBucket:
+    """A container in Azurite."""
+
+    port: int
+    name: str
+
+    @property
+    def address(self) -> str:
+        return f"az://{self.name}"
+
+    def environ(self, port: int) -> dict[str, str]:
+        return azurite.environ(port)
+
+    def place(self, port: int, key: str, *, at_once: int, connect: Connect, unsigned: bool = False) -> ObjectPlace:
+        # A key's signature covers the condition; what a relay forgets of this one is not missed.
+        account = AzureAccount.find(azurite.with_signature(port) if unsigned else azurite.environ(port))
+        return azure_place(Address.parse(f"{self.address}/{key}"), connect, account=account, at_once=at_once)
+
+    def put(self, key: str, content: bytes) -> None:
+        with azurite.container(self.port, self.name) as asked:
+            headers = {"x-ms-blob-type": "BlockBlob"}
+            assert asked.ask(asked.request("PUT", f"/{key}", headers, body=content)).status == 201
+
+    def remove(self, key: str) -> None:
+        with azurite.container(self.port, self.name) as asked:
+            assert asked.ask(asked.request("DELETE", f"/{key}", {})).status in (202, 404)
+
+    def content(self, key: str) -> bytes | None:
+        with azurite.container(self.port, self.name) as asked:
+            answer = asked.ask(asked.request("GET", f"/{key}", {"Accept-Encoding": "identity"}))
+        return answer.body if answer.status == 200 else None
+
+    def listed(self) -> list[str]:
+        with azurite.container(self.port, self.name) as asked:
+            answer = asked.ask(asked.request("GET", "", {}, params={"restype": "container", "comp": "list"}))
+        return sorted(re.findall("<Blob><Name>(.*?)</Name>", answer.body.decode()))
+
+
+@contextmanager
+def azure() -> Iterator[AzureBucket]:
+    """A server, and a bucket in it."""
+    with azurite.azurite() as port:
+        yield AzureBucket(port, azurite.new_container(port))
+
+
+BUCKETS = {"az": azure}
+"""Servers by kind of address, each with a bucket."""
