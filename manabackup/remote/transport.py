@@ -57,6 +57,8 @@ _IDLE_SECONDS = 4.0
 """A kept connection older than this is not used again; common servers close theirs after five."""
 _WORD_BYTES = 16
 """On a connection that is listened to, so many bytes count as a word: less than any event has, with its framing."""
+_CLOUD = "169.254.169.254"
+"""Where a machine in a cloud asks who it is: an address of the link (RFC 3927), which no router passes on."""
 _PORTS = {"http": 80, "https": 443}
 _random = random.SystemRandom().random
 
@@ -112,6 +114,9 @@ class Transport:
     loopback addresses alone, and these are never reached through a proxy; other hosts are reached through the proxy
     that the environment names, if any.
 
+    ``link_local`` says that it may be the address under which a cloud answers its own machines, which is ``http`` too
+    and does not leave them.
+
     ``addresses`` says of an IP address whether a connection may lead there. Then names are looked up here, what was
     said yes to is what is connected to, and no proxy is used, which would look them up itself.
     """
@@ -125,8 +130,9 @@ class Transport:
         jitter: Callable[[], float] = _random,
         clock: Callable[[], float] = time.monotonic,
         addresses: Callable[[str], bool] | None = None,
+        link_local: bool = False,
     ) -> None:
-        origin = _Origin.of(base_url)
+        origin = _Origin.of(base_url, link_local=link_local)
         self.host = origin.host
         """With the port, unless that is the scheme's own."""
         self.origin = f"{origin.scheme}://{origin.host}"
@@ -288,7 +294,8 @@ class Transport:
             ) as response,
         ):
             received, cookies = _headers(response.headers)
-            if 300 <= response.status < 400:
+            # 308 without an address is how far an upload has come (Google's resumable uploads).
+            if 300 <= response.status < 400 and not (response.status == 308 and "location" not in received):
                 raise RedirectedError(
                     f"{source}: redirects to {_host_in(received.get('location', ''))}, which is not followed",
                     location=received.get("location", ""),
@@ -434,7 +441,7 @@ class _Origin(NamedTuple):
     loopback: bool
 
     @classmethod
-    def of(cls, url: str) -> _Origin:
+    def of(cls, url: str, *, link_local: bool) -> _Origin:
         try:
             parts = urlsplit(url)
             name, port = parts.hostname, parts.port
@@ -444,7 +451,7 @@ class _Origin(NamedTuple):
             raise UsageError("the server's address holds a user name or password")
         if not name or parts.query or parts.fragment or parts.scheme not in _PORTS or not url.isascii():
             raise UsageError(f"not the address of a server: {one_line(url)}", hint="expected https://host")
-        loopback = is_loopback(name)
+        loopback = is_loopback(name) or (link_local and name == _CLOUD)
         if parts.scheme == "http" and not loopback:
             raise UsageError(f"refusing to speak to {one_line(name)} without encryption", hint="use https://")
         host = f"[{name}]" if ":" in name else name

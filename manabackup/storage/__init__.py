@@ -16,8 +16,8 @@ from .addresses import Address
 
 __all__ = ["folder", "place"]
 
-_KINDS = "https://, davs://, s3://, az://, sftp://"
-_WITH_LOCKS = ("s3", "az")
+_KINDS = "https://, davs://, s3://, gs://, az://, sftp://"
+_WITH_LOCKS = ("s3", "gs", "az")
 
 
 def folder(text: str) -> Folder:
@@ -37,6 +37,10 @@ def folder(text: str) -> Folder:
             from .s3 import S3Folder
 
             return S3Folder(address)
+        case "gs":
+            from .google import google_folder
+
+            return google_folder(address)
         case "az":
             from .azure import azure_folder
 
@@ -53,7 +57,7 @@ def place(text: str, *, lock: timedelta | None = None) -> Place:
     """
     address = Address.parse(text)
     if lock is not None and address.scheme not in _WITH_LOCKS:
-        raise UsageError(f"{address}: only buckets (s3://, az://) have locks", hint="without --retain")
+        raise UsageError(f"{address}: only buckets (s3://, gs://, az://) have locks", hint="without --retain")
     match address.scheme:
         case "https" | "http":
             from .web import WebPlace
@@ -71,6 +75,10 @@ def place(text: str, *, lock: timedelta | None = None) -> Place:
             from .s3 import S3Place
 
             return S3Place(address, lock=lock)
+        case "gs":
+            from .google import google_place
+
+            return google_place(address, lock=lock)
         case "az":
             from .azure import azure_place
 

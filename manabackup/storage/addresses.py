@@ -11,6 +11,7 @@ from ..text.printable import one_line
 ENDING = ".mana"
 BUCKETS = {
     "s3": "s3://BUCKET/NAME.mana",
+    "gs": "gs://BUCKET/NAME.mana",
     "az": "az://CONTAINER/NAME.mana; AZURE_STORAGE_ACCOUNT names the account",
 }
 """Kinds of places whose addresses name a bucket and a key, each as it is written."""

@@ -29,7 +29,7 @@ from ..remote.transport import Transport
 from .addresses import Address
 from .asking import Connect, exists_already, ranged, refusal
 from .azure_account import HINT, Account
-from .objects import AT_ONCE, TRIAL_WORDS, New, ObjectFolder, ObjectPlace
+from .objects import AT_ONCE, TRIAL_WORDS, New, ObjectFolder, ObjectPlace, parts_of
 from .ranges import RangedBytes
 from .signing import encoded_path, encoded_query
 from .writing import Again
@@ -185,12 +185,12 @@ class Container:
         self._look(new)
         self._settled(new, self.request("PUT", new.path, headers, body=Again(held.pieces)))
 
-    def put_parts(self, new: New, parts: Iterable[bytes]) -> None:
+    def put_parts(self, new: New, held: SetAside, size: int) -> None:
         """As :meth:`Store.put_parts`. What was sent in vain stays for a week, seen by nobody."""
         blocks: list[str] = []
         try:
             whole = hashlib.md5(usedforsecurity=False)
-            for number, part in enumerate(parts):
+            for number, part in enumerate(parts_of(held, size)):
                 # Of one length, as they have to be, and of this run alone: blocks of two runs lie beside each other.
                 blocks.append(_base64(f"{new.run}-{number:06}".encode()))
                 whole.update(part)

@@ -77,8 +77,8 @@ class Store(Protocol):
         """The whole object in one request."""
         ...
 
-    def put_parts(self, new: New, parts: Iterable[bytes]) -> None:
-        """The object in parts."""
+    def put_parts(self, new: New, held: SetAside, size: int) -> None:
+        """The object in parts of ``size`` bytes, a multiple of 256 KiB."""
         ...
 
     def spares(self, trial: str) -> bool:
@@ -156,7 +156,7 @@ class ObjectPlace:
                 _log.warning(SILENT, self)
             if in_parts:
                 size = max(self._part, -(-held.size // _MOST_PARTS // MIB) * MIB)
-                store.put_parts(new, _parts(held, size))
+                store.put_parts(new, held, size)
             else:
                 store.put(new, held)
             if until is not None:
@@ -191,7 +191,8 @@ class ObjectFolder:
                 yield ObjectPlace(replace(self._address, path=key), self._opening)
 
 
-def _parts(held: SetAside, size: int) -> Iterator[bytes]:
+def parts_of(held: SetAside, size: int) -> Iterator[bytes]:
+    """All of it, in parts of ``size`` bytes, the last one smaller."""
     part = bytearray()
     for piece in held.pieces():
         part += piece

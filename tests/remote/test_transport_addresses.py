@@ -33,6 +33,21 @@ def test_S8_a_redirect_is_an_error_that_names_the_other_host(
     assert len(server.requests) == 1
 
 
+def test_how_far_an_upload_has_come_is_no_redirect(server: ScriptedServer, connect: Connect) -> None:
+    server.otherwise = answer(b"", 308, "Range: bytes=0-262143")
+    told = connect(server.url).request(Request("PUT", "/", headers={"Content-Length": "3"}, body=b"abc"))
+    assert (told.status, told.headers["range"]) == (308, "bytes=0-262143")
+
+
+def test_the_address_of_a_clouds_own_machines_is_for_who_asks_for_it() -> None:
+    with pytest.raises(UsageError, match="without encryption"):
+        Transport("http://169.254.169.254")
+    Transport("http://169.254.169.254", link_local=True).close()
+    for url in ("http://169.254.169.253", "http://metadata.google.internal", "http://169.254.169.254.evil.invalid"):
+        with pytest.raises(UsageError, match="without encryption"):
+            Transport(url, link_local=True)
+
+
 @pytest.mark.parametrize("location", ["", "/here", "http://[", "//a\x1bb", "\xff"])
 def test_S8_no_redirect_is_followed_wherever_it_claims_to_lead(
     server: ScriptedServer, connect: Connect, location: str

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from manabackup.storage.addresses import Address
 from manabackup.storage.asking import Connect
 from manabackup.storage.azure import azure_place
 from manabackup.storage.azure_account import Account as AzureAccount
+from manabackup.storage.google import google_place
+from manabackup.storage.google_account import Account as GoogleAccount
 from manabackup.storage.objects import ObjectPlace
-from tests.support import azurite
+from tests.support import azurite, gcs
 
 
 class Bucket(Protocol):
     """A bucket of its own in a server of tests. Keys are without a slash before them."""
 
-    address: str
+    @property
+    def port(self) -> int: ...
+    @property
+    def address(self) -> str: ...
 
     def environ(self, port: int) -> dict[str, str]:
         """What an environment says to who asks through a port of this computer."""
@@ -81,5 +88,54 @@ def azure() -> Iterator[AzureBucket]:
         yield AzureBucket(port, azurite.new_container(port))
 
 
-BUCKETS = {"az": azure}
+@dataclass(frozen=True)
+class GoogleBucket:
+    """A bucket in the double of Google Cloud Storage."""
+
+    state: gcs.State
+    name: str
+    credentials: Path
+
+    @property
+    def port(self) -> int:
+        return self.state.port
+
+    @property
+    def address(self) -> str:
+        return f"gs://{self.name}"
+
+    def environ(self, port: int) -> dict[str, str]:
+        return {
+            "GOOGLE_APPLICATION_CREDENTIALS": str(self.credentials),
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"http://127.0.0.1:{port}/",
+        }
+
+    def place(self, port: int, key: str, *, at_once: int, connect: Connect, unsigned: bool = False) -> ObjectPlace:
+        account = GoogleAccount.find(self.environ(port))
+        return google_place(Address.parse(f"{self.address}/{key}"), connect, account=account, at_once=at_once)
+
+    def put(self, key: str, content: bytes) -> None:
+        self.state.put(self.name, key, content)
+
+    def remove(self, key: str) -> None:
+        self.state.buckets[self.name].pop(key, None)
+
+    def content(self, key: str) -> bytes | None:
+        found = self.state.buckets[self.name].get(key)
+        return None if found is None else found.content
+
+    def listed(self) -> list[str]:
+        return sorted(self.state.buckets[self.name])
+
+
+@contextmanager
+def google() -> Iterator[GoogleBucket]:
+    """The double, and a bucket in it."""
+    with gcs.gcs() as state, tempfile.TemporaryDirectory(prefix="mb-gcs-") as place:
+        credentials = Path(place) / "key.json"
+        credentials.write_text(state.key())
+        yield GoogleBucket(state, state.new_bucket(), credentials)
+
+
+BUCKETS: dict[str, Callable[[], AbstractContextManager[Bucket]]] = {"az": azure, "gs": google}
 """Servers by kind of address, each with a bucket."""

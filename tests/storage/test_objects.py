@@ -14,7 +14,7 @@ from tests.support.processes import CommandLine
 from tests.support.relay import Asked, Fault, Relay
 from tests.support.shares import some
 
-from .buckets import BUCKETS, AzureBucket
+from .buckets import BUCKETS, Bucket
 from .conftest import PASSPHRASE, failing, hurried, impatient, written
 
 OLD = b"old"
@@ -22,17 +22,17 @@ AT_ONCE = 2**20
 FAULTS: list[Fault] = ["cut before", "cut after", "full", "denied", "busy", "broken"]
 TROUBLES = list(product(FAULTS, [True, False], [False, True]))
 """A fault; whether it lasts; whether something may be replaced."""
-CONDITIONS = ("If-None-Match",)
+CONDITIONS = ("If-None-Match", "ifGenerationMatch")
 
 
 @pytest.fixture(scope="session", params=sorted(BUCKETS))
-def bucket(request: pytest.FixtureRequest) -> Iterator[AzureBucket]:
+def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
     with BUCKETS[request.param]() as bucket:
         yield bucket
 
 
 @pytest.fixture
-def relay(bucket: AzureBucket) -> Iterator[Relay]:
+def relay(bucket: Bucket) -> Iterator[Relay]:
     """In front of the server."""
     with Relay(bucket.port).running() as relay:
         yield relay
@@ -45,7 +45,7 @@ def key() -> str:
 
 
 @pytest.fixture
-def manabackup(tmp_path: Path, relay: Relay, bucket: AzureBucket) -> CommandLine:
+def manabackup(tmp_path: Path, relay: Relay, bucket: Bucket) -> CommandLine:
     """The program, with what it needs in its environment."""
     program = CommandLine(tmp_path)
     program.environ |= bucket.environ(relay.port) | {"MANABACKUP_PASSPHRASE": PASSPHRASE}
@@ -53,14 +53,14 @@ def manabackup(tmp_path: Path, relay: Relay, bucket: AzureBucket) -> CommandLine
 
 
 def sent(
-    bucket: AzureBucket, relay: Relay, key: str, data: bytes, *, force: bool, at_once: int = AT_ONCE
+    bucket: Bucket, relay: Relay, key: str, data: bytes, *, force: bool, at_once: int = AT_ONCE
 ) -> ManabackupError | None:
     """What writing an archive ended with."""
     return written(bucket.place(relay.port, key, at_once=at_once, connect=hurried), data, force=force)
 
 
 def test_an_archive_in_a_bucket_is_as_good_as_one_on_the_disk(
-    manabackup: CommandLine, bucket: AzureBucket, plain: Path, sealed: Path
+    manabackup: CommandLine, bucket: Bucket, plain: Path, sealed: Path
 ) -> None:
     there = f"{bucket.address}/täglich/a b+c%20&'\"d.mana"
     done = manabackup("seal", str(plain), "-o", there)
@@ -78,7 +78,7 @@ def test_an_archive_in_a_bucket_is_as_good_as_one_on_the_disk(
 
 
 def test_info_of_a_large_archive_costs_two_requests(
-    manabackup: CommandLine, bucket: AzureBucket, relay: Relay, large: Path, large_plain: Path, key: str
+    manabackup: CommandLine, bucket: Bucket, relay: Relay, large: Path, large_plain: Path, key: str
 ) -> None:
     for archive in (large, large_plain):
         bucket.put(key, archive.read_bytes())
@@ -91,7 +91,7 @@ def test_info_of_a_large_archive_costs_two_requests(
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 2**10, 64 * 2**10 + 1, 320 * 2**10, 320 * 2**10 + 1])
-def test_archives_of_all_sizes_are_read_to_their_ends(bucket: AzureBucket, relay: Relay, key: str, size: int) -> None:
+def test_archives_of_all_sizes_are_read_to_their_ends(bucket: Bucket, relay: Relay, key: str, size: int) -> None:
     data = bytes(number % 251 for number in range(size))
     bucket.put(key, data)
     source = bucket.place(relay.port, key, at_once=AT_ONCE, connect=hurried).open()
@@ -105,7 +105,7 @@ def test_archives_of_all_sizes_are_read_to_their_ends(bucket: AzureBucket, relay
         source.close()
 
 
-def test_what_changes_while_it_is_read_is_an_error(bucket: AzureBucket, relay: Relay, key: str) -> None:
+def test_what_changes_while_it_is_read_is_an_error(bucket: Bucket, relay: Relay, key: str) -> None:
     bucket.put(key, bytes(2**20))
     source = bucket.place(relay.port, key, at_once=AT_ONCE, connect=hurried).open()
     try:
@@ -116,7 +116,7 @@ def test_what_changes_while_it_is_read_is_an_error(bucket: AzureBucket, relay: R
         source.close()
 
 
-def test_a_large_archive_goes_in_parts_and_reads_back(relay: Relay, bucket: AzureBucket, large: Path, key: str) -> None:
+def test_a_large_archive_goes_in_parts_and_reads_back(relay: Relay, bucket: Bucket, large: Path, key: str) -> None:
     data = large.read_bytes()
     assert sent(bucket, relay, key, data, force=False, at_once=5 * 2**20) is None
     assert bucket.content(key) == data
@@ -132,7 +132,7 @@ def test_a_large_archive_goes_in_parts_and_reads_back(relay: Relay, bucket: Azur
 @pytest.mark.parametrize("forgets", [True, False])
 @pytest.mark.parametrize("at_once", [AT_ONCE, 2**30])
 def test_what_appears_at_any_request_is_spared_and_a_server_that_overwrites_is_known(
-    forgets: bool, at_once: int, relay: Relay, bucket: AzureBucket, key: str, caplog: pytest.LogCaptureFixture
+    forgets: bool, at_once: int, relay: Relay, bucket: Bucket, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     data, at = bytes(3 * 2**20), 0
     relay.forget = CONDITIONS if forgets else ()
@@ -164,7 +164,7 @@ def test_what_appears_at_any_request_is_spared_and_a_server_that_overwrites_is_k
 
 @pytest.mark.parametrize(("fault", "lasting", "force"), some(TROUBLES, of=3))
 def test_whatever_fails_at_whatever_request_of_an_upload_there_is_the_old_object_or_the_new_one(
-    fault: Fault, lasting: bool, force: bool, relay: Relay, bucket: AzureBucket, key: str
+    fault: Fault, lasting: bool, force: bool, relay: Relay, bucket: Bucket, key: str
 ) -> None:
     data = bytes(range(256)) * 2**12 * 3
     for at_once, least in ((AT_ONCE, 4), (2**30, 1)):
@@ -191,7 +191,7 @@ def test_whatever_fails_at_whatever_request_of_an_upload_there_is_the_old_object
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_server_that_says_nothing_more_is_left(force: bool, relay: Relay, bucket: AzureBucket, key: str) -> None:
+def test_a_server_that_says_nothing_more_is_left(force: bool, relay: Relay, bucket: Bucket, key: str) -> None:
     for at in (0, 1, 2):
         bucket.put(key, OLD)
         if not force:
@@ -205,7 +205,7 @@ def test_a_server_that_says_nothing_more_is_left(force: bool, relay: Relay, buck
         assert (ended.exit_code, bucket.content(key)) == (14, OLD if force else None)
 
 
-def test_what_is_changed_on_the_way_is_refused(relay: Relay, bucket: AzureBucket, key: str) -> None:
+def test_what_is_changed_on_the_way_is_refused(relay: Relay, bucket: Bucket, key: str) -> None:
     for at_once in (AT_ONCE, 2**30):
         relay.garble = True
         ended = sent(bucket, relay, key, bytes(2 * 2**20), force=True, at_once=at_once)
@@ -214,7 +214,7 @@ def test_what_is_changed_on_the_way_is_refused(relay: Relay, bucket: AzureBucket
 
 
 @pytest.mark.parametrize("at_once", [AT_ONCE, 2**30])
-def test_of_two_who_write_at_once_one_does(at_once: int, relay: Relay, bucket: AzureBucket, key: str) -> None:
+def test_of_two_who_write_at_once_one_does(at_once: int, relay: Relay, bucket: Bucket, key: str) -> None:
     data, other, at = bytes(3 * 2**20), b"other" * 2**19, 0
     while True:
         bucket.remove(key)
@@ -240,7 +240,7 @@ def test_of_two_who_write_at_once_one_does(at_once: int, relay: Relay, bucket: A
 
 
 def test_a_place_that_is_not_there_and_one_that_cannot_be_reached_have_codes_of_their_own(
-    manabackup: CommandLine, bucket: AzureBucket, relay: Relay, plain: Path, key: str
+    manabackup: CommandLine, bucket: Bucket, relay: Relay, plain: Path, key: str
 ) -> None:
     missing = manabackup("info", f"{bucket.address}/{key}")
     assert (missing.code, "no such file" in missing.err) == (10, True)

@@ -41,7 +41,7 @@ class Relay:
         self.asked: list[Asked] = []
         self.fail: Callable[[int, Asked], Fault | None] = lambda number, asked: None
         self.forget: tuple[str, ...] = ()
-        """Headers that the server does not hear of."""
+        """Headers, and parameters of queries, that the server does not hear of."""
         self.ahead = 0.0
         """Seconds by which the server's clock seems to be ahead."""
         self.garble = False
@@ -74,7 +74,7 @@ class Relay:
             number = len(self.asked)
             self.asked.append(asked)
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        if self.garble and body:
+        if self.garble and body and handler.command == "PUT":
             body = body[:-1] + bytes([body[-1] ^ 1])
         fault = self.fail(number, asked)
         if fault == "cut before":
@@ -92,7 +92,7 @@ class Relay:
         line = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=120)
         try:
             heard = {name: value for name, value in asked.headers.items() if name not in self.forget}
-            line.request(handler.command, handler.path, body, heard)
+            line.request(handler.command, _without(handler.path, self.forget), body, heard)
             answer = line.getresponse()
             content = answer.read()
             if fault == "cut after":
@@ -122,6 +122,11 @@ class Relay:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+def _without(path: str, names: tuple[str, ...]) -> str:
+    before, mark, query = path.partition("?")
+    return before + mark + "&".join(part for part in query.split("&") if part.partition("=")[0] not in names)
 
 
 def _cut(handler: BaseHTTPRequestHandler) -> None:
