@@ -43,7 +43,7 @@ force_option = click.option("--force", is_flag=True, help="Replace the output if
 
 
 retain_option = click.option(
-    "--retain", metavar="SPAN", help="s3://: nobody can remove the archive for so long, such as 30d."
+    "--retain", metavar="SPAN", help="In buckets: nobody can remove the archive for so long, such as 30d."
 )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..archive.places import Folder, Location, Place, State
 
-NO_LOCK = "--retain is for s3://: no other place can promise it"
+NO_LOCK = "--retain is for buckets (s3://, gs://, az://): no other place can promise it"
 _SPAN = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _PATTERN = re.compile(r"[*\[]")

@@ -1,19 +1,21 @@
-"""Which account of Azure Storage, and as whom it is asked: as Azure's own tools find it, in the environment.
+"""Which account of Azure Storage, and as whom it is asked: as Azure's own tools find it, in environment and file.
 
-Sources: Azure CLI, "Configuration values and environment variables" (``[storage]``); Microsoft, "Configure Azure
-Storage connection strings"; azure-identity's ``EnvironmentCredential`` and ``AzureCliCredential`` for tokens.
+Sources: Azure CLI, "Azure CLI configuration" (values of ``[storage]`` and variables for them); Microsoft, "Configure
+Azure Storage connection strings"; azure-identity's ``EnvironmentCredential`` and ``AzureCliCredential`` for tokens.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import configparser
 import os
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import AccessError, UsageError
@@ -53,6 +55,7 @@ class Account:
     def find(cls, environ: Mapping[str, str] | None = None, connect: Connect = Transport) -> Account:
         """Raises :class:`UsageError` for what is not as it should be, :class:`AccessError` where nothing is said."""
         environ = os.environ if environ is None else environ
+        environ = _configured(environ) | {name: value for name, value in environ.items() if value}
         text = environ.get("AZURE_STORAGE_CONNECTION_STRING", "")
         said = _connection(text) if text else _single(environ)
         name = said.get("accountname", "")
@@ -82,6 +85,25 @@ class Account:
             return self._sas, headers
         shown = authorization(self.name, self._key, method=method, path=path, params=params, headers=headers)
         return "", {**headers, "Authorization": shown}
+
+
+def _configured(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the file of the Azure CLI says, by the variables that say the same."""
+    named, home = environ.get("AZURE_CONFIG_DIR"), environ.get("HOME")
+    if not (named or home):
+        return {}
+    path = (Path(named) if named else Path(home or "") / ".azure") / "config"
+    file = configparser.RawConfigParser(default_section="", strict=False)
+    try:
+        with path.open(encoding="utf-8") as text:
+            file.read_file(text)
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        raise UsageError(f"{printable(str(path))} cannot be read, or is not as Azure's files are") from None
+    if not file.has_section("storage"):
+        return {}
+    return {f"AZURE_STORAGE_{name.upper()}": value for name, value in file["storage"].items()}
 
 
 def _single(environ: Mapping[str, str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -43,6 +44,7 @@ _GIVEN_UP = 499
 _TRIES = 5
 _FORGOTTEN = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _NO_BUCKET = "bucket does not exist"
+_MESSAGE = re.compile(rb'"message": ?"((?:[^"\\]|\\.){1,500})"')
 _KEPT = re.compile(r"bytes=0-(\d{1,19})", re.ASCII)
 _LOCKED = ("retentionpolicynotmet", "objectunderactivehold", "object retention", "retention policy")
 
@@ -103,8 +105,9 @@ class Bucket:
     def refused(self, answer: Answer) -> ManabackupError:
         """What an answer means that is not what was asked for."""
         shown = self._shown
-        told = f"{shown}: the server says {answer.words()}"
         words = answer.body[:4096].decode("utf-8", "replace").lower()
+        answer = _in_words(answer)
+        told = f"{shown}: the server says {answer.words()}"
         match answer.status:
             case HTTPStatus.NOT_FOUND if _NO_BUCKET in words:
                 return self._no_bucket()
@@ -315,6 +318,12 @@ class Bucket:
             if answer.status in (_GIVEN_UP, HTTPStatus.NO_CONTENT, *_FORGOTTEN):
                 return
         _log.warning("%s: what was sent of it is left there unseen, and is dropped after a week", self._shown)
+
+
+def _in_words(answer: Answer) -> Answer:
+    """An answer with what it says of an error to people, and nothing else of it."""
+    match = _MESSAGE.search(answer.body[:4096])
+    return answer if match is None else replace(answer, body=match[1])
 
 
 def _member(value: jsontext.JSON, name: str) -> str:

@@ -68,6 +68,20 @@ def test_where_the_account_is_and_who_asks_stands_in_the_environment() -> None:
     assert emulated.endpoint == "http://127.0.0.1:10000/devstoreaccount1"
 
 
+def test_what_the_tools_file_says_counts_where_the_environment_says_nothing(tmp_path: Path) -> None:
+    file = tmp_path / ".azure" / "config"
+    file.parent.mkdir()
+    file.write_text(f"[core]\noutput = json\n[storage]\naccount = anna5\nkey = {azurite.KEY}\n")
+    home = {"HOME": str(tmp_path)}
+    assert Account.find(home).endpoint == "https://anna5.blob.core.windows.net"
+    assert Account.find(home | {"AZURE_STORAGE_ACCOUNT": "anna6"}).name == "anna6"
+    assert Account.find({"AZURE_CONFIG_DIR": str(file.parent)}).name == "anna5"
+    file.write_text("geheim")
+    with pytest.raises(UsageError) as told:
+        Account.find(home)
+    assert "geheim" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("environ", "error"),
     [

@@ -255,3 +255,17 @@ def test_a_place_that_is_not_there_and_one_that_cannot_be_reached_have_codes_of_
     gone = manabackup("info", f"{bucket.address}/{key}", env=bucket.environ(1))
     assert gone.code == 14
     assert manabackup("prune", f"{scheme}://no-such-bucket-here/x", "--keep-last", "1").code == 10
+
+
+def test_a_fleet_takes_archives_from_there(
+    manabackup: CommandLine, bucket: Bucket, sealed: Path, tmp_path: Path
+) -> None:
+    folder = uuid4().hex[:8]
+    for name in ("a.mana", "b.mana", "c.txt"):
+        bucket.put(f"{folder}/{name}", sealed.read_bytes())
+    for what in (f"{bucket.address}/{folder}/", f"{bucket.address}/{folder}/*.mana"):
+        ledger = ("--ledger", str(tmp_path / f"{len(what)}.sqlite"))
+        done = manabackup("fleet", "verify", what, *ledger, "--workers", "1", "--json")
+        assert done.code == 0, done.err
+        told = manabackup("fleet", "status", ledger[1], "--json").record
+        assert (told["items"], told["states"]["done"], told["rows"]) == (2, 2, 400)
