@@ -29,7 +29,7 @@ from ..remote.transport import Transport
 from .addresses import Address
 from .asking import Connect, exists_already, ranged, refusal
 from .azure_account import HINT, Account
-from .objects import AT_ONCE, TRIAL_WORDS, New, ObjectFolder, ObjectPlace, parts_of
+from .objects import AT_ONCE, TRIAL_WORDS, New, ObjectFolder, ObjectPlace, md5_of, parts_of
 from .ranges import RangedBytes
 from .signing import encoded_path, encoded_query
 from .writing import Again
@@ -98,7 +98,7 @@ class Container:
         """A request that proves who asks. ``path`` begins with the slash behind the container's name."""
         sent = {"x-ms-date": format_datetime(datetime.now(UTC), usegmt=True), "x-ms-version": _VERSION, **headers}
         if isinstance(body, bytes):
-            sent |= {"Content-Length": str(len(body)), "Content-MD5": _md5([body])}
+            sent |= {"Content-Length": str(len(body)), "Content-MD5": md5_of([body])}
         where, asked = encoded_path(f"/{self._name}{path}"), params or {}
         signature, proved = self._account.proved(method, self._before + where, asked, sent)
         query = "&".join(part for part in (encoded_query(asked), signature) if part)
@@ -180,7 +180,7 @@ class Container:
             "x-ms-blob-type": "BlockBlob",
             "Content-Type": "application/zip",
             "Content-Length": str(new.size),
-            "Content-MD5": _md5(held.pieces()),
+            "Content-MD5": md5_of(held.pieces()),
         }
         self._look(new)
         self._settled(new, self.request("PUT", new.path, headers, body=Again(held.pieces)))
@@ -297,14 +297,6 @@ def _code(answer: Answer) -> str:
 def _is_there(answer: Answer) -> bool:
     """Whether a request was refused because of what is there."""
     return answer.status >= 400 and _code(answer) in _THERE
-
-
-def _md5(pieces: Iterable[bytes]) -> str:
-    """By which the server finds what was changed on the way, not what somebody wants to change."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for piece in pieces:
-        digest.update(piece)
-    return _base64(digest.digest())
 
 
 def _base64(content: bytes) -> str:

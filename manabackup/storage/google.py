@@ -7,8 +7,6 @@ is. The XML API's uploads in parts know no conditions ("Request preconditions"),
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +27,7 @@ from ..text import jsontext
 from .addresses import Address
 from .asking import Connect, exists_already, ranged, refusal
 from .google_account import HINT, Account
-from .objects import AT_ONCE, TRIAL_WORDS, New, ObjectFolder, ObjectPlace, parts_of
+from .objects import AT_ONCE, TRIAL_WORDS, New, ObjectFolder, ObjectPlace, md5_of, parts_of
 from .ranges import RangedBytes
 from .signing import encoded_query
 from .writing import Again
@@ -244,7 +242,7 @@ class Bucket:
         """Path and query of a new session. Whoever has them may write that object: they are shown to nobody."""
         said: jsontext.JSON = {
             "contentType": "application/zip",
-            "md5Hash": _md5(pieces),
+            "md5Hash": md5_of(pieces),
             "metadata": {_RUN: new.run},
         }
         if new.until is not None:
@@ -329,11 +327,3 @@ def _in_words(answer: Answer) -> Answer:
 def _member(value: jsontext.JSON, name: str) -> str:
     found = value.get(name) if isinstance(value, dict) else None
     return found if isinstance(found, str) else ""
-
-
-def _md5(pieces: Iterable[bytes]) -> str:
-    """By which the server finds what was changed on the way, not what somebody wants to change."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for piece in pieces:
-        digest.update(piece)
-    return base64.b64encode(digest.digest()).decode("ascii")

@@ -7,6 +7,8 @@ says that nothing may be replaced. Whether the store heeds that is seen first, w
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -201,3 +203,11 @@ def parts_of(held: SetAside, size: int) -> Iterator[bytes]:
             del part[:size]
     if part:
         yield bytes(part)
+
+
+def md5_of(pieces: Iterable[bytes]) -> str:
+    """In Base64: by which a store finds what was changed on the way, not what somebody wants to change."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in pieces:
+        digest.update(piece)
+    return base64.b64encode(digest.digest()).decode("ascii")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from manabackup.errors import AccessError, UsageError
+from manabackup.remote.request import Request
 from manabackup.storage.addresses import Address
-from manabackup.storage.azure import azure_place
+from manabackup.storage.azure import Container, azure_place
 from manabackup.storage.azure_account import Account
 from manabackup.storage.objects import ObjectPlace
 from tests.support import azurite
@@ -143,11 +144,38 @@ def test_a_lock_that_the_server_passes_over_is_an_error(bucket: AzureBucket) -> 
             environ = azurite.environ(relay.port)
             there = place(bucket, "locked/x.mana", environ, lock=timedelta(days=30), at_once=at_once)
             ended = written(there, bytes(2**21), force=True)
+            relay.adds = {"x-ms-immutability-policy-mode": "unlocked"}  # which whoever may write can end
+            assert written(there, bytes(2**21), force=True) is not None
+            relay.adds = {"x-ms-immutability-policy-mode": "locked"}
+            assert written(there, bytes(2**21), force=True) is None
         assert ended is not None
         assert (ended.exit_code, "passed over --retain" in ended.message) == (17, True)
         last = next(asked for asked in reversed(relay.asked) if asked.method == "PUT")
         assert last.headers["x-ms-immutability-policy-mode"] == "locked"
         assert last.headers["x-ms-immutability-policy-until-date"].endswith(" GMT")
+
+
+def test_lists_of_several_answers_are_read_to_their_ends(bucket: AzureBucket) -> None:
+    class Few(Container):
+        """One that is told two names an answer."""
+
+        def request(
+            self,
+            method: str,
+            path: str,
+            headers: Mapping[str, str],
+            *,
+            params: Mapping[str, str] | None = None,
+            body: bytes | Iterable[bytes] | None = None,
+        ) -> Request:
+            return super().request(method, path, headers, params={**(params or {}), "maxresults": "2"}, body=body)
+
+    names = [f"/listed/{name}.mana" for name in ("a", "b&<c", "d", "e\"'f", "g")]
+    for name in names:
+        bucket.put(name[1:], b"x")
+    account = Account.find(azurite.environ(bucket.port))
+    with Few(bucket.name, account, hurried, "there") as few:
+        assert sorted(few.keys("/listed/")) == sorted(names)
 
 
 def test_a_tool_that_has_signed_in_gives_tokens(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_info_of_a_large_archive_costs_two_requests(
         assert described.record["bytes"] == archive.stat().st_size
         assert len(relay.asked) <= 2, relay.asked
     assert manabackup("verify", f"{bucket.address}/{key}").code == 0
+    # Azure knows no ranges that count from the end, and its emulator does not mind them.
+    assert not any("bytes=-" in (asked.range or "") for asked in relay.asked)
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 2**10, 64 * 2**10 + 1, 320 * 2**10, 320 * 2**10 + 1])

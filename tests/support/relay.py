@@ -44,6 +44,8 @@ class Relay:
         """Headers, and parameters of queries, that the server does not hear of."""
         self.ahead = 0.0
         """Seconds by which the server's clock seems to be ahead."""
+        self.adds: dict[str, str] = {}
+        """Headers that answers have besides the server's own."""
         self.garble = False
         """Whether the last byte of what is sent changes on the way."""
         self._lock = threading.Lock()
@@ -99,7 +101,7 @@ class Relay:
                 _cut(handler)
                 return
             handler.send_response(answer.status)
-            for name, value in answer.getheaders():
+            for name, value in (*answer.getheaders(), *self.adds.items()):
                 if name.lower() not in ("connection", "transfer-encoding", "content-length", "server", "date"):
                     handler.send_header(name, value)
             length = answer.getheader("Content-Length") if handler.command == "HEAD" else str(len(content))
