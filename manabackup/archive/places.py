@@ -70,8 +70,17 @@ class Place(Protocol):
 class Folder(Protocol):
     """Where archives lie beside each other: its ``str`` is an address without any secret."""
 
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        ...
+
     def archives(self) -> Iterable[Place]:
         """What is called like an archive there, by name; hidden names and what lies further down are passed over."""
+        ...
+
+    def folders(self) -> Iterable[Folder]:
+        """The folders in it, by name; hidden ones are passed over."""
         ...
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from ..errors import NotFoundError, OutputError, UsageError
 from ..text.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..archive.places import Folder, Location, Place, State
 
@@ -21,6 +23,7 @@ _SPAN = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _PATTERN = re.compile(r"[*\[]")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ROOT = re.compile(rf"{_ADDRESS.pattern}[^/]*/")
 
 
 def is_address(text: str) -> bool:
@@ -39,33 +42,65 @@ def located(text: str) -> Location:
 
 def folder(text: str) -> Path | Folder:
     """The folder that a text names. Raises :class:`UsageError` for an address that can tell of no files."""
-    if not is_address(text):
-        return Path(text)
-    from ..storage import folder
-
-    return folder(text)
+    return _far_folder(text) if is_address(text) else Path(text)
 
 
 def expanded(texts: Iterable[str]) -> Iterator[str]:
-    """Addresses with a pattern in their last part, or with none, as all that lie there; what is no address as it is.
+    """Addresses with a pattern in them, or that end with a slash, as all that lie there; what else there is as it is.
 
-    Raises :class:`NotFoundError` where there are none, and what the place raises.
+    Raises :class:`NotFoundError` where there are none, :class:`UsageError` for ``**``, and what the place raises.
     """
     for text in texts:
-        beginning, _, last = text.rpartition("/")
-        if not is_address(text) or "?" in beginning or not (last == "" or _PATTERN.search(last)):
-            yield text
-            continue
-        found = [str(place) for place in _in(beginning) if fnmatchcase(place.name, last or "*")]
-        if not found:
-            raise NotFoundError(f"{named(text)}: there are no archives")
-        yield from found
+        for found, _ in matching(text):
+            yield found
 
 
-def _in(address: str) -> Iterable[Place]:
+def matching(text: str) -> Iterator[tuple[str, str]]:
+    """The same of one, each with the folder that it lies in, from the first part with a pattern on."""
+    pattern = _pattern_in(text)
+    if pattern is None:
+        yield text, ""
+        return
+    beginning, parts = pattern
+    found = [str(place) for place in _below(_far_folder(beginning), parts)]
+    if not found:
+        raise NotFoundError(f"{named(text)}: there are no archives")
+    yield from ((address, "/".join(address.split("/")[-len(parts) : -1])) for address in found)
+
+
+def _pattern_in(text: str) -> tuple[str, list[str]] | None:
+    """An address up to its first part with a pattern, and patterns from there on; None where there is none in it."""
+    root = _ROOT.match(text)
+    if root is None:
+        return None
+    *folders, last = text[root.end() :].split("/")
+    fixed = next((number for number, part in enumerate(folders) if _PATTERN.search(part)), len(folders))
+    is_pattern = fixed < len(folders) or not last or _PATTERN.search(last)
+    if not is_pattern or any("?" in part for part in folders):
+        return None
+    if "**" in folders:
+        hint = "`*/` stands for one folder, as often as it stands there"
+        raise UsageError(f"{named(text)}: ** stands for folders of this computer alone", hint=hint)
+    # A key of a bucket is what it is; elsewhere what people read is escaped in the address.
+    read = str if root[0].startswith("s3:") else unquote
+    parts = [part if _PATTERN.search(part) else glob.escape(read(part)) for part in (*folders[fixed:], last) if part]
+    return root[0] + "".join(f"{part}/" for part in folders[:fixed]), [*parts, *([] if last else ["*"])]
+
+
+def _below(folder: Folder, parts: Sequence[str]) -> Iterator[Place]:
+    first, *rest = parts
+    if not rest:
+        yield from (place for place in folder.archives() if fnmatchcase(place.name, first))
+        return
+    for inner in folder.folders():
+        if fnmatchcase(inner.name, first):
+            yield from _below(inner, rest)
+
+
+def _far_folder(address: str) -> Folder:
     from ..storage import folder
 
-    return folder(address).archives()
+    return folder(address)
 
 
 def far_target(text: str, *, force: bool, retain: str | None = None) -> Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import UsageError
@@ -22,6 +22,11 @@ _IN_PATH = "/%:@!$&'()*+,;="
 def is_archive(name: str) -> bool:
     """Whether something is called like an archive, and not hidden."""
     return name.endswith(ENDING) and not name.startswith(".")
+
+
+def is_shown(name: str) -> bool:
+    """Whether a folder of this name is looked into."""
+    return bool(name) and not name.startswith(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,11 @@ class Address:
         """The last part of the path, as people read it."""
         last = self.path.rsplit("/", 1)[-1]
         return last if self.scheme in BUCKETS else unquote(last)
+
+    @property
+    def folder_name(self) -> str:
+        """The last part of a folder's path, as people read it; that ends with a slash."""
+        return replace(self, path=self.path[:-1]).name
 
     @property
     def folder(self) -> str:

@@ -39,7 +39,9 @@ ONLY_NEW = {"If-None-Match": "*"}
 _TRIAL_WORDS = b"By this object manabackup sees whether this bucket spares what lies in the way.\n"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
-_KEY = re.compile(rb"<Contents>.*?<Key>([^<]*)</Key>.*?</Contents>", re.DOTALL)
+_KEY = re.compile(
+    rb"<Contents>.*?<Key>([^<]*)</Key>.*?</Contents>|<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>", re.DOTALL
+)
 _MORE = re.compile(rb"<NextContinuationToken>([^<]{1,4096})</NextContinuationToken>")
 _UPLOAD = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
 
@@ -149,14 +151,17 @@ class Bucket:
         raise self.refused(answer)
 
     def keys(self, folder: str) -> Iterator[str]:
-        """Of the objects in a folder, each with the slash that it begins with here."""
+        """Of the objects in a folder, each with the slash that it begins with here; and what folders in it begin with.
+
+        The latter end with a slash.
+        """
         params = {"list-type": "2", "prefix": folder[1:], "delimiter": "/", "encoding-type": "url"}
         while True:
             answer = self.ask(self.request("GET", "", {}, params=params))
             if answer.status != HTTPStatus.OK:
                 raise self.refused(answer)
             for match in _KEY.finditer(answer.body):
-                yield "/" + unquote_plus(unescape(match[1].decode("utf-8", "replace")))
+                yield "/" + unquote_plus(unescape((match[1] or match[2]).decode("utf-8", "replace")))
             more = _MORE.search(answer.body)
             if more is None:
                 return

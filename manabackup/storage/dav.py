@@ -24,7 +24,7 @@ from ..host.set_aside import Sending, SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport, is_never_passing
-from .addresses import Address, is_archive
+from .addresses import Address, is_archive, is_shown
 from .asking import Connect, exists_already, ranged, refusal
 from .logins import HINT, authorization
 from .ranges import RangedBytes
@@ -118,14 +118,27 @@ class DavFolder:
     def __str__(self) -> str:
         return str(self._address)
 
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self._address.folder_name
+
     def archives(self) -> Iterator[DavPlace]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
-        server = _server(self._address, self._connect)
-        with server.transport:
-            names = server.names(self._address.url_path)
-        for name in sorted(names, key=unquote):
+        for name in self._names():
             if is_archive(unquote(name)):
                 yield DavPlace(replace(self._address, path=self._address.path + name), self._connect)
+
+    def folders(self) -> Iterator[DavFolder]:
+        """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        for name in self._names():
+            if name.endswith("/") and is_shown(unquote(name)):
+                yield DavFolder(replace(self._address, path=self._address.path + name), self._connect)
+
+    def _names(self) -> list[str]:
+        server = _server(self._address, self._connect)
+        with server.transport:
+            return sorted(server.names(self._address.url_path), key=unquote)
 
     def unfinished(self) -> Iterator[Unfinished]:
         """As :meth:`manabackup.archive.places.ClearableFolder.unfinished` says. Raises as :meth:`archives` does."""
@@ -193,13 +206,14 @@ class _Server:
         return answer
 
     def names(self, folder: str) -> list[str]:
-        """Of what lies in a folder, percent-encoded as the server writes them."""
+        """Of what lies in a folder, percent-encoded as the server writes them; those of folders end with a slash."""
         answer = self.transport.request(self.request("PROPFIND", folder, {"Depth": "1"}))
         if answer.status != HTTPStatus.MULTI_STATUS:
             raise self.refused(answer)
         text = answer.body.decode("utf-8", "replace")
         paths = [urlsplit(unescape(match[1].strip())).path for match in _HREF.finditer(text)]
-        return [path.rsplit("/", 1)[-1] for path in paths if not path.endswith("/")]
+        depth = folder.count("/")
+        return [path[path.rindex("/", 0, -1) + 1 :] for path in paths if path.removesuffix("/").count("/") == depth]
 
     def delete(self, path: str) -> None:
         """Takes away what lies there."""

@@ -21,7 +21,7 @@ from ..host.set_aside import Sending, SetAside
 from ..limits import GIB, MIB
 from ..remote.answers import RedirectedError
 from ..remote.transport import Transport
-from .addresses import Address, is_archive
+from .addresses import Address, is_archive, is_shown
 from .asking import Connect, ranged
 from .aws import Account
 from .bucket import ONLY_NEW, WRITE, Bucket, New
@@ -148,14 +148,25 @@ class S3Folder:
     def __str__(self) -> str:
         return str(self._address)
 
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self._address.folder_name
+
     def archives(self) -> Iterator[S3Place]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
         account = self._account or Account.find()
-        with self._bucket(account) as bucket:
-            keys = list(bucket.keys(self._address.path))
-        for key in sorted(keys):
+        for key in self._keys(account):
             if is_archive(key.rsplit("/", 1)[-1]):
                 yield S3Place(replace(self._address, path=key), self._connect, account=account)
+
+    def folders(self) -> Iterator[S3Folder]:
+        """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        account = self._account or Account.find()
+        for key in self._keys(account):
+            inner = S3Folder(replace(self._address, path=key), self._connect, account=account)
+            if key.endswith("/") and key != self._address.path and is_shown(inner.name):
+                yield inner
 
     def unfinished(self) -> list[Unfinished]:
         """As :meth:`manabackup.archive.places.ClearableFolder.unfinished` says. Raises as :meth:`archives` does.
@@ -170,6 +181,10 @@ class S3Folder:
 
     def _bucket(self, account: Account) -> Bucket:
         return Bucket(self._address.host, account, self._connect, str(self))
+
+    def _keys(self, account: Account) -> list[str]:
+        with self._bucket(account) as bucket:
+            return sorted(bucket.keys(self._address.path))
 
 
 def _parts(held: SetAside, size: int) -> Iterator[bytes]:

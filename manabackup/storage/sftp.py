@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 from ..archive.places import Output, State, Unfinished
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError, UsageError
 from ..host.set_aside import Sending, SetAside
-from .addresses import Address, is_archive
+from .addresses import Address, is_archive, is_shown
 from .asking import exists_already
 from .ranges import TAIL, RangedBytes
 from .shell import Line, LostError
@@ -150,6 +150,11 @@ class SftpFolder:
     def __str__(self) -> str:
         return str(self._address)
 
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self._address.folder_name
+
     def archives(self) -> Iterator[SftpPlace]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
         with Line(self._address) as line:
@@ -157,6 +162,14 @@ class SftpFolder:
         for name in sorted(names):
             if is_archive(name):
                 yield SftpPlace(replace(self._address, path=self._address.path + quote(name)))
+
+    def folders(self) -> Iterator[SftpFolder]:
+        """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        with Line(self._address) as line:
+            names = line.folders(_path(self._address) or ".")
+        for name in sorted(names):
+            if is_shown(name):
+                yield SftpFolder(replace(self._address, path=f"{self._address.path}{quote(name)}/"))
 
     def unfinished(self) -> Iterator[Unfinished]:
         """As :meth:`manabackup.archive.places.ClearableFolder.unfinished` says. Raises as :meth:`archives` does.

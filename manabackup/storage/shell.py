@@ -115,6 +115,21 @@ class Line:
         """Of what lies in a folder."""
         return [str(name) for name in self._do(lambda: self._sftp.listdir(path))]
 
+    def folders(self, path: str) -> list[str]:
+        """Names of the folders in a folder, links to folders included."""
+
+        async def listing() -> list[str]:
+            found = []
+            for entry in await self._sftp.readdir(path):
+                name, kind = str(entry.filename), entry.attrs.type
+                if name in (".", "..") or kind == asyncssh.FILEXFER_TYPE_REGULAR:
+                    continue
+                if kind == asyncssh.FILEXFER_TYPE_DIRECTORY or await self._sftp.isdir(f"{path.rstrip('/')}/{name}"):
+                    found.append(name)
+            return found
+
+        return self._do(listing)
+
     def exists(self, path: str) -> bool:
         """Whether anything has this name."""
         return bool(self._do(lambda: self._sftp.lexists(path)))

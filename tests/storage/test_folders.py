@@ -33,9 +33,13 @@ class There:
 
 
 def _folder(path: Path, address: str, environ: dict[str, str]) -> There:
+    def put(name: str, content: bytes) -> None:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+
     return There(
         address,
-        lambda name, content: (path / name).write_bytes(content),
+        put,
         lambda: sorted(each.name for each in path.iterdir() if not each.name.startswith(".manabackup")),
         environ,
     )
@@ -127,6 +131,27 @@ def test_all_that_a_pattern_fits_is_verified(manabackup: CommandLine, filled: Th
     everything = manabackup("verify", f"{filled.address}/")
     assert (everything.code, everything.out.count(": ok,")) == (15, 3)
     assert manabackup("verify", f"{filled.address}/2025-*.mana").code == 10
+
+
+def test_a_pattern_may_stand_for_folders(manabackup: CommandLine, filled: There, tmp_path: Path) -> None:
+    content = (tmp_path / "x").read_bytes()
+    for name in ("2026/1.mana", "2026/deep/2.mana", "2025/1.mana", ".old/1.mana", "2025/notes.txt"):
+        filled.put(name, content)
+    known = {"*/*.mana": 2, "2026*/*": 1, "2026/*/*.mana": 1, "*/deep/": 1, "202[56]/1.mana": 2}
+    for pattern, count in known.items():
+        done = manabackup("verify", f"{filled.address}/{pattern}")
+        assert (done.code, done.out.count(": ok,")) == (0, count), done.err
+    for pattern, code in (("*/none/*.mana", 10), ("1999*/*.mana", 10), ("**/*.mana", 2)):
+        assert manabackup("verify", f"{filled.address}/{pattern}").code == code
+    parent = filled.address.rpartition("/")[0]
+    words = ["--ledger", str(tmp_path / "l"), "--to", "csv", "-o", f"{tmp_path}/out/{{folder}}/{{stem}}"]
+    done = manabackup("fleet", "convert", f"{parent}/a*/*/*.mana", *words)
+    assert done.code == 0, done.err
+    last = filled.address.rpartition("/")[2]
+    assert sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").glob("*/*/*")) == [
+        f"{last}/2025/1",
+        f"{last}/2026/1",
+    ]
 
 
 def test_a_folder_that_is_not_there_is_told(manabackup: CommandLine, there: There) -> None:

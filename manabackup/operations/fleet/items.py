@@ -13,7 +13,7 @@ from typing import Final
 
 from ...errors import ManabackupError, NotFoundError, OutputError
 from ...text.printable import printable
-from ..places import expanded, far_state, is_address, located
+from ..places import far_state, is_address, located, matching
 
 ENDING: Final = ".mana"
 _AT_ONCE: Final = 8
@@ -53,16 +53,16 @@ def archives(patterns: Sequence[str], lists: Sequence[str] = ()) -> list[Listed]
         for name in _lines(given):
             found.setdefault(name, "")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        far = {name: pool.submit(_listed_far, name) for name in found if is_address(name)}
+        far = {name: pool.submit(_listed_far, name, folder) for name, folder in found.items() if is_address(name)}
         return [far[name].result() if name in far else _listed(name, folder) for name, folder in found.items()]
 
 
 def _matching(pattern: str) -> Iterator[tuple[str, str]]:
     """(path or address, folder) of what a pattern stands for."""
     if is_address(pattern):
-        for address in expanded([pattern]):
+        for address, folder in matching(pattern):
             located(address)  # raises for what can be none
-            yield address, ""
+            yield address, folder
         return
     if os.path.isdir(pattern):
         root = os.path.abspath(pattern)
@@ -120,11 +120,11 @@ def _listed(path: str, folder: str) -> Listed:
     return Listed(path, folder, size, f"{size}-{found.st_mtime_ns}")
 
 
-def _listed_far(address: str) -> Listed:
+def _listed_far(address: str, folder: str) -> Listed:
     try:
         found = far_state(address)
     except ManabackupError:
         found = None
     if found is None:
-        return Listed(address, "", 0, _UNREAD)
-    return Listed(address, "", max(found.size, 0), f"{found.size}-{found.version}")
+        return Listed(address, folder, 0, _UNREAD)
+    return Listed(address, folder, max(found.size, 0), f"{found.size}-{found.version}")
