@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import click
 
@@ -26,15 +27,23 @@ _INSTALL = "schedule install"
 _AN_HOUR = "3600"
 
 
-def execute(arguments: list[str], whole: click.Group | None = None, *, run: Run | None = None) -> int:
+def execute(
+    arguments: list[str],
+    whole: click.Group | None = None,
+    *,
+    run: Run | None = None,
+    understood: Callable[[list[str], Run], click.Context] | None = None,
+) -> int:
     """Runs one command of ``whole``, by default of this program; nothing but an exit code comes out.
+
+    ``understood`` makes of the command line what is invoked, where ``whole`` does not.
 
     What went wrong is in :attr:`Run.error` of ``run`` besides, where that is given.
     """
     run = Run(os.environ) if run is None else run
     try:
         raise_interrupts()
-        code = _invoke(whole or program(), arguments, run)
+        code = _invoke(understood or partial(_understood, whole or program()), arguments, run)
         run.terminal.flush()
         end_with(code)
         return code
@@ -56,12 +65,16 @@ def execute(arguments: list[str], whole: click.Group | None = None, *, run: Run 
     return code
 
 
-def _invoke(whole: click.Group, arguments: list[str], run: Run) -> int:
+def _understood(whole: click.Group, arguments: list[str], run: Run) -> click.Context:
     if overview.COMPLETION in os.environ:
         whole.main(arguments, prog_name=overview.PROGRAM, complete_var=overview.COMPLETION)
+    return whole.make_context(overview.PROGRAM, list(_with_seconds(arguments)), obj=run)
+
+
+def _invoke(understood: Callable[[list[str], Run], click.Context], arguments: list[str], run: Run) -> int:
     try:
-        with whole.make_context(overview.PROGRAM, list(_with_seconds(arguments)), obj=run) as context:
-            return int(whole.invoke(context) or 0)
+        with understood(arguments, run) as context:
+            return int(context.command.invoke(context) or 0)
     except click.exceptions.Exit as end:
         return end.exit_code
 

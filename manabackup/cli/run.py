@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -65,8 +65,14 @@ class Run:
 
     settings: Settings
 
-    def __init__(self, environ: Mapping[str, str], secrets: SecretReader | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        secrets: SecretReader | None = None,
+        resolved: Callable[[Mapping[str, Any], Mapping[str, str]], Settings] = resolve,
+    ) -> None:
         self._environ = environ
+        self._resolved = resolved
         self._log_lines = ExitStack()
         self._warned_of: set[SecretSource] = set()
         self._secrets = SecretReader() if secrets is None else secrets
@@ -87,7 +93,7 @@ class Run:
         if whatever:
             self.settings, self.trouble = resolve_whatever(flags, self._environ)
         else:
-            self.settings = resolve(flags, self._environ)
+            self.settings = self._resolved(flags, self._environ)
         self._shown = bool(flags.get(SHOW))
         self.terminal = Terminal(
             json=self.settings.json, verbosity=self.settings.verbosity, progress=self.settings.progress

@@ -2,8 +2,8 @@
 
 A worker has the program in memory; a child that it forks begins where others are after a second of imports. What ends
 a child (a crash, the system short of memory, an order's deadline) ends the one order that it is at, and the next child
-goes on. After some orders, or a large one, it gives way by itself, and what it held goes back to the system. What the
-first order had to import, the worker imports as well, so that later children find it.
+goes on. After a second of work, or a large order, it gives way by itself, and what it held goes back to the system.
+What the first order had to import, the worker imports as well, so that later children find it.
 
 A worker that loses its parent ends, and its child with it, however the parent ended. Orders and results are JSON, a
 line each.
@@ -33,7 +33,8 @@ _NOT_TO_FORK: Final = frozenset({"numpy", "pyarrow"})
 """They start threads when they are imported: each child does that for itself."""
 _FIRST_KILLED: Final = b"1000"
 """What Linux' OOM killer is told of an order's process."""
-_ORDERS_OF_A_CHILD: Final = 32
+_LIFE: Final = 1.0
+"""Seconds of work after which a child gives way to another one: a fork costs 25 ms, with all that is touched anew."""
 _LARGE: Final = 256 << 20
 """Bytes of memory after which a child gives way to another one."""
 _UNIT: Final = 1 if sys.platform == "darwin" else 1_024
@@ -55,15 +56,17 @@ def serve(work: Work, orders: int, replies: int, *, memory: int | None = None) -
                 told = jsontext.parse(line)
                 reply = None
                 while reply is None:
-                    try:
-                        child = child or _Child(work, lines.fileno(), memory)
-                    except OSError as error:
-                        reply = {"died": f"no process could be started: {error.strerror}"}
-                        break
-                    _write(replies, jsontext.dumps({"number": told["number"], "process": child.process}) + b"\n")
+                    if child is None:
+                        try:
+                            child = _Child(work, lines.fileno(), memory)
+                        except OSError as error:
+                            reply = {"died": f"no process could be started: {error.strerror}"}
+                            break
+                        _tell_process(replies, child.process)
                     reply = child.do(told)
                     if child.is_spent:
                         child.end()
+                        _tell_process(replies, 0)
                         wanted, child = child.imported, None
                         _import(wanted)
                 _write(replies, jsontext.dumps({**reply, "number": told["number"]}) + b"\n")
@@ -120,6 +123,7 @@ class _Child:
         with suppress(OSError):
             os.setpgid(self.process, self.process)
         self._done = 0
+        self._worked = 0.0
         self._lost = False
         self.imported: list[str] = []
         self._peak = 0
@@ -128,7 +132,7 @@ class _Child:
     def is_spent(self) -> bool:
         """Whether another one is to do the next order."""
         first = self._done == 1 and bool(self.imported)  # the next ones are to find what it had to import
-        return self._lost or first or self._done >= _ORDERS_OF_A_CHILD or self._peak > _LARGE
+        return self._lost or first or self._worked >= _LIFE or self._peak > _LARGE
 
     def do(self, told: dict[str, Any]) -> dict[str, Any] | None:
         """One order, and what is to be told of it. None where the process had ended before that."""
@@ -145,8 +149,9 @@ class _Child:
             self._done += 1
             self.imported += found["imported"]
             self._peak = found["peak"]
-            took = {"seconds": _micros(time.monotonic() - begun), "cpu": found["cpu"], "peak": self._peak}
-            return {**took, "result": found["result"]}
+            seconds = time.monotonic() - begun
+            self._worked += seconds
+            return {"seconds": _micros(seconds), "cpu": found["cpu"], "peak": self._peak, "result": found["result"]}
         self._lost = True
         took = {"seconds": _micros(time.monotonic() - begun)}
         if not in_time:
@@ -218,6 +223,11 @@ def _be_child(work: Work, orders: int, results: int, memory: int | None) -> NoRe
                 _write(results, jsontext.dumps(told) + b"\n")
     finally:
         os._exit(0)
+
+
+def _tell_process(replies: int, process: int) -> None:
+    """Who does the orders from now on; 0: nobody yet."""
+    _write(replies, jsontext.dumps({"process": process}) + b"\n")
 
 
 def _cpu() -> float:

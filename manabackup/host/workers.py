@@ -179,7 +179,6 @@ class Worker:
         if "process" in told:
             self._child = told["process"]
             return None
-        self._child = 0
         self._given.popleft()
         for name in ("seconds", "cpu"):
             told[name] = told.get(name, 0) / MICRO

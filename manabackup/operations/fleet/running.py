@@ -174,12 +174,19 @@ class _Running:
             if not self._away:
                 self._give(self._ledger.claim(1, now=self._clock(), worker=self._engine.name, blamed=True))
             if self._away:
-                self._take(self._engine.wait(_LOOK))
+                self._take(self._waited())
             elif (due := self._ledger.next_due()) is not None:
                 self._sleep(max(0.0, min(due - self._clock(), _LOOK)))
             else:
                 return
             self._tell()
+
+    def _waited(self) -> Sequence[Reply]:
+        try:
+            return self._engine.wait(_LOOK)
+        except KeyboardInterrupt:
+            self._take(self._engine.wait(0))  # what is done need not be done again
+            raise
 
     def _give(self, items: Sequence[Claimed]) -> None:
         places = []
