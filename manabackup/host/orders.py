@@ -2,7 +2,7 @@
 
 A worker has the program in memory; a child that it forks begins where others are after a second of imports. What ends
 a child (a crash, the system short of memory, an order's deadline) ends the one order that it is at, and the next child
-goes on. After a second of work, or a large order, it gives way by itself, and what it held goes back to the system.
+goes on. After three seconds of CPU, or a large order, it gives way by itself, and what it held goes back to the system.
 What the first order had to import, the worker imports as well, so that later children find it.
 
 A worker that loses its parent ends, and its child with it, however the parent ended. Orders and results are JSON, a
@@ -33,8 +33,8 @@ _NOT_TO_FORK: Final = frozenset({"numpy", "pyarrow"})
 """They start threads when they are imported: each child does that for itself."""
 _FIRST_KILLED: Final = b"1000"
 """What Linux' OOM killer is told of an order's process."""
-_LIFE: Final = 1.0
-"""Seconds of work after which a child gives way to another one: a fork costs 25 ms, with all that is touched anew."""
+_LIFE: Final = 3_000_000
+"""Microseconds of CPU after which a child gives way: a fork costs 25,000, with all that is touched anew."""
 _LARGE: Final = 256 << 20
 """Bytes of memory after which a child gives way to another one."""
 _UNIT: Final = 1 if sys.platform == "darwin" else 1_024
@@ -123,7 +123,7 @@ class _Child:
         with suppress(OSError):
             os.setpgid(self.process, self.process)
         self._done = 0
-        self._worked = 0.0
+        self._worked = 0
         self._lost = False
         self.imported: list[str] = []
         self._peak = 0
@@ -149,9 +149,13 @@ class _Child:
             self._done += 1
             self.imported += found["imported"]
             self._peak = found["peak"]
-            seconds = time.monotonic() - begun
-            self._worked += seconds
-            return {"seconds": _micros(seconds), "cpu": found["cpu"], "peak": self._peak, "result": found["result"]}
+            self._worked += found["cpu"]
+            return {
+                "seconds": _micros(time.monotonic() - begun),
+                "cpu": found["cpu"],
+                "peak": self._peak,
+                "result": found["result"],
+            }
         self._lost = True
         took = {"seconds": _micros(time.monotonic() - begun)}
         if not in_time:

@@ -15,11 +15,11 @@ from ...host.workers import QUEUED, Reply
 from ...host.workers import Worker as Worker
 from .running import Task
 
-_AHEAD: Final = 0.1
+_AHEAD: Final = 0.2
 """Seconds of work that a worker is given at once, where its items are small."""
 _MOST: Final = 20
 """Items that a worker is given at once: what it says of so many has room in a pipe, whatever it is."""
-_TOGETHER: Final = 0.25
+_TOGETHER: Final = 0.4
 """Part of a worker's queue that is done before it is looked at again."""
 _WEIGHT: Final = 0.1
 """Of the last item, in what is known of how long one takes."""
