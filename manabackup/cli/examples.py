@@ -119,7 +119,7 @@ ENDINGS: Final = {
     "fleet export": Ending(
         (
             "fleet export all.toml --ledger e.db --seal -o '{name}-{date}.mana'",
-            "fleet export all.csv --ledger e.db -o 'out/{name}.mana' --force",
+            "fleet export --from-database --all-users --sync-service mana --ledger e.db -o 's3://bucket/{name}.mana'",
         ),
         (0, 3, 10, 11, 12, 13, 14, 16, 17),
     ),

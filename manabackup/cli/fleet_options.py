@@ -141,6 +141,8 @@ class Items:
     """What names an item on the command line."""
     in_rounds: bool = False
     """Whether all are done again once all were."""
+    by_own_settings: bool = False
+    """Whether each has settings of its own, and is not opened by this run's."""
 
 
 def run_fleet(
@@ -168,7 +170,7 @@ def run_fleet(
         last = ledger.last_run()
         round_is_over = items.in_rounds and last is not None and last["ending"] == DONE
         with (
-            _engine(run, words, options, own=not items.in_rounds) as engine,
+            _engine(run, words, options, own=not items.by_own_settings) as engine,
             _telling_what_is_left(run, ledger),
             run.terminal.progress({Step.FLEET: single.name}) as progress,
         ):
@@ -251,9 +253,9 @@ def _absolute(name: str, value: str | None) -> str | None:
 
 def _known(run: Run, words: Sequence[tuple[str, str | None]], *, own: bool) -> SecretReader:
     """What is the same for all items and cannot be read, or should not be run, for each of them."""
-    reader = SecretReader()
+    reader = run.secrets_read()
     each_its_own = {name.rpartition("-")[0] for name, value in words if value is not None and has_any(value)}
-    for name in ("passphrase", "key", f"{TARGET}key", f"{TARGET}passphrase"):
+    for name in ("passphrase", "key", f"{TARGET}key", f"{TARGET}passphrase", "sync-dsn", "auth-dsn", "kek"):
         if name in each_its_own or not (own or any(given.startswith(f"{name}-") for given, _ in words)):
             continue
         source = run.source(name)

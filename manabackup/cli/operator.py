@@ -123,7 +123,7 @@ def _one(run: Run, given: Mapping[str, Any], writing: Writing) -> Exit:
     assert writing.output is not None
     target = archive_target(run, writing.output, force=writing.force, retain=writing.retain)
     dump = _dump(run, given)
-    places = None if dump is not None else _places(run, given)
+    places = None if dump is not None else database_places(run, given)
     how = _how(run, writing)
     with run.terminal.progress({Step.PULL: "reading", Step.EXPORT: "exporting"}) as progress:
         if dump is not None:
@@ -162,7 +162,7 @@ def _everybody(run: Run, given: Mapping[str, Any], writing: Writing) -> Exit:
     folder = Path(given["all_users"])
     kinds = given["kinds"] or (HUMAN,)
     dump = _dump(run, given)
-    places = None if dump is not None else _places(run, given)
+    places = None if dump is not None else database_places(run, given)
     how = _how(run, writing)
     with run.terminal.progress({Step.PULL: "reading", Step.EXPORT: "exporting"}) as progress:
         if dump is not None:
@@ -226,7 +226,8 @@ def _opening(run: Run) -> Opening:
     return Opening.by(run.content(_KEK))
 
 
-def _places(run: Run, given: Mapping[str, Any]) -> DatabasePlaces:
+def database_places(run: Run, given: Mapping[str, Any]) -> DatabasePlaces:
+    """Where the databases are, by connection strings or services. Raises :class:`UsageError` where nothing says it."""
     from ..operations.operator import DatabasePlaces
 
     changes = _dsn(run, _SYNC, given["sync_service"])

@@ -180,6 +180,10 @@ class Run:
 
         return parse_master_key(self._secrets.content(source))
 
+    def secrets_read(self) -> SecretReader:
+        """Another reader, which knows what this run has read already."""
+        return self._secrets.copy()
+
     def content(self, name: str) -> bytes | None:
         """What a file or a command holds, as bytes; None where neither is given."""
         source = self.source(name)

@@ -12,6 +12,7 @@ from .account import Opening
 from .all_users import HUMAN, AllUsers, HowWritten, export_everybody
 from .dump import Dump, export_everybody_of_dump, export_user_of_dump
 from .one_user import DatabasePlaces, UserExport, export_user
+from .users import Users, users
 
 __all__ = [
     "HUMAN",
@@ -22,9 +23,11 @@ __all__ = [
     "HowWritten",
     "Opening",
     "UserExport",
+    "Users",
     "Vault",
     "export_everybody",
     "export_everybody_of_dump",
     "export_user",
     "export_user_of_dump",
+    "users",
 ]
