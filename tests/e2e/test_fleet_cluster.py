@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 
@@ -23,6 +30,7 @@ from tests.support.processes import CommandLine
 pytest.importorskip("distributed")
 SIZE = int(os.environ.get("MANABACKUP_FLEET_SMALL", "60"))
 """Small archives of the fleet whose cluster is killed; 2,000 say the most."""
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 PASSPHRASE = "Überraschung für Oma 🔑"
 
 
@@ -38,9 +46,12 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-def cluster(here: CommandLine, tmp_path: Path, authority: Authority) -> Iterator[Cluster]:
-    """Two workers, under mutual TLS."""
-    with Cluster(tmp_path / "cluster", here.environ, tls=authority) as found:
+def cluster(
+    here: CommandLine, tmp_path: Path, authority: Authority, request: pytest.FixtureRequest
+) -> Iterator[Cluster]:
+    """Two workers, under mutual TLS; ``wired`` where a test says so."""
+    wired = getattr(request, "param", False)
+    with Cluster(tmp_path / "cluster", here.environ, tls=authority, wired=wired) as found:
         found.start_scheduler()
         found.start_worker()
         found.start_worker()
@@ -165,14 +176,98 @@ def test_a_worker_killed_and_a_scheduler_restarted_cost_nothing(
     assert record["failing"][0]["name"].endswith("poison.mana")
 
 
-def test_a_cut_that_is_mended_is_waited_out(here: CommandLine, cluster: Cluster, tmp_path: Path) -> None:
-    archives(tmp_path / "backups", 40, 6)
+@pytest.mark.parametrize("cluster", [True], indirect=True)
+def test_a_network_that_is_cut_and_a_scheduler_that_stands_still_are_waited_out(
+    here: CommandLine, cluster: Cluster, tmp_path: Path
+) -> None:
+    archives(tmp_path / "backups", SIZE, 12)
     words = ["verify", "backups", "--ledger", "l", "--passphrase-file", "secret", "--json", *cluster.options]
     fleet = here.start("fleet", *words)
-    wait_for(lambda: done_of(tmp_path / "l") >= 1 or fleet.poll() is not None)
+    ledger = tmp_path / "l"
+    wait_for(lambda: done_of(ledger) >= 1 or fleet.poll() is not None)
     os.kill(cluster.schedulers[0].pid, signal.SIGSTOP)  # nothing gets through
-    time.sleep(3)
+    time.sleep(2)
     os.kill(cluster.schedulers[0].pid, signal.SIGCONT)
+    known = done_of(ledger)
+    wait_for(lambda: done_of(ledger) > known or fleet.poll() is not None)
+    cluster.wire.cut()
+    time.sleep(2)
+    cluster.wire.mend()
+    for worker in cluster.workers:  # Dask's workers give up their scheduler when their line breaks; so others come
+        worker.wait(PATIENCE)
+    cluster.start_worker()
+    cluster.start_worker()
     out, err = fleet.communicate(timeout=PATIENCE)
     assert fleet.returncode == 0, err
-    assert jsontext.parse(out)["exitCodes"] == {"0": 46}
+    assert jsontext.parse(out)["exitCodes"] == {"0": SIZE + 12}
+
+
+def forms(secret: bytes) -> list[bytes]:
+    """A secret as it is, and as programs write down bytes: in hex, and in base64 at each place of it."""
+    found = [secret, secret.hex().encode(), repr(secret)[2:-1].encode(), json.dumps(secret.decode("latin-1")).encode()]
+    for skipped in range(3):
+        whole = b64encode(bytes(skipped) + secret)
+        found += [whole[4 if skipped else 0 : -4], whole[4 if skipped else 0 : -4].translate(_URL_SAFE)]
+    return found
+
+
+def shown_by(cluster: Cluster) -> bytes:
+    """All that a cluster shows over HTTP, and all that its scheduler knows, as it tells it itself."""
+    import distributed
+
+    connected: Any = distributed.Client
+    with connected(cluster.address, set_as_default=False) as client:
+        told = client.scheduler_info()
+        cluster_state = client.sync(client.scheduler.get_cluster_state, exclude=[])
+        pages = [repr(cluster_state).encode(), repr(told).encode()]
+        tasks = list(client.run_on_scheduler(lambda dask_scheduler: [str(key) for key in dask_scheduler.tasks]))
+        port = told["services"]["dashboard"]
+        workers = [quote(address, safe="") for address in told["workers"]]
+        of_workers = [worker["services"]["dashboard"] for worker in told["workers"].values()]
+    names = ["json/counts.json", "json/identity.json", "json/index.html", "metrics", "status", "health", "api/v1"]
+    names += ["info/main/workers.html", "info/main/exceptions.html", "info/main/logs.html", "individual-plots.json"]
+    names += [f"info/{page}/{worker}.html" for worker in workers for page in ("worker", "logs", "call-stacks")]
+    names += [f"info/{page}/{quote(task, safe='')}.html" for task in tasks for page in ("task", "call-stack")]
+    answered = 0
+    for address in [f"{port}/{name}" for name in names] + [f"{other}/metrics" for other in of_workers]:
+        with suppress(OSError):
+            pages.append(urlopen(f"http://127.0.0.1:{address}", timeout=PATIENCE).read())
+            answered += 1
+    assert tasks, "looked at while it works"
+    assert answered > 6
+    return b"\n".join(pages)
+
+
+def test_L5_no_secret_on_the_wire_in_the_scheduler_on_its_pages_and_in_any_file(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    key = hashlib.sha256(b"a vault").digest()
+    archives(tmp_path / "plain", 1, 0)
+    archives(tmp_path / "backups", 3, 9)
+    (tmp_path / "key").write_text(b64encode(key).decode())
+    (tmp_path / "key").chmod(0o600)
+    made = ("fleet", "rekey", "plain", "--ledger", "made", "--to-key-file", "key", "-o", "backups/of-key.mana")
+    assert here(*made).code == 0
+    secrets = (PASSPHRASE.encode(), key)
+    with Cluster(tmp_path / "cluster", here.environ, pages=True, wired=True) as cluster:
+        cluster.start_scheduler()
+        cluster.start_worker()
+        cluster.start_worker()
+        words = ["verify", "backups", "--ledger", "l", "--key-file", "key", "--json", *cluster.options]
+        fleet = here.start("fleet", *words, "--passphrase-command", f"sh -c 'sleep 1; cat {tmp_path}/secret'")
+        wait_for(lambda: b"of-key.mana" in cluster.wire.heard or fleet.poll() is not None)
+        shown = shown_by(cluster)
+        out, err = fleet.communicate(timeout=PATIENCE)
+        assert jsontext.parse(out)["exitCodes"] == {"0": 13}, err
+        heard = cluster.wire.heard
+        kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".mana"}
+        memory = [part for one in cluster.schedulers for part in memory_of(one.pid)] if sys.platform == "linux" else []
+    assert b"of-key.mana" in heard, "what goes over the wire can be read here"
+    assert b"--passphrase-command=" in heard
+    for own in ("secret", "key"):
+        del kept[tmp_path / own]
+    assert {path.name for path in kept} >= {"l", "scheduler.log", "worker.log"}
+    for secret in secrets:
+        for form in forms(secret):
+            for content in (shown, heard, *kept.values(), *memory, out.encode(), err.encode()):
+                assert form not in content, form

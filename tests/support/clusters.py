@@ -18,19 +18,34 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from .patience import PATIENCE
+from .wire import Wire
 
 
 class Cluster:
-    """A scheduler and workers of one thread each. A context manager; its parts may be killed and started again."""
+    """A scheduler and workers of one thread each. A context manager; its parts may be killed and started again.
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], *, tls: Authority | None = None) -> None:
+    ``pages``: with what Dask shows over HTTP, wherever it is installed. ``wired``: all go by its wire to the scheduler.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        *,
+        tls: Authority | None = None,
+        pages: bool = False,
+        wired: bool = False,
+    ) -> None:
         self.folder = folder
         self._environ = dict(environ)
         self._tls = tls
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self._port = taken.getsockname()[1]
-        self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{self._port}"
+        self._pages = pages
+        self.wire = Wire(self._port)
+        """Between the scheduler and everybody else."""
+        self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{self.wire.port if wired else self._port}"
         self.schedulers: list[subprocess.Popen[bytes]] = []
         self.workers: list[subprocess.Popen[bytes]] = []
 
@@ -42,12 +57,14 @@ class Cluster:
         return ["--scheduler", self.address, *named]
 
     def __enter__(self) -> Cluster:
+        self.wire.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         for process in (*self.workers, *self.schedulers):
             process.kill()
             process.wait(PATIENCE)
+        self.wire.__exit__()
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         """One at the cluster's address, which listens when this returns."""
@@ -74,9 +91,10 @@ class Cluster:
         if tls is not None:
             words += ("--tls-ca-file", str(tls.ca), "--tls-cert", str(tls.cert), "--tls-key", str(tls.key))
             words += ("--protocol", "tls") if words[0] == "scheduler" else ()
+        pages = ["--dashboard", "--dashboard-address", "127.0.0.1:0"] if self._pages else ["--no-dashboard"]
         with (self.folder / f"{words[0]}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "dask", *words, "--no-dashboard"],
+                [sys.executable, "-m", "dask", *words, *pages],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
