@@ -119,7 +119,7 @@ ENDINGS: Final = {
     "fleet export": Ending(
         (
             "fleet export all.toml --ledger e.db --seal -o '{name}-{date}.mana'",
-            "fleet export --from-database --all-users --sync-service mana --ledger e.db -o 's3://bucket/{name}.mana'",
+            "fleet export --from-database --all-users --ledger e.db -o {name}",
         ),
         (0, 3, 10, 11, 12, 13, 14, 16, 17),
     ),
