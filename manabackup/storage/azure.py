@@ -44,7 +44,7 @@ _ONLY_NEW = {"If-None-Match": "*"}
 _THERE = {"BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet", "UnauthorizedBlobOverwrite"}
 """Codes of something that lies in the way; the last one is told to whoever may create and not write."""
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
-_NAME = re.compile(rb"<Blob>\s*<Name(?: [^>]*)?>([^<]*)</Name>")
+_NAME = re.compile(rb"<Blob(?:Prefix)?>\s*<Name(?: [^>]*)?>([^<]*)</Name>")
 _MORE = re.compile(rb"<NextMarker>([^<]{1,4096})</NextMarker>")
 
 
@@ -183,7 +183,7 @@ class Container:
             "Content-MD5": md5_of(held.pieces()),
         }
         self._look(new)
-        self._settled(new, self.request("PUT", new.path, headers, body=Again(held.pieces)))
+        self._settled(new, self.request("PUT", new.path, headers, body=Again(held.sent)))
 
     def put_parts(self, new: New, held: SetAside, size: int) -> None:
         """As :meth:`Store.put_parts`. What was sent in vain stays for a week, seen by nobody."""

@@ -150,7 +150,7 @@ class Bucket:
 
     def keys(self, folder: str) -> Iterator[str]:
         """As :meth:`Store.keys`."""
-        params = {"prefix": folder[1:], "delimiter": "/", "fields": "items/name,nextPageToken"}
+        params = {"prefix": folder[1:], "delimiter": "/", "fields": "items/name,prefixes,nextPageToken"}
         while True:
             answer = self.ask(self.request("GET", "", {}, params=params))
             if answer.status != HTTPStatus.OK:
@@ -159,6 +159,10 @@ class Bucket:
             items = told.get("items") if isinstance(told, dict) else None
             for item in items if isinstance(items, list) else []:
                 yield "/" + _member(item, "name")
+            prefixes = told.get("prefixes") if isinstance(told, dict) else None
+            for prefix in prefixes if isinstance(prefixes, list) else []:
+                if isinstance(prefix, str):
+                    yield f"/{prefix}"
             more = _member(told, "nextPageToken")
             if not more:
                 return
@@ -176,7 +180,7 @@ class Bucket:
 
         def content() -> Answer:
             self._look(new)
-            request = self._part(session, Again(held.pieces), 0, new.size, new.size)
+            request = self._part(session, Again(held.sent), 0, new.size, new.size)
             for _ in range(_TRIES):
                 answer = self.ask(request)
                 if answer.status != _UNFINISHED:  # else it has kept a part of it

@@ -21,7 +21,7 @@ from typing import Protocol, Self
 from ..archive.places import Output, State
 from ..host.set_aside import Sending, SetAside
 from ..limits import GIB, MIB
-from .addresses import Address, is_archive
+from .addresses import Address, is_archive, is_shown
 from .ranges import RangedBytes
 from .writing import SILENT
 
@@ -68,7 +68,10 @@ class Store(Protocol):
         ...
 
     def keys(self, folder: str) -> Iterable[str]:
-        """Of the objects in a folder, each with the slash that it begins with here."""
+        """Of the objects in a folder, each with the slash that it begins with here; and what folders in it begin with.
+
+        The latter end with a slash.
+        """
         ...
 
     def delete(self, path: str) -> None:
@@ -184,19 +187,33 @@ class ObjectFolder:
     def __str__(self) -> str:
         return str(self._address)
 
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self._address.folder_name
+
     def archives(self) -> Iterator[ObjectPlace]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
-        with self._opening(self._address.host, str(self)) as store:
-            keys = sorted(store.keys(self._address.path))
-        for key in keys:
+        for key in self._keys():
             if is_archive(key.rsplit("/", 1)[-1]):
                 yield ObjectPlace(replace(self._address, path=key), self._opening)
+
+    def folders(self) -> Iterator[ObjectFolder]:
+        """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
+        for key in self._keys():
+            inner = ObjectFolder(replace(self._address, path=key), self._opening)
+            if key.endswith("/") and key != self._address.path and is_shown(inner.name):
+                yield inner
+
+    def _keys(self) -> list[str]:
+        with self._opening(self._address.host, str(self)) as store:
+            return sorted(store.keys(self._address.path))
 
 
 def parts_of(held: SetAside, size: int) -> Iterator[bytes]:
     """All of it, in parts of ``size`` bytes, the last one smaller."""
     part = bytearray()
-    for piece in held.pieces():
+    for piece in held.sent():
         part += piece
         while len(part) >= size:
             yield bytes(part[:size])

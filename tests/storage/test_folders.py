@@ -45,7 +45,7 @@ def _folder(path: Path, address: str, environ: dict[str, str]) -> There:
     )
 
 
-@pytest.fixture(params=["az", "dav", "s3", "sftp"])
+@pytest.fixture(params=["az", "dav", "gs", "s3", "sftp"])
 def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
     path = tmp_path / "served" / "a b"
     path.mkdir(parents=True)

@@ -215,11 +215,18 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(400, "invalid", str(params))
         prefix = params.get("prefix", "")
         names = sorted(name for name in objects if name.startswith(prefix))
-        if params.get("delimiter"):
-            names = [name for name in names if params["delimiter"] not in name[len(prefix) :]]
+        prefixes: set[str] = set()
+        if delimiter := params.get("delimiter"):
+            cut = [(name, name.find(delimiter, len(prefix)) + 1) for name in names]
+            prefixes = {name[:end] for name, end in cut if end}
+            names = sorted({name[:end] if end else name for name, end in cut})
         begin = int(params.get("pageToken") or 0)
         page = names[begin : begin + _PAGE]
-        answer: dict[str, object] = {"items": [{"name": name} for name in page]} if page else {}
+        answer: dict[str, object] = {}
+        if items := [{"name": name} for name in page if name not in prefixes]:
+            answer["items"] = items
+        if within := [name for name in page if name in prefixes]:
+            answer["prefixes"] = within
         if begin + _PAGE < len(names):
             answer["nextPageToken"] = str(begin + _PAGE)
         self._answer(200, answer)
