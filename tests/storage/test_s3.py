@@ -198,7 +198,7 @@ def test_P6_what_is_locked_has_a_time_until_which_it_stays(
     elsewhere = manabackup("seal", str(plain), "-o", f"s3://{bucket}/x.mana", "--retain", "30d")
     assert elsewhere.code == 17
     here = manabackup("seal", str(plain), "-o", "x.mana", "--retain", "30d")
-    assert (here.code, here.err.count("\n"), "--retain is for s3://" in here.err) == (2, 1, True)
+    assert (here.code, here.err.count("\n"), "--retain is for buckets" in here.err) == (2, 1, True)
     assert manabackup("seal", str(plain), "-o", f"s3://{locked}/y.mana", "--retain", "ever").code == 2
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from manabackup.archive.places import Place, Unfinished
+from manabackup.archive.places import Folder, Place, Unfinished
 from manabackup.errors import NotFoundError, OutputError, UsageError
 from manabackup.operations.prune import ClearPlan, Fate, clear, plan_clear
 from tests.support.patience import PATIENCE
@@ -73,14 +73,23 @@ def test_what_is_called_otherwise_is_nobodys_business(tmp_path: Path) -> None:
     assert told(plan_clear(tmp_path)) == dict.fromkeys(ours, "remove")
 
 
-class Elsewhere:
-    """A folder of some place, of which the test says what lies there."""
+class Bare:
+    """A folder of some place, in which nothing lies."""
 
-    def __init__(self, *found: Unfinished) -> None:
-        self.found = found
+    name = "bare"
 
     def archives(self) -> list[Place]:
         return []
+
+    def folders(self) -> list[Folder]:
+        return []
+
+
+class Elsewhere(Bare):
+    """One of which the test says what lies there."""
+
+    def __init__(self, *found: Unfinished) -> None:
+        self.found = found
 
     def unfinished(self) -> tuple[Unfinished, ...]:
         return self.found
@@ -107,10 +116,6 @@ def test_what_somebody_else_began_and_what_has_no_age_stays() -> None:
 
 
 def test_a_place_that_keeps_nothing_of_the_kind_says_so(tmp_path: Path) -> None:
-    class Bare:
-        def archives(self) -> list[Place]:
-            return []
-
     with pytest.raises(UsageError, match="keeps nothing"):
         plan_clear(Bare())
     with pytest.raises(NotFoundError):
