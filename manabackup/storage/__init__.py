@@ -72,9 +72,9 @@ def place(text: str, *, lock: timedelta | None = None) -> Place:
 
             return SftpPlace(address)
         case "s3":
-            from .s3 import S3Place
+            from .s3 import s3_place
 
-            return S3Place(address, lock=lock)
+            return s3_place(address, lock=lock)
         case "gs":
             from .google import google_place
 

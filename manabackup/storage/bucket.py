@@ -6,15 +6,14 @@ wrote it, by which that run knows it where an answer was lost.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Self
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape, unescape
 
@@ -22,21 +21,19 @@ from ..errors import AccessError, LockedError, ManabackupError, NotFoundError, O
 from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError, RedirectedError
 from ..remote.request import Request
-from .asking import Connect, exists_already, refusal
+from .asking import Connect, exists_already, ranged, refusal
 from .aws import HINT, Account
+from .objects import TRIAL_WORDS, New, md5_of, parts_of
+from .ranges import RangedBytes
 from .signing import EMPTY, ToSign, encoded_path, encoded_query, signed
 from .writing import Again
 
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
-
 _log = logging.getLogger(__name__)
 
-WRITE = "x-amz-meta-manabackup-write"
+_WRITE = "x-amz-meta-manabackup-write"
 """The header that says which run wrote an object."""
-ONLY_NEW = {"If-None-Match": "*"}
+_ONLY_NEW = {"If-None-Match": "*"}
 """An object may appear where there is none."""
-_TRIAL_WORDS = b"By this object manabackup sees whether this bucket spares what lies in the way.\n"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
 _KEY = re.compile(
@@ -44,20 +41,6 @@ _KEY = re.compile(
 )
 _MORE = re.compile(rb"<NextContinuationToken>([^<]{1,4096})</NextContinuationToken>")
 _UPLOAD = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
-
-
-@dataclass(frozen=True, slots=True)
-class New:
-    """An object that is to appear."""
-
-    path: str
-    """Begins with the slash behind the bucket's name."""
-    mark: Mapping[str, str]
-    """Headers that it keeps, :data:`WRITE` among them."""
-    condition: Mapping[str, str]
-    """Headers under which it may appear."""
-    look: bool
-    """Whether to look before it appears: the server does not."""
 
 
 class Bucket:
@@ -70,7 +53,7 @@ class Bucket:
         base, self._prefix = _where(name, account)
         self.transport = connect(base)
 
-    def __enter__(self) -> Bucket:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +72,7 @@ class Bucket:
         """A signed request. ``path`` begins with the slash behind the bucket's name."""
         if isinstance(body, bytes):
             sha256 = hashlib.sha256(body).hexdigest()
-            headers = {**headers, "Content-Length": str(len(body)), "Content-MD5": _base64(_md5(body))}
+            headers = {**headers, "Content-Length": str(len(body)), "Content-MD5": md5_of([body])}
         where, query = encoded_path(self._prefix + path), encoded_query(params or {})
         to_sign = ToSign(method, self.transport.host, where, query, headers, sha256)
         proved = signed(to_sign, self._account.keys(), self._account.region)
@@ -141,8 +124,15 @@ class Bucket:
                 return OutputError(told, hint="--retain needs a bucket that was made with object lock")
         return refusal(answer, shown, login=HINT) if answer.status != HTTPStatus.CONFLICT else ServerError(told)
 
+    def open(self, path: str) -> RangedBytes:
+        """As :meth:`Store.open`."""
+        try:
+            return ranged(self.transport, partial(self.request, "GET", path), self._shown, self.refused)
+        except RedirectedError:
+            raise self.elsewhere() from None
+
     def head(self, path: str, *, blind: bool = False) -> Mapping[str, str] | None:
-        """What is known of an object; None where there is none, or where that is not for ``blind`` keys to know."""
+        """As :meth:`Store.head`: the headers of its answer."""
         answer = self.ask(self.request("HEAD", path, {"Accept-Encoding": "identity"}))
         if answer.status == HTTPStatus.OK:
             return answer.headers
@@ -151,10 +141,7 @@ class Bucket:
         raise self.refused(answer)
 
     def keys(self, folder: str) -> Iterator[str]:
-        """Of the objects in a folder, each with the slash that it begins with here; and what folders in it begin with.
-
-        The latter end with a slash.
-        """
+        """As :meth:`Store.keys`."""
         params = {"list-type": "2", "prefix": folder[1:], "delimiter": "/", "encoding-type": "url"}
         while True:
             answer = self.ask(self.request("GET", "", {}, params=params))
@@ -168,42 +155,42 @@ class Bucket:
             params["continuation-token"] = unescape(more[1].decode("utf-8", "replace"))
 
     def delete(self, path: str) -> None:
-        """Takes away an object; in a bucket that keeps versions it becomes an older one."""
+        """As :meth:`Store.delete`; in a bucket that keeps versions it becomes an older one."""
         answer = self.ask(self.request("DELETE", path, {}))
         if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.OK):
             raise self.refused(answer)
 
     def put(self, new: New, held: SetAside) -> None:
-        """The whole object in one request, which the server checks against two sums."""
-        whole, md5 = hashlib.sha256(), _md5(b"")
-        for piece in held.pieces():
-            whole.update(piece)
-            md5.update(piece)
-        headers = {
-            **new.mark,
-            **new.condition,
-            "Content-Length": str(held.size),
-            "Content-MD5": _base64(md5),
-        }
+        """As :meth:`Store.put`; the server checks it against two sums."""
+        whole = hashlib.sha256()
+
+        def pieces() -> Iterator[bytes]:
+            for piece in held.pieces():
+                whole.update(piece)
+                yield piece
+
+        sums = {"Content-Length": str(held.size), "Content-MD5": md5_of(pieces())}
+        headers = {**_marked(new), **_condition(new), **sums}
         self._look(new)
         request = self.request("PUT", new.path, headers, body=Again(held.sent), sha256=whole.hexdigest())
         self._settled(new, request)
 
-    def put_parts(self, new: New, parts: Iterable[bytes]) -> None:
-        """The object in parts. Where it cannot be ended, what was sent of it is given up."""
-        upload = self._begun(new.path, new.mark)
+    def put_parts(self, new: New, held: SetAside, size: int) -> None:
+        """As :meth:`Store.put_parts`. Where it cannot be ended, what was sent of it is given up."""
+        upload = self._begun(new.path, _marked(new))
         try:
-            etags = [self._put_part(new.path, upload, number, part) for number, part in enumerate(parts, 1)]
+            parts = enumerate(parts_of(held, size), 1)
+            etags = [self._put_part(new.path, upload, number, part) for number, part in parts]
             self._look(new)
-            self._settled(new, self._completion(new.path, upload, etags, new.condition))
+            self._settled(new, self._completion(new.path, upload, etags, _condition(new)))
         except BaseException:
             self._give_up(new.path, upload)
             raise
 
     def spares(self, trial: str) -> bool:
-        """Whether the server spares an object that is there; the one that it is tried with stays."""
+        """As :meth:`Store.spares`."""
         for _ in range(2):
-            answer = self.ask(self.request("PUT", trial, ONLY_NEW, body=_TRIAL_WORDS))
+            answer = self.ask(self.request("PUT", trial, _ONLY_NEW, body=TRIAL_WORDS))
             if answer.status == HTTPStatus.PRECONDITION_FAILED:
                 return True
             if answer.status == HTTPStatus.NOT_IMPLEMENTED:
@@ -213,13 +200,13 @@ class Bucket:
         return False
 
     def spares_parts(self, trial: str) -> bool:
-        """The same where an object is put together of parts."""
+        """As :meth:`Store.spares_parts`."""
         if not self.spares(trial):
             return False
         upload = self._begun(trial, {})
         try:
-            etag = self._put_part(trial, upload, 1, _TRIAL_WORDS)
-            answer = self.ask(self._completion(trial, upload, [etag], ONLY_NEW))
+            etag = self._put_part(trial, upload, 1, TRIAL_WORDS)
+            answer = self.ask(self._completion(trial, upload, [etag], _ONLY_NEW))
         except BaseException:
             self._give_up(trial, upload)
             raise
@@ -231,7 +218,7 @@ class Bucket:
         return answer.status == HTTPStatus.PRECONDITION_FAILED
 
     def require_lock(self, path: str) -> None:
-        """Raises :class:`OutputError` where an object is not locked."""
+        """As :meth:`Store.require_lock`."""
         if not (self.head(path) or {}).get("x-amz-object-lock-retain-until-date"):
             raise OutputError(
                 f"{self._shown} is there, and is not locked: the server passed over --retain",
@@ -253,7 +240,7 @@ class Bucket:
             error = broken
         with suppress(ManabackupError):
             found = self.head(new.path) or {}
-            if found.get(WRITE) == new.mark[WRITE]:
+            if found.get(_WRITE) == new.run:
                 return
         raise error
 
@@ -299,10 +286,15 @@ def _where(name: str, account: Account) -> tuple[str, str]:
     return (f"https://{host}", f"/{name}") if "." in name else (f"https://{name}.{host}", "")
 
 
-def _md5(data: bytes) -> Hash:
-    """By which S3 finds what was changed on the way, not what somebody wants to change."""
-    return hashlib.md5(data, usedforsecurity=False)
+def _marked(new: New) -> dict[str, str]:
+    """Headers that an object keeps."""
+    headers = {_WRITE: new.run, "Content-Type": "application/zip"}
+    if new.until is not None:
+        headers["x-amz-object-lock-mode"] = "COMPLIANCE"
+        headers["x-amz-object-lock-retain-until-date"] = f"{new.until:%Y-%m-%dT%H:%M:%SZ}"
+    return headers
 
 
-def _base64(digest: Hash) -> str:
-    return base64.b64encode(digest.digest()).decode("ascii")
+def _condition(new: New) -> dict[str, str]:
+    """Headers under which it may appear."""
+    return _ONLY_NEW if new.spare else {}

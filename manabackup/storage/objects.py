@@ -33,7 +33,7 @@ _LARGEST_AT_ONCE = 4 * GIB
 _PART = 16 * MIB
 _MOST_PARTS = 9_000
 TRIAL_WORDS = b"By this object manabackup sees whether this bucket spares what lies in the way.\n"
-_TRIAL = ".manabackup-trial"
+TRIAL = ".manabackup-trial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class ObjectPlace:
 
     def _way(self, store: Store, size: int, *, force: bool) -> tuple[bool, bool]:
         """Whether an archive goes in parts, and whether what lies there is spared for sure, or need not be."""
-        in_parts, trial = size > self._at_once, self._address.folder + _TRIAL
+        in_parts, trial = size > self._at_once, self._address.folder + TRIAL
         if force or (in_parts and store.spares_parts(trial)):
             return in_parts, True
         if size <= _LARGEST_AT_ONCE and store.spares(trial):
@@ -191,6 +191,11 @@ class ObjectFolder:
     def name(self) -> str:
         """The last part of the address."""
         return self._address.folder_name
+
+    @property
+    def path(self) -> str:
+        """What keys begin with there, behind the bucket's name; begins and ends with a slash."""
+        return self._address.path
 
     def archives(self) -> Iterator[ObjectPlace]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
