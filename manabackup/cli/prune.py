@@ -156,7 +156,8 @@ def _remnant_lines(found: ClearPlan) -> Iterator[str]:
     if not found.remnants:
         yield f"nothing unfinished in {found.folder}"
     for remnant in found.remnants:
-        yield f"  {remnant.decision.value:6}  {one_line(remnant.what.name, 60)}  {', '.join(_about(remnant))}"
+        yield f"  {remnant.decision.value:6}  {one_line(remnant.what.name, 68)}"
+        yield f"          {', '.join(_about(remnant))}"
 
 
 def _about(remnant: Remnant) -> Iterator[str]:

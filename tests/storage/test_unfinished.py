@@ -162,7 +162,7 @@ def test_P1_what_a_killed_run_left_goes_when_it_is_old_and_nothing_else_does(
     assert young.code == 0, young.err
     check("clear", young.record)
     assert {each["reason"] for each in young.record["unfinished"] if each["archive"] == "x.mana"} == {
-        "something was sent of it lately"
+        "a run may be sending it"
     }
     assert there.names() == left
     there.age()

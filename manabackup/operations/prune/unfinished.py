@@ -27,7 +27,7 @@ from .pruning import CHANGED, Fate
 A_DAY = timedelta(days=1)
 _PART = re.compile(r"\.(.+\.mana|[0-9a-f]{32})(?:\.part|\.[0-9a-f]{16}\.unfinished)", re.DOTALL)
 """What a file is called that is written here, or was sent here by another computer; long names are hashes."""
-RECENT = "something was sent of it lately"
+RECENT = "a run may be sending it"
 WRITTEN = "a run is writing it"
 NOT_OURS = "another program's, by its name"
 AGELESS = "nobody says when it was written"
