@@ -25,7 +25,8 @@ LONG := $(addprefix tests/,crash docs e2e faults fuzz viewer archive/test_classi
 	archive/test_limits.py cli/test_files.py conversion/test_command.py mirror/test_mirror_damage.py \
 	model/projection/test_projection_properties.py operations/compare/test_roundtrip.py operations/pull/test_pull.py \
 	operations/pull/test_pull_large.py operations/restore/test_meanwhile.py operations/test_progress.py \
-	project/test_project.py rows/test_marks.py sandbox/test_generator.py)
+	project/test_project.py rows/test_marks.py sandbox/test_generator.py \
+	$(addprefix storage/test_,ceph.py folders.py full_disk.py objects.py sftp.py unfinished.py))
 test-quick: $(READY) ## the tests that say most in the least time
 	@$(BIN)/python -m pytest -n 3 --dist worksteal $(addprefix --ignore=,$(LONG))
 

@@ -18,7 +18,10 @@ _COLLATION = b"CREATE COLLATION public.ci (provider = icu, locale = 'und-u-ks-le
 def loose(empty: str) -> str:
     """A type of which ``anna`` and ``ANNA`` are one value, in a database that has it."""
     with psycopg.connect(empty, autocommit=True) as connection:
-        connection.execute(_COLLATION)
+        try:
+            connection.execute(_COLLATION)
+        except psycopg.errors.FeatureNotSupported:
+            pytest.skip("this PostgreSQL is built without ICU, as those of the package index are")
     return "text COLLATE public.ci"
 
 
