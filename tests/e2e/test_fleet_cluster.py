@@ -202,6 +202,47 @@ def test_a_network_that_is_cut_and_a_scheduler_that_stands_still_are_waited_out(
     assert jsontext.parse(out)["exitCodes"] == {"0": SIZE + 12}
 
 
+@pytest.mark.parametrize("cluster", [True], indirect=True)
+def test_a_scheduler_lost_behind_what_takes_and_ends_connections_does_not_hold_the_command(
+    here: CommandLine, cluster: Cluster, tmp_path: Path, authority: Authority
+) -> None:
+    program = (
+        "import sys; from manabackup.operations.fleet import *; from manabackup.operations.fleet.running import Task\n"
+        "from pathlib import Path\n"
+        "address, patience, *paths = sys.argv[1:]\n"
+        "scheduler = Scheduler(address, *map(Path, paths))\n"
+        "with ClusterEngine(scheduler, 'tests.support.trial_worker', patience=float(patience)) as engine:\n"
+        "    print('there', flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "    engine.give([Task(7, 1, ['a'])])\n"
+        "    replies = []\n"
+        "    while not replies: replies = engine.wait(1)\n"
+        "    print([(reply.number, reply.begun) for reply in replies])\n"
+    )
+    words = [cluster.address, str(2 * PATIENCE), *map(str, (authority.ca, authority.cert, authority.key))]
+    command = [sys.executable, "-c", program, *words]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=here.environ
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "there\n"
+            cluster.wire.cut()
+            process.stdin.write("\n")
+            process.stdin.flush()
+            for worker in cluster.workers:
+                worker.wait(PATIENCE)
+            known = cluster.wire.refused
+            wait_for(lambda: cluster.wire.refused > known or process.poll() is not None)
+            cluster.wire.mend()
+            cluster.start_worker()
+            out, _ = process.communicate(timeout=PATIENCE)  # half of what it would wait for Dask's own attempts
+            assert (process.returncode, out) == (0, "[(7, False)]\n")
+        finally:
+            process.kill()
+
+
 def forms(secret: bytes) -> list[bytes]:
     """A secret as it is, and as programs write down bytes: in hex, and in base64 at each place of it."""
     found = [secret, secret.hex().encode(), repr(secret)[2:-1].encode(), json.dumps(secret.decode("latin-1")).encode()]

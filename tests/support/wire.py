@@ -20,6 +20,8 @@ class Wire:
         self._open: list[socket.socket] = []
         self._lines: list[threading.Thread] = []
         self._whole = True
+        self.refused = 0
+        """Connections that were ended as soon as they were made."""
         self._heard = bytearray()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._listener = threading.Thread(target=self._accept, daemon=True)
@@ -69,6 +71,7 @@ class Wire:
                     far = socket.create_connection(("127.0.0.1", self._upstream), source_address=_FROM)
                 except OSError:
                     near.close()
+                    self.refused += 1
                     continue
                 with self._lock:
                     self._open += [near, far]

@@ -9,6 +9,7 @@ scheduler believes, only results count.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -95,6 +96,10 @@ class ClusterEngine:
     ) -> None:
         scheduler.check()
         self._distributed = _imported()
+        # At the end of the process, one that could not be closed would wait two minutes for a thread that is gone.
+        self._client_type = type("Client", (self._distributed.Client,), {"__del__": lambda _: None})
+        self._loop = self._distributed.utils.LoopRunner()
+        self._loop.start()
         self._scheduler = scheduler
         self._program = program
         self._memory = memory
@@ -112,10 +117,13 @@ class ClusterEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(Exception):
-            self._client.cancel(list(self._away), force=True)
+        if self._client.status == "running":
+            with suppress(Exception):
+                self._client.cancel(list(self._away), force=True)
         with suppress(Exception):
             self._client.close(timeout=5)
+        with suppress(Exception):
+            self._loop.stop(timeout=5)
 
     @property
     def workers(self) -> int:
@@ -192,17 +200,16 @@ class ClusterEngine:
         future.release()
 
     def _reconnect(self) -> list[Reply]:
-        """All that was with a scheduler that is gone is not done. Raises :class:`ServerError` where it stays away."""
-        until = time.monotonic() + self._patience
-        while self._client.status not in ("running", "closed") and time.monotonic() < until:
-            time.sleep(_AGAIN)
+        """All that was with a scheduler that is gone is not done. Raises :class:`ServerError` where it stays away.
+
+        Dask's own attempts to come back are not waited for: it gives them up, and tells nobody, where something in
+        front of the scheduler takes a connection and ends it at once.
+        """
         lost = [Reply(task.item, died=_LOST, begun=False) for batch in self._away.values() for task in batch]
-        if self._client.status == "running" and not self._ended.empty():
-            return []
         self._say("the scheduler was lost; what it had is handed out again")
+        self._away.clear()
         with suppress(Exception):
             self._client.close(timeout=1)
-        self._away.clear()
         self._client = self._connected()
         return lost
 
@@ -221,7 +228,13 @@ class ClusterEngine:
             client = None
             try:
                 left = max(1.0, until - time.monotonic())
-                client = distributed.Client(scheduler.address, security=security, set_as_default=False, timeout=left)
+                client = self._client_type(
+                    scheduler.address,
+                    security=security,
+                    loop=self._loop.loop,
+                    set_as_default=False,
+                    timeout=left,
+                )
                 client.wait_for_workers(1, timeout=max(1.0, until - time.monotonic()))
             except (OSError, TimeoutError, ValueError, RuntimeError) as error:
                 there = client is not None
@@ -233,7 +246,8 @@ class ClusterEngine:
                     continue
                 what = "has no worker" if there else "cannot be reached"
                 shown = one_line(scheduler.address)
-                raise ServerError(f"the scheduler at {shown} {what}: {one_line(str(error))}") from None
+                why = one_line(str(error)) or type(error).__name__
+                raise ServerError(f"the scheduler at {shown} {what}: {why}") from None
             self._threads = max(1, int(sum(client.nthreads().values())))
             self._looked = self._alive = time.monotonic()
             self._session = client.id.rpartition("-")[2]
@@ -268,4 +282,6 @@ def _imported() -> Any:
     except ImportError:
         hint = "install manabackup with the extra [fleet]: guide, Installed how"
         raise UsageError("--scheduler needs Dask's library", hint=hint) from None
+    for name in ("distributed", "distributed.client"):  # what matters of a scheduler that goes is told in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return distributed
