@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from .operations.files.access import file_source
     from .operations.files.packing import FileCounts, FileSource
     from .operations.files.verifying import StoreReport, verify_store
+    from .operations.fleet.reading import FleetItem, fleet_items, fleet_summary
+    from .operations.fleet.summary import FleetSummary
     from .operations.follow.events import FollowEvent, Happening
     from .operations.follow.following import Follower, FollowSettings
     from .operations.operator import (
@@ -149,6 +151,8 @@ _HOMES = {
     ".operations.files.verifying": ("StoreReport", "verify_store"),
     ".operations.archives.from_database": ("Returned", "from_database"),
     ".operations.archives.readable": ("Converted", "convert_to"),
+    ".operations.fleet.reading": ("FleetItem", "fleet_items", "fleet_summary"),
+    ".operations.fleet.summary": ("FleetSummary",),
     ".operations.follow.events": ("FollowEvent", "Happening"),
     ".operations.follow.following": ("Follower", "FollowSettings"),
     ".operations.operator": (
@@ -234,6 +238,8 @@ __all__ = [
     "FileSource",
     "FileTarget",
     "Finding",
+    "FleetItem",
+    "FleetSummary",
     "FollowEvent",
     "FollowSettings",
     "Follower",
@@ -327,6 +333,8 @@ __all__ = [
     "file_source",
     "file_target",
     "find",
+    "fleet_items",
+    "fleet_summary",
     "folder",
     "from_database",
     "indexed_files",

@@ -12,7 +12,7 @@ from manabackup.cli import archives as _imported  # noqa: F401 # as the command 
 from manabackup.cli.fleet_work import FleetWork
 from manabackup.host.secret_sources import SecretReader
 from manabackup.operations.archives.verify import verify
-from manabackup.operations.fleet import Job, Ledger, Listed, LocalEngine, Outcome, Summary, Worker
+from manabackup.operations.fleet import FleetSummary, Job, Ledger, Listed, LocalEngine, Outcome, Worker
 from manabackup.operations.fleet import archives as listed
 from manabackup.operations.fleet import run as run_items
 
@@ -115,7 +115,7 @@ def verify_in_fleet(meter: Meter, *, folder: str, workers: int, count: int) -> d
     ):
         job = Job("verify", lambda item: ["verify", "--", item.name])
         run_items(ledger, listed([folder]), job, engine)
-        found = Summary.of(ledger)
+        found = FleetSummary.of(ledger)
     if found.codes != {0: count}:
         raise BrokenOutputError(f"{found.codes}")
     return {}
@@ -135,7 +135,7 @@ def write_ledger(meter: Meter, *, path: str) -> dict[str, Any]:
 def look_at_ledger(meter: Meter, *, path: str) -> dict[str, Any]:
     """What ``fleet status`` reads and counts."""
     with meter, Ledger.to_read(Path(path)) as ledger:
-        found = Summary.of(ledger)
+        found = FleetSummary.of(ledger)
     if found.items != _STATUS:
         raise BrokenOutputError(f"{found.items} items")
     return {}

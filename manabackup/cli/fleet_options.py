@@ -23,12 +23,12 @@ from ..operations.fleet import (
     PAUSES,
     Claimed,
     ClusterEngine,
+    FleetSummary,
     Job,
     Ledger,
     Listed,
     LocalEngine,
     Scheduler,
-    Summary,
     Worker,
     filled,
     filled_command,
@@ -183,7 +183,7 @@ def run_fleet(
                 older_than=_before(options["older_than"]),
                 progress=progress,
             )
-        found = Summary.of(ledger)
+        found = FleetSummary.of(ledger)
     run.terminal.result(found.to_json(), lines(found))
     return _ending(found)
 
@@ -193,7 +193,7 @@ def _telling_what_is_left(run: Run, ledger: Ledger) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        found = Summary.of(ledger, most=0)
+        found = FleetSummary.of(ledger, most=0)
         run.terminal.note(f"{found.left:,} of {found.items:,} items are left; the same command goes on with them")
         raise
 
@@ -220,7 +220,7 @@ def _before(span: str | None) -> float | None:
     return None if span is None else Duration.parse(span).before(datetime.now(UTC)).timestamp()
 
 
-def _ending(told: Summary) -> Exit | None:
+def _ending(told: FleetSummary) -> Exit | None:
     code = told.exit_code
     if code in (Exit.DONE, Exit.LOSSES, Exit.DIFFERENCES):
         return Exit(code)

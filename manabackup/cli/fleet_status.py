@@ -10,7 +10,7 @@ import click
 
 from ..operations.fleet.ledger import Ledger
 from ..operations.fleet.outcome import DIFFERENCES, LOSSES
-from ..operations.fleet.summary import Summary
+from ..operations.fleet.summary import FleetSummary
 from ..operations.fleet.tables import CSV_MARK, write_csv, write_parquet
 from .examples import EXIT_CODES
 from .files import report_file
@@ -41,7 +41,7 @@ def status(
     A fleet may be at work meanwhile. Exit code 4 when anything is not good or not done yet; -v names more.
     """
     with Ledger.to_read(Path(ledger)) as opened:
-        found = Summary.of(opened)
+        found = FleetSummary.of(opened)
         if table is not None:
             with report_file("--csv", table, force=force, mark=CSV_MARK).open() as file:
                 write_csv(opened, file)

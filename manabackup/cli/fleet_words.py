@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..operations.fleet import State, Summary
+from ..operations.fleet import FleetSummary, State
 from ..text.printable import counted, one_line, printable
 from .examples import EXIT_CODES
 
@@ -14,7 +14,7 @@ _SHOWN = 10
 _BAD = "ended their processes, also when they were tried alone"
 
 
-def lines(found: Summary, *, shown: int = _SHOWN) -> Iterator[str]:
+def lines(found: FleetSummary, *, shown: int = _SHOWN) -> Iterator[str]:
     """What has changed first, then what is not good, then how many there are."""
     if found.changed:
         yield f"changed since the run before: {counted(found.changed, 'item')}"

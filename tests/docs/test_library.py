@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 
 import manabackup
+from manabackup.errors import NotFoundError, UsageError
 from manabackup.sandbox import Sandbox
 from manabackup.sandbox.illustrated import FilePlan, illustrate
+from tests.support.archives import ours
 from tests.support.loads import SHOP
+from tests.support.processes import CommandLine
 from tests.support.webdav import PASSWORD, USER, webdav
 
 from .documents import ROOT, blocks
@@ -37,6 +40,7 @@ CODE = "--recovery-code-file recovery-code"
     RESTORE,
     AUDIT,
     COMPUTER,
+    FLEET,
     FOLLOW,
     DATABASES,
     CANCELLATION,
@@ -124,6 +128,38 @@ def test_the_script_for_a_far_place_writes_there_and_reads_from_there(anna: Pers
 def test_the_script_for_a_computer_tells_of_old_archives_and_of_what_is_to_be_done(anna: Person) -> None:
     shown = anna.types("mkdir old && cd old && python3 ../computer.py")
     assert shown.startswith("0 removed\n"), shown
+
+
+def test_the_script_for_a_fleet_tells_what_came_of_it(tmp_path: Path) -> None:
+    (tmp_path / "fleet.py").write_text(FLEET, "utf-8")
+    here = CommandLine(tmp_path)
+    (tmp_path / "backups").mkdir()
+    good, other = (tmp_path / "backups" / f"{name}.mana" for name in "ab")
+    for path in (good, other):
+        ours(path, {"notes": [{"id": "a", "title": "Milch"}]})
+
+    def told() -> str:
+        here("fleet", "verify", str(tmp_path / "backups"), "--ledger", str(tmp_path / "l"))
+        script = [sys.executable, "fleet.py", "l"]
+        return subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert told() == "2 items, 0 to be done, 0 not good, 2 rows\n"
+    other.write_bytes(other.read_bytes()[:-9])
+    found = told().splitlines()
+    assert found[0].startswith("2 items, 0 to be done, 1 not good, "), found
+    assert found[1:2] == [f"{other}: exit code 15, was 0"], found
+    assert re.fullmatch(rf"{re.escape(str(other))}: done: .+", found[2]), found
+    assert len(found) == 3
+    item, same = manabackup.fleet_items(tmp_path / "l")
+    assert (item.name, item.changed, item.new, item.is_good) == (str(other), True, False, False)
+    assert (same.name, same.changed, same.rows, same.is_good) == (str(good), False, 1, True)
+    summary = manabackup.fleet_summary(tmp_path / "l").to_json()
+    told_by_command = here("fleet", "status", str(tmp_path / "l"), "--json").record
+    assert summary == {**told_by_command, "ledger": summary["ledger"]}
+    with pytest.raises(NotFoundError):
+        manabackup.fleet_items(tmp_path / "m")
+    with pytest.raises(UsageError):
+        manabackup.fleet_summary(good)
 
 
 def test_the_script_for_other_databases_moves_somebodys_rows(tmp_path: Path) -> None:

@@ -28,4 +28,4 @@ from .running import Engine as Engine
 from .running import Job as Job
 from .running import run as run
 from .running import unwired as unwired
-from .summary import Summary as Summary
+from .summary import FleetSummary as FleetSummary

@@ -18,7 +18,7 @@ MOST_NAMED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class FleetSummary:
     """The items of the last run, whether they were done in it or before."""
 
     ledger: Path
@@ -45,7 +45,7 @@ class Summary:
     failing: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, ledger: Ledger, *, most: int = MOST_NAMED) -> Summary:
+    def of(cls, ledger: Ledger, *, most: int = MOST_NAMED) -> FleetSummary:
         """Of a ledger as it is now; a run may be at work."""
         counts = ledger.counts()
         states: Counter[str] = Counter()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from manabackup.operations.fleet import Job, Ledger, LocalEngine, Summary, Worker, archives
+from manabackup.operations.fleet import FleetSummary, Job, Ledger, LocalEngine, Worker, archives
 from manabackup.operations.fleet import run as run_items
 from tests.support.trial_worker import COMMAND
 
@@ -32,7 +32,9 @@ class Fleet:
         for name in names:
             (self.folder / f"{name}.mana").write_text(name)
 
-    def run(self, *, deadline: float | None = None, engine: Any = None, job: Job | None = None, **more: Any) -> Summary:
+    def run(
+        self, *, deadline: float | None = None, engine: Any = None, job: Job | None = None, **more: Any
+    ) -> FleetSummary:
         job = job or Job("verify", lambda item: ["verify", item.name], retries=3)
         with (
             Ledger.to_write(self.ledger) as ledger,
@@ -47,7 +49,7 @@ class Fleet:
                 sleep=self._sleep,
                 **more,
             )
-            return Summary.of(ledger)
+            return FleetSummary.of(ledger)
 
     def begun(self) -> Counter[str]:
         """Which items were begun since this was asked last, and how often."""

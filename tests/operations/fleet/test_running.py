@@ -11,7 +11,7 @@ import pytest
 
 from manabackup.errors import LockedError, NotFoundError, UsageError
 from manabackup.host.workers import Reply
-from manabackup.operations.fleet import Job, Ledger, LocalEngine, State, Summary, archives
+from manabackup.operations.fleet import FleetSummary, Job, Ledger, LocalEngine, State, archives
 from manabackup.operations.fleet.running import Task
 
 from .conftest import Fleet, named
@@ -115,7 +115,7 @@ def test_an_interrupted_run_gives_back_what_it_had_and_is_gone_on_with(fleet: Fl
     with pytest.raises(KeyboardInterrupt):
         fleet.run(engine=lambda engine: Watching(engine, 9))
     with Ledger.to_read(fleet.ledger) as ledger:
-        found = Summary.of(ledger)
+        found = FleetSummary.of(ledger)
     assert found.run["ending"] == "interrupted"
     assert found.states[State.RUNNING] == 0
     assert 0 < found.states[State.DONE] < 30
@@ -143,7 +143,7 @@ def test_L3_one_fleet_at_a_time_works_with_a_ledger_and_anybody_reads_it(fleet: 
         with pytest.raises(LockedError):
             fleet.run()
         with Ledger.to_read(fleet.ledger) as other:
-            assert Summary.of(other).items == 0
+            assert FleetSummary.of(other).items == 0
     assert fleet.run().items == 1
 
 
@@ -257,5 +257,5 @@ def test_a_hundred_thousand_items_are_counted_by_one_look(fleet: Fleet) -> None:
         ledger.note({item.id: Outcome(15 if item.id % 1_000 == 0 else 0, rows=10) for item in claimed}, now=fleet.now)
         ledger.end("done", now=fleet.now)
     with Ledger.to_read(fleet.ledger) as ledger:
-        found = Summary.of(ledger)
+        found = FleetSummary.of(ledger)
     assert (found.items, found.codes[15], found.rows, len(found.failing)) == (100_000, 100, 1_000_000, 100)
