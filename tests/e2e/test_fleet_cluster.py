@@ -243,6 +243,20 @@ def test_a_scheduler_lost_behind_what_takes_and_ends_connections_does_not_hold_t
             process.kill()
 
 
+@pytest.mark.parametrize("cluster", [True], indirect=True)
+def test_an_interrupt_ends_it_while_the_scheduler_is_away(here: CommandLine, cluster: Cluster, tmp_path: Path) -> None:
+    archives(tmp_path / "backups", SIZE, 0)
+    fleet = here.start("fleet", "verify", "backups", "--ledger", "l", *cluster.options)
+    wait_for(lambda: done_of(tmp_path / "l") >= 1 or fleet.poll() is not None)
+    cluster.wire.cut()
+    assert fleet.stderr is not None
+    assert any("the scheduler was lost" in line for line in iter(fleet.stderr.readline, ""))
+    fleet.send_signal(signal.SIGINT)
+    _, err = fleet.communicate(timeout=PATIENCE)
+    assert fleet.returncode == 130, err
+    assert "the same command goes on" in err
+
+
 def forms(secret: bytes) -> list[bytes]:
     """A secret as it is, and as programs write down bytes: in hex, and in base64 at each place of it."""
     found = [secret, secret.hex().encode(), repr(secret)[2:-1].encode(), json.dumps(secret.decode("latin-1")).encode()]
