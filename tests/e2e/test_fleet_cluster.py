@@ -245,14 +245,22 @@ def test_a_scheduler_lost_behind_what_takes_and_ends_connections_does_not_hold_t
 
 @pytest.mark.parametrize("cluster", [True], indirect=True)
 def test_an_interrupt_ends_it_while_the_scheduler_is_away(here: CommandLine, cluster: Cluster, tmp_path: Path) -> None:
-    archives(tmp_path / "backups", SIZE, 0)
-    fleet = here.start("fleet", "verify", "backups", "--ledger", "l", *cluster.options)
-    wait_for(lambda: done_of(tmp_path / "l") >= 1 or fleet.poll() is not None)
-    cluster.wire.cut()
-    assert fleet.stderr is not None
-    assert any("the scheduler was lost" in line for line in iter(fleet.stderr.readline, ""))
-    fleet.send_signal(signal.SIGINT)
-    _, err = fleet.communicate(timeout=PATIENCE)
+    archives(tmp_path / "backups", 0, 1)
+    held, begun = tmp_path / "held", tmp_path / "begun"
+    held.touch()
+    wait = tmp_path / "wait.sh"
+    wait.write_text(f"touch {begun}; while test -e {held}; do sleep 0.1; done; cat {tmp_path}/secret\n")
+    words = ["verify", "backups", "--ledger", "l", "--passphrase-command", f"sh {wait}", *cluster.options]
+    try:
+        fleet = here.start("fleet", *words)
+        wait_for(lambda: begun.exists() or fleet.poll() is not None)
+        cluster.wire.cut()
+        assert fleet.stderr is not None
+        assert any("the scheduler was lost" in line for line in iter(fleet.stderr.readline, ""))
+        fleet.send_signal(signal.SIGINT)
+        _, err = fleet.communicate(timeout=PATIENCE)
+    finally:
+        held.unlink()
     assert fleet.returncode == 130, err
     assert "the same command goes on" in err
 
