@@ -28,7 +28,8 @@ _SUSPECT = re.compile(r"[\\`*\[$_<&~=%^]")
 _LINE_BEGIN = re.compile(r"^(#+(?=\s|$)|>|[-=_~:]+$|~{3,})")
 _TAG = re.compile(r"(?<![\w\\])#(?=\w)")
 _LIST = re.compile(r"^(\s{0,3})([-+*]|\d{1,9}[.)])(\s)")
-_TAG_BEGIN = re.compile(r"<(?=[A-Za-z/!?])(?!(?:https?|mailto):[^\s<>]*>)")
+_TAG_BEGIN = re.compile(r"(?<!\\)((?:\\\\)*)<(?=[A-Za-z/!?])(?!(?:https?|mailto):[^\s<>]*>)")
+"""With an even number of backslashes before it: behind an odd one it is text already."""
 _FENCE = re.compile(r"^\s{0,3}(`{3,}|~{3,})")
 _CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _PICTURE = re.compile(r"(?<!\\)!\[((?:[^\[\]\\]|\\.)*+)\]\(\s*+(?:<([^<>\n]*+)>|([^\s<>()]++))[^()\n]*+\)")
@@ -121,7 +122,7 @@ def _without_tags(line: str, picture: Picture) -> str:
 def _harmless(text: str, picture: Picture) -> str:
     """A part of a line outside of code."""
     if "![" not in text:
-        return _TAG_BEGIN.sub(r"\\<", text)
+        return _TAG_BEGIN.sub(r"\1\\<", text)
     parts, at = [], 0
     for found in _PICTURE.finditer(text):
         address = picture(found[2] or found[3] or "")
@@ -132,16 +133,20 @@ def _harmless(text: str, picture: Picture) -> str:
 
 
 def _as_links(text: str) -> str:
-    return _PICTURE_BEGIN.sub("", _TAG_BEGIN.sub(r"\\<", text))
+    return _PICTURE_BEGIN.sub("", _TAG_BEGIN.sub(r"\1\\<", text))
 
 
 def from_html(html: str, picture: Picture = _none) -> str:
     """HTML. Scripts, styles and forms go; links keep safe addresses only; pictures from elsewhere become links."""
-    from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup, ParserRejectedMarkup
     from markdownify import MarkdownConverter
 
     # An empty comment before it: text that looks like an address would be warned of.
-    soup = BeautifulSoup(f"<!---->{clean(html)}", "html.parser")
+    whole = f"<!---->{clean(html)}"
+    try:
+        soup = BeautifulSoup(whole, "html.parser")
+    except ParserRejectedMarkup:  # Python's parser gives up at a marked section of no known kind: it is text then
+        soup = BeautifulSoup(whole.replace("<![", "&lt;!["), "html.parser")
     for element in soup.find_all(_DROPPED):
         element.decompose()
     for element in soup.find_all("a"):

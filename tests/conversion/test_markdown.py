@@ -254,11 +254,17 @@ def test_of_plain_text_every_character_is_seen_and_nothing_is_obeyed(lines: list
         assert line.strip("\u00a0 ") in seen.replace("\u00a0", " "), (line, text, seen)
 
 
+def test_what_html_shows_as_text_is_that_text() -> None:
+    assert shown(prose.from_html("a &lt;b&gt; \\&lt;i&gt; 1 &lt; 2")) == "a <b> \\<i> 1 < 2"
+
+
 @given(st.text())
 @example("http:")
 @example("![x](https://example.org/x.png)")
 @example("![](" + "a" * 100_000)
 @example("![" * 50_000)
+@example("<![0")
+@example("<![x[y]]> <![if !x]>z<![endif]>")
 def test_markdown_and_html_of_strangers_bring_no_html(text: str) -> None:
     for written in (prose.from_markdown(text), prose.from_html(text), prose.from_markdown(f"a <{text}> `{text}`")):
         found = [token for token in tokens(written) if token.type in ("html_inline", "html_block")]
