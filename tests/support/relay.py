@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -75,7 +75,11 @@ class Relay:
         with self._lock:
             number = len(self.asked)
             self.asked.append(asked)
-        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        length_told = int(handler.headers.get("Content-Length") or 0)
+        body = handler.rfile.read(length_told)
+        if len(body) < length_told:  # who asks has gone: half a request is not passed on
+            _cut(handler)
+            return
         if self.garble and body and handler.command == "PUT":
             body = body[:-1] + bytes([body[-1] ^ 1])
         fault = self.fail(number, asked)
@@ -135,4 +139,5 @@ def _cut(handler: BaseHTTPRequestHandler) -> None:
     """Ends a connection as a line does that is cut, and not as a server does that closes."""
     handler.close_connection = True
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    handler.connection.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):  # it may be gone
+        handler.connection.shutdown(socket.SHUT_RDWR)
