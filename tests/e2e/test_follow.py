@@ -196,7 +196,7 @@ def test_a_first_archive_that_cannot_be_written_ends_it_with_that_error(stocked:
         (["--to", "x.mana"], 2, "go together"),
         (["--seal"], 2, "go together"),
         (["--retain", "2d"], 2, "go together"),
-        (["--export-every", "1h", "--to", "x-{date}.mana", "--retain", "2d"], 2, "--retain is for s3://"),
+        (["--export-every", "1h", "--to", "x-{date}.mana", "--retain", "2d"], 2, "--retain is for buckets"),
         (["--export-every", "1h", "--to", "s3://b/x-{date}.mana", "--retain", "ever"], 2, "span of time"),
         (["--export-every", "1s", "--to", "x.mana"], 2, "at least 60s"),
         (["--export-every", "1h", "--to", "x.mana", "--private"], 2, "goes with --seal"),
