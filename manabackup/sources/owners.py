@@ -114,9 +114,10 @@ class Owners:
     def _equal(self, *sides: tuple[str, ProfiledTable, str]) -> str:
         """That two columns hold the same; of different types the text counts."""
         texts = [f"{alias}.{self.dialect.quoted(column)}" for alias, _, column in sides]
-        if len({self._there(table).columns[column].base for _, table, column in sides}) > 1:
-            texts = [self.dialect.as_text(text) for text in texts]
-        return " = ".join(texts)
+        bases = {self._there(table).columns[column].base for _, table, column in sides}
+        if len(bases) > 1:
+            return " = ".join(self.dialect.as_text(text) for text in texts)
+        return f" {self.dialect.equals(bases.pop())} ".join(texts)
 
     def _key(self, table: ProfiledTable) -> tuple[str, ...]:
         there = self._there(table)

@@ -114,6 +114,11 @@ ORDER BY c.conrelid, c.conname
 """
 
 
+def is_citext(base: str) -> bool:
+    """Whether a type is that of the extension of this name, in whatever schema: its capitals count for nothing."""
+    return base.rpartition(".")[2] == "citext"
+
+
 class PostgresqlDialect:
     """PostgreSQL's SQL, as psycopg takes it."""
 
@@ -142,6 +147,15 @@ class PostgresqlDialect:
     def as_text(self, expression: str) -> str:
         """The same."""
         return f"{expression}::text"
+
+    def equals(self, base: str) -> str:
+        """Of ``citext`` the operator of its own schema: where that is not looked into, texts would be compared."""
+        schema = base.rpartition(".")[0].replace("%", "%%") if is_citext(base) else ""
+        return f"OPERATOR({schema}.=)" if schema else "="
+
+    def said(self, base: str) -> str:
+        """A text that is not said to be ``citext`` would make texts of both."""
+        return f"{self.parameter}::{base.replace('%', '%%')}" if is_citext(base) else self.parameter
 
 
 class PostgresqlDatabase:
@@ -215,7 +229,7 @@ class PostgresqlDatabase:
             oids = list(tables)
             columns: dict[int, dict[str, Column]] = {oid: {} for oid in oids}
             for oid, name, type_name, nullable, base, readable, is_loose in run(_COLUMNS, (oids,)):
-                columns[oid][name] = Column(name, type_name, nullable, base, readable, is_loose)
+                columns[oid][name] = Column(name, type_name, nullable, base, readable, is_loose or is_citext(base))
             keys: dict[int, tuple[str, ...]] = {}
             unique: dict[int, set[frozenset[str]]] = {oid: set() for oid in oids}
             for oid, primary, names in run(_KEYS, (oids,)):

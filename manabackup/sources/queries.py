@@ -38,6 +38,12 @@ class Dialect(Protocol):
     def as_text(self, expression: str) -> str:
         """A value as text, to compare it with a text."""
 
+    def equals(self, base: str) -> str:
+        """The operator by which a foreign key compares values of a type."""
+
+    def said(self, base: str) -> str:
+        """What stands for a value of a type."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowQuery:
@@ -172,7 +178,9 @@ class _Where:
         match owner:
             case Holds(column, identity):
                 self.identities.append(identity)
-                return f"t{at}.{self._dialect.quoted(column)} = {self._dialect.parameter}"
+                base = self._base(table, column)
+                equals, said = self._dialect.equals(base), self._dialect.said(base)
+                return f"t{at}.{self._dialect.quoted(column)} {equals} {said}"
             case Through():
                 return self._parent(owner, at, table, self.owned)
             case AnyOf(parts):
@@ -226,9 +234,10 @@ class _Where:
     def _equal(self, *sides: tuple[int, str, ProfiledTable]) -> str:
         """That two columns, each of a table of this condition, hold the same; of different types the text counts."""
         texts = [f"t{at}.{self._dialect.quoted(column)}" for at, column, _ in sides]
-        if len({self._base(table, column) for _, column, table in sides}) > 1:
-            texts = [self._dialect.as_text(text) for text in texts]
-        return " = ".join(texts)
+        bases = {self._base(table, column) for _, column, table in sides}
+        if len(bases) > 1:
+            return " = ".join(self._dialect.as_text(text) for text in texts)
+        return f" {self._dialect.equals(bases.pop())} ".join(texts)
 
     def _base(self, table: ProfiledTable, column: str) -> str:
         found = self._column(table, column)

@@ -62,6 +62,14 @@ class SqliteDialect:
         """Cast."""
         return f"CAST({expression} AS TEXT)"
 
+    def equals(self, base: str) -> str:
+        """By the column's own collation."""
+        return "="
+
+    def said(self, base: str) -> str:
+        """The same for all types."""
+        return self.parameter
+
 
 class SqliteDatabase:
     """A file, opened for reading; it must exist."""

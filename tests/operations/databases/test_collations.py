@@ -60,6 +60,46 @@ def test_two_people_are_never_one(loose: str, empty: str, tmp_path: Path) -> Non
     assert not (tmp_path / "anna.mana").exists()
 
 
+@pytest.mark.parametrize("people", ["text", "citext"])
+def test_citext_is_such_a_type(empty: str, people: str, tmp_path: Path) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION citext")
+    profile = profile_of(PROFILE)
+    fill(empty, people, "citext", "anna")
+    if people == "citext":
+        assert export_rows(profile, StorePlaces(dsn=empty), "anna", tmp_path / "anna.mana").rows == 3
+    else:
+        with pytest.raises(SourceError, match=r"looserThanParent: main\.notes, column who"):
+            export_rows(profile, StorePlaces(dsn=empty), "anna", tmp_path / "anna.mana")
+    with pytest.raises(SourceError):
+        export_everybody(profile, StorePlaces(dsn=empty), tmp_path / "all")
+
+
+def test_a_way_through_citext_is_the_databases_own(empty: str, tmp_path: Path) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION citext")
+    profile = profile_of(
+        PROFILE
+        + """[tables."main.words"]
+class = "user"
+owner = { through = "note", to = "main.notes", key = "called" }
+columns = "*"
+"""
+    )
+    fill(empty, "citext", "citext", "anna")
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("ALTER TABLE notes ADD COLUMN called citext UNIQUE")
+        connection.execute("UPDATE notes SET called = CASE id WHEN 1 THEN 'beds' ELSE 'trees' END")
+        connection.execute("CREATE TABLE words (id int PRIMARY KEY, note citext REFERENCES notes (called))")
+        connection.execute("INSERT INTO words VALUES (1, 'beds'), (2, 'BEDS'), (3, 'Trees')")
+    done = export_rows(profile, StorePlaces(dsn=empty), "anna", tmp_path / "anna.mana")
+    assert {name: found.own for name, found in done.tables.items()} == {
+        "main.people": 1,
+        "main.notes": 2,
+        "main.words": 3,
+    }
+
+
 def test_where_keys_are_as_loose_the_database_says_whose_a_row_is(loose: str, empty: str, tmp_path: Path) -> None:
     profile = profile_of(PROFILE)
     fill(empty, loose, loose, "anna")
