@@ -112,7 +112,7 @@ def _ownership(profile: Profile, table: ProfiledTable, there: CatalogTable, cata
                 yield Disagreement(
                     "parentNotUnique", table.name, ", ".join(columns), f"{parent}: {', '.join(key) or 'no key'}"
                 )
-        yield from _looser(table.name, there, columns, (catalog.tables.get(table_of(parent)), key))
+        yield from _unlike(table.name, there, columns, (catalog.tables.get(table_of(parent)), key))
         yield from _contradiction("contradictedOwner", there, columns, table.name, (parent, key))
         if table.name != subject.table:
             for name in columns:
@@ -123,15 +123,19 @@ def _ownership(profile: Profile, table: ProfiledTable, there: CatalogTable, cata
         yield from _contradiction("contradictedReference", there, (name,), table.name, (target, None))
 
 
-def _looser(
+def _unlike(
     name: str, there: CatalogTable, columns: tuple[str, ...], expected: tuple[CatalogTable | None, tuple[str, ...]]
 ) -> Iterator[Disagreement]:
-    """Columns that the database would find equal to keys of several parents."""
+    """Columns that the database would find equal to keys of several parents; and to keys that are spelled otherwise."""
     parent, key = expected
     for mine, theirs in zip(columns, key, strict=False):
         column, above = there.columns.get(mine), parent.columns.get(theirs) if parent is not None else None
-        if column is not None and column.is_loose and above is not None and not above.is_loose:
+        if column is None or above is None:
+            continue
+        if column.is_loose and not above.is_loose:
             yield Disagreement("looserThanParent", name, mine, "it equals texts that are not the same")
+        elif above.is_loose and not column.is_loose and column.base == above.base:
+            yield Disagreement("stricterThanParent", name, mine, f"{theirs}, to which it leads, equals more texts")
 
 
 def _contradiction(

@@ -56,7 +56,7 @@ class SqliteDialect:
     def is_plain(self, column: Column) -> bool:
         """Where the column makes texts or integers of its values (documentation of SQLite, "Type Affinity")."""
         declared = column.type.upper()
-        return any(word in declared for word in ("INT", "CHAR", "CLOB", "TEXT"))
+        return not column.is_loose and any(word in declared for word in ("INT", "CHAR", "CLOB", "TEXT"))
 
     def as_text(self, expression: str) -> str:
         """Cast."""
@@ -125,7 +125,9 @@ class SqliteDatabase:
         for column, declared, not_null, place, hidden in rows:
             if hidden == _HIDDEN:
                 continue
-            columns[column] = Column(column, declared, nullable=not not_null and not place)
+            columns[column] = Column(
+                column, declared, nullable=not not_null and not place, is_loose=self._is_loose(name, column)
+            )
             if place:
                 key.append((place, column))
         primary = tuple(column for _, column in sorted(key))
@@ -150,6 +152,16 @@ class SqliteDatabase:
                 key = tuple(column for (column,) in self._texts(sql, parent))
             found.append(ForeignKey(tuple(column for _, column, _ in parts), parent, key))
         return tuple(found)
+
+    def _is_loose(self, table: str, column: str) -> bool:
+        """Whether a column's collation is another one than that of bytes: the program of a comparison names it."""
+        place, name = self.dialect.table(table), self.dialect.quoted(column)
+        try:
+            program = self._texts(f"EXPLAIN SELECT 1 FROM {place} WHERE +{name} = ''")  # noqa: S608 - names, quoted
+        except sqlite3.OperationalError:  # a collation of the program that made the file, which is not known here
+            return True
+        collations = [str(p4) for _, code, _, _, _, p4, *_ in program if code in ("Eq", "Ne") and p4]
+        return any(not name.upper().startswith("BINARY") for name in collations)
 
     def _texts(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Rows about the schema, in which all texts are names."""

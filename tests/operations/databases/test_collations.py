@@ -9,7 +9,7 @@ import pytest
 
 from manabackup.errors import SourceError
 from manabackup.operations.databases import StorePlaces, export_everybody, export_rows
-from tests.support.loads import described, profile_of
+from tests.support.loads import described, profile_of, run_sql
 
 _COLLATION = b"CREATE COLLATION public.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
 
@@ -98,6 +98,33 @@ columns = "*"
         "main.notes": 2,
         "main.words": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("people", "notes", "told"),
+    [
+        ("TEXT", "TEXT COLLATE NOCASE", "looserThanParent"),
+        ("TEXT COLLATE NOCASE", "TEXT", "stricterThanParent"),
+        ("TEXT COLLATE NOCASE", "TEXT COLLATE NOCASE", None),
+        ("TEXT", "TEXT", None),
+    ],
+)
+def test_so_are_some_of_sqlites_collations(people: str, notes: str, told: str | None, tmp_path: Path) -> None:
+    places = StorePlaces({"main": tmp_path / "x.sqlite"})
+    run_sql(
+        places,
+        f"CREATE TABLE people (id {people} PRIMARY KEY NOT NULL)",
+        f"CREATE TABLE notes (id INTEGER PRIMARY KEY, who {notes} NOT NULL REFERENCES people)",
+        "INSERT INTO people VALUES ('anna')",
+        "INSERT INTO notes VALUES (1, 'anna'), (2, 'ANNA')",
+    )
+    profile = profile_of(PROFILE)
+    if told is not None:
+        with pytest.raises(SourceError, match=rf"{told}: main\.notes, column who"):
+            export_rows(profile, places, "anna", tmp_path / "anna.mana")
+        return
+    rows = export_rows(profile, places, "anna", tmp_path / "anna.mana").rows
+    assert rows == (3 if "NOCASE" in notes else 2)
 
 
 def test_where_keys_are_as_loose_the_database_says_whose_a_row_is(loose: str, empty: str, tmp_path: Path) -> None:
