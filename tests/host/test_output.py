@@ -493,6 +493,7 @@ def test_wherever_a_signal_comes_a_small_file_is_whole_and_can_be_written_again_
     """As a program does that notes its end while the interrupt is still on its way out."""
     path = tmp_path / "state.json"
     write_whole(path, b"old")
+    before = sys.gettrace()  # coverage's, perhaps
     for at in count(1):
         steps = count(1)
 
@@ -505,12 +506,12 @@ def test_wherever_a_signal_comes_a_small_file_is_whole_and_can_be_written_again_
             sys.settrace(interrupt)
             write_whole(path, b"new")
         except KeyboardInterrupt:
-            sys.settrace(None)
+            sys.settrace(before)
             assert path.read_bytes() in (b"old", b"new")
             write_whole(path, b"old")
         else:
             break
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
     assert at > 20
     assert [each.name for each in tmp_path.iterdir()] == ["state.json"]
