@@ -26,13 +26,13 @@ LONG := $(addprefix tests/,crash docs e2e faults fuzz viewer archive/test_classi
 	model/projection/test_projection_properties.py operations/compare/test_roundtrip.py operations/pull/test_pull.py \
 	operations/pull/test_pull_large.py operations/restore/test_meanwhile.py operations/test_progress.py \
 	project/test_project.py rows/test_marks.py sandbox/test_generator.py \
-	$(addprefix storage/test_,ceph.py folders.py full_disk.py objects.py sftp.py unfinished.py))
+	$(addprefix storage/test_,ceph.py folders.py full_disk.py objects.py unfinished.py))
 test-quick: $(READY) ## the tests that say most in the least time
 	@$(BIN)/python -m pytest -n 3 --dist worksteal $(addprefix --ignore=,$(LONG))
 
 # Percent of lines and branches, as they are.
 FLOOR := 88
-BASE_FLOOR := 88
+BASE_FLOOR := 86
 
 # Measured is what most people run, in all its processes; some three times as long as without. Processes that tests kill leave
 # data that cannot be read, of which coverage warns.
