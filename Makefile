@@ -32,7 +32,7 @@ test-quick: $(READY) ## the tests that say most in the least time
 
 # Percent of lines and branches, as they are.
 FLOOR := 88
-BASE_FLOOR := 86
+BASE_FLOOR := 88
 
 # Measured is what most people run, in all its processes; some three times as long as without. Processes that tests kill leave
 # data that cannot be read, of which coverage warns.

@@ -34,17 +34,17 @@ def folder(text: str) -> Folder:
 
             return SftpFolder(address)
         case "s3":
-            from .s3 import S3Folder
+            from . import s3
 
-            return S3Folder(address)
+            return s3.S3Folder(address, s3.opening())
         case "gs":
-            from .google import google_folder
+            from . import google, objects
 
-            return google_folder(address)
+            return objects.ObjectFolder(address, google.opening())
         case "az":
-            from .azure import azure_folder
+            from . import azure, objects
 
-            return azure_folder(address)
+            return objects.ObjectFolder(address, azure.opening())
         case "https" | "http":
             raise UsageError(f"{address}: web servers have no lists of files", hint="davs:// has")
     raise _unknown(address)
@@ -72,17 +72,17 @@ def place(text: str, *, lock: timedelta | None = None) -> Place:
 
             return SftpPlace(address)
         case "s3":
-            from .s3 import s3_place
+            from . import objects, s3
 
-            return s3_place(address, lock=lock)
+            return objects.ObjectPlace(address, s3.opening(), lock=lock)
         case "gs":
-            from .google import google_place
+            from . import google, objects
 
-            return google_place(address, lock=lock)
+            return objects.ObjectPlace(address, google.opening(), lock=lock)
         case "az":
-            from .azure import azure_place
+            from . import azure, objects
 
-            return azure_place(address, lock=lock)
+            return objects.ObjectPlace(address, azure.opening(), lock=lock)
     raise _unknown(address)
 
 

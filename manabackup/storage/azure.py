@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from http import HTTPStatus
@@ -26,10 +26,9 @@ from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport
-from .addresses import Address
 from .asking import Connect, exists_already, ranged, refusal
 from .azure_account import HINT, Account
-from .objects import AT_ONCE, TRIAL_WORDS, New, ObjectFolder, ObjectPlace, md5_of, parts_of
+from .objects import TRIAL_WORDS, New, Opening, md5_of, parts_of
 from .ranges import RangedBytes
 from .signing import encoded_path, encoded_query
 from .writing import Again
@@ -48,25 +47,9 @@ _NAME = re.compile(rb"<Blob(?:Prefix)?>\s*<Name(?: [^>]*)?>([^<]*)</Name>")
 _MORE = re.compile(rb"<NextMarker>([^<]{1,4096})</NextMarker>")
 
 
-def azure_place(
-    address: Address,
-    connect: Connect = Transport,
-    *,
-    account: Account | None = None,
-    lock: timedelta | None = None,
-    at_once: int = AT_ONCE,
-) -> ObjectPlace:
-    """An archive in a container."""
-    return ObjectPlace(address, partial(_opened, connect, account), lock=lock, at_once=at_once)
-
-
-def azure_folder(address: Address, connect: Connect = Transport, *, account: Account | None = None) -> ObjectFolder:
-    """What lies in a container under names with one beginning, up to the next slash."""
-    return ObjectFolder(address, partial(_opened, connect, account))
-
-
-def _opened(connect: Connect, account: Account | None, name: str, shown: str) -> Container:
-    return Container(name, account or Account.find(), connect, shown)
+def opening(connect: Connect = Transport, account: Account | None = None) -> Opening:
+    """By which a container is asked, as whom the environment says where no account is given."""
+    return lambda name, shown: Container(name, account or Account.find(), connect, shown)
 
 
 class Container:

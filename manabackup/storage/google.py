@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Self
@@ -24,10 +23,9 @@ from ..remote.answers import Answer, BrokenAnswerError, MalformedAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport
 from ..text import jsontext
-from .addresses import Address
 from .asking import Connect, exists_already, ranged, refusal
 from .google_account import HINT, Account
-from .objects import AT_ONCE, TRIAL_WORDS, New, ObjectFolder, ObjectPlace, md5_of, parts_of
+from .objects import TRIAL_WORDS, New, Opening, md5_of, parts_of
 from .ranges import RangedBytes
 from .signing import encoded_query
 from .writing import Again
@@ -47,25 +45,9 @@ _KEPT = re.compile(r"bytes=0-(\d{1,19})", re.ASCII)
 _LOCKED = ("retentionpolicynotmet", "objectunderactivehold", "object retention", "retention policy")
 
 
-def google_place(
-    address: Address,
-    connect: Connect = Transport,
-    *,
-    account: Account | None = None,
-    lock: timedelta | None = None,
-    at_once: int = AT_ONCE,
-) -> ObjectPlace:
-    """An archive in a bucket of Google's."""
-    return ObjectPlace(address, partial(_opened, connect, account), lock=lock, at_once=at_once)
-
-
-def google_folder(address: Address, connect: Connect = Transport, *, account: Account | None = None) -> ObjectFolder:
-    """What lies in a bucket under names with one beginning, up to the next slash."""
-    return ObjectFolder(address, partial(_opened, connect, account))
-
-
-def _opened(connect: Connect, account: Account | None, name: str, shown: str) -> Bucket:
-    return Bucket(name, account or Account.find(), connect, shown)
+def opening(connect: Connect = Transport, account: Account | None = None) -> Opening:
+    """By which a bucket is asked, as whom the environment says where no account is given."""
+    return lambda name, shown: Bucket(name, account or Account.find(), connect, shown)
 
 
 class Bucket:

@@ -6,7 +6,7 @@ object appears carries ``If-None-Match: *``, which a server refuses where someth
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
 from functools import partial
 
 from ..archive.places import Unfinished
@@ -15,28 +15,21 @@ from .addresses import Address, is_archive
 from .asking import Connect
 from .aws import Account
 from .bucket import Bucket
-from .objects import AT_ONCE, TRIAL, ObjectFolder, ObjectPlace
+from .objects import TRIAL, ObjectFolder
 from .uploads import unfinished
 
 
-def s3_place(
-    address: Address,
-    connect: Connect = Transport,
-    *,
-    account: Account | None = None,
-    lock: timedelta | None = None,
-    at_once: int = AT_ONCE,
-) -> ObjectPlace:
-    """An archive in a bucket."""
-    return ObjectPlace(address, partial(_opened, connect, account), lock=lock, at_once=at_once)
+def opening(connect: Connect = Transport, account: Account | None = None) -> Callable[[str, str], Bucket]:
+    """By which a bucket is asked, as whom the environment says where no account is given."""
+    return lambda name, shown: Bucket(name, account or Account.find(), connect, shown)
 
 
 class S3Folder(ObjectFolder):
     """What lies in a bucket under keys with one beginning, up to the next slash."""
 
-    def __init__(self, address: Address, connect: Connect = Transport, *, account: Account | None = None) -> None:
-        super().__init__(address, partial(_opened, connect, account))
-        self._again = partial(_opened, connect, account, address.host, str(address))
+    def __init__(self, address: Address, opening: Callable[[str, str], Bucket]) -> None:
+        super().__init__(address, opening)
+        self._again = partial(opening, address.host, str(address))
 
     def unfinished(self) -> list[Unfinished]:
         """As :meth:`manabackup.archive.places.ClearableFolder.unfinished` says. Raises as :meth:`archives` does.
@@ -49,7 +42,3 @@ class S3Folder(ObjectFolder):
 
 def _may_be_ours(name: str) -> bool:
     return is_archive(name) or name == TRIAL
-
-
-def _opened(connect: Connect, account: Account | None, name: str, shown: str) -> Bucket:
-    return Bucket(name, account or Account.find(), connect, shown)

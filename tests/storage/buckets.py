@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from manabackup.storage import azure as azure_store
+from manabackup.storage import google as google_store
 from manabackup.storage.addresses import Address
 from manabackup.storage.asking import Connect
-from manabackup.storage.azure import azure_place
 from manabackup.storage.azure_account import Account as AzureAccount
-from manabackup.storage.google import google_place
 from manabackup.storage.google_account import Account as GoogleAccount
 from manabackup.storage.objects import ObjectPlace
 from tests.support import azurite, gcs
@@ -59,7 +59,9 @@ class AzureBucket:
     def place(self, port: int, key: str, *, at_once: int, connect: Connect, unsigned: bool = False) -> ObjectPlace:
         # A key's signature covers the condition; what a relay forgets of this one is not missed.
         account = AzureAccount.find(azurite.with_signature(port) if unsigned else azurite.environ(port))
-        return azure_place(Address.parse(f"{self.address}/{key}"), connect, account=account, at_once=at_once)
+        return ObjectPlace(
+            Address.parse(f"{self.address}/{key}"), azure_store.opening(connect, account), at_once=at_once
+        )
 
     def put(self, key: str, content: bytes) -> None:
         with azurite.container(self.port, self.name) as asked:
@@ -112,7 +114,9 @@ class GoogleBucket:
 
     def place(self, port: int, key: str, *, at_once: int, connect: Connect, unsigned: bool = False) -> ObjectPlace:
         account = GoogleAccount.find(self.environ(port))
-        return google_place(Address.parse(f"{self.address}/{key}"), connect, account=account, at_once=at_once)
+        return ObjectPlace(
+            Address.parse(f"{self.address}/{key}"), google_store.opening(connect, account), at_once=at_once
+        )
 
     def put(self, key: str, content: bytes) -> None:
         self.state.put(self.name, key, content)

@@ -14,7 +14,7 @@ import pytest
 from manabackup.errors import AccessError, UsageError
 from manabackup.remote.request import Request
 from manabackup.storage.addresses import Address
-from manabackup.storage.azure import Container, azure_place
+from manabackup.storage.azure import Container, opening
 from manabackup.storage.azure_account import Account
 from manabackup.storage.objects import ObjectPlace
 from tests.support import azurite
@@ -39,7 +39,7 @@ def place(
     bucket: AzureBucket, key: str, environ: dict[str, str], *, lock: timedelta | None = None, at_once: int = 2**20
 ) -> ObjectPlace:
     address = Address.parse(f"{bucket.address}/{key}")
-    return azure_place(address, hurried, account=Account.find(environ), lock=lock, at_once=at_once)
+    return ObjectPlace(address, opening(hurried, Account.find(environ)), lock=lock, at_once=at_once)
 
 
 def program(path: Path, text: str) -> dict[str, str]:

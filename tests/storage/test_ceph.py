@@ -12,7 +12,8 @@ import pytest
 from manabackup.storage.addresses import Address
 from manabackup.storage.aws import Account
 from manabackup.storage.bucket import Bucket
-from manabackup.storage.s3 import s3_place
+from manabackup.storage.objects import ObjectPlace
+from manabackup.storage.s3 import opening
 from manabackup.storage.uploads import unfinished
 from tests.support import ceph, s3
 from tests.support.processes import CommandLine
@@ -65,7 +66,7 @@ def test_commands_read_and_write_there(
     assert (refused.code, "exists already" in refused.err) == (17, True)
     assert (
         written(
-            s3_place(Address.parse(f"s3://{bucket}/large.mana"), hurried, account=account),
+            ObjectPlace(Address.parse(f"s3://{bucket}/large.mana"), opening(hurried, account)),
             large.read_bytes(),
             force=False,
         )
@@ -87,13 +88,15 @@ def test_P2_what_appears_meanwhile_is_spared(at_once: int, relay: Relay, account
         begins = asked.path.endswith("/x.mana?uploads=") or (asked.method == "PUT" and asked.path.endswith("/x.mana"))
         if begins and content(account, bucket, "/x.mana") is None:
             relay.fail = lambda number, asked: None
-            place = s3_place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account)
+            place = ObjectPlace(Address.parse(f"s3://{bucket}/x.mana"), opening(hurried, account))
             assert written(place, b"somebody else's", force=False) is None
         return None
 
     relay.fail = appears
     ended = written(
-        s3_place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account, at_once=at_once), data, force=False
+        ObjectPlace(Address.parse(f"s3://{bucket}/x.mana"), opening(hurried, account), at_once=at_once),
+        data,
+        force=False,
     )
     assert ended is not None
     assert (ended.exit_code, content(account, bucket, "/x.mana")) == (17, b"somebody else's")
@@ -105,10 +108,10 @@ def test_P1_whatever_fails_at_whatever_request_there_is_the_old_object_or_the_ne
     fault: Fault, relay: Relay, account: Account, bucket: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     data, at = os.urandom(6 * 2**20), 0
-    there = s3_place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account, at_once=PART)
+    there = ObjectPlace(Address.parse(f"s3://{bucket}/x.mana"), opening(hurried, account), at_once=PART)
     while True:
         assert (
-            written(s3_place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account), b"old", force=True)
+            written(ObjectPlace(Address.parse(f"s3://{bucket}/x.mana"), opening(hurried, account)), b"old", force=True)
             is None
         )
         before = uploads(account, bucket)
@@ -148,14 +151,14 @@ def test_uploads_are_told_in_pages_each_with_its_parts(account: Account, bucket:
 
 def test_P6_a_lock_is_one_there(account: Account, bucket: str) -> None:
     locked = new_bucket(account, locked=True)
-    place = s3_place(Address.parse(f"s3://{locked}/x.mana"), hurried, account=account, lock=timedelta(days=1))
+    place = ObjectPlace(Address.parse(f"s3://{locked}/x.mana"), opening(hurried, account), lock=timedelta(days=1))
     assert written(place, b"precious", force=False) is None
     with Bucket(locked, account, hurried, locked) as asked:
         head = asked.head("/x.mana") or {}
         assert head["x-amz-object-lock-mode"] == "COMPLIANCE"
         version = {"versionId": head["x-amz-version-id"]}
         assert asked.ask(asked.request("DELETE", "/x.mana", {}, params=version)).status == 403
-    elsewhere = s3_place(Address.parse(f"s3://{bucket}/x.mana"), hurried, account=account, lock=timedelta(days=1))
+    elsewhere = ObjectPlace(Address.parse(f"s3://{bucket}/x.mana"), opening(hurried, account), lock=timedelta(days=1))
     ended = written(elsewhere, b"precious", force=False)
     assert ended is not None
     assert ended.exit_code == 17

@@ -16,8 +16,9 @@ import pytest
 
 from manabackup.errors import AccessError, ManabackupError, UsageError
 from manabackup.storage.addresses import Address
-from manabackup.storage.google import google_place
+from manabackup.storage.google import opening
 from manabackup.storage.google_account import Account
+from manabackup.storage.objects import ObjectPlace
 from tests.support import gcs
 from tests.support.grants import Asked, grants
 from tests.support.processes import CommandLine
@@ -59,7 +60,7 @@ def test_a_key_and_a_sign_in_are_granted_tokens_once(bucket: GoogleBucket, tmp_p
         account = asking(bucket, tmp_path, **environ)
         assert bucket.state.grants == []
         for _ in range(3):
-            place = google_place(Address.parse(f"{bucket.address}/none.mana"), hurried, account=account)
+            place = ObjectPlace(Address.parse(f"{bucket.address}/none.mana"), opening(hurried, account))
             assert place.state() is None
         assert bucket.state.grants == [kind]
         assert not any(secret in repr(account) for secret in SECRETS)
@@ -141,7 +142,7 @@ def test_a_token_that_is_not_taken_is_an_error_of_access(bucket: GoogleBucket, t
     account = asking(bucket, tmp_path, GOOGLE_APPLICATION_CREDENTIALS=str(bucket.credentials))
     account.headers()
     bucket.state.tokens.clear()
-    place = google_place(Address.parse(f"{bucket.address}/x.mana"), hurried, account=account)
+    place = ObjectPlace(Address.parse(f"{bucket.address}/x.mana"), opening(hurried, account))
     for ask in (place.open, place.remove, lambda: written(place, bytes(9), force=True)):
         try:
             ended = ask()
@@ -203,7 +204,7 @@ def test_a_session_elsewhere_gets_nothing(bucket: GoogleBucket) -> None:
 
     with grants(grant) as (url, _):
         account = Account.find({"STORAGE_EMULATOR_HOST": url}, hurried)
-        place = google_place(Address.parse("gs://some/x.mana"), hurried, account=account)
+        place = ObjectPlace(Address.parse("gs://some/x.mana"), opening(hurried, account))
         ended = written(place, bytes(9), force=True)
     assert ended is not None
     assert (ended.exit_code, "no session of its own" in ended.message) == (14, True)
@@ -226,7 +227,7 @@ def test_somebody_elses_emulator_takes_and_gives_archives(
         assert manabackup("diff", str(plain), there, env=environ).code == 0
         assert manabackup("seal", str(plain), "-o", there, env=environ).code == 17
         account = Account.find(environ, hurried)
-        place = google_place(Address.parse("gs://box/large.mana"), hurried, account=account, at_once=2**20)
+        place = ObjectPlace(Address.parse("gs://box/large.mana"), opening(hurried, account), at_once=2**20)
         assert written(place, large.read_bytes(), force=False) is None
         assert manabackup("verify", "gs://box/large.mana", env=environ).code == 0
         assert manabackup("verify", "gs://box/täglich/", env=environ).code == 0

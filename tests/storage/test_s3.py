@@ -12,7 +12,7 @@ import pytest
 from manabackup.storage.addresses import Address
 from manabackup.storage.aws import Account
 from manabackup.storage.objects import ObjectPlace
-from manabackup.storage.s3 import s3_place
+from manabackup.storage.s3 import opening
 from tests.support import s3
 from tests.support.processes import CommandLine
 from tests.support.relay import Asked, Fault, Relay
@@ -75,7 +75,7 @@ def uploads(moto: int, bucket: str) -> int:
 def small_parts(relay: Relay, bucket: str, *, at_once: int = 5 * 2**20) -> ObjectPlace:
     """A place to which what is larger than ``at_once`` goes in parts of that size."""
     account = Account.find(s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{relay.port}", "HOME": "/nonexistent"})
-    return s3_place(Address.parse(f"s3://{bucket}/a/x.mana"), hurried, account=account, at_once=at_once)
+    return ObjectPlace(Address.parse(f"s3://{bucket}/a/x.mana"), opening(hurried, account), at_once=at_once)
 
 
 def test_an_archive_in_a_bucket_is_as_good_as_one_on_the_disk(
