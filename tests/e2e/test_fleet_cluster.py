@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -29,7 +31,9 @@ from tests.support.processes import CommandLine
 
 pytest.importorskip("distributed")
 SIZE = int(os.environ.get("MANABACKUP_FLEET_SMALL", "60"))
-"""Small archives of the fleet whose cluster is killed; 2,000 say the most."""
+LARGE = int(os.environ.get("MANABACKUP_FLEET_LARGE", "2"))
+"""Small and large archives of the fleet whose cluster is killed; 2,000 and 20 say the most."""
+SEALED = 12
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 PASSPHRASE = "Überraschung für Oma 🔑"
 
@@ -77,6 +81,16 @@ def done_of(ledger: Path) -> int:
             connection.close()
     except sqlite3.Error:
         return 0
+
+
+def outcomes(ledger: Path) -> dict[str, tuple[Any, ...]]:
+    """Of what is done: when, in which run, with which exit code; attempts, and how many of them were lost."""
+    connection = sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)
+    try:
+        query = "SELECT name, done, run, exit_code, attempts, blamed FROM items WHERE done IS NOT NULL"
+        return {os.fsdecode(name): tuple(rest) for name, *rest in connection.execute(query)}
+    finally:
+        connection.close()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -146,60 +160,75 @@ def test_beyond_this_computer_nothing_goes_without_mutual_tls(here: CommandLine,
         assert (done.code, said in done.err) == (2, True), done.err
 
 
-def test_a_worker_killed_and_a_scheduler_restarted_cost_nothing(
-    here: CommandLine, cluster: Cluster, tmp_path: Path
-) -> None:
-    archives(tmp_path / "backups", SIZE, 12)
-    ours(tmp_path / "backups" / "poison.mana", {"notes": []}, seal=Seal(PASSPHRASE))
-    (tmp_path / "pw.sh").write_text('case $1 in poison) kill -9 $PPID;; *) cat "${0%pw.sh}secret";; esac\n')
+@pytest.mark.parametrize("cluster", [True], indirect=True)
+def test_a_night_of_accidents_costs_no_item_its_verdict(here: CommandLine, cluster: Cluster, tmp_path: Path) -> None:
+    backups = tmp_path / "backups"
+    archives(backups, 0, SEALED)  # the smallest, and so the last: until they may go on, the night lasts
+    prose = random.Random(7).randbytes
+    for number in range(SIZE):
+        ours(backups / f"small-{number:04}.mana", {"notes": [{"id": "a", "title": prose(2_000).hex()}]})
+    large = ours(
+        tmp_path / "large", {"notes": [{"id": f"{row:06}", "title": prose(2_000).hex()} for row in range(4_000)]}
+    )
+    for number in range(LARGE):
+        shutil.copyfile(large, backups / f"large-{number}.mana")
+    ours(backups / "poison.mana", {"notes": []}, seal=Seal(PASSPHRASE))
+    (tmp_path / "pw.sh").write_text(
+        "case $1 in poison) kill -9 $PPID;; esac\n"
+        'until test -e "${0%pw.sh}morning"; do sleep 0.05; done; cat "${0%pw.sh}secret"\n'
+    )
     command = f"sh {tmp_path}/pw.sh {{stem}}"
     words = ["verify", "backups", "--ledger", "l", "--passphrase-command", command, "--json", *cluster.options]
-    fleet = here.start("fleet", *words)
     ledger = tmp_path / "l"
-    wait_for(lambda: done_of(ledger) >= 1 or fleet.poll() is not None)
+    early = iter(range(1, SIZE + LARGE, (SIZE + LARGE) // 7))
+
+    def it_goes_on(fleet: subprocess.Popen[str]) -> None:
+        wanted = next(early)
+        wait_for(lambda: done_of(ledger) >= wanted or fleet.poll() is not None)
+        assert fleet.poll() is None, fleet.communicate()
+
+    fleet = here.start("fleet", *words)
+    it_goes_on(fleet)
     cluster.workers[0].kill()
     cluster.start_worker()
-    known = done_of(ledger)
-    wait_for(lambda: done_of(ledger) >= known + 10 or fleet.poll() is not None)
-    cluster.schedulers[0].kill()
-    cluster.schedulers[0].wait()
-    for worker in cluster.workers:
-        worker.kill()
-        worker.wait()
-    cluster.start_scheduler()
-    cluster.start_worker()
-    cluster.start_worker()
-    out, err = fleet.communicate(timeout=PATIENCE)
-    assert fleet.returncode == 1, err
-    record = jsontext.parse(out)
-    assert record["states"] == {"waiting": 0, "running": 0, "done": SIZE + 12, "failed": 0, "bad": 1}
-    assert record["failing"][0]["name"].endswith("poison.mana")
-
-
-@pytest.mark.parametrize("cluster", [True], indirect=True)
-def test_a_network_that_is_cut_and_a_scheduler_that_stands_still_are_waited_out(
-    here: CommandLine, cluster: Cluster, tmp_path: Path
-) -> None:
-    archives(tmp_path / "backups", SIZE, 12)
-    words = ["verify", "backups", "--ledger", "l", "--passphrase-file", "secret", "--json", *cluster.options]
-    fleet = here.start("fleet", *words)
-    ledger = tmp_path / "l"
-    wait_for(lambda: done_of(ledger) >= 1 or fleet.poll() is not None)
+    it_goes_on(fleet)
     os.kill(cluster.schedulers[0].pid, signal.SIGSTOP)  # nothing gets through
     time.sleep(2)
     os.kill(cluster.schedulers[0].pid, signal.SIGCONT)
-    known = done_of(ledger)
-    wait_for(lambda: done_of(ledger) > known or fleet.poll() is not None)
+    it_goes_on(fleet)
+    fleet.kill()
+    fleet.communicate()
+    known = outcomes(ledger)
+
+    fleet = here.start("fleet", *words)
+    it_goes_on(fleet)
     cluster.wire.cut()
     time.sleep(2)
     cluster.wire.mend()
-    for worker in cluster.workers:  # Dask's workers give up their scheduler when their line breaks; so others come
-        worker.wait(PATIENCE)
+    for worker in cluster.workers:  # whose line broke: they would give up their scheduler after half a minute
+        worker.kill()
     cluster.start_worker()
     cluster.start_worker()
-    out, err = fleet.communicate(timeout=PATIENCE)
-    assert fleet.returncode == 0, err
-    assert jsontext.parse(out)["exitCodes"] == {"0": SIZE + 12}
+    it_goes_on(fleet)
+    for process in (cluster.schedulers[0], *cluster.workers):
+        process.kill()
+        process.wait()
+    cluster.start_scheduler()
+    cluster.start_worker()
+    cluster.start_worker()
+    it_goes_on(fleet)
+    (tmp_path / "morning").touch()
+    out, err = fleet.communicate(timeout=PATIENCE + SIZE)
+    assert fleet.returncode == 1, err
+    record = jsontext.parse(out)
+    assert record["states"] == {"waiting": 0, "running": 0, "done": SIZE + LARGE + SEALED, "failed": 0, "bad": 1}
+    assert record["exitCodes"] == {"0": SIZE + LARGE + SEALED, "1": 1}
+    assert record["failing"][0]["name"].endswith("poison.mana")
+    last = outcomes(ledger)
+    assert {name: last[name] for name in known} == known, "what was done is not done again"
+    assert len(known) >= (SIZE + LARGE) // 7
+    times = {attempts - blamed for name, (*_, attempts, blamed) in last.items() if "poison" not in name}
+    assert times == {1}, "what a verdict came of was begun once, but for what was lost with its process"
 
 
 @pytest.mark.parametrize("cluster", [True], indirect=True)
