@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import shutil
@@ -14,18 +13,15 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-from urllib.request import urlopen
 
 import pytest
 
 from manabackup.archive.writer import Seal
 from manabackup.text import jsontext
 from tests.support.archives import ours
-from tests.support.clusters import Authority, Cluster, memory_of
+from tests.support.clusters import Authority, Cluster, forms, memory_of, shown_by
 from tests.support.patience import PATIENCE
 from tests.support.processes import CommandLine
 
@@ -34,7 +30,6 @@ SIZE = int(os.environ.get("MANABACKUP_FLEET_SMALL", "60"))
 LARGE = int(os.environ.get("MANABACKUP_FLEET_LARGE", "2"))
 """Small and large archives of the fleet whose cluster is killed; 2,000 and 20 say the most."""
 SEALED = 12
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 PASSPHRASE = "Überraschung für Oma 🔑"
 
 
@@ -292,42 +287,6 @@ def test_an_interrupt_ends_it_while_the_scheduler_is_away(here: CommandLine, clu
         held.unlink()
     assert fleet.returncode == 130, err
     assert "the same command goes on" in err
-
-
-def forms(secret: bytes) -> list[bytes]:
-    """A secret as it is, and as programs write down bytes: in hex, and in base64 at each place of it."""
-    found = [secret, secret.hex().encode(), repr(secret)[2:-1].encode(), json.dumps(secret.decode("latin-1")).encode()]
-    for skipped in range(3):
-        whole = b64encode(bytes(skipped) + secret)
-        found += [whole[4 if skipped else 0 : -4], whole[4 if skipped else 0 : -4].translate(_URL_SAFE)]
-    return found
-
-
-def shown_by(cluster: Cluster, *, at_work: bool) -> bytes:
-    """All that a cluster shows over HTTP, and all that its scheduler knows, as it tells it itself."""
-    import distributed
-
-    connected: Any = distributed.Client
-    with connected(cluster.address, set_as_default=False) as client:
-        told = client.scheduler_info()
-        cluster_state = client.sync(client.scheduler.get_cluster_state, exclude=[])
-        pages = [repr(cluster_state).encode(), repr(told).encode()]
-        tasks = list(client.run_on_scheduler(lambda dask_scheduler: [str(key) for key in dask_scheduler.tasks]))
-        port = told["services"]["dashboard"]
-        workers = [quote(address, safe="") for address in told["workers"]]
-        of_workers = [worker["services"]["dashboard"] for worker in told["workers"].values()]
-    names = ["json/counts.json", "json/identity.json", "json/index.html", "metrics", "status", "health", "api/v1"]
-    names += ["info/main/workers.html", "info/main/exceptions.html", "info/main/logs.html", "individual-plots.json"]
-    names += [f"info/{page}/{worker}.html" for worker in workers for page in ("worker", "logs", "call-stacks")]
-    names += [f"info/{page}/{quote(task, safe='')}.html" for task in tasks for page in ("task", "call-stack")]
-    answered = 0
-    for address in [f"{port}/{name}" for name in names] + [f"{other}/metrics" for other in of_workers]:
-        with suppress(OSError):
-            pages.append(urlopen(f"http://127.0.0.1:{address}", timeout=PATIENCE).read())
-            answered += 1
-    assert tasks or not at_work
-    assert answered > 6
-    return b"\n".join(pages)
 
 
 def test_L5_no_secret_on_the_wire_in_the_scheduler_on_its_pages_and_in_any_file(

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from urllib.request import urlopen
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -141,6 +147,7 @@ class Authority:
         )
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _USAGES = (
     "digital_signature",
     "content_commitment",
@@ -166,3 +173,39 @@ def memory_of(process: int) -> Iterator[bytes]:
                 yield os.pread(memory.fileno(), end - begin, begin)
             except OSError:
                 continue
+
+
+def forms(secret: bytes) -> list[bytes]:
+    """A secret as it is, and as programs write down bytes: in hex, and in base64 at each place of it."""
+    found = [secret, secret.hex().encode(), repr(secret)[2:-1].encode(), json.dumps(secret.decode("latin-1")).encode()]
+    for skipped in range(3):
+        whole = b64encode(bytes(skipped) + secret)
+        found += [whole[4 if skipped else 0 : -4], whole[4 if skipped else 0 : -4].translate(_URL_SAFE)]
+    return found
+
+
+def shown_by(cluster: Cluster, *, at_work: bool) -> bytes:
+    """All that a cluster shows over HTTP, and all that its scheduler knows, as it tells it itself."""
+    import distributed
+
+    connected: Any = distributed.Client
+    with connected(cluster.address, set_as_default=False) as client:
+        told = client.scheduler_info()
+        cluster_state = client.sync(client.scheduler.get_cluster_state, exclude=[])
+        pages = [repr(cluster_state).encode(), repr(told).encode()]
+        tasks = list(client.run_on_scheduler(lambda dask_scheduler: [str(key) for key in dask_scheduler.tasks]))
+        port = told["services"]["dashboard"]
+        workers = [quote(address, safe="") for address in told["workers"]]
+        of_workers = [worker["services"]["dashboard"] for worker in told["workers"].values()]
+    names = ["json/counts.json", "json/identity.json", "json/index.html", "metrics", "status", "health", "api/v1"]
+    names += ["info/main/workers.html", "info/main/exceptions.html", "info/main/logs.html", "individual-plots.json"]
+    names += [f"info/{page}/{worker}.html" for worker in workers for page in ("worker", "logs", "call-stacks")]
+    names += [f"info/{page}/{quote(task, safe='')}.html" for task in tasks for page in ("task", "call-stack")]
+    answered = 0
+    for address in [f"{port}/{name}" for name in names] + [f"{other}/metrics" for other in of_workers]:
+        with suppress(OSError):
+            pages.append(urlopen(f"http://127.0.0.1:{address}", timeout=PATIENCE).read())
+            answered += 1
+    assert tasks or not at_work
+    assert answered > 6
+    return b"\n".join(pages)

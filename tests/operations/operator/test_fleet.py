@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from base64 import b64encode
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.support import mana_database
+from tests.support.clusters import Cluster, forms, memory_of, shown_by
 from tests.support.processes import CommandLine
 from tests.support.webdav import PASSWORD, webdav
 
@@ -44,6 +47,33 @@ def test_each_archive_of_a_fleet_is_what_one_users_export_gives(here: CommandLin
     secrets = (town.dsn.encode(), mana_database.KEK, b64encode(mana_database.KEK))
     for path in (tmp_path / "l", *tmp_path.glob("l-*")):
         assert not any(secret in path.read_bytes() for secret in secrets)
+
+
+def test_L5_neither_the_database_s_password_nor_its_key_reaches_a_cluster(
+    here: CommandLine, town: Town, tmp_path: Path
+) -> None:
+    pytest.importorskip("distributed")
+    password = "Bahnwärter Thiel"
+    (tmp_path / "dsn").write_text(psycopg.conninfo.make_conninfo(town.dsn, password=password), "utf-8")
+    with Cluster(tmp_path / "cluster", here.environ, pages=True, wired=True) as cluster:
+        cluster.start_scheduler()
+        cluster.start_worker()
+        sources = ("--sync-dsn-command", f"cat {tmp_path}/dsn", "--kek-file", "kek")
+        done = here(*WORDS, *sources, "-o", "out/{name}.mana", *cluster.options)
+        shown = shown_by(cluster, at_work=False)  # when the worker knows the secrets
+        heard = cluster.wire.heard
+        memory = [part for one in cluster.schedulers for part in memory_of(one.pid)] if sys.platform == "linux" else []
+    assert done.code == 3, done.err
+    assert done.record["items"] == len(list((tmp_path / "out").iterdir()))
+    assert b"--sync-dsn-command=" in heard, "what goes over the wire can be read here"
+    kept = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for own in ("dsn", "kek"):
+        del kept[own]
+    assert {"l", "scheduler.log", "worker.log"} <= set(kept)
+    for secret in (password.encode(), b64encode(mana_database.KEK)):  # whose bytes themselves are in any table of bytes
+        for form in forms(secret):
+            for content in (shown, heard, *kept.values(), *memory, done.out.encode(), done.err.encode()):
+                assert form not in content, form
 
 
 def test_a_user_who_cannot_be_exported_is_one_item_and_archives_go_to_far_places(
