@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,12 @@ from tests.support.webdav import PASSWORD, webdav
 from .test_follow import Followed
 
 NAME = re.compile(r"mana-\d{4}-\d\d-\d\d(-2)?\.mana")
+_IMPATIENT = [
+    sys.executable,
+    "-c",
+    "import sys; from manabackup.cli import follow, main; follow._LEAST_EXPORT = 1; sys.exit(main())",
+]
+"""The program, which may be told to write an archive each second."""
 
 
 @dataclass
@@ -126,15 +133,24 @@ def test_P5_archives_of_a_day_lie_beside_each_other_there_sealed_and_come_back_a
 
 
 @pytest.mark.parametrize("there", [in_s3, in_sftp], ids=["s3", "sftp"], indirect=True)
-def test_a_place_that_is_down_is_waited_for_and_told_of(there: There, stocked: Computer) -> None:
+def test_a_place_that_is_down_is_told_of_and_waited_for_until_the_archive_is_there(
+    there: There, stocked: Computer
+) -> None:
     stocked.environ |= there.environ
     there.down(True)
-    followed = Followed(stocked, "--export-every", "1h", "--to", f"{there.address}/mana-{{date}}.mana", "--seal")
+    usual, stocked.program = stocked.program, _IMPATIENT
+    followed = Followed(stocked, "--export-every", "1s", "--to", f"{there.address}/mana-{{date}}.mana", "--seal")
+    stocked.program = usual
     failed = followed.until("exportFailed")
     assert failed["exitCode"] == 14, failed
     status = stocked("status", "--json").record["follower"]
     assert (status["running"], status["archiveProblem"]) == (True, failed["message"])
     assert "NO ARCHIVE: export: " in stocked("status").out
     there.down(False)
-    code, _, err = followed.end()
-    assert (code, there.names()) == (0, []), err
+    told = followed.until("exported")
+    status = stocked("status", "--json").record["follower"]
+    assert (status["archive"], status["archiveProblem"]) == (told["archive"], None)
+    code, last, err = followed.end()
+    assert (code, last["exports"], there.names()) == (0, 1, [str(told["archive"]).rpartition("/")[2]]), err
+    verified = stocked("verify", str(told["archive"]))
+    assert verified.code == 0, verified.err
