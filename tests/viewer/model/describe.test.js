@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { readRow } from "../../../manabackup/viewer/page/model/fields.js";
 import { model, modules, tables } from "./given.js";
 
 const describe = model.describe;
@@ -96,6 +97,15 @@ test("what is gone, hidden, or in the bin", () => {
   assert.equal(describe("files", { id: "f", isDeleted: true }).deleted, false);
   assert.equal(describe("tasks", { id: "t", isCompleted: true }).done, true);
   assert.equal(describe("notes", { id: "n" }).done, null);
+});
+
+test("what an invoice's taxes are made of has its units", () => {
+  const totals = { vatBreakdown: [{ rate: 8.1, base: 93488, tax: 7573 }] };
+  const [line] = readRow(tables.table("invoices"), { id: "i", currency: "CHF", totals }).facts.at(-1).lines;
+  assert.deepEqual(
+    line.map(({ unit, money }) => unit ?? money.amount),
+    ["percent", "934.88", "75.73"],
+  );
 });
 
 test("a link stands in two rows and is told once", () => {

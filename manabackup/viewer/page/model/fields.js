@@ -250,7 +250,7 @@ function timeMeaning(table, path, value) {
  * @returns {Meaning | null}
  */
 function unitMeaning(table, path, value, row) {
-  const unit = table.units.get(path) ?? "";
+  const unit = path === VAT_RATE ? "percent" : (table.units.get(path) ?? "");
   if (unit.startsWith("0=Sunday") && Array.isArray(value))
     return { kind: "weekdays", days: value.map(Number).filter((day) => day >= 0 && day <= 6) };
   if (path === "routine.workDays" && Array.isArray(value))
@@ -265,6 +265,9 @@ function unitMeaning(table, path, value, row) {
     return { kind: "number", text, unit: "hours" };
   return { kind: "number", text, unit };
 }
+
+/** Of an invoice's taxes, as its lines' own. */
+const VAT_RATE = "totals.vatBreakdown[].rate";
 
 /**
  * What an invoice's taxes are made of is in hundredths like its sums.
