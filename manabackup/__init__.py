@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from .operations.fleet.reading import FleetItem, fleet_items, fleet_summary
     from .operations.fleet.summary import FleetSummary
     from .operations.follow.events import FollowEvent, Happening
-    from .operations.follow.following import Follower, FollowSettings
+    from .operations.follow.following import Follower
+    from .operations.follow.settings import FollowSettings
     from .operations.operator import (
         AllUsers,
         DatabasePlaces,
@@ -154,7 +155,8 @@ _HOMES = {
     ".operations.fleet.reading": ("FleetItem", "fleet_items", "fleet_summary"),
     ".operations.fleet.summary": ("FleetSummary",),
     ".operations.follow.events": ("FollowEvent", "Happening"),
-    ".operations.follow.following": ("Follower", "FollowSettings"),
+    ".operations.follow.following": ("Follower",),
+    ".operations.follow.settings": ("FollowSettings",),
     ".operations.operator": (
         "AllUsers",
         "DatabasePlaces",

@@ -16,8 +16,9 @@ from typing import Any
 from manabackup.cli.memory import share_one_heap
 from manabackup.mirror import Mirror
 from manabackup.operations.follow.events import Happening
-from manabackup.operations.follow.following import Follower, FollowSettings, Surroundings
+from manabackup.operations.follow.following import Follower
 from manabackup.operations.follow.record import FollowRecord
+from manabackup.operations.follow.settings import FollowSettings, Surroundings
 from manabackup.remote.connection import connect
 from manabackup.remote.session import StaticToken, sign_in
 from manabackup.remote.sync import PushClient

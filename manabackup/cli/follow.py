@@ -13,8 +13,9 @@ from ..errors import UsageError
 from ..host.secret_sources import variable
 from ..operations.follow.events import FollowEvent, Happening
 from ..operations.follow.exports import ExportCommand
-from ..operations.follow.following import Follower, FollowSettings, Surroundings
+from ..operations.follow.following import Follower
 from ..operations.follow.record import FollowerPlace
+from ..operations.follow.settings import FollowSettings, Surroundings
 from ..operations.places import check_lock
 from ..operations.progress import Step
 from ..text.printable import counted, one_line, printable
@@ -105,7 +106,7 @@ def follow(
                 Surroundings(keep=place.write, export=export, progress=progress),
             )
             _tell_all(run, follower)
-    return outcome(losses=follower.unreadable + follower.lacking)
+    return outcome(losses=follower.chronicle.losses)
 
 
 def _tell_all(run: Run, follower: Follower) -> None:
@@ -118,7 +119,7 @@ def _tell_all(run: Run, follower: Follower) -> None:
         run.terminal.detail("interrupted")
     finally:
         happenings.close()
-        if follower.looks:  # else it never began
+        if follower.chronicle.looks:  # else it never began
             _tell(run, follower.summary())
 
 

@@ -13,7 +13,8 @@ from typing import Any, Self
 from manabackup.limits import Limits
 from manabackup.mirror import Mirror
 from manabackup.operations.follow.events import FollowEvent, Happening
-from manabackup.operations.follow.following import Follower, FollowSettings, Surroundings
+from manabackup.operations.follow.following import Follower
+from manabackup.operations.follow.settings import FollowSettings, Surroundings
 from manabackup.remote.connection import connect
 from manabackup.remote.session import CommandToken, StaticToken, TokenSource
 from manabackup.remote.sync import PushClient

@@ -17,7 +17,7 @@ from manabackup.errors import LockedError, NotFoundError, ServerError, SignInErr
 from manabackup.mirror import Mirror
 from manabackup.operations.follow.events import Happening
 from manabackup.operations.follow.exports import Exported, NotExported
-from manabackup.operations.follow.following import Surroundings
+from manabackup.operations.follow.settings import Surroundings
 from manabackup.remote.session import CommandToken, StaticToken
 from manabackup.sandbox import StreamFault
 from tests.support.box import REGISTRY, T0, USER
@@ -138,7 +138,7 @@ def test_what_is_written_while_a_stream_is_down_is_pulled_when_it_speaks_again(b
         following.wait_until_held("a")
         following.wait_for(Happening.CONNECTED, 2)
     assert following.follower is not None
-    assert following.follower.breaks >= 1
+    assert following.follower.chronicle.breaks >= 1
 
 
 def test_a_stream_that_says_nothing_is_dead_and_opened_again(box: Account) -> None:
@@ -330,7 +330,7 @@ def test_an_archive_that_cannot_be_written_is_told_of_until_one_is_written_whate
     with Following(box, replace(QUICK, export_every=0.1, look_every=0.1), around) as following:
         following.wait_for(Happening.EXPORTED)
         assert following.follower is not None
-        record = following.follower.record
+        record = following.follower.chronicle.record
         down.set()
         box.push("a")
         following.wait_for(Happening.EXPORT_FAILED)
@@ -356,5 +356,5 @@ def test_it_ends_by_itself_and_up_to_date(box: Account) -> None:
         box.push("a")
         following.wait(lambda _: following.over)
     assert following.follower is not None
-    assert following.follower.record.ended_at is not None
-    assert following.follower.record.pending_since is None
+    assert following.follower.chronicle.record.ended_at is not None
+    assert following.follower.chronicle.record.pending_since is None
