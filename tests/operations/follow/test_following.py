@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -220,6 +221,19 @@ def test_a_servers_clock_that_jumps_hides_nothing(box: Account, jump: timedelta)
 
 
 # --- tokens and refusals ----------------------------------------------------------------------------------------------
+
+
+def test_a_mirror_that_was_damaged_is_pulled_whole_whatever_the_streams_name(box: Account) -> None:
+    with Following(box) as following:
+        following.wait_for(Happening.CONNECTED)
+        box.push("a")
+        following.wait_until_held("a")
+        with box.lock, closing(sqlite3.connect(box.folder / f"{USER}.sqlite")) as mirror, mirror:
+            mirror.execute("UPDATE page SET body = x'00'")
+        box.push("b")
+        told = following.wait_for(Happening.LOOKED)
+    assert told.facts.keys() == {"new", "held", "unreadable"}
+    assert held(box) == stored(box)
 
 
 def test_a_token_that_ends_is_renewed_while_it_follows(box: Account) -> None:
