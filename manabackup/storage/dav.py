@@ -10,49 +10,40 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import unescape
 
-from ..archive.places import Output, State, Unfinished
+from ..archive.places import State, Unfinished
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError
 from ..host.output import NO_SPACE
-from ..host.set_aside import Sending, SetAside
+from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport, is_never_passing
 from .addresses import Address, is_archive, is_shown
 from .asking import Connect, exists_already, ranged, refusal
+from .far import TRIAL_FILES, TRIAL_WORDS, FarFolder, WritablePlace
 from .logins import HINT, authorization
 from .ranges import RangedBytes
 from .writing import CHANGED, SILENT, Again, age_by, http_moment, meant_name, unfinished_name
 
 _log = logging.getLogger(__name__)
 
-_TRIAL = (".manabackup-trial-1", ".manabackup-trial-2")
 _HREF = re.compile(r"<(?:[\w.-]+:)?href(?:\s[^>]*)?>([^<]*)</")
 _AVAILABLE = re.compile(rb"<(?:[\w.-]+:)?quota-available-bytes(?:\s[^>]*)?>\s*(\d{1,19})\s*</")
 _DONE = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT)
 
 
-class DavPlace:
+class DavPlace(WritablePlace):
     """An archive on a WebDAV server."""
 
     def __init__(self, address: Address, connect: Connect = Transport) -> None:
-        address.require_file()
-        self._address = address
+        super().__init__(address)
         self._connect = connect
-
-    def __str__(self) -> str:
-        return str(self._address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self._address.name
 
     def open(self) -> RangedBytes:
         """The archive, by ranges. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
@@ -63,10 +54,6 @@ class DavPlace:
         except BaseException:
             server.transport.close()
             raise
-
-    def writing(self, *, force: bool) -> AbstractContextManager[Output]:
-        """As :meth:`manabackup.archive.places.Place.writing` says."""
-        return Sending(partial(self._send, force=force))
 
     def state(self) -> State | None:
         """What is there. Raises :class:`AccessError`, :class:`ServerError`."""
@@ -108,20 +95,12 @@ class DavPlace:
                 raise
 
 
-class DavFolder:
+class DavFolder(FarFolder):
     """A folder on a WebDAV server."""
 
     def __init__(self, address: Address, connect: Connect = Transport) -> None:
-        self._address = address
+        super().__init__(address)
         self._connect = connect
-
-    def __str__(self) -> str:
-        return str(self._address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self._address.folder_name
 
     def archives(self) -> Iterator[DavPlace]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
@@ -256,7 +235,7 @@ class _Server:
 
     def spares(self, folder: str) -> bool:
         """Whether the server spares what lies in the way of a file that is moved."""
-        first, second = (folder + name for name in _TRIAL)
+        first, second = (folder + name for name in TRIAL_FILES)
         headers = {"Destination": self.transport.base_url + first, "Overwrite": "F"}
         for _ in range(3):
             answer = self.transport.request(self.request("MOVE", second, headers))
@@ -267,8 +246,8 @@ class _Server:
             if answer.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CREATED, HTTPStatus.CONFLICT):
                 raise self.refused(answer)
             for path in (first, second):
-                words = b"By this file manabackup sees whether this server spares what lies in the way.\n"
-                sent = Request("PUT", path, headers={**self._login, "Content-Length": str(len(words))}, body=words)
+                length = {"Content-Length": str(len(TRIAL_WORDS))}
+                sent = Request("PUT", path, headers={**self._login, **length}, body=TRIAL_WORDS)
                 put = self.transport.request(sent)
                 if put.status not in _DONE:
                     raise self.refused(put)

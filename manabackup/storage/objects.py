@@ -12,16 +12,15 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Protocol, Self
 
-from ..archive.places import Output, State
-from ..host.set_aside import Sending, SetAside
+from ..archive.places import State
+from ..host.set_aside import SetAside
 from ..limits import GIB, MIB
 from .addresses import Address, is_archive, is_shown
+from .far import FarFolder, WritablePlace
 from .ranges import RangedBytes
 from .writing import SILENT
 
@@ -103,26 +102,17 @@ Opening = Callable[[str, str], Store]
 """Connections to the bucket of a name, for messages that name something."""
 
 
-class ObjectPlace:
+class ObjectPlace(WritablePlace):
     """An archive in a bucket. With ``lock`` nobody can remove what is written there before that time has passed."""
 
     def __init__(
         self, address: Address, opening: Opening, *, lock: timedelta | None = None, at_once: int = AT_ONCE
     ) -> None:
-        address.require_file()
-        self._address = address
+        super().__init__(address)
         self._opening = opening
         self._lock = lock
         self._at_once = at_once
         self._part = min(_PART, at_once)
-
-    def __str__(self) -> str:
-        return str(self._address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self._address.name
 
     def open(self) -> RangedBytes:
         """The archive, by ranges. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
@@ -132,10 +122,6 @@ class ObjectPlace:
         except BaseException:
             store.__exit__()
             raise
-
-    def writing(self, *, force: bool) -> AbstractContextManager[Output]:
-        """As :meth:`manabackup.archive.places.Place.writing` says."""
-        return Sending(partial(self._send, force=force))
 
     def state(self) -> State | None:
         """What is there, as far as who asks may know: who may only write learns it at the end."""
@@ -177,20 +163,12 @@ class ObjectPlace:
         return in_parts, False
 
 
-class ObjectFolder:
+class ObjectFolder(FarFolder):
     """What lies in a bucket under keys with one beginning, up to the next slash."""
 
     def __init__(self, address: Address, opening: Opening) -> None:
-        self._address = address
+        super().__init__(address)
         self._opening = opening
-
-    def __str__(self) -> str:
-        return str(self._address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self._address.folder_name
 
     @property
     def path(self) -> str:

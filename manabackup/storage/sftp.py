@@ -10,44 +10,33 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from urllib.parse import quote, unquote
 
-from ..archive.places import Output, State, Unfinished
+from ..archive.places import State, Unfinished
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError, UsageError
-from ..host.set_aside import Sending, SetAside
+from ..host.set_aside import SetAside
 from .addresses import Address, is_archive, is_shown
 from .asking import exists_already
+from .far import TRIAL_FILES, TRIAL_WORDS, FarFolder, WritablePlace
 from .ranges import TAIL, RangedBytes
 from .shell import Line, LostError
 from .writing import CHANGED, SILENT, meant_name, unfinished_name
 
 _log = logging.getLogger(__name__)
 
-_TRIAL = (".manabackup-trial-1", ".manabackup-trial-2")
-_TRIAL_WORDS = b"By this file manabackup sees whether this server spares what lies in the way.\n"
 
-
-class SftpPlace:
+class SftpPlace(WritablePlace):
     """An archive on a computer that is reached by SSH."""
 
     def __init__(self, address: Address) -> None:
-        address.require_file()
+        super().__init__(address)
         if address.query:
             raise UsageError(f"{address}: an address of SFTP has no query", hint="a question mark in a name is %3F")
-        self._address = address
         self._path = _path(address)
-
-    def __str__(self) -> str:
-        return str(self._address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self._address.name
 
     def open(self) -> RangedBytes:
         """The archive, by ranges. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
@@ -70,10 +59,6 @@ class SftpPlace:
         except BaseException:
             line.close()
             raise
-
-    def writing(self, *, force: bool) -> AbstractContextManager[Output]:
-        """As :meth:`manabackup.archive.places.Place.writing` says."""
-        return Sending(partial(self._send, force=force))
 
     def state(self) -> State | None:
         """What is there. Raises :class:`AccessError`, :class:`ServerError`."""
@@ -141,19 +126,8 @@ class SftpPlace:
             _log.warning("%s: what was sent of it is left there: remove %s", self, part.rpartition("/")[2])
 
 
-class SftpFolder:
+class SftpFolder(FarFolder):
     """A folder on a computer that is reached by SSH."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-
-    def __str__(self) -> str:
-        return str(self._address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self._address.folder_name
 
     def archives(self) -> Iterator[SftpPlace]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
@@ -204,7 +178,7 @@ def _path(address: Address) -> str:
 
 def _spares(line: Line, folder: str) -> bool:
     """Whether the server spares what lies in the way of a file that is renamed."""
-    first, second = (folder + name for name in _TRIAL)
+    first, second = (folder + name for name in TRIAL_FILES)
     for _ in range(2):
         try:
             line.rename(second, first, replace=False)
@@ -216,5 +190,5 @@ def _spares(line: Line, folder: str) -> bool:
         for path in (first, second):
             if not line.exists(path):
                 with suppress(OutputError):
-                    line.write(path, [_TRIAL_WORDS])
+                    line.write(path, [TRIAL_WORDS])
     return False

@@ -17,27 +17,19 @@ from ..remote.request import Request
 from ..remote.transport import Transport
 from .addresses import Address
 from .asking import Connect, ranged, refusal
+from .far import FarPlace
 from .logins import HINT, authorization
 from .ranges import RangedBytes
 
 _MOST_REDIRECTS = 5
 
 
-class WebPlace:
+class WebPlace(FarPlace):
     """An archive on a web server."""
 
     def __init__(self, address: Address, connect: Connect = Transport) -> None:
-        address.require_file()
-        self._address = address
+        super().__init__(address)
         self._connect = connect
-
-    def __str__(self) -> str:
-        return str(self._address)
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self._address.name
 
     def open(self) -> RangedBytes:
         """The archive, by ranges. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
