@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Self
 from xml.sax.saxutils import unescape
 
 from ..errors import AccessError, LockedError, ManabackupError, NotFoundError, OutputError, ServerError
@@ -28,9 +27,9 @@ from ..remote.request import Request
 from ..remote.transport import Transport
 from .asking import Connect, exists_already, ranged, refusal
 from .azure_account import HINT, Account
-from .objects import TRIAL_WORDS, New, Opening, md5_of, parts_of
 from .ranges import RangedBytes
 from .signing import encoded_path, encoded_query
+from .store import TRIAL_WORDS, New, Opening, Store, md5_of, parts_of
 from .writing import Again
 
 _log = logging.getLogger(__name__)
@@ -52,22 +51,17 @@ def opening(connect: Connect = Transport, account: Account | None = None) -> Ope
     return lambda name, shown: Container(name, account or Account.find(), connect, shown)
 
 
-class Container:
-    """Connections to a container, asked as somebody. Errors name the archive that it is about by ``shown``."""
+class Container(Store):
+    """Connections to a container of blobs."""
+
+    lock_hint = "the container has to be made with version-level immutability"
 
     def __init__(self, name: str, account: Account, connect: Connect, shown: str) -> None:
+        super().__init__(connect(account.endpoint), shown)
         self._account = account
-        self._shown = shown
-        self.transport = connect(account.endpoint)
         self._before = self.transport.base_url[len(self.transport.origin) :]
         """What stands before the container's name in the path of a URL, and is signed."""
         self._name = name
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.transport.close()
 
     def request(
         self,
@@ -86,10 +80,6 @@ class Container:
         signature, proved = self._account.proved(method, self._before + where, asked, sent)
         query = "&".join(part for part in (encoded_query(asked), signature) if part)
         return Request(method, where, query=query, headers=proved, body=body)
-
-    def ask(self, request: Request) -> Answer:
-        """What the server answers, whatever it is. Raises :class:`ServerError`."""
-        return self.transport.request(request)
 
     def refused(self, answer: Answer) -> ManabackupError:
         """What an answer means that is not what was asked for."""
@@ -140,9 +130,7 @@ class Container:
         """As :meth:`Store.keys`."""
         params = {"restype": "container", "comp": "list", "prefix": folder[1:], "delimiter": "/"}
         while True:
-            answer = self.ask(self.request("GET", "", {}, params=params))
-            if answer.status != HTTPStatus.OK:
-                raise self.refused(answer)
+            answer = self.asked(self.request("GET", "", {}, params=params), HTTPStatus.OK)
             for match in _NAME.finditer(answer.body):
                 yield "/" + unescape(match[1].decode("utf-8", "replace"), {"&quot;": '"', "&apos;": "'"})
             more = _MORE.search(answer.body)
@@ -152,9 +140,7 @@ class Container:
 
     def delete(self, path: str) -> None:
         """As :meth:`Store.delete`; where versions are kept, what was there becomes an older one."""
-        answer = self.ask(self.request("DELETE", path, {}))
-        if answer.status not in (HTTPStatus.ACCEPTED, HTTPStatus.OK):
-            raise self.refused(answer)
+        self.asked(self.request("DELETE", path, {}), HTTPStatus.ACCEPTED, HTTPStatus.OK)
 
     def put(self, new: New, held: SetAside) -> None:
         """As :meth:`Store.put`, which the server checks against its MD5."""
@@ -218,14 +204,8 @@ class Container:
             raise self.refused(answer)
         return True
 
-    def require_lock(self, path: str) -> None:
-        """As :meth:`Store.require_lock`."""
-        found = self.head(path) or {}
-        if found.get("x-ms-immutability-policy-mode", "").lower() != "locked":
-            raise OutputError(
-                f"{self._shown} is there, and is not locked: the server passed over --retain",
-                hint="the container has to be made with version-level immutability",
-            )
+    def _is_locked(self, found: Mapping[str, str]) -> bool:
+        return found.get("x-ms-immutability-policy-mode", "").lower() == "locked"
 
     def _kept(self, new: New) -> dict[str, str]:
         headers = {_RUN: new.run, **(_ONLY_NEW if new.spare else {})}
@@ -235,10 +215,6 @@ class Container:
                 "x-ms-immutability-policy-mode": "locked",
             }
         return headers
-
-    def _look(self, new: New) -> None:
-        if new.look and self.head(new.path, blind=True) is not None:
-            raise exists_already(self._shown)
 
     def _settled(self, new: New, request: Request) -> None:
         """Makes the request by which a blob appears; where its answer is lost or strange, the blob tells."""
@@ -260,9 +236,8 @@ class Container:
         raise error
 
     def _put_block(self, path: str, block: str, content: bytes) -> None:
-        answer = self.ask(self.request("PUT", path, {}, params={"comp": "block", "blockid": block}, body=content))
-        if answer.status != HTTPStatus.CREATED:
-            raise self.refused(answer)
+        params = {"comp": "block", "blockid": block}
+        self.asked(self.request("PUT", path, {}, params=params, body=content), HTTPStatus.CREATED)
 
     def _list(self, path: str, blocks: Iterable[str], headers: Mapping[str, str]) -> Request:
         """Asked again, it means the same: a block that was listed already is found there, too."""

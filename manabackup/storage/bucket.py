@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Self
 from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape, unescape
 
@@ -23,9 +22,9 @@ from ..remote.answers import Answer, BrokenAnswerError, RedirectedError
 from ..remote.request import Request
 from .asking import Connect, exists_already, ranged, refusal
 from .aws import HINT, Account
-from .objects import TRIAL_WORDS, New, md5_of, parts_of
 from .ranges import RangedBytes
 from .signing import EMPTY, ToSign, encoded_path, encoded_query, signed
+from .store import TRIAL_WORDS, New, Store, md5_of, parts_of
 from .writing import Again
 
 _log = logging.getLogger(__name__)
@@ -43,21 +42,15 @@ _MORE = re.compile(rb"<NextContinuationToken>([^<]{1,4096})</NextContinuationTok
 _UPLOAD = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
 
 
-class Bucket:
-    """Connections to a bucket, asked as somebody. Errors name the archive that it is about by ``shown``."""
+class Bucket(Store):
+    """Connections to a bucket of S3."""
+
+    lock_hint = "the bucket has to be made with object lock"
 
     def __init__(self, name: str, account: Account, connect: Connect, shown: str) -> None:
-        self._name = name
-        self._account = account
-        self._shown = shown
         base, self._prefix = _where(name, account)
-        self.transport = connect(base)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.transport.close()
+        super().__init__(connect(base), shown)
+        self._account = account
 
     def request(
         self,
@@ -81,7 +74,7 @@ class Bucket:
     def ask(self, request: Request) -> Answer:
         """What the server answers, whatever it is. Raises :class:`ServerError`, :class:`UsageError`."""
         try:
-            return self.transport.request(request)
+            return super().ask(request)
         except RedirectedError:
             raise self.elsewhere() from None
 
@@ -144,9 +137,7 @@ class Bucket:
         """As :meth:`Store.keys`."""
         params = {"list-type": "2", "prefix": folder[1:], "delimiter": "/", "encoding-type": "url"}
         while True:
-            answer = self.ask(self.request("GET", "", {}, params=params))
-            if answer.status != HTTPStatus.OK:
-                raise self.refused(answer)
+            answer = self.asked(self.request("GET", "", {}, params=params), HTTPStatus.OK)
             for match in _KEY.finditer(answer.body):
                 yield "/" + unquote_plus(unescape((match[1] or match[2]).decode("utf-8", "replace")))
             more = _MORE.search(answer.body)
@@ -156,9 +147,7 @@ class Bucket:
 
     def delete(self, path: str) -> None:
         """As :meth:`Store.delete`; in a bucket that keeps versions it becomes an older one."""
-        answer = self.ask(self.request("DELETE", path, {}))
-        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.OK):
-            raise self.refused(answer)
+        self.asked(self.request("DELETE", path, {}), HTTPStatus.NO_CONTENT, HTTPStatus.OK)
 
     def put(self, new: New, held: SetAside) -> None:
         """As :meth:`Store.put`; the server checks it against two sums."""
@@ -217,17 +206,8 @@ class Bucket:
             raise self.refused(answer)
         return answer.status == HTTPStatus.PRECONDITION_FAILED
 
-    def require_lock(self, path: str) -> None:
-        """As :meth:`Store.require_lock`."""
-        if not (self.head(path) or {}).get("x-amz-object-lock-retain-until-date"):
-            raise OutputError(
-                f"{self._shown} is there, and is not locked: the server passed over --retain",
-                hint="the bucket has to be made with object lock",
-            )
-
-    def _look(self, new: New) -> None:
-        if new.look and self.head(new.path, blind=True) is not None:
-            raise exists_already(self._shown)
+    def _is_locked(self, found: Mapping[str, str]) -> bool:
+        return bool(found.get("x-amz-object-lock-retain-until-date"))
 
     def _settled(self, new: New, request: Request) -> None:
         """Makes the request by which an object appears; where its answer is lost or strange, the object tells."""

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Self
 from urllib.parse import quote, urlsplit
 
 from ..errors import AccessError, ManabackupError, NotFoundError, OutputError, ServerError
@@ -25,9 +24,9 @@ from ..remote.transport import Transport
 from ..text import jsontext
 from .asking import Connect, exists_already, ranged, refusal
 from .google_account import HINT, Account
-from .objects import TRIAL_WORDS, New, Opening, md5_of, parts_of
 from .ranges import RangedBytes
 from .signing import encoded_query
+from .store import TRIAL_WORDS, New, Opening, Store, md5_of, parts_of
 from .writing import Again
 
 _log = logging.getLogger(__name__)
@@ -50,20 +49,15 @@ def opening(connect: Connect = Transport, account: Account | None = None) -> Ope
     return lambda name, shown: Bucket(name, account or Account.find(), connect, shown)
 
 
-class Bucket:
-    """Connections to a bucket, asked as somebody. Errors name the archive that it is about by ``shown``."""
+class Bucket(Store):
+    """Connections to a bucket of Google's."""
+
+    lock_hint = "the bucket has to be made with object retention"
 
     def __init__(self, name: str, account: Account, connect: Connect, shown: str) -> None:
+        super().__init__(connect(account.endpoint), shown)
         self._account = account
-        self._shown = shown
         self._path = f"/storage/v1/b/{quote(name, safe='')}/o"
-        self.transport = connect(account.endpoint)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.transport.close()
 
     def request(
         self,
@@ -77,10 +71,6 @@ class Bucket:
         """A request that proves who asks, for an object where ``path`` names one: it begins with a slash."""
         where = f"{self._path}/{quote(path[1:], safe='')}" if path else self._path
         return self._proved(method, where, encoded_query(params or {}), headers, body)
-
-    def ask(self, request: Request) -> Answer:
-        """What the server answers, whatever it is. Raises :class:`ServerError`."""
-        return self.transport.request(request)
 
     def refused(self, answer: Answer) -> ManabackupError:
         """What an answer means that is not what was asked for."""
@@ -152,9 +142,7 @@ class Bucket:
 
     def delete(self, path: str) -> None:
         """As :meth:`Store.delete`; where versions are kept, what was there becomes an older one."""
-        answer = self.ask(self.request("DELETE", path, {}))
-        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.OK):
-            raise self.refused(answer)
+        self.asked(self.request("DELETE", path, {}), HTTPStatus.NO_CONTENT, HTTPStatus.OK)
 
     def put(self, new: New, held: SetAside) -> None:
         """As :meth:`Store.put`, after a session is begun for it."""
@@ -208,13 +196,8 @@ class Bucket:
         """As :meth:`Store.spares_parts`: parts make no difference here."""
         return self.spares(trial)
 
-    def require_lock(self, path: str) -> None:
-        """As :meth:`Store.require_lock`."""
-        if (self.head(path) or {}).get("lock") != "Locked":
-            raise OutputError(
-                f"{self._shown} is there, and is not locked: the server passed over --retain",
-                hint="the bucket has to be made with object retention",
-            )
+    def _is_locked(self, found: Mapping[str, str]) -> bool:
+        return found.get("lock") == "Locked"
 
     def _proved(
         self, method: str, where: str, query: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
@@ -270,10 +253,6 @@ class Bucket:
                 break
             at = kept
         raise ServerError(f"{self._shown}: the server does not keep what is sent")
-
-    def _look(self, new: New) -> None:
-        if new.look and self.head(new.path, blind=True) is not None:
-            raise exists_already(self._shown)
 
     def _settled(self, new: New, session: str, content: Callable[[], Answer]) -> None:
         """Sends the content; where the last answer is lost or strange, the object tells what became of it."""

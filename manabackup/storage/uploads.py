@@ -83,16 +83,12 @@ def _give_up(again: Open, path: str, upload: str, judged: tuple[datetime | None,
         begun = "" if judged[0] is None else judged[0].isoformat()
         if _written(bucket, path, upload, at_once, begun=begun) != judged:
             raise OutputError(CHANGED)
-        answer = bucket.ask(bucket.request("DELETE", path, {}, params={"uploadId": upload}))
-        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.OK):
-            raise bucket.refused(answer)
+        request = bucket.request("DELETE", path, {}, params={"uploadId": upload})
+        bucket.asked(request, HTTPStatus.NO_CONTENT, HTTPStatus.OK)
 
 
 def _asked(bucket: Bucket, path: str, params: Mapping[str, str]) -> Answer:
-    answer = bucket.ask(bucket.request("GET", path, {}, params=params))
-    if answer.status != HTTPStatus.OK:
-        raise bucket.refused(answer)
-    return answer
+    return bucket.asked(bucket.request("GET", path, {}, params=params), HTTPStatus.OK)
 
 
 def _moment(text: str) -> datetime | None:
