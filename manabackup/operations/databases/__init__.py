@@ -6,13 +6,14 @@ from ...sources.loading import load_profile, shipped
 from ...sources.target import LoadAction, LoadConflict
 from .check import Checked, Counted, check_profile
 from .draft import Drafted, draft_profile
-from .everybody import Everybody, export_everybody
+from .everybody import export_everybody
 from .export import export_rows
 from .load import Loaded, LoadOrder, LoadPlan, load_rows
 from .person import DatabaseExport
 from .reading import Found
 from .split import Split, split_database
 from .stores import StorePlaces
+from .summary import Everybody
 
 __all__ = [
     "Checked",

@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from ...archive.writer import Seal
 from ...errors import ManabackupError, NotFoundError, OutputError, SourceError
@@ -36,72 +35,11 @@ from .making import CASE, DANGLING, LEFT_OUT, OWN, REDUCED, EverybodysMaker, mak
 from .person import HowToWrite, TableRows, readers_of, write_archive
 from .reading import SORT_BYTES, Found, TableReader
 from .stores import StorePlaces, Stores, Whose, open_stores, refuse
+from .summary import LOSSES, Everybody, TableTotals
 
 _SUMMARY = "summary.json"
 _PLAIN = re.compile("[a-z0-9][a-z0-9-]{0,62}")
 _ENDING = ".mana"
-_LOSSES = 3
-"""The exit code of an archive that lacks something."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableTotals:
-    """Where all rows of a table are."""
-
-    rows: int
-    owned: int
-    """In the archive of somebody, or of several people."""
-    nobodys: int
-
-    @property
-    def others(self) -> int:
-        """Rows that lead to somebody of whom there is no row, or to people of whom each has a part."""
-        return self.rows - self.owned - self.nobodys
-
-    def to_json(self) -> dict[str, JSON]:
-        """As the summary has it."""
-        return {"rows": self.rows, "owned": self.owned, "nobodys": self.nobodys, "gone": self.others}
-
-
-@dataclass(frozen=True, slots=True)
-class Everybody:
-    """What came of it."""
-
-    folder: Path
-    people: list[Entry] = field(repr=False)
-    tables: Mapping[str, TableTotals] = field(repr=False)
-    """By table of the profile; all of them together are the tables whose rows belong to people."""
-    not_read: Mapping[str, int | None] = field(repr=False)
-    """Rows of the tables that belong to nobody by the profile; None where this role may not count them."""
-    stores: Mapping[str, JSON] = field(repr=False)
-    kept: int = 0
-    """Archives that an earlier run wrote, out of an earlier snapshot."""
-
-    @property
-    def failed(self) -> list[Entry]:
-        """Those whose archives could not be written."""
-        return [entry for entry in self.people if not entry.is_written]
-
-    @property
-    def exit_code(self) -> int:
-        """3 where an archive is not there, or lacks something."""
-        return _LOSSES if any(entry.exit_code for entry in self.people) else 0
-
-    def to_json(self) -> dict[str, Any]:
-        """The summary, and what the command prints with ``--json``."""
-        return {
-            "folder": str(self.folder),
-            "ledger": LEDGER,
-            "stores": dict(self.stores),
-            "people": {
-                "written": len(self.people) - len(self.failed),
-                "kept": self.kept,
-                "failed": len(self.failed),
-                "rows": sum(entry.rows for entry in self.people),
-            },
-            "tables": {name: totals.to_json() for name, totals in self.tables.items()},
-            "notRead": dict(self.not_read),
-        }
 
 
 def export_everybody(
@@ -254,7 +192,7 @@ class _Run:
             user,
             "written",
             file,
-            _LOSSES if result.losses else 0,
+            LOSSES if result.losses else 0,
             status=result.status,
             rows=result.rows,
             bytes=result.bytes,
