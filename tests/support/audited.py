@@ -18,6 +18,7 @@ from manabackup.operations.audit.auditing import Audit, audit
 from manabackup.operations.audit.vault import VaultState
 from manabackup.operations.export import Source
 
+FAR = "2999-01-01T00:00:00.000Z"
 JSON = Any
 REGISTRY = registry.load()
 USER, OTHER_USER = "user-a", "user-b"
@@ -108,3 +109,8 @@ def cases(found: Audit) -> set[Case]:
         for finding in found.findings
         for case in finding.cases or [{}]
     }
+
+
+def only(found: set[Case], kind: str) -> list[tuple[Any, ...]]:
+    """The places of a kind."""
+    return sorted(case[1:] for case in found if case[0] == kind)
