@@ -1,9 +1,8 @@
-"""Whole restores against the embedded server: archives of every kind, spaces, singletons, keys, and reports."""
+"""Whole restores against the embedded server: what reaches the target, what does not, and what is told of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
-from manabackup.errors import ConflictError, DamagedArchiveError, ServerError, UsageError, WrongKeyError
+from manabackup.errors import ConflictError, ServerError, UsageError
 from manabackup.limits import Limits
 from manabackup.operations.rekey import rekey
 from manabackup.operations.restore.decision import OnConflict
@@ -21,26 +20,8 @@ from manabackup.text import jsontext
 from tests.support.archives import ANNA, PERSONAL, TEAM, USER, meta_of, ours, web
 from tests.support.line import Line
 
+from .archived_rows import JSON, LATER, SOURCE_KEY, THEN, archive_of, at, spaced
 from .bench import CIPHER, Bench
-
-JSON = Any
-SOURCE_KEY = bytes(range(32, 64))
-THEN = "2026-04-20T08:15:30.123Z"
-LATER = "2026-04-21T09:00:00.000Z"
-
-
-def at(when: str = THEN, **more: Any) -> dict[str, Any]:
-    return {"at": when, "actor": 0, "origin": "user", **more}
-
-
-def archive_of(
-    folder: Path, table: str, *rows: dict[str, Any], meta: Sequence[Mapping[str, Any]] | None = None, **more: Any
-) -> Path:
-    """Rows of the personal space, written at one time, unless ``meta`` says otherwise."""
-    ordered = sorted(rows, key=lambda row: str(row["id"]))
-    told = meta if meta is not None else [meta_of(row, **at(), space=0) for row in ordered]
-    return ours(folder / "archive.mana", {table: ordered}, meta={table: told}, **more)
-
 
 # --- what reaches the target ------------------------------------------------------------------------------------------
 
@@ -215,230 +196,6 @@ def test_rows_that_the_target_has_already_stay_as_they_are_whatever_clients_show
     assert result.plan.tables == {"tasks": {"repair": 1}}
     again = bench.plan(path, repair=True)
     assert (again.planned, again.repairable) == (0, 0)
-
-
-# --- spaces -----------------------------------------------------------------------------------------------------------
-
-
-def spaced(tmp_path: Path, *numbers: int | None, **more: Any) -> Path:
-    """One task for each space."""
-    rows = [{"id": f"t{index}", "order": index} for index, _ in enumerate(numbers)]
-    meta = [meta_of(row, **at(), space=number) for row, number in zip(rows, numbers, strict=True)]
-    return archive_of(tmp_path, "tasks", *rows, meta=meta, **more)
-
-
-def test_R6_rows_of_the_personal_space_go_to_the_personal_space_and_others_are_reported(
-    bench: Bench, tmp_path: Path
-) -> None:
-    result = bench.restore(spaced(tmp_path, 0, 1, 2, None))
-    assert (result.inserted, result.plan.spaces) == (3, {TEAM: 1})
-    assert {bench.row("tasks", record).values["spaceId"] for record in ("t0", "t2", "t3")} == {bench.home}
-    assert result.losses == 1
-
-
-def test_shared_rows_come_into_the_personal_space_when_that_is_asked_for(bench: Bench, tmp_path: Path) -> None:
-    assert bench.restore(spaced(tmp_path, 0, 1), shared_into_personal=True).inserted == 2
-
-
-@pytest.mark.parametrize("old", [TEAM, "#1"])
-def test_rows_of_a_space_go_where_they_are_mapped_to(bench: Bench, tmp_path: Path, old: str) -> None:
-    path = spaced(tmp_path, 0, 1)
-    bench.restore(path, map_space=(f"{old}={bench.club}",), shared_plaintext=True)
-    assert bench.row("tasks", "t1").values["spaceId"] == bench.club
-    assert {change["spaceId"] for change in bench.changes("tasks", "t1")} == {bench.club}
-
-
-def test_into_a_shared_space_rows_go_in_clear(bench: Bench, tmp_path: Path) -> None:
-    note = {"id": "n", "title": "lesbar"}
-    path = archive_of(tmp_path, "notes", note, meta=[meta_of(note, **at(), space=1)])
-    bench.restore(path, map_space=(f"#1={bench.club}",), shared_plaintext=True)
-    assert bench.row("notes", "n").values["title"] == "lesbar"
-
-
-@pytest.mark.parametrize(
-    ("mapping", "words"),
-    [
-        ("nonsense", "OLD=NEW"),
-        ("#9=personal", "no space #9"),
-        ("elsewhere=personal", "no space elsewhere"),
-        (f"{TEAM}=nowhere", "not a member"),
-    ],
-)
-def test_mappings_that_make_no_sense_are_refused(bench: Bench, tmp_path: Path, mapping: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        bench.plan(spaced(tmp_path, 0, 1), map_space=(mapping,))
-
-
-def test_R6_a_shared_space_needs_to_be_told_that_its_members_will_read(bench: Bench, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="shared"):
-        bench.plan(spaced(tmp_path, 0, 1), map_space=(f"#1={bench.club}",))
-
-
-def test_the_only_space_of_a_whole_archive_is_the_personal_one(bench: Bench, tmp_path: Path) -> None:
-    unknown = ({"id": PERSONAL}, {"id": f"_personal:{USER}"})
-    assert bench.restore(spaced(tmp_path, 0, 1, spaces=unknown)).inserted == 2
-
-
-def test_of_several_spaces_without_a_type_nobody_knows_which_is_personal(bench: Bench, tmp_path: Path) -> None:
-    path = spaced(tmp_path, 0, 1, spaces=({"id": PERSONAL}, {"id": TEAM}))
-    assert bench.plan(path).reasons == {"unknownSpace": 2}
-    assert bench.restore(path, map_space=("#0=personal",)).inserted == 1
-
-
-def test_a_part_of_an_account_may_hold_the_shared_space_alone(bench: Bench, tmp_path: Path) -> None:
-    path = spaced(tmp_path, 0, spaces=({"id": TEAM},), additions={"filter": {"spaces": [TEAM]}})
-    assert bench.plan(path).reasons == {"unknownSpace": 1}
-
-
-def test_an_archive_with_more_spaces_than_anybody_has_is_refused(bench: Bench, tmp_path: Path) -> None:
-    rows = [{"id": f"t{number}", "spaceId": f"s{number}"} for number in range(10_001)]
-    with pytest.raises(DamagedArchiveError, match="spaces"):
-        bench.plan(web(tmp_path / "web.mana", {"tasks": rows}))
-
-
-def test_where_the_targets_personal_space_is_unknown_its_stand_in_is_used(bench: Bench, tmp_path: Path) -> None:
-    bench.types = bench.personal = None
-    bench.restore(spaced(tmp_path, 0))
-    assert bench.row("tasks", "t0").values["spaceId"] == f"_personal:{bench.user}"
-
-
-def test_only_rows_of_the_chosen_spaces_are_looked_at(bench: Bench, tmp_path: Path) -> None:
-    assert bench.plan(spaced(tmp_path, 0, 1, 2, None), spaces=("personal",)).tables == {"tasks": {"insert": 3}}
-    assert bench.plan(spaced(tmp_path, 0, 1, 2, None), spaces=("#1",)).tables == {"tasks": {"skipped": 1}}
-
-
-def test_a_column_of_identity_that_is_data_is_restored(bench: Bench, tmp_path: Path) -> None:
-    member = {"id": "m", "userId": USER, "role": "owner", "spaceId": PERSONAL, "authorId": USER}
-    bench.restore(archive_of(tmp_path, "spaceMembers", member))
-    values = bench.row("spaceMembers", "m").values
-    assert (values["userId"], values["authorId"]) == (USER, bench.user)
-
-
-# --- singletons -------------------------------------------------------------------------------------------------------
-
-
-def document(bench: Bench, record: str, *, own: bool, content: str = "", space: str | None = None) -> None:
-    """The one document of a space; ``own``: its data name the space."""
-    space = space or bench.home
-    data = {"content": content, **({"spaceId": space, "createdAt": THEN} if own else {})}
-    bench.write({"id": record, "data": data, "spaceId": space}, "kontextDoc")
-
-
-def documents(tmp_path: Path, *rows: tuple[str, str, int, str]) -> Path:
-    """(id, content, space, time)"""
-    found = [{"id": record, "content": content} for record, content, _, _ in rows]
-    meta = [meta_of({"id": record}, **at(when), space=space) for record, _, space, when in rows]
-    return archive_of(tmp_path, "kontextDoc", *found, meta=sorted(meta, key=lambda one: str(one["id"])))
-
-
-def content(bench: Bench, record: str) -> str:
-    return CIPHER.decrypt(bench.row("kontextDoc", record).values["content"]).decode()
-
-
-def test_the_document_of_a_space_is_written_onto_the_one_that_the_app_reads(bench: Bench, tmp_path: Path) -> None:
-    document(bench, "boot", own=False)
-    document(bench, "d2", own=True, content="two")
-    document(bench, "d1", own=True, content="one")
-    document(bench, "d0", own=True, content="of another space", space=bench.club)
-    result = bench.restore(documents(tmp_path, ("theirs", "mine", 0, THEN)))
-    assert result.updated == 1
-    assert content(bench, "d1") == '"mine"'
-    assert bench.changes("kontextDoc", "theirs") == []
-
-
-def test_a_bootstrapped_document_is_replaced_with_its_scope(bench: Bench, tmp_path: Path) -> None:
-    document(bench, "boot", own=False)
-    bench.restore(documents(tmp_path, ("theirs", "mine", 0, THEN)))
-    assert [change["op"] for change in bench.changes("kontextDoc", "boot")] == ["insert", "delete", "insert", "update"]
-    record = bench.row("kontextDoc", "boot")
-    assert (record.values["spaceId"], record.space_filled) == (bench.home, False)
-
-
-def test_where_there_is_no_document_yet_it_comes_under_its_own_id(bench: Bench, tmp_path: Path) -> None:
-    bench.restore(documents(tmp_path, ("theirs", "mine", 0, THEN)))
-    assert content(bench, "theirs") == '"mine"'
-
-
-def test_of_several_archived_documents_of_a_space_the_latest_counts(bench: Bench, tmp_path: Path) -> None:
-    document(bench, "boot", own=False)
-    result = bench.restore(
-        documents(tmp_path, ("a", "older", 0, THEN), ("b", "newest", 0, LATER), ("c", "old", 2, THEN))
-    )
-    assert content(bench, "boot") == '"newest"'
-    assert result.plan.reasons == {"superseded": 2}
-
-
-def test_an_id_that_holds_a_space_holds_the_new_one(bench: Bench, tmp_path: Path) -> None:
-    scene = {"id": f"seed-home-{PERSONAL}", "name": "start"}
-    other = {"id": "zzz", "name": "other"}
-    bench.write({"id": f"seed-home-{bench.home}", "data": {"name": "theirs", "spaceId": bench.home}}, "workbenchScenes")
-    result = bench.restore(archive_of(tmp_path, "workbenchScenes", scene, other))
-    assert (result.inserted, result.updated) == (1, 1)
-    restored = bench.row("workbenchScenes", f"seed-home-{bench.home}")
-    assert CIPHER.decrypt(restored.values["name"]) == b'"start"'
-
-
-def test_singletons_land_on_the_targets_own_row(bench: Bench, tmp_path: Path) -> None:
-    bench.write({"id": "singleton", "data": {"userId": bench.user, "freeform": ""}}, "userContext")
-    bench.restore(archive_of(tmp_path, "userContext", {"id": "singleton", "freeform": "mine"}, meta=[]))
-    record = bench.row("userContext", "singleton")
-    assert CIPHER.decrypt(record.values["freeform"]) == b'"mine"'
-    assert record.values["userId"] == bench.user
-
-
-# --- rekeyed archives -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def rekeyed(bench: Bench, tmp_path: Path) -> Path:
-    """A note, a scene and a shared task under the target's key."""
-    rows: dict[str, list[dict[str, Any]]] = {
-        "tasks": [{"id": "t", "order": 1, "spaceId": TEAM}],
-        "notes": [{"id": "n", "title": "Geheimnis", "spaceId": PERSONAL}],
-        "workbenchScenes": [{"id": f"seed-home-{PERSONAL}", "name": "start", "spaceId": PERSONAL}],
-    }
-    numbers = {TEAM: 1, PERSONAL: 0}
-    meta = {name: [meta_of(row, **at(), space=numbers[row["spaceId"]]) for row in some] for name, some in rows.items()}
-    source = ours(tmp_path / "source.mana", rows, meta=meta)
-    target = tmp_path / "rekeyed.mana"
-    with open_archive(source) as archive:
-        rekey(archive, target, CIPHER, user_id=bench.user)
-    return target
-
-
-def test_a_rekeyed_archive_is_restored_with_or_without_the_key(bench: Bench, rekeyed: Path) -> None:
-    bench.cipher = None
-    assert bench.restore(rekeyed).inserted == 2
-    assert CIPHER.decrypt(bench.row("notes", "n").values["title"]) == b'"Geheimnis"'
-    assert bench.row("workbenchScenes", f"seed-home-{bench.home}").state == "live"
-    bench.cipher = CIPHER
-    assert bench.plan(rekeyed).planned == 0
-
-
-def test_a_rekeyed_archive_under_another_key_is_refused(bench: Bench, rekeyed: Path) -> None:
-    bench.cipher = FieldCipher(SOURCE_KEY)
-    with pytest.raises(WrongKeyError, match="another key"):
-        bench.plan(rekeyed)
-
-
-def test_R6_a_rekeyed_archive_does_not_go_into_a_shared_space(bench: Bench, rekeyed: Path) -> None:
-    with pytest.raises(UsageError, match="encrypted archive"):
-        bench.plan(rekeyed, map_space=(f"#1={bench.club}",), shared_plaintext=True)
-
-
-def test_without_the_key_an_archive_in_clear_is_refused(bench: Bench, tmp_path: Path) -> None:
-    bench.cipher = None
-    with pytest.raises(UsageError, match="key is needed"):
-        bench.plan(spaced(tmp_path, 0))
-
-
-def test_an_account_without_a_key_gets_private_fields_only_when_that_is_said(bench: Bench, tmp_path: Path) -> None:
-    bench.cipher, bench.has_vault = None, False
-    path = archive_of(tmp_path, "notes", {"id": "n", "title": "offen"})
-    with pytest.raises(UsageError, match="in clear"):
-        bench.plan(path)
-    bench.restore(path, in_clear=True)
-    assert bench.row("notes", "n").values["title"] == "offen"
 
 
 # --- what is not restored ---------------------------------------------------------------------------------------------
