@@ -32,11 +32,6 @@ def open_mirror(path: Path, **options: bool) -> Mirror:
     return Mirror(path, sync_url=URL, user_id="user", **options)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "mirror.sqlite"
-
-
 def changes(*ids: str, text: str = "") -> list[RawChange]:
     return prepare(
         [{"eventId": event, "id": f"record of {event}", "op": "insert", "data": {"t": text}} for event in ids]
