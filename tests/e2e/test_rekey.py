@@ -16,7 +16,7 @@ from manabackup.model import registry
 from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.support.archives import PERSONAL, entries, opened, ours
-from tests.support.homes import PASSPHRASE, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
+from tests.support.homes import PASSPHRASE, PASSWORD, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
 from tests.support.patience import PATIENCE
 from tests.support.schemas import check
 
@@ -328,11 +328,8 @@ def test_the_scene_of_the_personal_space_becomes_the_targets_own(
 ) -> None:
     """So the web app's import puts it over the one that is there. A token does not tell which space is the target's."""
     archive = ours(tmp_path / "a.mana", {"workbenchScenes": [{"id": f"seed-home-{PERSONAL}", "name": "Home"}]})
-    email = f"{newcomer.name}@example.org"
     stocked.environ["MANABACKUP_TO_RECOVERY_CODE"] = newcomer.recovery_code
-    signed_in = stocked(
-        "--profile", "new", "login", "--email", email, env={"MANABACKUP_PASSWORD": "Straße-nach-Süden-7"}
-    )
+    signed_in = stocked("--profile", "new", "login", "--email", newcomer.email, env={"MANABACKUP_PASSWORD": PASSWORD})
     assert signed_in.code == 0, signed_in.err
     done = stocked("rekey", str(archive), "-o", str(out(stocked)), "--to-profile", "new", "--json")
     assert done.code == 0, done.err

@@ -26,7 +26,6 @@ from tests.support.patience import PATIENCE
 DELETED = 5
 NOT_FILES = "createdAt,visibility,visibilityChangedBy,unlistedToken"
 """What every restore adds, or leaves behind on purpose."""
-PASSWORD = "Straße-nach-Süden-7"
 
 
 @dataclass
@@ -69,11 +68,7 @@ def served(computer: Computer, box: Sandbox) -> Computer:
 def newcomer(box: Sandbox, home: Path) -> Computer:
     """A computer that is signed in as somebody new."""
     new = Newcomer(box, uuid4().hex, bytes(range(32, 64)))
-    computer = served(Computer(home, box.url), box)
-    done = computer("login", "--email", f"{new.name}@example.org", env={"MANABACKUP_PASSWORD": PASSWORD})
-    assert done.code == 0, done.err
-    computer.environ["MANABACKUP_RECOVERY_CODE"] = new.recovery_code
-    return computer
+    return new.sign_in(served(Computer(home, box.url), box))
 
 
 def restored(computer: Computer, archive: Path, *arguments: str, code: int = 0) -> Any:

@@ -24,6 +24,8 @@ from . import screen
 from .processes import CommandLine, Finished
 
 PASSPHRASE = "Grüße an die Überraschung 🔑"
+PASSWORD = "Straße-nach-Süden-7"
+"""Of every newcomer."""
 START = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z in microseconds."""
 
@@ -114,12 +116,19 @@ class Newcomer:
     _minutes: count[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        user = self.box.accounts.create_user(
-            f"{self.name}@example.org", "Straße-nach-Süden-7", self.name, bootstrap=self.bootstrap
-        )
+        self.email = f"{self.name}@example.org"
+        user = self.box.accounts.create_user(self.email, PASSWORD, self.name, bootstrap=self.bootstrap)
         self.id = user.id
         if self.vault:
             self.recovery_code = str(self.box.accounts.set_vault(user.id, "zero-knowledge", self.key))
+
+    def sign_in(self, computer: Computer) -> Computer:
+        """A real sign-in, by which spaces are known; the recovery code, if any, then comes from the environment."""
+        done = computer("login", "--email", self.email, env={"MANABACKUP_PASSWORD": PASSWORD})
+        assert done.code == 0, done.err
+        if self.recovery_code:
+            computer.environ["MANABACKUP_RECOVERY_CODE"] = self.recovery_code
+        return computer
 
     def at(self, computer: Computer) -> Computer:
         """A token in place of a login."""

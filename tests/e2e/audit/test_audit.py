@@ -2,94 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from manabackup.crypto.fields import FieldCipher
-from manabackup.model import registry
-from manabackup.model.projection import fold
-from manabackup.sandbox import Asked, Sandbox
+from manabackup.sandbox import Sandbox
 from manabackup.text import jsontext
 from tests.formats.sarif import check_sarif
-from tests.support.homes import Computer, Newcomer, Owner, assert_refused, entry, move_in, on_a_screen, rows_of
-from tests.support.line import Line, Spoiled
-from tests.support.patience import PATIENCE
-from tests.support.schemas import check
+from tests.support.homes import Computer, Newcomer, Owner, assert_refused, on_a_screen, rows_of
+from tests.support.line import Line
 
-from .conftest import PLAN
-
-JSON = Any
-PASSWORD = "Straße-nach-Süden-7"
-KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
-THEN = "2026-01-02T03:04:05.678Z"
-REGISTRY = registry.load()
-
-
-@pytest.fixture(autouse=True)
-def fair_weather(line: Line) -> None:
-    """Nothing goes wrong to begin with."""
-    line.forget()
-
-
-@pytest.fixture
-def newcomer(box: Sandbox) -> Newcomer:
-    """Somebody with an account in which nothing is amiss."""
-    return Newcomer(box, uuid4().hex, bootstrap=False)
-
-
-@pytest.fixture
-def home(newcomer: Newcomer, box: Sandbox) -> str:
-    """The newcomer's personal space."""
-    return next(space.id for space, _ in box.accounts.spaces.of_user(newcomer.id))
-
-
-@pytest.fixture
-def at_home(newcomer: Newcomer, box: Sandbox, tmp_path: Path) -> Computer:
-    """The newcomer's computer, signed in with a password, so that spaces are known."""
-    computer = Computer(tmp_path, box.url)
-    done = computer("login", "--email", f"{newcomer.name}@example.org", env={"MANABACKUP_PASSWORD": PASSWORD})
-    assert done.code == 0, done.err
-    computer.environ["MANABACKUP_RECOVERY_CODE"] = newcomer.recovery_code
-    return computer
-
-
-def note(newcomer: Newcomer, record: str, home: str | None = None, **data: JSON) -> str:
-    """A note with a time; gives the event's id."""
-    space = {} if home is None else {"spaceId": home}
-    return newcomer.write({"id": record, "data": {"createdAt": THEN, **space, **data}, **space}, created_at_us=None)
-
-
-def update(newcomer: Newcomer, record: str, at: str, **values: JSON) -> str:
-    fields = {name: {"value": value, "at": at} for name, value in values.items()}
-    return newcomer.write({"id": record, "op": "update", "fields": fields}, created_at_us=None)
-
-
-def audited(computer: Computer, *arguments: str, code: int = 4) -> JSON:
-    """The record of an audit."""
-    done = computer("audit", "--json", *arguments)
-    assert done.code == code, (done.out, done.err)
-    check("audit", done.record)
-    return done.record
-
-
-def _place(case: JSON) -> tuple[str, ...]:
-    return tuple(case[name] for name in ("table", "id", "field") if name in case)
-
-
-def found(record: JSON, *kinds: str) -> dict[str, list[tuple[str, ...]]]:
-    """Kind → (table, id, field) of what is graver than a note, or of some kinds."""
-    return {
-        finding["id"]: [_place(case) for case in finding["cases"]]
-        for finding in record["findings"]
-        if (finding["id"] in kinds if kinds else finding["severity"] != "note")
-    }
-
+from .audits import KEY, OTHER_KEY, THEN, audited, found, note, update
 
 # --- what is found ----------------------------------------------------------------------------------------------------
 
@@ -224,8 +150,7 @@ def test_a_vault_that_the_server_opens_and_one_that_does_not_exist_are_reported(
     somebody = Newcomer(box, uuid4().hex, vault=False, bootstrap=False)
     if vault is not None:
         box.accounts.set_vault(somebody.id, vault, KEY)
-    computer = Computer(tmp_path, box.url)
-    computer("login", "--email", f"{somebody.name}@example.org", env={"MANABACKUP_PASSWORD": PASSWORD})
+    computer = somebody.sign_in(Computer(tmp_path, box.url))
     assert set(found(audited(computer))) == kinds
     assert set(found(audited(computer, "--no-key"))) == kinds
     if vault is None:
@@ -288,8 +213,7 @@ def test_rows_of_a_space_that_the_account_is_no_member_of_are_found_where_a_logi
     computer = newcomer.at(Computer(tmp_path, box.url))
     assert "strandedRow" not in found(audited(computer, code=0))
     token = computer.environ.pop("MANABACKUP_TOKEN")
-    email = f"{newcomer.name}@example.org"
-    assert computer("login", "--email", email, env={"MANABACKUP_PASSWORD": "Straße-nach-Süden-7"}).code == 0
+    newcomer.sign_in(computer)
     assert [place[:2] for place in found(audited(computer))["strandedRow"]] == [("notes", "n")]
     assert [place[:2] for place in found(audited(computer, "--offline"))["strandedRow"]] == [("notes", "n")]
     # What a token pulls may be of a space that was joined since.
@@ -368,172 +292,3 @@ def test_hostile_names_reach_no_terminal_raw(at_home: Computer, newcomer: Newcom
 )
 def test_combinations_that_make_no_sense_are_refused(stocked: Computer, arguments: list[str], words: str) -> None:
     assert_refused(stocked("audit", *arguments), 2, words)
-
-
-# --- --fix-plaintext --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def own_box(line: Line) -> Iterator[Sandbox]:
-    """Servers whose accounts may be changed."""
-    with Sandbox(middleware=[line]) as running:
-        yield running
-
-
-def times_of(path: Path) -> dict[tuple[str, str], dict[str, JSON]]:
-    """(table, row) → field → when it was last written, as an archive tells it."""
-    found = {}
-    for table, rows in rows_of(path).items():
-        for line in entry(path, f"meta/{table}.jsonl").splitlines() if rows else ():
-            meta = jsontext.parse(line)
-            names = rows[meta["id"]].keys() | meta["fields"].keys()
-            found[table, meta["id"]] = {name: meta["fields"].get(name, meta)["at"] for name in names}
-    return found
-
-
-def test_a_whole_account_is_mended_and_says_the_same_afterwards(own_box: Sandbox, tmp_path: Path) -> None:
-    owner = move_in(own_box, PLAN)
-    computer = owner.sign_in(Computer(tmp_path, own_box.url))
-    before = audited(computer)
-    shared = found(before, "plaintextShared")
-    assert found(before)["plaintextField"]
-    assert computer.export().code == 0
-    rows, times = rows_of(computer.archive), times_of(computer.archive)
-    record = audited(computer, "--fix-plaintext", "--yes")
-    fix = record["fix"]
-    assert (fix["verified"], fix["failed"], fix["notFixed"]) == (True, 0, [])
-    assert fix["planned"] == fix["updated"] == len({place[:2] for place in found(before)["plaintextField"]})
-    assert fix["target"]["userId"] == owner.account.user_id
-    assert "plaintextField" not in found(record)
-    assert found(record, "plaintextShared") == shared
-    assert set(found(record)) == set(found(before)) - {"plaintextField"}
-    again = computer.home / "out" / "again.mana"
-    assert computer.export(output=again).code == 0
-    for table, of_table in rows_of(again).items():
-        assert of_table.keys() == rows[table].keys()
-        for identifier, values in of_table.items():
-            for name in values.keys() | rows[table][identifier].keys():
-                assert values.get(name) == rows[table][identifier].get(name), (table, identifier, name)
-    assert times_of(again) == times
-    count = own_box.log.count()
-    assert audited(computer, "--fix-plaintext", "--yes")["fix"] is None
-    assert own_box.log.count() == count
-    assert not list((computer.state / "restores").iterdir())
-
-
-def test_R4_nothing_is_sent_before_somebody_said_yes(
-    at_home: Computer, newcomer: Newcomer, home: str, box: Sandbox
-) -> None:
-    note(newcomer, "n", home, title="x")
-    count = box.log.count()
-    dry = at_home("audit", "--fix-plaintext", "--dry-run")
-    assert dry.code == 4
-    assert f"target: account {newcomer.id}" in dry.out
-    assert FieldCipher(KEY).fingerprint in dry.out
-    assert "nothing was sent" in dry.out
-    unattended = at_home("audit", "--fix-plaintext")
-    assert unattended.code == 2
-    assert "--yes" in unattended.err
-    refused = at_home.at_terminal("audit", "--fix-plaintext", typed=["no"])
-    assert (refused.code, box.log.count()) == (2, count)
-    assert f"encrypt 1 row of account {newcomer.id}" in refused.err
-    assert FieldCipher(KEY).fingerprint in refused.err
-    assert not list((at_home.state / "restores").iterdir())
-    agreed = at_home.at_terminal("audit", "--fix-plaintext", typed=["yes"])
-    assert agreed.code == 0, agreed.err
-    assert "encrypted: 1 row, 0 refused; verified" in agreed.out
-
-
-def test_a_run_that_is_killed_goes_on_where_it_stopped(
-    at_home: Computer, newcomer: Newcomer, home: str, box: Sandbox, line: Line
-) -> None:
-    for number in range(30):
-        times = {"createdAt": THEN} if number % 2 else {}
-        data = {"spaceId": home, "title": f"t{number}", **times}
-        newcomer.write({"id": f"n{number:02}", "data": data, "spaceId": home})
-    kills = 0
-    for stored in (0, 1, 7, 40, None):
-        process = at_home.start("audit", "--fix-plaintext", "--yes")
-
-        def fault(pushed: Any, process: Any = process, stored: int | None = stored) -> Spoiled:
-            process.send_signal(signal.SIGKILL)
-            return Spoiled(stored, None)
-
-        line.push_fault = fault
-        process.communicate(timeout=PATIENCE)
-        kills += process.returncode == -signal.SIGKILL
-        line.push_fault = lambda pushed: None
-        if kills == 1:
-            refused = at_home("audit", "--fix-plaintext", "--yes", "--replace-ai")
-            assert_refused(refused, 1, "not finished")
-    assert kills >= 4
-    record = audited(at_home, "--fix-plaintext", "--yes", code=0)
-    assert record["fix"] is None or record["fix"]["verified"] is True
-    cipher = FieldCipher(KEY)
-    for number in range(30):
-        changes = [
-            change
-            for row in box.log.pull("notes", "notes", Asked(newcomer.id, frozenset(), "?", -1, 10**6))
-            if (change := jsontext.parse(row.wire()))["id"] == f"n{number:02}"
-        ]
-        wanted = "insert update" if number % 2 else "insert insert"
-        assert " ".join(change["op"] for change in changes) == wanted
-        assert cipher.decrypt(fold(REGISTRY.by_name["notes"], changes).values["title"]) == f'"t{number}"'.encode()
-
-
-def test_a_row_that_the_server_refuses_is_reported_and_the_others_go_on(
-    at_home: Computer, newcomer: Newcomer, home: str, line: Line
-) -> None:
-    note(newcomer, "bad", home, title="x")
-    note(newcomer, "good", home, title="x")
-
-    def fault(pushed: Any) -> Spoiled | None:
-        return Spoiled(0, 400, "no") if any(change["id"] == "bad" for change in pushed.changes) else None
-
-    line.push_fault = fault
-    record = audited(at_home, "--fix-plaintext", "--yes")
-    assert (record["fix"]["updated"], record["fix"]["failed"]) == (1, 1)
-    assert [case["id"] for case in record["fix"]["notFixed"]] == ["bad"]
-    assert found(record) == {"plaintextField": [("notes", "bad", "title")]}
-
-
-def test_a_key_that_is_not_the_accounts_encrypts_nothing(
-    at_home: Computer, newcomer: Newcomer, home: str, box: Sandbox, tmp_path: Path
-) -> None:
-    note(newcomer, "open", home, title="x")
-    note(newcomer, "sealed", home, title=newcomer.sealed("x"))
-    key = tmp_path / "key"
-    key.write_bytes(OTHER_KEY)
-    key.chmod(0o600)
-    count = box.log.count()
-    arguments = ("audit", "--fix-plaintext", "--yes", "--key-file", str(key))
-    assert_refused(at_home(*arguments), 12, "nothing shows")
-    assert box.log.count() == count
-    key.write_bytes(KEY)
-    assert at_home(*arguments, "--accept-new-key").code == 0
-    assert box.log.count() > count
-
-
-def test_S7_nothing_is_encrypted_under_a_key_that_the_server_gives_out_in_place_of_the_owners(
-    newcomer: Newcomer, box: Sandbox, tmp_path: Path
-) -> None:
-    note(newcomer, "n", title="x")
-    box.accounts.set_vault(newcomer.id, "standard", OTHER_KEY)
-    fresh = Computer(tmp_path, box.url)  # knows no key from before
-    fresh("login", "--email", f"{newcomer.name}@example.org", env={"MANABACKUP_PASSWORD": PASSWORD})
-    count = box.log.count()
-    done = fresh("audit", "--fix-plaintext", "--yes", env={"MANABACKUP_RECOVERY_CODE": newcomer.recovery_code})
-    assert (done.code, box.log.count()) == (12, count)
-    assert "--accept-new-key" in done.err
-
-
-def test_two_runs_do_not_share_a_state_folder(at_home: Computer, newcomer: Newcomer, line: Line) -> None:
-    note(newcomer, "n", title="x")
-    with line.holding("/sync/notes") as hold:
-        first = at_home.start("audit", "--fix-plaintext", "--yes")
-        hold.wait()
-        second = at_home("audit")
-        hold.release()
-    assert second.code == 11, second.err
-    first.communicate(timeout=PATIENCE)
-    assert first.returncode == 0
