@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ...errors import ManabackupError, NotFoundError, OutputError
+from ...errors import ManabackupError, NotFoundError, OutputError, UsageError
 from ...text.printable import printable
 from ..places import far_state, is_address, located, matching
 
@@ -39,7 +39,7 @@ def archives(patterns: Sequence[str], lists: Sequence[str] = ()) -> list[Listed]
     """What is named: each once, in the order of the names. What a list or a name says is an item, there or not.
 
     A folder stands for the archives below it, one of a far place for those that lie in it. Raises
-    :class:`NotFoundError` for what names nothing, :class:`UsageError` for an address that cannot be one,
+    :class:`NotFoundError` for what names nothing, :class:`UsageError` for an address that cannot be one, in a list too,
     :class:`OutputError` for a list that cannot be read, and what a far place raises that does not tell what it holds.
     """
     found: dict[str, str] = {}
@@ -104,10 +104,14 @@ def _lines(name: str) -> Iterator[str]:
     except OSError as error:
         raise OutputError(f"cannot read {printable(name)}: {error.strerror}") from None
     separator = b"\0" if b"\0" in content else b"\n"
-    for line in content.split(separator):
+    for number, line in enumerate(content.split(separator), start=1):
         line = line.removesuffix(b"\r")
         if line and not line.startswith(b"#"):
             given = os.fsdecode(line)
+            try:
+                located(given)  # as an item it would be shown and kept, and there may be a password in it
+            except UsageError as error:
+                raise UsageError(f"{printable(name)}, line {number}: {error}", hint=error.hint) from None
             yield given if is_address(given) else os.path.abspath(os.path.join(path.parent, given))
 
 

@@ -54,6 +54,14 @@ def test_a_list_is_read_from_its_folder_on(folder: Path, monkeypatch: pytest.Mon
     assert [name for name, _ in found(lists=("../nul",))] == ["a.mana", "with\nline.mana"]
 
 
+@pytest.mark.parametrize("ending", ["\n", "\0"])
+def test_a_list_with_a_password_in_an_address_is_refused_without_telling_it(folder: Path, ending: str) -> None:
+    (folder / "list").write_text(ending.join(("a.mana", "davs://anna:geheim@example.org/b.mana", "")))
+    with pytest.raises(UsageError, match="list, line 2: a password stands in the address") as refused:
+        found(lists=(str(folder / "list"),))
+    assert "geheim" not in f"{refused.value} {refused.value.hint}"
+
+
 def test_an_address_that_nothing_reads_is_no_pattern() -> None:
     with pytest.raises(UsageError, match="gopher"):
         found("gopher://example.org/*.mana")
