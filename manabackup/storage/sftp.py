@@ -111,18 +111,15 @@ class SftpPlace(WritablePlace):
 
     def _remove(self, line: Line, part: str) -> None:
         """Takes away what was sent in vain; tells where that cannot be done."""
-        with suppress(NotFoundError):
+        try:
             try:
                 line.remove(part)
             except LostError:
-                with suppress(ManabackupError):
-                    line.again()
-                    line.remove(part)
-                    return
-            except ManabackupError:
-                pass
-            else:
-                return
+                line.again()
+                line.remove(part)
+        except NotFoundError:
+            return  # nothing was sent yet, or it is gone
+        except ManabackupError:
             _log.warning("%s: what was sent of it is left there: remove %s", self, part.rpartition("/")[2])
 
 

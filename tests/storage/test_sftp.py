@@ -110,6 +110,7 @@ def test_what_is_not_there_and_who_may_not_ask_have_exit_codes(
     assert manabackup("info", f"{there}/x.mana").code == 10
     nowhere = manabackup("seal", str(plain), "-o", f"{there}/no/x.mana")
     assert (nowhere.code, "folder does not exist" in nowhere.err) == (17, True)
+    assert "left there" not in nowhere.err
     stranger = tmp_path / "stranger"
     stranger.mkdir()
     server.move_in(stranger)
