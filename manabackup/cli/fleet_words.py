@@ -23,7 +23,7 @@ def lines(found: FleetSummary, *, shown: int = _SHOWN) -> Iterator[str]:
         yield f"not good: {counted(found.not_good, 'item')}"
         yield from _named(found.failing, found.not_good, shown, outcome_words)
     command = found.run.get("command", "")
-    numbers = [f"{found.items:,} items", f"{found.codes[0]:,} good"]
+    numbers = [counted(found.items, "item"), f"{found.codes[0]:,} good"]
     numbers += [f"{count:,} {EXIT_CODES.get(code, '')} ({code})" for code, count in sorted(found.codes.items()) if code]
     numbers += [f"{found.left:,} not done yet"] if found.left else []
     yield f"{command}: {'; '.join(numbers)}"
@@ -47,7 +47,8 @@ def _named(items: list[dict[str, Any]], count: int, shown: int, words: Any) -> I
 
 def outcome_words(item: Mapping[str, Any]) -> str:
     """What came of an item, without its name."""
-    message = printable(item["message"] or "").removeprefix(f"{printable(item['name'])} ").removeprefix(": ")
+    name, message = printable(item["name"]), printable(item["message"] or "")
+    message = message.removeprefix(f"{name}: ").removeprefix(f"{name} ")
     if item["exit_code"] is None:
         return "not done yet"
     losses = ", ".join(f"{one_line(kind)}: {count:,}" for kind, count in sorted(item["losses"].items()))
@@ -58,7 +59,8 @@ def outcome_words(item: Mapping[str, Any]) -> str:
 def _change(item: Mapping[str, Any]) -> str:
     before, now = item["before_exit_code"], item["exit_code"]
     if before != now:
-        return f"was {EXIT_CODES.get(before, 'not tried')}, is {outcome_words(item)}"
+        was = "good" if before == 0 else EXIT_CODES.get(before, "not tried")
+        return f"was {was}, now {'good' if now == 0 else outcome_words(item)}"
     if item["before_rows"] != item["rows"]:
         return f"had {item['before_rows'] or 0:,} rows, has {item['rows'] or 0:,}"
     return "has other content" if item["before_data_sha256"] != item["data_sha256"] else outcome_words(item)

@@ -114,6 +114,11 @@ def test_the_worst_is_named_and_everything_is_counted(here: CommandLine, variety
     done = here("fleet", "verify", "backups", "--ledger", "l", "--passphrase-file", "secret")
     assert (done.code, done.err) == (0, "")
     assert "4 gone" in done.out
+    good = variety / "plain.mana"
+    good.write_bytes(good.read_bytes()[:-1])
+    done = here("fleet", "verify", "backups", "backups/none.mana", "--ledger", "l", "--passphrase-file", "secret")
+    assert "plain.mana: was good, now is " in done.out
+    assert f"{variety / 'none.mana'}: no such file (10)" in done.out
 
 
 def test_a_status_as_tables_for_programs_and_as_a_page(here: CommandLine, variety: Path, tmp_path: Path) -> None:
@@ -146,7 +151,9 @@ def test_a_status_as_tables_for_programs_and_as_a_page(here: CommandLine, variet
     assert "cut.mana" in page
     assert "default-src 'none'" in page
     assert not re.search(r"<(script|link|img|iframe)|https?:", page)
-    assert here("fleet", "status", "l", *outputs).code == 4  # those of an earlier run are replaced
+    told = here("fleet", "status", "l", *outputs)
+    assert told.code == 4  # those of an earlier run are replaced
+    assert "cut.mana: was damaged, or no archive, now good\n" in told.out
     (tmp_path / "a.csv").write_bytes(whole)
     assert here("fleet", "status", "l", "--csv", "a.csv").code == 17
     assert (tmp_path / "a.csv").read_bytes() == whole
