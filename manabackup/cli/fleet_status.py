@@ -70,5 +70,6 @@ def _case(item: dict[str, Any]) -> JUnitCase:
     if item["exit_code"] == 0:
         return JUnitCase(item["name"], seconds, properties=properties)
     if item["exit_code"] in _FOUND:
-        return JUnitCase(item["name"], seconds, failure=[outcome_words(item)], properties=properties)
+        kind = item["error"] or ("losses" if item["exit_code"] == LOSSES else "differences")
+        return JUnitCase(item["name"], seconds, [outcome_words(item)], kind, properties=properties)
     return JUnitCase(item["name"], seconds, error=(item["error"] or item["state"], outcome_words(item)))

@@ -21,6 +21,7 @@ class JUnitCase:
     seconds: float
     failure: Sequence[str] = ()
     """Lines of what was found."""
+    failure_kind: str = "differences"
     error: tuple[str, str] | None = None
     """Kind and message of what kept it from being tried."""
     properties: Sequence[tuple[str, str]] = ()
@@ -53,7 +54,7 @@ def _add(suite: ET.Element, name: str, case: JUnitCase) -> None:
             ET.SubElement(properties, "property", {"name": printable(key), "value": printable(value)})
     if case.failure:
         lines = [printable(line) for line in case.failure]
-        failure = ET.SubElement(element, "failure", {"message": lines[0], "type": "differences"})
+        failure = ET.SubElement(element, "failure", {"message": lines[0], "type": printable(case.failure_kind)})
         failure.text = "\n".join(lines)
     if case.error is not None:
         kind, message = case.error

@@ -147,6 +147,7 @@ def test_a_status_as_tables_for_programs_and_as_a_page(here: CommandLine, variet
         "failures": "2",
         "errors": "1",
     }
+    assert {failure.get("type") for failure in suite.iter("failure")} == {"damaged-archive"}
     page = (tmp_path / "a.html").read_text("utf-8")
     assert "cut.mana" in page
     assert "default-src 'none'" in page
