@@ -47,6 +47,11 @@ class Place(Protocol):
         """The last part of the address."""
         ...
 
+    @property
+    def address(self) -> str:
+        """By which it is named again, to the character. Other than its ``str`` it is not for everybody to see."""
+        ...
+
     def open(self) -> FarSource:
         """The archive, to be read by ranges. Raises :class:`~manabackup.errors.NotFoundError` and what else fails."""
         ...

@@ -62,7 +62,7 @@ def matching(text: str) -> Iterator[tuple[str, str]]:
         yield text, ""
         return
     beginning, parts = pattern
-    found = [str(place) for place in _below(_far_folder(beginning), parts)]
+    found = [place.address for place in _below(_far_folder(beginning), parts)]
     if not found:
         raise NotFoundError(f"{named(text)}: there are no archives")
     yield from ((address, "/".join(address.split("/")[-len(parts) : -1])) for address in found)
@@ -70,8 +70,10 @@ def matching(text: str) -> Iterator[tuple[str, str]]:
 
 def _pattern_in(text: str) -> tuple[str, list[str]] | None:
     """An address up to its first part with a pattern, and patterns from there on; None where there is none in it."""
+    from ..storage.addresses import BUCKETS
+
     root = _ROOT.match(text)
-    if root is None:
+    if root is None or (root[0].lower().startswith("http") and "?" in text):  # a signature may hold anything
         return None
     *folders, last = text[root.end() :].split("/")
     fixed = next((number for number, part in enumerate(folders) if _PATTERN.search(part)), len(folders))
@@ -82,7 +84,7 @@ def _pattern_in(text: str) -> tuple[str, list[str]] | None:
         hint = "`*/` stands for one folder, as often as it stands there"
         raise UsageError(f"{named(text)}: ** stands for folders of this computer alone", hint=hint)
     # A key of a bucket is what it is; elsewhere what people read is escaped in the address.
-    read = str if root[0].startswith("s3:") else unquote
+    read = str if root[0].partition(":")[0].lower() in BUCKETS else unquote
     parts = [part if _PATTERN.search(part) else glob.escape(read(part)) for part in (*folders[fixed:], last) if part]
     return root[0] + "".join(f"{part}/" for part in folders[:fixed]), [*parts, *([] if last else ["*"])]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import UsageError
-from ..text.printable import one_line
+from ..text.printable import printable
 
 ENDING = ".mana"
 BUCKETS = {
@@ -17,6 +17,8 @@ BUCKETS = {
 """Kinds of places whose addresses name a bucket and a key, each as it is written."""
 _IN_PATH = "/%:@!$&'()*+,;="
 """What may stand in a path as it is (RFC 3986, section 3.3), and ``%``: what is escaped already stays so."""
+_WITHOUT_QUERY = ("dav", "davs", "sftp")
+_ESCAPES = {"?": "a question mark in a name is %3F", "#": "a number sign in a name is %23"}
 
 
 def is_archive(name: str) -> bool:
@@ -31,7 +33,10 @@ def is_shown(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address. Its ``str`` shows neither a query, which may be a signature, nor anything that is secret."""
+    """An address. Its ``str`` shows neither a query, which may be a signature, nor anything that is secret.
+
+    What does not print is escaped there, which :attr:`text` keeps.
+    """
 
     scheme: str
     host: str
@@ -57,6 +62,12 @@ class Address:
                     hint="it belongs into AZURE_STORAGE_SAS_TOKEN; renew that one",
                 )
             return cls(scheme, bucket, f"/{key}")
+        if any(char in text for char in "\t\r\n"):  # which `urlsplit` would leave out
+            raise UsageError(f"not an address: {scheme}://…", hint="a line break in a name is %0A, a tab %09")
+        for char, hint in _ESCAPES.items():
+            if char in rest and (char == "#" or scheme in _WITHOUT_QUERY):
+                what = "fragment" if char == "#" else "query"
+                raise UsageError(f"an address of {scheme}:// has no {what}", hint=hint)
         try:
             parts = urlsplit(text)
             port, password = parts.port, parts.password
@@ -67,14 +78,21 @@ class Address:
                 "a password stands in the address, where others can see it",
                 hint="docs/places.md says where passwords come from; change that one",
             )
-        if not parts.hostname or parts.fragment:
+        if not parts.hostname:
             raise UsageError(f"not an address: {scheme}://…", hint=f"{scheme}://HOST/PATH")
         return cls(scheme, parts.hostname, parts.path or "/", unquote(parts.username or ""), port, parts.query)
 
     def __str__(self) -> str:
         user = f"{self.user}@" if self.user else ""
         query = "?…" if self.query else ""
-        return one_line(f"{self.scheme}://{user}{self.authority}{self.path}{query}", 2_000)
+        return printable(f"{self.scheme}://{user}{self.authority}{self.path}{query}")
+
+    @property
+    def text(self) -> str:
+        """By which :meth:`parse` gives the same address. Where a query stands in it, it is not to be shown."""
+        user = f"{quote(self.user, safe='')}@" if self.user else ""
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{user}{self.authority}{self.path}{query}"
 
     @property
     def authority(self) -> str:

@@ -124,3 +124,13 @@ def refusal(answer: Answer, shown: str, *, login: str) -> ManabackupError:
 def exists_already(shown: str) -> OutputError:
     """The error of a place where something lies already."""
     return OutputError(f"{shown} exists already", hint="--force replaces it")
+
+
+def no_list(shown: str) -> ServerError:
+    """The error of an answer that is no list, where one was asked for: what lies there is unknown then, not nothing."""
+    return ServerError(f"{shown}: the server gives no list of what lies there")
+
+
+def breaks_off(shown: str) -> ServerError:
+    """The error of a list that says that there is more, and not where it goes on."""
+    return ServerError(f"{shown}: the server breaks off its list of what lies there")

@@ -18,15 +18,16 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from http import HTTPStatus
-from xml.sax.saxutils import unescape
+from urllib.parse import unquote
 
 from ..errors import AccessError, LockedError, ManabackupError, NotFoundError, OutputError, ServerError
 from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport
-from .asking import Connect, exists_already, ranged, refusal
+from .asking import Connect, breaks_off, exists_already, no_list, ranged, refusal
 from .azure_account import HINT, Account
+from .markup import characters, element
 from .ranges import RangedBytes
 from .signing import encoded_path, encoded_query
 from .store import TRIAL_WORDS, New, Opening, Store, md5_of, parts_of
@@ -42,8 +43,8 @@ _ONLY_NEW = {"If-None-Match": "*"}
 _THERE = {"BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet", "UnauthorizedBlobOverwrite"}
 """Codes of something that lies in the way; the last one is told to whoever may create and not write."""
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
-_NAME = re.compile(rb"<Blob(?:Prefix)?>\s*<Name(?: [^>]*)?>([^<]*)</Name>")
-_MORE = re.compile(rb"<NextMarker>([^<]{1,4096})</NextMarker>")
+_NAME = re.compile(rb"<Blob(?:Prefix)?>\s*<Name(?: ([^>]*))?>([^<]*)</Name>")
+_LIST = b"</EnumerationResults>"
 
 
 def opening(connect: Connect = Transport, account: Account | None = None) -> Opening:
@@ -131,12 +132,18 @@ class Container(Store):
         params = {"restype": "container", "comp": "list", "prefix": folder[1:], "delimiter": "/"}
         while True:
             answer = self.asked(self.request("GET", "", {}, params=params), HTTPStatus.OK)
+            if _LIST not in answer.body:
+                raise no_list(self._shown)
             for match in _NAME.finditer(answer.body):
-                yield "/" + unescape(match[1].decode("utf-8", "replace"), {"&quot;": '"', "&apos;": "'"})
-            more = _MORE.search(answer.body)
-            if more is None:
+                name = characters(match[2])
+                # What XML has no characters for.
+                yield "/" + (unquote(name) if b'Encoded="true"' in (match[1] or b"") else name)
+            more = element(answer.body, "NextMarker")
+            if not more:
                 return
-            params["marker"] = unescape(more[1].decode("utf-8", "replace"))
+            if more == params.get("marker"):
+                raise breaks_off(self._shown)
+            params["marker"] = more
 
     def delete(self, path: str) -> None:
         """As :meth:`Store.delete`; where versions are kept, what was there becomes an older one."""

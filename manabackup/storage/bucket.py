@@ -14,14 +14,15 @@ from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import unquote_plus
-from xml.sax.saxutils import escape, unescape
+from xml.sax.saxutils import escape
 
 from ..errors import AccessError, LockedError, ManabackupError, NotFoundError, OutputError, ServerError, UsageError
 from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError, RedirectedError
 from ..remote.request import Request
-from .asking import Connect, exists_already, ranged, refusal
+from .asking import Connect, breaks_off, exists_already, no_list, ranged, refusal
 from .aws import HINT, Account
+from .markup import characters, element
 from .ranges import RangedBytes
 from .signing import EMPTY, ToSign, encoded_path, encoded_query, signed
 from .store import TRIAL_WORDS, New, Store, md5_of, parts_of
@@ -38,8 +39,9 @@ _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
 _KEY = re.compile(
     rb"<Contents>.*?<Key>([^<]*)</Key>.*?</Contents>|<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>", re.DOTALL
 )
-_MORE = re.compile(rb"<NextContinuationToken>([^<]{1,4096})</NextContinuationToken>")
-_UPLOAD = re.compile(rb"<UploadId>([^<]{1,2048})</UploadId>")
+_AT_ONCE = 1_000
+"""S3's own most."""
+_LIST = b"</ListBucketResult>"
 
 
 class Bucket(Store):
@@ -133,17 +135,28 @@ class Bucket(Store):
             return None
         raise self.refused(answer)
 
-    def keys(self, folder: str) -> Iterator[str]:
-        """As :meth:`Store.keys`."""
+    def keys(self, folder: str, *, at_once: int = _AT_ONCE) -> Iterator[str]:
+        """As :meth:`Store.keys`; ``at_once`` are the most that one answer tells of."""
         params = {"list-type": "2", "prefix": folder[1:], "delimiter": "/", "encoding-type": "url"}
+        params["max-keys"] = str(at_once)
         while True:
             answer = self.asked(self.request("GET", "", {}, params=params), HTTPStatus.OK)
+            if _LIST not in answer.body:
+                raise no_list(self._shown)
+            is_escaped = element(answer.body, "EncodingType") == "url"  # not every server does as it is asked
             for match in _KEY.finditer(answer.body):
-                yield "/" + unquote_plus(unescape((match[1] or match[2]).decode("utf-8", "replace")))
-            more = _MORE.search(answer.body)
-            if more is None:
+                key = characters(match[1] or match[2])
+                yield "/" + (unquote_plus(key) if is_escaped else key)
+            more, is_truncated = element(answer.body, "NextContinuationToken"), element(answer.body, "IsTruncated")
+            if is_truncated == "false" or not (is_truncated or more):
                 return
-            params["continuation-token"] = unescape(more[1].decode("utf-8", "replace"))
+            if not more or more == params.get("continuation-token"):
+                raise breaks_off(self._shown)
+            params["continuation-token"] = more
+
+    def breaks_off(self) -> ServerError:
+        """The error of a list that says that there is more, and not where."""
+        return breaks_off(self._shown)
 
     def delete(self, path: str) -> None:
         """As :meth:`Store.delete`; in a bucket that keeps versions it becomes an older one."""
@@ -227,10 +240,10 @@ class Bucket(Store):
     def _begun(self, path: str, mark: Mapping[str, str]) -> str:
         """The id of a new upload in parts."""
         answer = self.ask(self.request("POST", path, mark, params={"uploads": ""}))
-        match = _UPLOAD.search(answer.body[:8192]) if answer.status == HTTPStatus.OK else None
-        if match is None:
+        upload = element(answer.body[:8192], "UploadId") if answer.status == HTTPStatus.OK else ""
+        if not upload:
             raise self.refused(answer)
-        return unescape(match[1].decode("utf-8", "replace"))
+        return upload
 
     def _put_part(self, path: str, upload: str, number: int, part: bytes) -> str:
         """The part's ETag."""

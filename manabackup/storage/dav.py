@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from unicodedata import normalize
 from urllib.parse import quote, unquote, urlsplit
-from xml.sax.saxutils import unescape
 
 from ..archive.places import State, Unfinished
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError
@@ -25,15 +25,23 @@ from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport, is_never_passing
 from .addresses import Address, is_archive, is_shown
-from .asking import Connect, exists_already, ranged, refusal
+from .asking import Connect, breaks_off, exists_already, no_list, ranged, refusal
 from .far import TRIAL_FILES, TRIAL_WORDS, FarFolder, WritablePlace
 from .logins import HINT, authorization
+from .markup import characters
 from .ranges import RangedBytes
 from .writing import CHANGED, SILENT, Again, age_by, http_moment, meant_name, unfinished_name
 
 _log = logging.getLogger(__name__)
 
-_HREF = re.compile(r"<(?:[\w.-]+:)?href(?:\s[^>]*)?>([^<]*)</")
+_LIST = re.compile(rb"</(?:[\w.-]+:)?multistatus\s*>")
+_RESPONSE = re.compile(
+    rb"<(?:[\w.-]+:)?response(?:\s[^>]*)?>.*?<(?:[\w.-]+:)?href(?:\s[^>]*)?>([^<]*)</(.*?)</(?:[\w.-]+:)?response\s*>",
+    re.DOTALL,
+)
+_COLLECTION = re.compile(rb"<(?:[\w.-]+:)?collection\b")
+_CUT = re.compile(rb"<(?:[\w.-]+:)?status(?:\s[^>]*)?>\s*HTTP/[\d.]+ 507\b")
+"""That of a list which the server cuts off (RFC 5323, 3.2; RFC 6578, 3.6)."""
 _AVAILABLE = re.compile(rb"<(?:[\w.-]+:)?quota-available-bytes(?:\s[^>]*)?>\s*(\d{1,19})\s*</")
 _DONE = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT)
 
@@ -147,6 +155,19 @@ def _server(address: Address, connect: Connect) -> _Server:
     return _Server(transport, authorization(address, with_variable=True), str(address))
 
 
+def _path(href: bytes) -> str:
+    return urlsplit(characters(href).strip()).path
+
+
+def _name(path: str) -> str:
+    """The last part of a path, however it is spelled: letters of both cases and of all forms may stand for one."""
+    return normalize("NFC", unquote(path.rstrip("/").rpartition("/")[2])).casefold()
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return unquote(path.rpartition("/")[0]) == unquote(folder)
+
+
 def _state(answer: Answer) -> State:
     length = answer.headers.get("content-length", "")
     size = int(length) if length.isascii() and length.isdigit() and len(length) < 20 else -1
@@ -186,13 +207,27 @@ class _Server:
 
     def names(self, folder: str) -> list[str]:
         """Of what lies in a folder, percent-encoded as the server writes them; those of folders end with a slash."""
-        answer = self.transport.request(self.request("PROPFIND", folder, {"Depth": "1"}))
+        answer = self._propfind(folder, b"resourcetype", depth="1")
         if answer.status != HTTPStatus.MULTI_STATUS:
             raise self.refused(answer)
-        text = answer.body.decode("utf-8", "replace")
-        paths = [urlsplit(unescape(match[1].strip())).path for match in _HREF.finditer(text)]
-        depth = folder.count("/")
-        return [path[path.rindex("/", 0, -1) + 1 :] for path in paths if path.removesuffix("/").count("/") == depth]
+        if _LIST.search(answer.body) is None:
+            raise no_list(self._shown)
+        if _CUT.search(answer.body) is not None:
+            raise breaks_off(self._shown)
+        found = {_path(match[1]): _COLLECTION.search(match[2]) is not None for match in _RESPONSE.finditer(answer.body)}
+        # The folder itself is among them, perhaps by a shorter path than it was asked for: a proxy may cut it.
+        own = min(found, key=len, default="").rstrip("/")
+        inside = {path.rstrip("/"): is_folder for path, is_folder in found.items() if path.rstrip("/") != own}
+        if not found or _name(own) not in ("", _name(folder)):
+            raise no_list(self._shown)
+        if not all(path.count("/") == own.count("/") + 1 and _is_below(path, own) for path in inside):
+            raise no_list(self._shown)
+        return [path.rpartition("/")[2] + "/" * is_folder for path, is_folder in inside.items()]
+
+    def _propfind(self, path: str, prop: bytes, *, depth: str) -> Answer:
+        body = b'<propfind xmlns="DAV:"><prop><%b/></prop></propfind>' % prop
+        headers = {**self._login, "Depth": depth, "Content-Type": "application/xml", "Content-Length": str(len(body))}
+        return self.transport.request(Request("PROPFIND", path, headers=headers, body=body))
 
     def delete(self, path: str) -> None:
         """Takes away what lies there."""
@@ -213,9 +248,7 @@ class _Server:
     def lacks_room(self, folder: str, size: int) -> bool:
         """Whether a folder has no room for so much, as far as the server tells (RFC 4331)."""
         with suppress(ManabackupError):
-            body = b'<propfind xmlns="DAV:"><prop><quota-available-bytes/></prop></propfind>'
-            headers = {**self._login, "Depth": "0", "Content-Type": "application/xml", "Content-Length": str(len(body))}
-            answer = self.transport.request(Request("PROPFIND", folder, headers=headers, body=body))
+            answer = self._propfind(folder, b"quota-available-bytes", depth="0")
             told = _AVAILABLE.search(answer.body) if answer.status == HTTPStatus.MULTI_STATUS else None
             return told is not None and int(told[1]) < size
         return False
@@ -226,12 +259,17 @@ class _Server:
         request = self.request("MOVE", part, headers)
         try:
             answer = self.transport.request(request, once=True, passing=is_never_passing)
-        except BrokenAnswerError:
-            if self.size(part) is None and self.size(path) == size:
+            if answer.status in _DONE:
                 return
-            raise
-        if answer.status not in (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT, HTTPStatus.OK):
-            raise self.refused(answer)
+            error = self.refused(answer)
+        except BrokenAnswerError as broken:
+            error = broken
+        # A proxy may have lost its patience, and the server has gone on.
+        if isinstance(error, ServerError):
+            with suppress(ManabackupError):
+                if self.size(part) is None and self.size(path) == size:
+                    return
+        raise error
 
     def spares(self, folder: str) -> bool:
         """Whether the server spares what lies in the way of a file that is moved."""

@@ -30,6 +30,11 @@ class FarPlace:
         """The last part of the address."""
         return self._address.name
 
+    @property
+    def address(self) -> str:
+        """The address, as it is typed."""
+        return self._address.text
+
 
 class WritablePlace(FarPlace, ABC):
     """An archive that can be sent to its address."""

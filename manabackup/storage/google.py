@@ -22,7 +22,7 @@ from ..remote.answers import Answer, BrokenAnswerError, MalformedAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport
 from ..text import jsontext
-from .asking import Connect, exists_already, ranged, refusal
+from .asking import Connect, breaks_off, exists_already, no_list, ranged, refusal
 from .google_account import HINT, Account
 from .ranges import RangedBytes
 from .signing import encoded_query
@@ -128,16 +128,21 @@ class Bucket(Store):
             if answer.status != HTTPStatus.OK:
                 raise self._no_bucket() if answer.status == HTTPStatus.NOT_FOUND else self.refused(answer)
             told = answer.json()
-            items = told.get("items") if isinstance(told, dict) else None
-            for item in items if isinstance(items, list) else []:
-                yield "/" + _member(item, "name")
-            prefixes = told.get("prefixes") if isinstance(told, dict) else None
-            for prefix in prefixes if isinstance(prefixes, list) else []:
-                if isinstance(prefix, str):
-                    yield f"/{prefix}"
+            if not isinstance(told, dict):
+                raise no_list(self._shown)
+            items, prefixes = told.get("items", []), told.get("prefixes", [])
+            for name in (
+                *(_member(item, "name") for item in (items if isinstance(items, list) else [None])),
+                *(prefixes if isinstance(prefixes, list) else [None]),
+            ):
+                if not (isinstance(name, str) and name):
+                    raise no_list(self._shown)
+                yield f"/{name}"
             more = _member(told, "nextPageToken")
             if not more:
                 return
+            if more == params.get("pageToken"):
+                raise breaks_off(self._shown)
             params["pageToken"] = more
 
     def delete(self, path: str) -> None:

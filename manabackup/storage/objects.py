@@ -120,5 +120,8 @@ class ObjectFolder(FarFolder):
                 yield inner
 
     def _keys(self) -> list[str]:
+        """Those that lie there: a server may pass over what it was asked, and tell of all that it has."""
+        begin = len(self._address.path)
         with self._opening(self._address.host, str(self)) as store:
-            return sorted(store.keys(self._address.path))
+            keys = [key for key in store.keys(self._address.path) if key.startswith(self._address.path)]
+        return sorted(key for key in keys if "/" not in key[begin:-1])

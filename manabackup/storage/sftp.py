@@ -17,7 +17,7 @@ from functools import partial
 from urllib.parse import quote, unquote
 
 from ..archive.places import State, Unfinished
-from ..errors import ManabackupError, NotFoundError, OutputError, ServerError, UsageError
+from ..errors import ManabackupError, NotFoundError, OutputError, ServerError
 from ..host.set_aside import SetAside
 from .addresses import Address, is_archive, is_shown
 from .asking import exists_already
@@ -34,8 +34,6 @@ class SftpPlace(WritablePlace):
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
-        if address.query:
-            raise UsageError(f"{address}: an address of SFTP has no query", hint="a question mark in a name is %3F")
         self._path = _path(address)
 
     def open(self) -> RangedBytes:

@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
-from html import unescape
 from http import HTTPStatus
 
 from ..archive.places import Unfinished
 from ..errors import OutputError
 from ..remote.answers import Answer
 from .bucket import Bucket
+from .markup import element
 from .writing import CHANGED, age_by
 
 _ONE = re.compile(rb"<Upload>(.*?)</Upload>", re.DOTALL)
 _PART = re.compile(rb"<Part>(.*?)</Part>", re.DOTALL)
+_UPLOAD_MARKERS = {"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}
+_PART_MARKERS = {"part-number-marker": "NextPartNumberMarker"}
 
 Open = Callable[[], AbstractContextManager[Bucket]]
 """Connections to the bucket."""
@@ -44,11 +46,11 @@ def unfinished(
     while True:
         answer = _asked(bucket, "", params)
         for match in _ONE.finditer(answer.body):
-            key, upload = _text(match[1], "Key"), _text(match[1], "UploadId")
+            key, upload = element(match[1], "Key"), element(match[1], "UploadId")
             name = key.removeprefix(folder[1:])
-            if "/" in name or not upload:
+            if not key.startswith(folder[1:]) or "/" in name or not upload:
                 continue
-            written, size = _written(bucket, f"/{key}", upload, at_once, begun=_text(match[1], "Initiated"))
+            written, size = _written(bucket, f"/{key}", upload, at_once, begun=element(match[1], "Initiated"))
             yield Unfinished(
                 f"{name} upload {upload}",
                 name,
@@ -57,10 +59,10 @@ def unfinished(
                 ours(name),
                 partial(_give_up, again, f"/{key}", upload, (written, size), at_once),
             )
-        if _text(answer.body, "IsTruncated") != "true":
+        if not _goes_on(
+            bucket, answer, params, {"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}
+        ):
             return
-        params["key-marker"] = _text(answer.body, "NextKeyMarker")
-        params["upload-id-marker"] = _text(answer.body, "NextUploadIdMarker")
 
 
 def _written(bucket: Bucket, path: str, upload: str, at_once: int, *, begun: str) -> tuple[datetime | None, int]:
@@ -70,12 +72,11 @@ def _written(bucket: Bucket, path: str, upload: str, at_once: int, *, begun: str
     while True:
         answer = _asked(bucket, path, params)
         for match in _PART.finditer(answer.body):
-            size += int(_text(match[1], "Size") or 0)
-            came = _moment(_text(match[1], "LastModified"))
+            size += _bytes(element(match[1], "Size"))
+            came = _moment(element(match[1], "LastModified"))
             last = came if last is None or came is None else max(last, came)
-        if _text(answer.body, "IsTruncated") != "true":
+        if not _goes_on(bucket, answer, params, _PART_MARKERS):
             return last, size
-        params["part-number-marker"] = _text(answer.body, "NextPartNumberMarker")
 
 
 def _give_up(again: Open, path: str, upload: str, judged: tuple[datetime | None, int], at_once: int) -> None:
@@ -91,15 +92,24 @@ def _asked(bucket: Bucket, path: str, params: Mapping[str, str]) -> Answer:
     return bucket.asked(bucket.request("GET", path, {}, params=params), HTTPStatus.OK)
 
 
+def _goes_on(bucket: Bucket, answer: Answer, params: dict[str, str], markers: Mapping[str, str]) -> bool:
+    """Whether there is more of a list, and from where on: that is put into ``params``, by the names of ``markers``."""
+    if element(answer.body, "IsTruncated") != "true":
+        return False
+    told = {name: element(answer.body, marker) for name, marker in markers.items()}
+    if not any(told.values()) or told.items() <= params.items():
+        raise bucket.breaks_off()
+    params |= told
+    return True
+
+
+def _bytes(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+
+
 def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _text(body: bytes, name: str) -> str:
-    """What stands in the first element of a name; empty where there is none."""
-    match = re.search(rb"<%b>([^<]*)</%b>" % (name.encode(), name.encode()), body)
-    return "" if match is None else unescape(match[1].decode("utf-8", "replace"))

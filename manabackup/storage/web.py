@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
 from ..archive.places import Output, State
 from ..errors import ServerError, UsageError
@@ -46,16 +46,22 @@ class WebPlace(FarPlace):
                 )
             except RedirectedError as redirected:
                 transport.close()
-                address = Address.parse(
-                    urljoin(f"{address.scheme}://{address.authority}{address.url_path}", redirected.location)
-                )
-                if address.scheme not in ("https", "http"):
-                    raise ServerError(f"{self}: redirects to what is no page") from None
+                address = self._further(address, redirected.location)
                 headers = {}
             except BaseException:
                 transport.close()
                 raise
         raise ServerError(f"{self}: redirected again and again")
+
+    def _further(self, address: Address, location: str) -> Address:
+        try:
+            found = urldefrag(urljoin(f"{address.scheme}://{address.authority}{address.url_path}", location)).url
+            further = Address.parse(found)
+        except (UsageError, ValueError):
+            raise ServerError(f"{self}: redirects to what is no page") from None
+        if further.scheme not in ("https", "http") or (further.scheme, address.scheme) == ("http", "https"):
+            raise ServerError(f"{self}: redirects to what is no page, or is not encrypted") from None
+        return further
 
     def writing(self, *, force: bool) -> AbstractContextManager[Output]:
         """Raises :class:`UsageError`."""
