@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -25,6 +25,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | Iterable[bytes] | None = field(default=None, repr=False)
     """In pieces, which can be gone through several times, with a ``Content-Length`` of the caller's."""
+    proof: Callable[[], Mapping[str, str]] | None = field(default=None, repr=False)
+    """Headers besides that are made anew for each attempt: who asks, where that is proved for a while only."""
 
     def name(self, host: str) -> str:
         """Method, host and path, for messages."""

@@ -274,6 +274,7 @@ class Transport:
             "Accept": "*/*",
             "Accept-Encoding": ACCEPT_ENCODING,
             **request.headers,
+            **(request.proof() if request.proof is not None else {}),
         }
         limits, source = self.limits, request.name(self.host)
         timeouts = {

@@ -126,6 +126,14 @@ def exists_already(shown: str) -> OutputError:
     return OutputError(f"{shown} exists already", hint="--force replaces it")
 
 
+def cold(shown: str) -> OutputError:
+    """The error of what is there, and lies where it takes hours to be fetched from."""
+    return OutputError(
+        f"cannot read {shown}: it lies in cold storage",
+        hint="have it restored first, by its provider's own tools, which takes hours; `prune` leaves it alone",
+    )
+
+
 def no_list(shown: str) -> ServerError:
     """The error of an answer that is no list, where one was asked for: what lies there is unknown then, not nothing."""
     return ServerError(f"{shown}: the server gives no list of what lies there")

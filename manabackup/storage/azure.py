@@ -25,7 +25,7 @@ from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport
-from .asking import Connect, breaks_off, exists_already, no_list, ranged, refusal
+from .asking import Connect, breaks_off, cold, exists_already, no_list, ranged, refusal
 from .azure_account import HINT, Account
 from .markup import characters, element
 from .ranges import RangedBytes
@@ -73,14 +73,18 @@ class Container(Store):
         params: Mapping[str, str] | None = None,
         body: bytes | Iterable[bytes] | None = None,
     ) -> Request:
-        """A request that proves who asks. ``path`` begins with the slash behind the container's name."""
-        sent = {"x-ms-date": format_datetime(datetime.now(UTC), usegmt=True), "x-ms-version": _VERSION, **headers}
+        """A request that proves who asks when it is made. ``path`` begins with the slash behind the name."""
+        sent = {"x-ms-version": _VERSION, **headers}
         if isinstance(body, bytes):
             sent |= {"Content-Length": str(len(body)), "Content-MD5": md5_of([body])}
         where, asked = encoded_path(f"/{self._name}{path}"), params or {}
-        signature, proved = self._account.proved(method, self._before + where, asked, sent)
-        query = "&".join(part for part in (encoded_query(asked), signature) if part)
-        return Request(method, where, query=query, headers=proved, body=body)
+
+        def proof() -> Mapping[str, str]:
+            dated = {**sent, "x-ms-date": format_datetime(datetime.now(UTC), usegmt=True)}
+            return self._account.proved(method, self._before + where, asked, dated)
+
+        query = "&".join(part for part in (encoded_query(asked), self._account.signature) if part)
+        return Request(method, where, query=query, headers=sent, body=body, proof=proof)
 
     def refused(self, answer: Answer) -> ManabackupError:
         """What an answer means that is not what was asked for."""
@@ -97,6 +101,8 @@ class Container(Store):
                 return AccessError(f"{shown}: the server does not take this key or signature ({code})", hint=hint)
             case "NoAuthenticationInformation" | "PublicAccessNotPermitted":
                 return AccessError(f"{shown}: the server wants to know who asks ({code})", hint=HINT)
+            case "BlobArchived" | "BlobBeingRehydrated":
+                return cold(shown)
             case "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold":
                 return OutputError(f"{shown} is locked, and stays until its time has passed")
             case "SnapshotsPresent":

@@ -75,16 +75,21 @@ class Account:
             return cls(name, endpoint, _sas=said["sharedaccesssignature"].removeprefix("?"))
         return cls(name, endpoint, _tokens=Tokens(lambda: _token(environ, connect)))
 
+    @property
+    def signature(self) -> str:
+        """What the query of each request ends with; empty where headers prove who asks."""
+        return self._sas if self._tokens is None else ""
+
     def proved(
         self, method: str, path: str, params: Mapping[str, str], headers: Mapping[str, str]
-    ) -> tuple[str, Mapping[str, str]]:
-        """What the query ends with and the headers of a request that prove who asks. Raises :class:`AccessError`."""
+    ) -> Mapping[str, str]:
+        """The headers of a request, with what proves who asks. Raises :class:`AccessError`."""
         if self._tokens is not None:
-            return "", {**headers, "Authorization": f"Bearer {self._tokens.text()}"}
+            return {**headers, "Authorization": f"Bearer {self._tokens.text()}"}
         if self._sas:
-            return self._sas, headers
+            return headers
         shown = authorization(self.name, self._key, method=method, path=path, params=params, headers=headers)
-        return "", {**headers, "Authorization": shown}
+        return {**headers, "Authorization": shown}
 
 
 def _configured(environ: Mapping[str, str]) -> dict[str, str]:

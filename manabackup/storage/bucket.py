@@ -20,7 +20,7 @@ from ..errors import AccessError, LockedError, ManabackupError, NotFoundError, O
 from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError, RedirectedError
 from ..remote.request import Request
-from .asking import Connect, breaks_off, exists_already, no_list, ranged, refusal
+from .asking import Connect, breaks_off, cold, exists_already, no_list, ranged, refusal
 from .aws import HINT, Account
 from .markup import characters, element
 from .ranges import RangedBytes
@@ -53,6 +53,8 @@ class Bucket(Store):
         base, self._prefix = _where(name, account)
         super().__init__(connect(base), shown)
         self._account = account
+        self._before = self.transport.base_url[len(self.transport.origin) :]
+        """What stands before all paths there, and is signed."""
 
     def request(
         self,
@@ -64,14 +66,21 @@ class Bucket(Store):
         body: bytes | Iterable[bytes] | None = None,
         sha256: str = EMPTY,
     ) -> Request:
-        """A signed request. ``path`` begins with the slash behind the bucket's name."""
+        """A request that is signed when it is made. ``path`` begins with the slash behind the bucket's name."""
         if isinstance(body, bytes):
             sha256 = hashlib.sha256(body).hexdigest()
             headers = {**headers, "Content-Length": str(len(body)), "Content-MD5": md5_of([body])}
         where, query = encoded_path(self._prefix + path), encoded_query(params or {})
-        to_sign = ToSign(method, self.transport.host, where, query, headers, sha256)
-        proved = signed(to_sign, self._account.keys(), self._account.region)
-        return Request(method, where, query=query, headers=proved, body=body)
+        to_sign = ToSign(method, self.transport.host, self._before + where, query, headers, sha256)
+        account = self._account
+        return Request(
+            method,
+            where,
+            query=query,
+            headers=headers,
+            body=body,
+            proof=lambda: signed(to_sign, account.keys(), account.region),
+        )
 
     def ask(self, request: Request) -> Answer:
         """What the server answers, whatever it is. Raises :class:`ServerError`, :class:`UsageError`."""
@@ -109,6 +118,8 @@ class Bucket(Store):
                 | "TokenRefreshRequired"
             ):
                 return AccessError(f"{shown}: the server does not take these keys ({code})", hint=HINT)
+            case "InvalidObjectState":
+                return cold(shown)
             case "PreconditionFailed":
                 return exists_already(shown)
             case "ConditionalRequestConflict" | "OperationAborted":
@@ -129,6 +140,9 @@ class Bucket(Store):
     def head(self, path: str, *, blind: bool = False) -> Mapping[str, str] | None:
         """As :meth:`Store.head`: the headers of its answer."""
         answer = self.ask(self.request("HEAD", path, {"Accept-Encoding": "identity"}))
+        if answer.status == HTTPStatus.BAD_REQUEST:  # of old keys, for one: an answer to HEAD has no words to say it
+            told = self.ask(self.request("GET", path, {"Accept-Encoding": "identity", "Range": "bytes=0-0"}))
+            answer = told if told.status >= HTTPStatus.BAD_REQUEST else answer
         if answer.status == HTTPStatus.OK:
             return answer.headers
         if answer.status == HTTPStatus.NOT_FOUND or (blind and answer.status == HTTPStatus.FORBIDDEN):

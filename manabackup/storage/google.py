@@ -40,6 +40,7 @@ _TRIES = 5
 _FORGOTTEN = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _NO_BUCKET = "bucket does not exist"
 _MESSAGE = re.compile(rb'"message": ?"((?:[^"\\]|\\.){1,500})"')
+_SIZE = re.compile(r"\d{1,19}", re.ASCII)
 _KEPT = re.compile(r"bytes=0-(\d{1,19})", re.ASCII)
 _LOCKED = ("retentionpolicynotmet", "objectunderactivehold", "object retention", "retention policy")
 
@@ -68,7 +69,7 @@ class Bucket(Store):
         params: Mapping[str, str] | None = None,
         body: bytes | Iterable[bytes] | None = None,
     ) -> Request:
-        """A request that proves who asks, for an object where ``path`` names one: it begins with a slash."""
+        """A request that proves who asks when it is made, for the object of ``path``, which begins with a slash."""
         where = f"{self._path}/{quote(path[1:], safe='')}" if path else self._path
         return self._proved(method, where, encoded_query(params or {}), headers, body)
 
@@ -107,7 +108,7 @@ class Bucket(Store):
         answer = self.ask(self.request("GET", path, {}, params={"fields": "size,generation,metadata,retention"}))
         if answer.status == HTTPStatus.OK:
             match answer.json():
-                case {"size": str(size), "generation": str(generation)} as found:
+                case {"size": str(size), "generation": str(generation)} as found if _SIZE.fullmatch(size):
                     return {
                         "content-length": size,
                         "etag": generation,
@@ -207,10 +208,8 @@ class Bucket(Store):
     def _proved(
         self, method: str, where: str, query: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
     ) -> Request:
-        sent = {**headers, **self._account.headers()}
-        if isinstance(body, bytes):
-            sent["Content-Length"] = str(len(body))
-        return Request(method, where, query=query, headers=sent, body=body)
+        sent = {**headers, **({"Content-Length": str(len(body))} if isinstance(body, bytes) else {})}
+        return Request(method, where, query=query, headers=sent, body=body, proof=self._account.headers)
 
     def _begun(self, new: New, pieces: Iterable[bytes]) -> str:
         """Path and query of a new session. Whoever has them may write that object: they are shown to nobody."""

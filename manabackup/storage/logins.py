@@ -6,13 +6,18 @@ Source of the format: netrc(5), as curl reads it; ``NETRC`` names another file.
 from __future__ import annotations
 
 import base64
+import logging
 import netrc
 import os
+from functools import cache
 from pathlib import Path
 
 from ..errors import UsageError
+from ..host.secret_sources import SecretFile
 from ..text.printable import printable
 from .addresses import Address
+
+_log = logging.getLogger(__name__)
 
 VARIABLE = "MANABACKUP_DAV_PASSWORD"
 HINT = f"its user and password stand in ~/.netrc (`machine HOST login USER password …`), or USER@ and {VARIABLE}"
@@ -44,8 +49,18 @@ def _from_netrc(address: Address) -> tuple[str, str] | None:
         raise UsageError(f"{shown} cannot be read: {error.strerror}") from None
     except (netrc.NetrcParseError, UnicodeDecodeError):
         # Its words may quote what stands there.
-        raise UsageError(f"{shown} is not as .netrc files are, or others may read it", hint="chmod 600") from None
+        raise UsageError(f"{shown} is not as .netrc files are") from None
     found = file.authenticators(address.host)
     if found is None or (address.user and found[0] != address.user):
         return None
-    return (found[0], found[2]) if found[0] and found[2] else None
+    if not (found[0] and found[2]):
+        return None
+    if SecretFile(path).read_by_others():
+        _warn_of(path)
+    return found[0], found[2]
+
+
+@cache
+def _warn_of(path: Path) -> None:
+    """Tells, once, of a password that is open to others; curl and its like take it all the same."""
+    _log.warning("other users of this computer can read %s", printable(str(path)))

@@ -36,7 +36,12 @@ class WebPlace(FarPlace):
         address = self._address
         headers = authorization(address, with_variable=False)
         for _ in range(_MOST_REDIRECTS + 1):
-            transport = self._connect(f"{address.scheme}://{address.authority}")
+            try:
+                transport = self._connect(f"{address.scheme}://{address.authority}")
+            except UsageError as error:
+                if address is self._address:
+                    raise
+                raise ServerError(f"{self}: redirects to what cannot be asked: {error.message}") from None
             try:
                 return ranged(
                     transport,

@@ -39,7 +39,7 @@ def http_moment(text: str) -> datetime | None:
     """A moment as HTTP writes it (RFC 9110, 5.6.7); None for anything else."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

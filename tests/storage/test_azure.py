@@ -60,9 +60,10 @@ def test_where_the_account_is_and_who_asks_stands_in_the_environment() -> None:
     assert (whole.name, whole.endpoint) == ("anna3", "https://anna3.blob.core.example.cn")
     signed = "BlobEndpoint=https://anna4.blob.core.windows.net/;SharedAccessSignature=?sv=2020&sig=geheim%3D"
     found = Account.find({"AZURE_STORAGE_CONNECTION_STRING": signed})
-    assert (found.endpoint, found.proved("GET", "/", {}, {})) == (
+    assert (found.endpoint, found.signature, found.proved("GET", "/", {}, {})) == (
         "https://anna4.blob.core.windows.net/",
-        ("sv=2020&sig=geheim%3D", {}),
+        "sv=2020&sig=geheim%3D",
+        {},
     )
     assert "geheim" not in repr(found)
     emulated = Account.find({"AZURE_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true"})
@@ -183,11 +184,11 @@ def test_a_tool_that_has_signed_in_gives_tokens(tmp_path: Path) -> None:
     environ = program(tmp_path, f"""echo '{{"accessToken": "geheim", "expires_on": {until}, "tokenType": "Bearer"}}'""")
     account = Account.find(environ)
     for _ in range(2):
-        assert account.proved("GET", "/", {}, {}) == ("", {"Authorization": "Bearer geheim"})
+        assert account.proved("GET", "/", {}, {}) == {"Authorization": "Bearer geheim"}
     words = "account get-access-token --resource https://storage.azure.com --output json "
     assert (tmp_path / "called").read_text() == words
     login = Account.find(environ | {"AZURE_STORAGE_KEY": azurite.KEY, "AZURE_STORAGE_AUTH_MODE": "login"})
-    assert login.proved("GET", "/", {}, {})[1]["Authorization"] == "Bearer geheim"
+    assert login.proved("GET", "/", {}, {})["Authorization"] == "Bearer geheim"
 
 
 @pytest.mark.parametrize("text", ["echo geheim; exit 1", "echo geheim", 'echo \'{"accessToken": ""}\''])
@@ -213,7 +214,7 @@ def test_a_service_principal_is_granted_tokens() -> None:
             "AZURE_AUTHORITY_HOST": url,
         }
         account = Account.find(environ, hurried)
-        assert account.proved("GET", "/", {}, {}) == ("", {"Authorization": "Bearer T"})
+        assert account.proved("GET", "/", {}, {}) == {"Authorization": "Bearer T"}
         assert asked[0].said["scope"] == "https://storage.azure.com/.default"
         wrong = Account.find(environ | {"AZURE_CLIENT_SECRET": "falsch"}, hurried)
         with pytest.raises(AccessError, match="invalid_client"):

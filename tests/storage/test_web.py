@@ -15,9 +15,11 @@ from manabackup.archive.reader import open_archive
 from manabackup.archive.writer import Seal
 from manabackup.errors import DamagedArchiveError, ManabackupError, ServerError
 from manabackup.storage.addresses import Address
+from manabackup.storage.logins import authorization
 from manabackup.storage.web import WebPlace
 from tests.support.archives import ours
 from tests.support.processes import CommandLine
+from tests.support.scripted import Asked, Said, scripted
 
 from .conftest import PASSPHRASE, hurried
 
@@ -158,3 +160,38 @@ def test_an_error_of_an_archive_names_its_address(server: Server) -> None:
     with pytest.raises(ManabackupError) as told:
         open_archive(server.place("/x.mana?sig=geheim"))
     assert "geheim" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[", "http://h\nx/", "ftp://127.0.0.1/x", "https://anna:geheim@127.0.0.1/x", ""]
+)
+def test_a_redirect_to_what_is_no_page_is_an_error(location: str) -> None:
+    with scripted(lambda asked: Said(302, headers={"Location": location.replace("\n", "\t")})) as (port, _):
+        there = WebPlace(Address.parse(f"http://127.0.0.1:{port}/x.mana"), hurried)
+        with pytest.raises(ServerError, match="redirect") as told:
+            there.open()
+    assert "geheim" not in str(told.value)
+
+
+def test_a_part_of_an_address_that_a_redirect_points_at_is_not_asked_for() -> None:
+    def answer(asked: Asked) -> Said:
+        if asked.path == "/x.mana":
+            return Said(302, headers={"Location": "/y.mana#part"})
+        return Said(206, b"yy", {"Content-Range": "bytes 0-1/2"})
+
+    with scripted(answer) as (port, asked):
+        source = WebPlace(Address.parse(f"http://127.0.0.1:{port}/x.mana"), hurried).open()
+        source.close()
+    assert [each.path for each in asked] == ["/x.mana", "/y.mana"]
+
+
+def test_P5_a_password_that_others_can_read_is_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text("machine 127.0.0.1 login anna password geheim\n")
+    monkeypatch.setenv("NETRC", str(path))
+    for mode, warnings in ((0o600, 0), (0o644, 1), (0o644, 1)):
+        path.chmod(mode)
+        assert authorization(Address.parse("https://127.0.0.1/x"), with_variable=False)
+        assert caplog.text.count("other users of this computer can read") == warnings

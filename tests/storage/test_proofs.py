@@ -1,0 +1,130 @@
+"""Who asks is proved anew for each attempt, and what servers say to those who may not is told as it is meant."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from manabackup.errors import AccessError, OutputError, UsageError
+from manabackup.operations.prune import Fate, Policy, plan_prune
+from manabackup.storage import azure, google
+from manabackup.storage.addresses import Address
+from manabackup.storage.aws import Account
+from manabackup.storage.azure_account import Account as AzureAccount
+from manabackup.storage.google_account import Account as GoogleAccount
+from manabackup.storage.objects import ObjectFolder, ObjectPlace
+from manabackup.storage.s3 import opening
+from tests.support import s3
+from tests.support.scripted import Asked, Said, scripted
+
+from .conftest import hurried, written
+
+_BEGUN = {"s3": "uploads", "az": "comp", "gs": "uploadType"}
+
+
+def by_process(home: Path) -> str:
+    """A command that gives other keys each time, which are about to expire."""
+    script = home / "keys.py"
+    script.write_text(
+        "import json, pathlib\n"
+        f"calls = pathlib.Path({str(home / 'calls')!r})\n"
+        "calls.open('a').write('x')\n"
+        "print(json.dumps({'AccessKeyId': f'KEY{calls.stat().st_size}', 'SecretAccessKey': 'geheim',"
+        " 'Expiration': '2020-01-01T00:00:00Z'}))\n"
+    )
+    return shlex.join([sys.executable, str(script)])
+
+
+def place(kind: str, port: int, home: Path) -> ObjectPlace:
+    """As somebody whose keys, or tokens, are good for a moment."""
+    here = f"http://127.0.0.1:{port}"
+    if kind == "s3":
+        (home / ".aws").mkdir()
+        (home / ".aws" / "config").write_text(f"[default]\ncredential_process = {by_process(home)}\n")
+        account = Account.find({"HOME": str(home), "AWS_ENDPOINT_URL": f"{here}/storage/v1/s3"})
+        return ObjectPlace(Address.parse("s3://bucket/x.mana"), opening(hurried, account))
+    if kind == "az":
+        environ = {
+            "AZURE_STORAGE_CONNECTION_STRING": f"BlobEndpoint={here}/anna;AccountName=anna",
+            "AZURE_TENANT_ID": "t",
+            "AZURE_CLIENT_ID": "c",
+            "AZURE_CLIENT_SECRET": "geheim",
+            "AZURE_AUTHORITY_HOST": here,
+        }
+        return ObjectPlace(Address.parse("az://bucket/x.mana"), azure.opening(hurried, AzureAccount.find(environ)))
+    said = {"type": "authorized_user", "client_id": "c", "client_secret": "geheim", "refresh_token": "geheim"}
+    (home / "key.json").write_text(json.dumps({**said, "token_uri": f"{here}/token"}))
+    environ = {
+        "GOOGLE_APPLICATION_CREDENTIALS": str(home / "key.json"),
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{here}/",
+    }
+    return ObjectPlace(Address.parse("gs://bucket/x.mana"), google.opening(hurried, GoogleAccount.find(environ)))
+
+
+@pytest.mark.parametrize("kind", ["s3", "az", "gs"])
+def test_an_upload_that_is_tried_again_proves_anew_who_asks(kind: str, tmp_path: Path) -> None:
+    tokens, sent = count(1), count(1)
+
+    def answer(asked: Asked) -> Said:
+        if asked.path.endswith("/token"):
+            return Said(200, json.dumps({"access_token": f"T{next(tokens)}", "expires_in": "60"}).encode())
+        if "Content-Range" in asked.headers or (asked.method == "PUT" and asked.path.endswith("x.mana")):
+            return Said(500 if next(sent) < 3 else 200 if kind != "az" else 201)
+        return Said(200, headers={"Location": f"http://{asked.headers['Host']}/upload?id=1"})
+
+    with scripted(answer) as (port, asked):
+        assert written(place(kind, port, tmp_path), b"x" * 100, force=True) is None
+    uploads = [each.headers["Authorization"] for each in asked if each.body == b"x" * 100]
+    assert len(uploads) == len(set(uploads)) == 3
+
+
+@contextmanager
+def refusing(status: int, code: str, *, head: int = 200) -> Iterator[tuple[ObjectPlace, ObjectFolder]]:
+    """A bucket with one object, of which a server tells and gives nothing."""
+    told = f"<Error><Code>{code}</Code><Token>geheim</Token></Error>".encode()
+    listed = b"<ListBucketResult><Contents><Key>a/x.mana</Key></Contents></ListBucketResult>"
+
+    def answer(asked: Asked) -> Said:
+        if asked.method == "HEAD":
+            return Said(head, headers={"Content-Length": "100000", "ETag": "1"})
+        return Said(200, listed) if "list-type" in asked.params else Said(status, told)
+
+    with scripted(answer) as (port, _):
+        account = Account.find(s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "HOME": "/nonexistent"})
+        yield (
+            ObjectPlace(Address.parse("s3://bucket/a/x.mana"), opening(hurried, account)),
+            ObjectFolder(Address.parse("s3://bucket/a/"), opening(hurried, account)),
+        )
+
+
+def test_an_archive_in_cold_storage_is_told_and_left_alone() -> None:
+    with refusing(403, "InvalidObjectState") as (there, folder):
+        with pytest.raises(OutputError, match="lies in cold storage") as error:
+            there.open()
+        assert "restored" in str(error.value.hint)
+        (judged,) = plan_prune(folder, Policy(last=1)).files
+        assert (judged.decision, "cold storage" in judged.reasons[0]) == (Fate.LEAVE, True)
+
+
+def test_P5_keys_that_have_expired_are_told_where_an_answer_has_no_words() -> None:
+    with (
+        refusing(400, "ExpiredToken", head=400) as (there, _),
+        pytest.raises(AccessError, match="ExpiredToken") as told,
+    ):
+        there.state()
+    assert "geheim" not in str(told.value)
+
+
+def test_a_bucket_that_lies_elsewhere_is_told_where_an_answer_has_no_words() -> None:
+    with (
+        refusing(400, "AuthorizationHeaderMalformed", head=400) as (there, _),
+        pytest.raises(UsageError, match="region"),
+    ):
+        there.state()
