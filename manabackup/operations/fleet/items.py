@@ -18,8 +18,8 @@ from ..places import far_state, is_address, located, matching
 ENDING: Final = ".mana"
 _AT_ONCE: Final = 8
 """Far archives that are looked at at the same time."""
-_UNREAD: Final = "unread"
-"""The stamp of what could not be looked at: its command says why."""
+UNREAD: Final = "unread"
+"""The stamp of what could not be looked at, and of what a place tells no versions of: it may have changed each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _listed(path: str, folder: str) -> Listed:
     try:
         found = os.stat(path)
     except (OSError, ValueError):
-        return Listed(path, folder, 0, _UNREAD)
+        return Listed(path, folder, 0, UNREAD)
     size = found.st_size if stat.S_ISREG(found.st_mode) else 0
     return Listed(path, folder, size, f"{size}-{found.st_mtime_ns}")
 
@@ -130,5 +130,5 @@ def _listed_far(address: str, folder: str) -> Listed:
     except ManabackupError:
         found = None
     if found is None:
-        return Listed(address, folder, 0, _UNREAD)
-    return Listed(address, folder, max(found.size, 0), f"{found.size}-{found.version}")
+        return Listed(address, folder, 0, UNREAD)
+    return Listed(address, folder, max(found.size, 0), f"{found.size}-{found.version}" if found.version else UNREAD)

@@ -20,7 +20,7 @@ from ...errors import LockedError, NotFoundError, OutputError, UsageError
 from ...host.output import writing_to
 from ...text import jsontext
 from ...text.printable import printable
-from .items import Listed
+from .items import UNREAD, Listed
 from .ledger_file import complaints, kept, made, opened, told
 from .outcome import BAD_PAGE, Outcome, State
 
@@ -33,6 +33,9 @@ COLUMNS: Final = (
     "before_data_sha256",
 )  # fmt: skip
 """What is told of an item outside of this module."""
+
+_LONGEST: Final = 3_600.0
+"""Seconds; nobody puts an item off by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ class Ledger:
                 VALUES (:name, :folder, :size, :stamp, :run, :run)
                 ON CONFLICT (name) DO UPDATE SET
                     listed = :run, folder = :folder, size = :size, stamp = :stamp,
-                    state = CASE WHEN stamp != :stamp OR :again OR state = 'failed' OR done < :older
+                    state = CASE WHEN stamp != :stamp OR stamp = :unread OR :again OR state = 'failed' OR done < :older
                         THEN 'waiting' ELSE state END
                 """,
                 (
@@ -165,6 +168,7 @@ class Ledger:
                         "folder": kept(item.folder),
                         "size": item.size,
                         "stamp": item.stamp,
+                        "unread": UNREAD,
                         "run": self.run,
                         "again": again,
                         "older": older_than,
@@ -195,7 +199,10 @@ class Ledger:
             yield row["id"], told(row["name"]), told(row["folder"])
 
     def claim(self, most: int, *, now: float, worker: str, blamed: bool = False) -> list[Claimed]:
-        """Takes at most so many items that are to be done, the largest first; ``blamed`` ones, or all but these."""
+        """Takes at most so many items that are to be done, the largest first; ``blamed`` ones, or all but these.
+
+        What is put off by longer than anything is has been due for long: the computer's clock was ahead, and went back.
+        """
         which = "blamed > 0" if blamed else "blamed = 0"  # as the index has them, by size
         with self._writing() as write:
             found = write.execute(
@@ -203,12 +210,13 @@ class Ledger:
                 UPDATE items SET state = 'running', attempts = attempts + 1, worker = :worker, since = :now
                 WHERE id IN (
                     SELECT id FROM items
-                    WHERE state = 'waiting' AND {which} AND listed = :run AND not_before <= :now
+                    WHERE state = 'waiting' AND {which} AND listed = :run
+                        AND (not_before <= :now OR not_before > :now + :longest)
                     ORDER BY size DESC LIMIT :most
                 )
                 RETURNING id, name, folder, size, attempts, blamed, output, free
                 """,  # noqa: S608 # a condition of ours
-                {"worker": worker, "now": now, "run": self.run, "most": most},
+                {"worker": worker, "now": now, "run": self.run, "most": most, "longest": _LONGEST},
             ).fetchall()
         claimed = [
             Claimed(

@@ -46,8 +46,9 @@ class Archives:
             yield self._chronicle.exported(done)
             return
         self._is_new = True
-        if done.may_pass:
-            self.due_at = min(self.due_at, self._around.clock() + LONGEST_RETRY)
-        elif not self._has_exported:
+        if not done.may_pass and not self._has_exported:
             raise done.error
+        # Counted from now on: one that fails for longer than its interval must not keep pulls from their turn.
+        soon = self._around.clock() + min(self._every, LONGEST_RETRY)
+        self.due_at = soon if done.may_pass else max(self.due_at, soon)
         yield self._chronicle.not_exported(done.error)

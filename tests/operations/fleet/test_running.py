@@ -12,7 +12,10 @@ import pytest
 from manabackup.errors import LockedError, NotFoundError, UsageError
 from manabackup.host.workers import Reply
 from manabackup.operations.fleet import FleetSummary, Job, Ledger, LocalEngine, State, archives
+from manabackup.operations.fleet.items import UNREAD, Listed
+from manabackup.operations.fleet.outcome import Outcome
 from manabackup.operations.fleet.running import Task
+from tests.support.scripted import Said, scripted
 
 from .conftest import Fleet, named
 
@@ -259,3 +262,36 @@ def test_a_hundred_thousand_items_are_counted_by_one_look(fleet: Fleet) -> None:
     with Ledger.to_read(fleet.ledger) as ledger:
         found = FleetSummary.of(ledger)
     assert (found.items, found.codes[15], found.rows, len(found.failing)) == (100_000, 100, 1_000_000, 100)
+
+
+def test_a_clock_that_goes_back_keeps_nothing_waiting(fleet: Fleet) -> None:
+    fleet.add("a-code-14")
+    a_year, began = 365 * 86_400.0, fleet.now
+
+    class GoesBack(Watching):
+        def act(self) -> None:
+            fleet.now -= a_year
+
+    job = Job("verify", lambda item: ["verify", item.name], retries=1)
+    fleet.now += a_year
+    found = fleet.run(job=job, engine=lambda engine: GoesBack(engine, 1))
+    assert (found.states, fleet.begun()) == ({State.FAILED: 1}, {"a-code-14": 2})
+    assert fleet.now < began + 3_600
+
+
+def test_what_nobody_can_tell_to_be_unchanged_is_done_again(tmp_path: Path) -> None:
+    known, unknown = Listed("a", "", 1, "1-x"), Listed("b", "", 1, UNREAD)
+    for tried in (["a", "b"], ["b"], ["b"]):
+        with Ledger.to_write(tmp_path / "l") as ledger:
+            ledger.begin("verify", [], engine="local", workers=1, now=1.0)
+            ledger.take_stock([known, unknown])
+            items = ledger.claim(9, now=1.0, worker="w")
+            assert sorted(item.name for item in items) == tried
+            ledger.note({item.id: Outcome(0) for item in items}, now=2.0)
+            ledger.end("done", now=3.0)
+
+
+def test_an_address_of_which_no_version_is_told_may_have_changed() -> None:
+    with scripted(lambda asked: Said(200, headers={"Content-Length": "5"})) as (port, _):
+        (item,) = archives([f"dav://127.0.0.1:{port}/x.mana"])
+    assert (item.size, item.stamp) == (5, UNREAD)

@@ -6,6 +6,7 @@ import itertools
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
@@ -354,6 +355,30 @@ def test_an_archive_that_cannot_be_written_is_told_of_until_one_is_written_whate
         following.wait_for(Happening.EXPORTED, 2)
         following.wait_for(Happening.LOOKED, following.count(Happening.LOOKED) + 1)
         assert record.archive_problem is None
+
+
+@pytest.mark.parametrize("error", [ServerError("the place is slow"), NotFoundError("no folder")])
+def test_an_archive_that_fails_for_longer_than_its_interval_keeps_nothing_from_being_pulled(
+    box: Account, error: ServerError | NotFoundError
+) -> None:
+    later = [0.0]
+
+    def export(now: datetime) -> Exported | NotExported:
+        if not later[0]:
+            return Exported("a", 1, "complete", {})
+        later[0] += 400.0
+        return NotExported(error)
+
+    around = Surroundings(
+        registry=REGISTRY, jitter=lambda: 0.0, export=export, clock=lambda: time.monotonic() + later[0]
+    )
+    with Following(box, replace(QUICK, export_every=60.0), around) as following:
+        following.wait_for(Happening.EXPORTED)
+        later[0] = 61.0
+        box.push("a")
+        following.wait_for(Happening.EXPORT_FAILED)
+        box.push("b")
+        following.wait_until_held("a", "b")
 
 
 def test_without_anything_new_no_archive_is_written(box: Account) -> None:
