@@ -270,6 +270,7 @@ class Transport:
         self, request: Request, receive: Receive | None, patience: Patience, *, endless: bool = False
     ) -> Answer:
         sent = {
+            "Host": self.host,  # which `httpcore2` writes without the brackets of an IPv6 address
             "User-Agent": PRODUCT,
             "Accept": "*/*",
             "Accept-Encoding": ACCEPT_ENCODING,

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..errors import AccessError, UsageError
-from ..text import jsontext
 from ..text.printable import printable
 from .signing import Keys
 from .told import told
+from .writing import iso_moment
 
 _REGION = "us-east-1"
 _SOON = timedelta(minutes=5)
@@ -110,13 +110,5 @@ def _of_process(command: str, profile: str) -> Keys:
     answer = told(words, whose)
     match answer:
         case {"AccessKeyId": str(access), "SecretAccessKey": str(secret)}:
-            return Keys(access, secret, str(answer.get("SessionToken") or ""), _moment(answer.get("Expiration")))
+            return Keys(access, secret, str(answer.get("SessionToken") or ""), iso_moment(answer.get("Expiration")))
     raise AccessError(f"{whose} gives no keys", hint="run it yourself to see why")
-
-
-def _moment(text: jsontext.JSON) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

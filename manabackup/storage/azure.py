@@ -31,7 +31,7 @@ from .markup import characters, element
 from .ranges import RangedBytes
 from .signing import encoded_path, encoded_query
 from .store import TRIAL_WORDS, New, Opening, Store, md5_of, parts_of
-from .writing import Again
+from .writing import Again, http_moment
 
 _log = logging.getLogger(__name__)
 
@@ -217,8 +217,9 @@ class Container(Store):
             raise self.refused(answer)
         return True
 
-    def _is_locked(self, found: Mapping[str, str]) -> bool:
-        return found.get("x-ms-immutability-policy-mode", "").lower() == "locked"
+    def _locked_until(self, found: Mapping[str, str]) -> datetime | None:
+        is_locked = found.get("x-ms-immutability-policy-mode", "").lower() == "locked"
+        return http_moment(found.get("x-ms-immutability-policy-until-date", "")) if is_locked else None
 
     def _kept(self, new: New) -> dict[str, str]:
         headers = {_RUN: new.run, **(_ONLY_NEW if new.spare else {})}

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import unquote_plus
@@ -26,7 +27,7 @@ from .markup import characters, element
 from .ranges import RangedBytes
 from .signing import EMPTY, ToSign, encoded_path, encoded_query, signed
 from .store import TRIAL_WORDS, New, Store, md5_of, parts_of
-from .writing import Again
+from .writing import Again, iso_moment
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ _WRITE = "x-amz-meta-manabackup-write"
 """The header that says which run wrote an object."""
 _ONLY_NEW = {"If-None-Match": "*"}
 """An object may appear where there is none."""
+_LOCK = "COMPLIANCE"
+"""Of the two modes of a lock the one that nobody takes away."""
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
 _KEY = re.compile(
@@ -41,6 +44,7 @@ _KEY = re.compile(
 )
 _AT_ONCE = 1_000
 """S3's own most."""
+_COMPLETED = b"</CompleteMultipartUploadResult>"
 _LIST = b"</ListBucketResult>"
 
 
@@ -233,14 +237,15 @@ class Bucket(Store):
             raise self.refused(answer)
         return answer.status == HTTPStatus.PRECONDITION_FAILED
 
-    def _is_locked(self, found: Mapping[str, str]) -> bool:
-        return bool(found.get("x-amz-object-lock-retain-until-date"))
+    def _locked_until(self, found: Mapping[str, str]) -> datetime | None:
+        is_locked = found.get("x-amz-object-lock-mode", _LOCK) == _LOCK
+        return iso_moment(found.get("x-amz-object-lock-retain-until-date")) if is_locked else None
 
     def _settled(self, new: New, request: Request) -> None:
         """Makes the request by which an object appears; where its answer is lost or strange, the object tells."""
         try:
             answer = self.ask(request)
-            if answer.status == HTTPStatus.OK and not _CODE.search(answer.body[:4096]):
+            if _appeared(answer):
                 return
             error: ManabackupError = self.refused(answer)
         except BrokenAnswerError as broken:
@@ -284,6 +289,13 @@ class Bucket(Store):
         _log.warning("%s: parts of it are left in the bucket, and cost money: upload %s", self._shown, upload[:64])
 
 
+def _appeared(answer: Answer) -> bool:
+    """Whether an answer says that the object is there now. 200 alone does not: so may answer what stands between."""
+    if answer.status != HTTPStatus.OK or _CODE.search(answer.body):
+        return False
+    return _COMPLETED in answer.body or (not answer.body and "etag" in answer.headers)
+
+
 def _where(name: str, account: Account) -> tuple[str, str]:
     """Where a bucket is asked for, and what stands before the keys there."""
     if account.endpoint is not None:
@@ -297,7 +309,7 @@ def _marked(new: New) -> dict[str, str]:
     """Headers that an object keeps."""
     headers = {_WRITE: new.run, "Content-Type": "application/zip"}
     if new.until is not None:
-        headers["x-amz-object-lock-mode"] = "COMPLIANCE"
+        headers["x-amz-object-lock-mode"] = _LOCK
         headers["x-amz-object-lock-retain-until-date"] = f"{new.until:%Y-%m-%dT%H:%M:%SZ}"
     return headers
 

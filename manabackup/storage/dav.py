@@ -259,12 +259,12 @@ class _Server:
         request = self.request("MOVE", part, headers)
         try:
             answer = self.transport.request(request, once=True, passing=is_never_passing)
-            if answer.status in _DONE:
+            if answer.status in (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT):
                 return
             error = self.refused(answer)
         except BrokenAnswerError as broken:
             error = broken
-        # A proxy may have lost its patience, and the server has gone on.
+        # A proxy may have lost its patience while the server went on, or answered in its place.
         if isinstance(error, ServerError):
             with suppress(ManabackupError):
                 if self.size(part) is None and self.size(path) == size:

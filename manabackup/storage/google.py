@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
@@ -27,7 +28,7 @@ from .google_account import HINT, Account
 from .ranges import RangedBytes
 from .signing import encoded_query
 from .store import TRIAL_WORDS, New, Opening, Store, md5_of, parts_of
-from .writing import Again
+from .writing import Again, iso_moment
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ class Bucket(Store):
                         "etag": generation,
                         "run": _member(found.get("metadata"), _RUN),
                         "lock": _member(found.get("retention"), "mode"),
+                        "until": _member(found.get("retention"), "retainUntilTime"),
                     }
             raise MalformedAnswerError(f"{answer.source}: what is known of the object is not told")
         missing = answer.status == HTTPStatus.NOT_FOUND and _NO_BUCKET.encode() not in answer.body.lower()
@@ -202,8 +204,8 @@ class Bucket(Store):
         """As :meth:`Store.spares_parts`: parts make no difference here."""
         return self.spares(trial)
 
-    def _is_locked(self, found: Mapping[str, str]) -> bool:
-        return found.get("lock") == "Locked"
+    def _locked_until(self, found: Mapping[str, str]) -> datetime | None:
+        return iso_moment(found.get("until")) if found.get("lock") == "Locked" else None
 
     def _proved(
         self, method: str, where: str, query: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None

@@ -13,7 +13,6 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from ..text.printable import one_line, printable
 from .asking import Connect
 from .tokens import Token, Tokens, found, granted
 from .told import told
+from .writing import iso_moment
 
 HINT = (
     "`gcloud auth application-default login`, or GOOGLE_APPLICATION_CREDENTIALS names the key of a service account, "
@@ -137,7 +137,7 @@ def _elsewhere(environ: Mapping[str, str], connect: Connect) -> Token:
         words = [program, "config", "config-helper", "--format=json"]
         match told(words, "`gcloud config config-helper`", hint="gcloud auth login"):
             case {"credential": {"access_token": str(text)} as credential}:
-                return Token(text, _moment(credential.get("token_expiry")))
+                return Token(text, iso_moment(credential.get("token_expiry")))
         raise AccessError("`gcloud config config-helper` gives no token", hint="gcloud auth login")
     host = environ.get("GCE_METADATA_HOST") or (_METADATA if _is_googles() else "")
     if not host:
@@ -151,11 +151,3 @@ def _is_googles() -> bool:
         return _MACHINE.read_text(encoding="utf-8").startswith("Google")
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -82,7 +82,7 @@ class ObjectPlace(WritablePlace):
             else:
                 store.put(new, held)
             if until is not None:
-                store.require_lock(path)
+                store.require_lock(path, until.replace(microsecond=0))
 
     def _way(self, store: Store, size: int, *, force: bool) -> tuple[bool, bool]:
         """Whether an archive goes in parts, and whether what lies there is spared for sure, or need not be."""

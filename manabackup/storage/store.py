@@ -107,17 +107,21 @@ class Store(ABC):
     def delete(self, path: str) -> None:
         """Takes away an object."""
 
-    def require_lock(self, path: str) -> None:
-        """Raises :class:`OutputError` where an object is not locked."""
-        if not self._is_locked(self.head(path) or {}):
+    def require_lock(self, path: str, until: datetime) -> None:
+        """Raises :class:`OutputError` where an object is not locked for so long.
+
+        A bucket may have a lock of its own, which is shorter, or can be taken away.
+        """
+        locked = self._locked_until(self.head(path) or {})
+        if locked is None or locked < until:
             raise OutputError(
                 f"{self._shown} is there, and is not locked: the server passed over --retain",
                 hint=self.lock_hint,
             )
 
     @abstractmethod
-    def _is_locked(self, found: Mapping[str, str]) -> bool:
-        """Whether an object is, by what is known of it."""
+    def _locked_until(self, found: Mapping[str, str]) -> datetime | None:
+        """Until when nobody can remove an object, by what is known of it; None where somebody can now."""
 
     # --- objects that are to appear
 

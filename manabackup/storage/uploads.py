@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 
@@ -18,7 +18,7 @@ from ..errors import OutputError
 from ..remote.answers import Answer
 from .bucket import Bucket
 from .markup import element
-from .writing import CHANGED, age_by
+from .writing import CHANGED, age_by, iso_moment
 
 _ONE = re.compile(rb"<Upload>(.*?)</Upload>", re.DOTALL)
 _PART = re.compile(rb"<Part>(.*?)</Part>", re.DOTALL)
@@ -68,12 +68,12 @@ def unfinished(
 def _written(bucket: Bucket, path: str, upload: str, at_once: int, *, begun: str) -> tuple[datetime | None, int]:
     """When the last part of an upload came, or it was begun; and the bytes of all parts."""
     params, size = {"uploadId": upload, "max-parts": str(at_once)}, 0
-    last = _moment(begun)
+    last = iso_moment(begun)
     while True:
         answer = _asked(bucket, path, params)
         for match in _PART.finditer(answer.body):
             size += _bytes(element(match[1], "Size"))
-            came = _moment(element(match[1], "LastModified"))
+            came = iso_moment(element(match[1], "LastModified"))
             last = came if last is None or came is None else max(last, came)
         if not _goes_on(bucket, answer, params, _PART_MARKERS):
             return last, size
@@ -105,11 +105,3 @@ def _goes_on(bucket: Bucket, answer: Answer, params: dict[str, str], markers: Ma
 
 def _bytes(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

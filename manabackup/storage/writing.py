@@ -44,6 +44,15 @@ def http_moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def iso_moment(text: object) -> datetime | None:
+    """A moment as ISO 8601 writes it, in UTC where it says no zone; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class Again:
     """A body in pieces, from its beginning each time it is sent."""
 

@@ -147,7 +147,10 @@ def test_a_lock_that_the_server_passes_over_is_an_error(bucket: AzureBucket) -> 
             ended = written(there, bytes(2**21), force=True)
             relay.adds = {"x-ms-immutability-policy-mode": "unlocked"}  # which whoever may write can end
             assert written(there, bytes(2**21), force=True) is not None
-            relay.adds = {"x-ms-immutability-policy-mode": "locked"}
+            relay.adds = {
+                "x-ms-immutability-policy-mode": "locked",
+                "x-ms-immutability-policy-until-date": "Fri, 31 Dec 9999 23:59:59 GMT",
+            }
             assert written(there, bytes(2**21), force=True) is None
         assert ended is not None
         assert (ended.exit_code, "passed over --retain" in ended.message) == (17, True)

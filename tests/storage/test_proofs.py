@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from manabackup.archive.places import Place
 from manabackup.errors import AccessError, OutputError, UsageError
 from manabackup.operations.prune import Fate, Policy, plan_prune
 from manabackup.storage import azure, google
 from manabackup.storage.addresses import Address
 from manabackup.storage.aws import Account
 from manabackup.storage.azure_account import Account as AzureAccount
+from manabackup.storage.bucket import Bucket
+from manabackup.storage.dav import DavPlace
 from manabackup.storage.google_account import Account as GoogleAccount
-from manabackup.storage.objects import ObjectFolder, ObjectPlace
+from manabackup.storage.objects import AT_ONCE, ObjectFolder, ObjectPlace
 from manabackup.storage.s3 import opening
+from manabackup.storage.store import Store
 from tests.support import s3
 from tests.support.scripted import Asked, Said, scripted
 
@@ -76,7 +82,7 @@ def test_an_upload_that_is_tried_again_proves_anew_who_asks(kind: str, tmp_path:
         if asked.path.endswith("/token"):
             return Said(200, json.dumps({"access_token": f"T{next(tokens)}", "expires_in": "60"}).encode())
         if "Content-Range" in asked.headers or (asked.method == "PUT" and asked.path.endswith("x.mana")):
-            return Said(500 if next(sent) < 3 else 200 if kind != "az" else 201)
+            return Said(500 if next(sent) < 3 else 200 if kind != "az" else 201, headers={"ETag": "1"})
         return Said(200, headers={"Location": f"http://{asked.headers['Host']}/upload?id=1"})
 
     with scripted(answer) as (port, asked):
@@ -128,3 +134,100 @@ def test_a_bucket_that_lies_elsewhere_is_told_where_an_answer_has_no_words() -> 
         pytest.raises(UsageError, match="region"),
     ):
         there.state()
+
+
+@pytest.mark.parametrize("kind", ["s3", "dav"])
+def test_an_address_of_six_parts_is_named_as_it_is_signed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETRC", os.devnull)
+    try:
+        with scripted(lambda asked: Said(206, b"xx", {"Content-Range": "bytes 0-1/2"}), host="::1") as (port, asked):
+            environ = s3.KEYS | {"AWS_ENDPOINT_URL": f"http://[::1]:{port}", "HOME": "/nonexistent"}
+            address = Address.parse(f"dav://[::1]:{port}/x.mana" if kind == "dav" else "s3://bucket/x.mana")
+            there: Place = DavPlace(address, hurried)
+            if kind == "s3":
+                there = ObjectPlace(address, opening(hurried, Account.find(environ)))
+            source = there.open()
+            source.close()
+    except OSError:
+        pytest.skip("this computer has no IPv6")
+    assert source.size == 2
+    assert {each.headers["Host"] for each in asked} == {f"[::1]:{port}"}
+
+
+LIES = {
+    "s3": Said(200, b"<html>sign in to this network</html>"),
+    "dav": Said(200, b"<html>sign in to this network</html>", {"Content-Length": "36"}),
+}
+
+
+@pytest.mark.parametrize("kind", LIES)
+@pytest.mark.parametrize("at_once", [AT_ONCE, 10])
+def test_P1_an_answer_that_does_not_say_so_is_no_archive_that_is_there(
+    kind: str, at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", os.devnull)
+
+    def answer(asked: Asked) -> Said:
+        if asked.method == "HEAD" and kind == "s3":
+            return Said(404)
+        if "uploads" in asked.params:
+            return Said(200, b"<UploadId>1</UploadId>")
+        return Said(200, headers={"ETag": "1"}) if "partNumber" in asked.params else LIES[kind]
+
+    with scripted(answer) as (port, _):
+        environ = s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "HOME": "/nonexistent"}
+        there: Place = ObjectPlace(
+            Address.parse("s3://bucket/x.mana"), opening(hurried, Account.find(environ)), at_once=at_once
+        )
+        if kind == "dav":
+            there = DavPlace(Address.parse(f"dav://127.0.0.1:{port}/x.mana"), hurried)
+        error = written(there, b"x" * 36, force=True)
+    assert error is not None
+    assert error.exit_code == 14
+
+
+SECONDS = "2031-01-01T00:00:00"
+LOCKS = {
+    ("s3", "none"): {},
+    ("s3", "shorter"): {
+        "x-amz-object-lock-retain-until-date": "2026-01-01T00:00:00Z",
+        "x-amz-object-lock-mode": "COMPLIANCE",
+    },
+    ("s3", "weaker"): {
+        "x-amz-object-lock-retain-until-date": f"{SECONDS}.000Z",
+        "x-amz-object-lock-mode": "GOVERNANCE",
+    },
+    ("az", "shorter"): {
+        "x-ms-immutability-policy-until-date": "Thu, 01 Jan 2026 00:00:00 GMT",
+        "x-ms-immutability-policy-mode": "locked",
+    },
+    ("az", "weaker"): {
+        "x-ms-immutability-policy-until-date": "Wed, 01 Jan 2031 00:00:00 GMT",
+        "x-ms-immutability-policy-mode": "unlocked",
+    },
+}
+
+
+@pytest.mark.parametrize(("kind", "what"), LOCKS)
+def test_P6_a_lock_that_does_not_last_as_long_as_it_was_wanted_is_none(kind: str, what: str) -> None:
+    until = datetime.fromisoformat(f"{SECONDS}Z")
+    kept = {
+        "s3": {"x-amz-object-lock-retain-until-date": f"{SECONDS}.000Z", "x-amz-object-lock-mode": "COMPLIANCE"},
+        "az": {
+            "x-ms-immutability-policy-until-date": "Wed, 01 Jan 2031 00:00:00 GMT",
+            "x-ms-immutability-policy-mode": "locked",
+        },
+    }[kind]
+    told = [kept, LOCKS[kind, what]]
+    with scripted(lambda asked: Said(200, headers=told.pop(0))) as (port, _):
+        if kind == "s3":
+            environ = s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "HOME": "/nonexistent"}
+            store: Store = Bucket("bucket", Account.find(environ), hurried, "x")
+        else:
+            text = f"BlobEndpoint=http://127.0.0.1:{port}/anna;AccountName=anna;AccountKey=YQ=="
+            account = AzureAccount.find({"AZURE_STORAGE_CONNECTION_STRING": text})
+            store = azure.Container("bucket", account, hurried, "x")
+        with store:
+            store.require_lock("/x.mana", until)
+            with pytest.raises(OutputError, match="not locked"):
+                store.require_lock("/x.mana", until)

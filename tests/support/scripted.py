@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ class Said:
 
 
 @contextmanager
-def scripted(answer: Callable[[Asked], Said]) -> Iterator[tuple[int, list[Asked]]]:
+def scripted(answer: Callable[[Asked], Said], *, host: str = "127.0.0.1") -> Iterator[tuple[int, list[Asked]]]:
     """The port of such a server, and all that it was asked."""
     asked: list[Asked] = []
 
@@ -59,8 +60,11 @@ def scripted(answer: Callable[[Asked], Said]) -> Iterator[tuple[int, list[Asked]
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_MOVE = do_PROPFIND = _any
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    server = Server((host, 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -38,8 +38,11 @@ NOT_OURS = "another program wrote it"
 PRIVATE = "sealed with --private: neither account nor time stand outside the seal; its passphrase lets it be judged"
 NAMELESS = "it does not say whose it is"
 TIMELESS = "it does not say when it was made"
+WRONG_TIME = "it says that it was made before there was this program: the clock was wrong, and it may be the newest"
 LINK = "no regular file"
 GONE = "it is gone"
+_FIRST = datetime(2025, 1, 1, tzinfo=UTC)
+"""No archive of this program's is older. Computers without a clock of their own begin with 1970, or with 2000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ def _described(path: Location, identity: Identity, manifest: Manifest, *, opens:
         at = datetime.fromtimestamp(parse_timestamp(manifest.exported_at) / 1e6, UTC)
     except (ValueError, OverflowError, OSError):
         return Other(path, TIMELESS)
+    if at < _FIRST:
+        return Other(path, WRONG_TIME)
     complete = None if manifest.status is None else manifest.status == "complete"
     kind = [manifest.raw["scope"], manifest.raw.get("filter"), manifest.raw.get("rekeyedFor"), complete is not False]
     what = jsontext.dumps(kind).decode()

@@ -76,6 +76,17 @@ def test_accounts_parts_and_partial_archives_do_not_take_each_others_places(tmp_
     }  # fmt: skip
 
 
+def test_what_was_made_while_a_clock_was_wrong_is_left_alone(tmp_path: Path) -> None:
+    for day in ("1970-01-01", "2000-01-03", "2026-11-28", "2026-11-29", "2031-01-01"):
+        write(tmp_path, day)
+    found = pruned(tmp_path, Policy(last=1))
+    assert fates(found) == {
+        "2031-01-01.mana": "keep", "2026-11-29.mana": "keep", "2026-11-28.mana": "remove",
+        "2000-01-03.mana": "leave", "1970-01-01.mana": "leave",
+    }  # fmt: skip
+    assert "clock was wrong" in why(found, "1970-01-01.mana")
+
+
 def test_a_damaged_archive_is_not_counted_and_not_removed(tmp_path: Path) -> None:
     for day in ("2026-11-26", "2026-11-27", "2026-11-28", "2026-11-29"):
         write(tmp_path, day)
