@@ -31,6 +31,13 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
+def is_escaped(text: str) -> bool:
+    """Whether a text names a far place in whose address names are percent-encoded, as they are in URLs."""
+    from ..storage.addresses import BUCKETS
+
+    return is_address(text) and text.partition(":")[0].lower() not in BUCKETS
+
+
 def located(text: str) -> Location:
     """What a text names. Nothing is asked yet. Raises :class:`UsageError` for an address that cannot be one."""
     if not is_address(text):
@@ -70,8 +77,6 @@ def matching(text: str) -> Iterator[tuple[str, str]]:
 
 def _pattern_in(text: str) -> tuple[str, list[str]] | None:
     """An address up to its first part with a pattern, and patterns from there on; None where there is none in it."""
-    from ..storage.addresses import BUCKETS
-
     root = _ROOT.match(text)
     if root is None or (root[0].lower().startswith("http") and "?" in text):  # a signature may hold anything
         return None
@@ -84,7 +89,7 @@ def _pattern_in(text: str) -> tuple[str, list[str]] | None:
         hint = "`*/` stands for one folder, as often as it stands there"
         raise UsageError(f"{named(text)}: ** stands for folders of this computer alone", hint=hint)
     # A key of a bucket is what it is; elsewhere what people read is escaped in the address.
-    read = str if root[0].partition(":")[0].lower() in BUCKETS else unquote
+    read = unquote if is_escaped(root[0]) else str
     parts = [part if _PATTERN.search(part) else glob.escape(read(part)) for part in (*folders[fixed:], last) if part]
     return root[0] + "".join(f"{part}/" for part in folders[:fixed]), [*parts, *([] if last else ["*"])]
 

@@ -130,7 +130,7 @@ class SftpFolder(FarFolder):
             names = line.names(_path(self._address) or ".")
         for name in sorted(names):
             if is_archive(name):
-                yield SftpPlace(replace(self._address, path=self._address.path + quote(name)))
+                yield SftpPlace(replace(self._address, path=self._address.path + _quoted(name)))
 
     def folders(self) -> Iterator[SftpFolder]:
         """Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
@@ -138,7 +138,7 @@ class SftpFolder(FarFolder):
             names = line.folders(_path(self._address) or ".")
         for name in sorted(names):
             if is_shown(name):
-                yield SftpFolder(replace(self._address, path=f"{self._address.path}{quote(name)}/"))
+                yield SftpFolder(replace(self._address, path=f"{self._address.path}{_quoted(name)}/"))
 
     def unfinished(self) -> Iterator[Unfinished]:
         """As :meth:`manabackup.archive.places.ClearableFolder.unfinished` says. Raises as :meth:`archives` does.
@@ -167,8 +167,13 @@ class SftpFolder(FarFolder):
 
 def _path(address: Address) -> str:
     """As the server knows it; what begins with ``/~/`` lies in the home there."""
-    path = unquote(address.path)
+    path = unquote(address.path, errors="surrogateescape")
     return path.removeprefix("/~/") if path.startswith("/~/") else path
+
+
+def _quoted(name: str) -> str:
+    """The name of a file as it stands in an address."""
+    return quote(name, errors="surrogateescape")
 
 
 def _spares(line: Line, folder: str) -> bool:

@@ -196,7 +196,8 @@ class Line:
             login_timeout=2 * DEFAULT_LIMITS.connect_seconds,
             keepalive_interval=_ALIVE,
         )
-        self._sftp = await self._connection.start_sftp_client()
+        # Names of files are bytes, which need not be UTF-8.
+        self._sftp = await self._connection.start_sftp_client(path_errors="surrogateescape")
 
     def _do(self, make: Callable[[], Awaitable[_T]], *, writes: bool = False) -> _T:
         async def step() -> _T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,3 +171,23 @@ def _written(there: Place, data: bytes, *, force: bool) -> ManabackupError | Non
     except ManabackupError as error:
         return error
     return None
+
+
+def test_names_that_are_no_text_are_names_like_others(
+    manabackup: CommandLine, there: str, folder: Path, plain: Path
+) -> None:
+    for name in (
+        b"a\xff.mana",
+        b"b\n.mana",
+        b"c%41?#.mana",
+        b".\xff.mana.0123456789abcdef.unfinished",
+        b"d\xfe/e.mana",
+    ):
+        path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(plain.read_bytes())
+    for pattern, count in (("*.mana", 3), ("*/*.mana", 1), ("", 3)):
+        done = manabackup("verify", f"{there}/{pattern}")
+        assert (done.code, done.out.count(": ok,")) == (0, count), done.err
+    cleared = manabackup("prune", there, "--unfinished", "--older-than", "1h", "--dry-run")
+    assert (cleared.code, cleared.out.count("a run may be sending it")) == (0, 1), cleared.err

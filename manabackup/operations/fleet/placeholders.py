@@ -6,8 +6,10 @@ import os
 import re
 import shlex
 from typing import Final
+from urllib.parse import quote
 
 from ...errors import UsageError
+from ..places import is_escaped
 from .items import ENDING
 
 PLACEHOLDERS: Final = ("folder", "stem", "name")
@@ -20,9 +22,14 @@ def has_any(text: str) -> bool:
 
 
 def filled(text: str, name: str, folder: str = "") -> str:
-    """A pattern for the item ``name`` (a path, or an account's name) that lies in ``folder``."""
+    """A pattern for the item ``name`` (a path, an address, or an account's name) that lies in ``folder``.
+
+    In an address names are written as they are in one.
+    """
     last = os.path.basename(name)
     values = {"folder": folder, "name": last, "stem": last.removesuffix(ENDING)}
+    if is_escaped(text) and not is_escaped(name):
+        values = {key: quote(value, errors="surrogateescape") for key, value in values.items()}
     return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 

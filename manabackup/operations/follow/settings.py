@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -47,11 +48,16 @@ class FollowSettings:
     """Of the apps with the most changes; the others are pulled with everything."""
 
 
+def _running() -> float:
+    """Seconds on a clock that only goes forward, and on Linux while the computer sleeps, too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a follower depends on besides the server."""
 
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = _running
     """Seconds; it only goes forward."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     """This computer's clock, which may jump: for people alone."""

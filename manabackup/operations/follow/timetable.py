@@ -11,6 +11,8 @@ LONGEST_RETRY = 300.0
 _LOCKED_RETRY = 5.0
 _REFUSED_SECONDS = 600.0
 """For so long the server may refuse tokens that it took before: it does while it cannot reach its own keys."""
+_REFUSALS = 4
+"""So often besides: a computer that slept for ten minutes has not asked."""
 _ALIVE_SECONDS = 60.0
 """Between two signs of life."""
 
@@ -25,6 +27,7 @@ class Timetable:
         self._look_at = self._refresh_at = self._retry_at = self._alive_at = 0.0
         self._retry = _FIRST_RETRY
         self._refused_since: float | None = None
+        self._refusals = 0
 
     # --- what is due
 
@@ -58,7 +61,8 @@ class Timetable:
     def pulled(self, took: float) -> None:
         """A pull went well, in so many seconds."""
         self._refresh_at = self._clock() + min(took * _REST, self._settings.longest_rest)
-        self._retry, self._retry_at, self._refused_since = _FIRST_RETRY, 0.0, None
+        self._retry, self._retry_at = _FIRST_RETRY, 0.0
+        self._refused_since, self._refusals = None, 0
 
     def looked(self) -> None:
         """Everything was pulled."""
@@ -84,7 +88,8 @@ class Timetable:
         """Tokens were refused, now and for a long time."""
         now = self._clock()
         self._refused_since = now if self._refused_since is None else self._refused_since
-        return now - self._refused_since >= _REFUSED_SECONDS
+        self._refusals += 1
+        return now - self._refused_since >= _REFUSED_SECONDS and self._refusals >= _REFUSALS
 
     def _paused(self, seconds: float) -> float:
         self._retry_at = self._clock() + seconds

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from manabackup.errors import NotFoundError, UsageError
 from manabackup.operations.fleet import archives, filled, filled_command, worst
+from manabackup.operations.places import located
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
 
@@ -88,3 +89,16 @@ def test_damage_outranks_what_was_not_opened_and_any_error_what_is_missing(codes
     there = {code for code, count in codes.items() if count}
     errors = there - {0, 3, 4}
     assert worst(codes) == (max(errors) if errors else max(there, default=0))
+
+
+@given(names=st.lists(NAMES.filter(lambda name: name not in (".", "..")), min_size=2, max_size=4, unique=True))
+def test_names_of_files_are_names_in_addresses_too(names: list[str]) -> None:
+    places = [filled("davs://h/{folder}/{name}.mana", f"/x/{name}", "a b#") for name in names]
+    found = [located(place) for place in places]
+    assert [place.name for place in found] == [f"{name}.mana" for name in names]
+    assert all("/a%20b%23/" in place for place in places)
+
+
+def test_names_that_are_escaped_already_are_not_escaped_again() -> None:
+    assert filled("davs://h/{name}", "sftp://h/x/a%20b.mana") == "davs://h/a%20b.mana"
+    assert filled("s3://bucket/{stem}", "/x/a b.mana") == "s3://bucket/a b"
