@@ -39,6 +39,7 @@ from ..errors import ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..text.printable import one_line
 from .answers import Answer, BrokenAnswerError, RedirectedError, UnwieldyAnswerError
+from .blanking import blanked
 from .deadlines import Patience, PatientBackend
 from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, counted, decoded, read_body
 from .pace import Pace
@@ -309,6 +310,8 @@ class Transport:
                 content = self._body(response, received, receive, endless=endless) if has_body else b""
             except TooLargeError as error:
                 raise UnwieldyAnswerError(f"{source}: the answer is larger than {error.allowed / MIB:g} MiB") from None
+        if response.status >= 400:  # whose body is for people
+            content = blanked(content, sent)
         return Answer(response.status, received, cookies, content, source, limits)
 
     def _body(

@@ -32,13 +32,20 @@ def ranged(transport: Transport, ask: Ask, shown: str, refused: Refused, *, from
     """What ``ask`` asks for, read by ranges; one request is made at once, for the end. It owns the transport then.
 
     Where the server knows no ranges that count ``from_end``, it is two: for the beginning, which tells the size, and
-    for the end. Raises what ``refused`` gives, :class:`ServerError`.
+    for the end. It may also turn out only then that it does not. Raises what ``refused`` gives, :class:`ServerError`.
     """
     wanted = f"bytes=-{TAIL}" if from_end else f"bytes=0-{LOOK - 1}"
-    first = transport.request(ask({**AS_IT_IS, "Range": wanted}), receive=_small_or_refused(shown))
+    try:
+        first = transport.request(ask({**AS_IT_IS, "Range": wanted}), receive=_small_or_refused(shown))
+    except _WholeError:
+        if not from_end:
+            raise
+        return ranged(transport, ask, shown, refused, from_end=False)
     if first.status == HTTPStatus.OK:
         return RangedBytes(len(first.body), first.body, _nothing_more, transport.close)
     if first.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # as an empty file is answered for
+        if from_end:
+            return ranged(transport, ask, shown, refused, from_end=False)
         return RangedBytes(0, b"", _nothing_more, transport.close)
     begin, size = _checked(first, shown, refused)
     if (begin + len(first.body) != size) if from_end else (begin, len(first.body)) != (0, min(size, LOOK)):
@@ -81,13 +88,19 @@ def _version(answer: Answer) -> str | None:
     return answer.headers.get("etag") or answer.headers.get("last-modified")
 
 
+class _WholeError(ServerError):
+    """The server gives the whole of what is too large for that."""
+
+    page = ServerError.page
+
+
 def _small_or_refused(shown: str) -> Callable[[Iterator[bytes]], bytes]:
     def receive(pieces: Iterator[bytes]) -> bytes:
         content = bytearray()
         for piece in pieces:
             content += piece
             if len(content) > _MOST_WHOLE:
-                raise ServerError(
+                raise _WholeError(
                     f"{shown}: the server gives no parts of files, which reading an archive takes",
                     hint="fetch the whole file first",
                 )

@@ -40,18 +40,16 @@ class SftpPlace(WritablePlace):
         """The archive, by ranges. Raises :class:`NotFoundError`, :class:`AccessError`, :class:`ServerError`."""
         line = Line(self._address)
         try:
-            size, changed = line.state(self._path)
-            begin = max(0, size - TAIL)
-            tail = line.read(self._path, begin, size)
+            state = line.state(self._path)
+            size = state[0]
+            tail = line.read(self._path, max(0, size - TAIL), size, state)
 
             def fetch(begin: int, stop: int) -> bytes:
                 try:
-                    return line.read(self._path, begin, stop)
+                    return line.read(self._path, begin, stop, state)
                 except LostError:
                     line.again()
-                    if line.state(self._path) != (size, changed):
-                        raise ServerError(f"{self} changed while it was read", hint="try again") from None
-                    return line.read(self._path, begin, stop)
+                    return line.read(self._path, begin, stop, state)
 
             return RangedBytes(size, tail, fetch, line.close)
         except BaseException:

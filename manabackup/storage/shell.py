@@ -134,17 +134,21 @@ class Line:
         """Whether anything has this name."""
         return bool(self._do(lambda: self._sftp.lexists(path)))
 
-    def read(self, path: str, begin: int, stop: int) -> bytes:
-        """Exactly these bytes of a file."""
+    def read(self, path: str, begin: int, stop: int, state: tuple[int, int]) -> bytes:
+        """Exactly these bytes of a file that is still as :meth:`state` said. Raises :class:`ServerError` where not."""
 
         async def reading() -> bytes:
             async with self._sftp.open(path, "rb") as file:
+                found = await file.stat()
+                if (found.size or 0, found.mtime or 0) != state:
+                    raise changed
                 content: Any = await file.read(stop - begin, begin)
                 return bytes(content)
 
+        changed = ServerError(f"{self._shown} changed while it was read", hint="try again")
         content = self._do(reading)
         if len(content) != stop - begin:
-            raise ServerError(f"{self._shown} changed while it was read", hint="try again")
+            raise changed
         return content
 
     def write(self, path: str, pieces: Iterable[bytes]) -> None:

@@ -191,3 +191,22 @@ def test_names_that_are_no_text_are_names_like_others(
         assert (done.code, done.out.count(": ok,")) == (0, count), done.err
     cleared = manabackup("prune", there, "--unfinished", "--older-than", "1h", "--dry-run")
     assert (cleared.code, cleared.out.count("a run may be sending it")) == (0, 1), cleared.err
+
+
+def test_P3_a_file_that_is_replaced_while_it_is_read_is_an_error(
+    there: str, folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    path, other = folder / "x.mana", folder / "other"
+    path.write_bytes(bytes(2**20))
+    source = place(f"{there}/x.mana").open()
+    try:
+        other.write_bytes(b"x" * 2**20)
+        os.utime(other, (1e9, 1e9))
+        other.replace(path)
+        with pytest.raises(ManabackupError, match="changed while it was read") as error:
+            source.read_at(0, 10)
+        assert error.value.exit_code == 14
+    finally:
+        source.close()

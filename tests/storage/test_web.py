@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -195,3 +196,40 @@ def test_P5_a_password_that_others_can_read_is_told_of_once(
         path.chmod(mode)
         assert authorization(Address.parse("https://127.0.0.1/x"), with_variable=False)
         assert caplog.text.count("other users of this computer can read") == warnings
+
+
+@pytest.mark.parametrize("suffix", [200, 416])
+def test_a_server_that_knows_no_ranges_from_the_end_is_asked_for_others(suffix: int) -> None:
+    content = os.urandom(20 * 2**20)
+
+    def answer(asked: Asked) -> Said:
+        first, _, last = asked.headers["Range"].removeprefix("bytes=").partition("-")
+        if not first:
+            return Said(suffix, content if suffix == 200 else b"")
+        part = content[int(first) : int(last) + 1]
+        return Said(206, part, {"Content-Range": f"bytes {first}-{last}/{len(content)}", "ETag": "1"})
+
+    with scripted(answer) as (port, _):
+        source = WebPlace(Address.parse(f"http://127.0.0.1:{port}/x.mana"), hurried).open()
+        try:
+            assert (source.size, source.read_at(source.size // 2, 10)) == (len(content), content[10 * 2**20 :][:10])
+        finally:
+            source.close()
+
+
+def test_P5_a_server_that_quotes_what_it_was_sent_gives_no_password_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text("machine 127.0.0.1 login anna password geheim-wort\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
+
+    def answer(asked: Asked) -> Said:
+        sent = asked.headers["Authorization"]
+        return Said(400, f"cannot do with {sent}, {b64decode(sent.removeprefix('Basic ')).decode()}".encode())
+
+    quoted = r"cannot do with \(hidden\), \(hidden\)"
+    with scripted(answer) as (port, asked), pytest.raises(ServerError, match=quoted):
+        WebPlace(Address.parse(f"http://127.0.0.1:{port}/x.mana"), hurried).open()
+    assert "Basic" in asked[0].headers["Authorization"]
