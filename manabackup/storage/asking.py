@@ -122,7 +122,7 @@ def refusal(answer: Answer, shown: str, *, login: str) -> ManabackupError:
         case HTTPStatus.FORBIDDEN:
             return AccessError(f"{shown}: the server does not allow it", hint=login)
         case HTTPStatus.CONFLICT:
-            return OutputError(f"cannot write {shown}: its folder does not exist", hint="make the folder first")
+            return no_folder(shown)
         case HTTPStatus.PRECONDITION_FAILED:
             return exists_already(shown)
         case HTTPStatus.LOCKED:
@@ -132,6 +132,11 @@ def refusal(answer: Answer, shown: str, *, login: str) -> ManabackupError:
         case HTTPStatus.METHOD_NOT_ALLOWED | HTTPStatus.NOT_IMPLEMENTED:
             return OutputError(f"cannot write {shown}: the server takes no files there")
     return ServerError(f"{shown}: {answer.words()}")
+
+
+def no_folder(shown: str) -> OutputError:
+    """The error of a place whose folder is missing."""
+    return OutputError(f"cannot write {shown}: its folder does not exist", hint="make the folder first")
 
 
 def exists_already(shown: str) -> OutputError:

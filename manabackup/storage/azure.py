@@ -31,6 +31,7 @@ from .markup import characters, element
 from .ranges import RangedBytes
 from .signing import encoded_path, encoded_query
 from .store import TRIAL_WORDS, New, Opening, Store, md5_of, parts_of
+from .tokens import asked_with
 from .writing import Again, http_moment
 
 _log = logging.getLogger(__name__)
@@ -85,6 +86,10 @@ class Container(Store):
 
         query = "&".join(part for part in (encoded_query(asked), self._account.signature) if part)
         return Request(method, where, query=query, headers=sent, body=body, proof=proof)
+
+    def ask(self, request: Request) -> Answer:
+        """As :meth:`Store.ask`."""
+        return asked_with(self._account.tokens, partial(super().ask, request))
 
     def refused(self, answer: Answer) -> ManabackupError:
         """What an answer means that is not what was asked for."""

@@ -49,7 +49,7 @@ class Account:
     endpoint: str
     _key: bytes = field(default=b"", repr=False)
     _sas: str = field(default="", repr=False)
-    _tokens: Tokens | None = field(default=None, repr=False)
+    tokens: Tokens | None = field(default=None, repr=False)
 
     @classmethod
     def find(cls, environ: Mapping[str, str] | None = None, connect: Connect = Transport) -> Account:
@@ -73,19 +73,19 @@ class Account:
             return cls(name, endpoint, _key=_decoded(said["accountkey"]))
         if said.get("sharedaccesssignature") and not login:
             return cls(name, endpoint, _sas=said["sharedaccesssignature"].removeprefix("?"))
-        return cls(name, endpoint, _tokens=Tokens(lambda: _token(environ, connect)))
+        return cls(name, endpoint, tokens=Tokens(lambda: _token(environ, connect)))
 
     @property
     def signature(self) -> str:
         """What the query of each request ends with; empty where headers prove who asks."""
-        return self._sas if self._tokens is None else ""
+        return self._sas if self.tokens is None else ""
 
     def proved(
         self, method: str, path: str, params: Mapping[str, str], headers: Mapping[str, str]
     ) -> Mapping[str, str]:
         """The headers of a request, with what proves who asks. Raises :class:`AccessError`."""
-        if self._tokens is not None:
-            return {**headers, "Authorization": f"Bearer {self._tokens.text()}"}
+        if self.tokens is not None:
+            return {**headers, "Authorization": f"Bearer {self.tokens.text()}"}
         if self._sas:
             return headers
         shown = authorization(self.name, self._key, method=method, path=path, params=params, headers=headers)

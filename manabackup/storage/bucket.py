@@ -21,6 +21,7 @@ from ..errors import AccessError, LockedError, ManabackupError, NotFoundError, O
 from ..host.set_aside import SetAside
 from ..remote.answers import Answer, BrokenAnswerError, RedirectedError
 from ..remote.request import Request
+from ..remote.transport import is_passing
 from .asking import Connect, breaks_off, cold, exists_already, no_list, ranged, refusal
 from .aws import HINT, Account
 from .markup import characters, element
@@ -37,6 +38,7 @@ _ONLY_NEW = {"If-None-Match": "*"}
 """An object may appear where there is none."""
 _LOCK = "COMPLIANCE"
 """Of the two modes of a lock the one that nobody takes away."""
+_TOO_SLOW = b"<Code>RequestTimeout</Code>"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
 _KEY = re.compile(
@@ -89,7 +91,7 @@ class Bucket(Store):
     def ask(self, request: Request) -> Answer:
         """What the server answers, whatever it is. Raises :class:`ServerError`, :class:`UsageError`."""
         try:
-            return super().ask(request)
+            return self.transport.request(request, passing=_is_passing)
         except RedirectedError:
             raise self.elsewhere() from None
 
@@ -287,6 +289,11 @@ class Bucket(Store):
             if answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.OK, HTTPStatus.NOT_FOUND):
                 return
         _log.warning("%s: parts of it are left in the bucket, and cost money: upload %s", self._shown, upload[:64])
+
+
+def _is_passing(answer: Answer) -> bool:
+    """Other than usual, a body that came too slowly is answered with 400."""
+    return is_passing(answer) or (answer.status == HTTPStatus.BAD_REQUEST and _TOO_SLOW in answer.body[:4096])
 
 
 def _appeared(answer: Answer) -> bool:

@@ -25,7 +25,7 @@ from ..remote.answers import Answer, BrokenAnswerError
 from ..remote.request import Request
 from ..remote.transport import Transport, is_never_passing
 from .addresses import Address, is_archive, is_shown
-from .asking import Connect, breaks_off, exists_already, no_list, ranged, refusal
+from .asking import Connect, breaks_off, exists_already, no_folder, no_list, ranged, refusal
 from .far import TRIAL_FILES, TRIAL_WORDS, FarFolder, WritablePlace
 from .logins import HINT, authorization
 from .markup import characters
@@ -83,11 +83,13 @@ class DavPlace(WritablePlace):
         with server.transport:
             folder = quote(self._address.folder, safe="/%")
             path = self._address.url_path
-            spares = force or server.spares(folder)
             part = folder + unfinished_name(path.rsplit("/", 1)[-1])
             try:
                 try:
+                    spares = force or server.spares(folder)
                     server.put(part, held)
+                except NotFoundError:  # which some servers say in place of 409
+                    raise no_folder(str(self)) from None
                 except ServerError:
                     # Many servers have no word of their own for it.
                     if server.lacks_room(folder, held.size):

@@ -28,6 +28,7 @@ from .google_account import HINT, Account
 from .ranges import RangedBytes
 from .signing import encoded_query
 from .store import TRIAL_WORDS, New, Opening, Store, md5_of, parts_of
+from .tokens import asked_with
 from .writing import Again, iso_moment
 
 _log = logging.getLogger(__name__)
@@ -73,6 +74,10 @@ class Bucket(Store):
         """A request that proves who asks when it is made, for the object of ``path``, which begins with a slash."""
         where = f"{self._path}/{quote(path[1:], safe='')}" if path else self._path
         return self._proved(method, where, encoded_query(params or {}), headers, body)
+
+    def ask(self, request: Request) -> Answer:
+        """As :meth:`Store.ask`."""
+        return asked_with(self._account.tokens, partial(super().ask, request))
 
     def refused(self, answer: Answer) -> ManabackupError:
         """What an answer means that is not what was asked for."""

@@ -45,7 +45,7 @@ class Account:
     """Where buckets are asked for, and as whom. The token is got when it is first needed."""
 
     endpoint: str
-    _tokens: Tokens | None = field(default=None, repr=False)
+    tokens: Tokens | None = field(default=None, repr=False)
     """None for an emulator, which does not ask."""
 
     @classmethod
@@ -61,7 +61,7 @@ class Account:
 
     def headers(self) -> dict[str, str]:
         """What proves who asks. Raises :class:`AccessError`, :class:`UsageError`, :class:`ServerError`."""
-        return {} if self._tokens is None else {"Authorization": f"Bearer {self._tokens.text()}"}
+        return {} if self.tokens is None else {"Authorization": f"Bearer {self.tokens.text()}"}
 
 
 def _token(environ: Mapping[str, str], connect: Connect) -> Token:

@@ -20,7 +20,7 @@ from ..archive.places import State, Unfinished
 from ..errors import ManabackupError, NotFoundError, OutputError, ServerError
 from ..host.set_aside import SetAside
 from .addresses import Address, is_archive, is_shown
-from .asking import exists_already
+from .asking import exists_already, no_folder
 from .far import TRIAL_FILES, TRIAL_WORDS, FarFolder, WritablePlace
 from .ranges import TAIL, RangedBytes
 from .shell import Line, LostError
@@ -78,9 +78,7 @@ class SftpPlace(WritablePlace):
                     spares = force or _spares(line, f"{folder}{slash}")
                     line.write(part, held.sent())
                 except NotFoundError:
-                    raise OutputError(
-                        f"cannot write {self}: its folder does not exist", hint="make the folder first"
-                    ) from None
+                    raise no_folder(str(self)) from None
                 if line.state(part)[0] != held.size:
                     raise ServerError(f"{self}: the server did not keep all that was sent")
                 if not spares:

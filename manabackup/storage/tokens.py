@@ -16,6 +16,8 @@ from ..text.printable import one_line
 from .asking import Connect
 
 _SOON = timedelta(minutes=5)
+_UNTOLD = timedelta(minutes=15)
+"""For so long a token is taken to be good that does not say it."""
 _REFUSING = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 
 
@@ -37,15 +39,45 @@ class Tokens:
     def __init__(self, get: Callable[[], Token]) -> None:
         self._get = get
         self._known: Token | None = None
+        self._until = datetime.min.replace(tzinfo=UTC)
+        self._taken = False
         self._lock = threading.Lock()
 
     def text(self) -> str:
         """The token. Raises what getting one raises."""
         with self._lock:
-            known = self._known
-            if known is None or (known.expires is not None and known.expires - datetime.now(UTC) < _SOON):
-                known = self._known = self._get()
-            return known.text
+            if self._known is None or self._until - datetime.now(UTC) < _SOON:
+                self._known = self._get()
+                self._until = self._known.expires or datetime.now(UTC) + _UNTOLD
+                self._taken = False
+            return self._known.text
+
+    def taken(self) -> None:
+        """A server has taken the token."""
+        self._taken = True
+
+    def refused(self) -> bool:
+        """A server does not take the token: whether it took it before, so that another one may do, which is got then.
+
+        It may have been withdrawn, or its time is over by the server's clock and not by this computer's.
+        """
+        with self._lock:
+            if self._taken:
+                self._known, self._taken = None, False
+                return True
+            return False
+
+
+def asked_with(tokens: Tokens | None, ask: Callable[[], Answer]) -> Answer:
+    """The answer to a request that is proved by a token, asked once more with another one where that may help."""
+    answer = ask()
+    if tokens is None:
+        return answer
+    if answer.status == HTTPStatus.UNAUTHORIZED and tokens.refused():
+        answer = ask()
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        tokens.taken()
+    return answer
 
 
 def granted(connect: Connect, url: str, form: Mapping[str, str], *, whose: str, hint: str) -> Token:

@@ -48,14 +48,14 @@ def by_process(home: Path) -> str:
     return shlex.join([sys.executable, str(script)])
 
 
-def place(kind: str, port: int, home: Path) -> ObjectPlace:
+def place(kind: str, port: int, home: Path, *, at_once: int = AT_ONCE) -> ObjectPlace:
     """As somebody whose keys, or tokens, are good for a moment."""
     here = f"http://127.0.0.1:{port}"
     if kind == "s3":
         (home / ".aws").mkdir()
         (home / ".aws" / "config").write_text(f"[default]\ncredential_process = {by_process(home)}\n")
         account = Account.find({"HOME": str(home), "AWS_ENDPOINT_URL": f"{here}/storage/v1/s3"})
-        return ObjectPlace(Address.parse("s3://bucket/x.mana"), opening(hurried, account))
+        return ObjectPlace(Address.parse("s3://bucket/x.mana"), opening(hurried, account), at_once=at_once)
     if kind == "az":
         environ = {
             "AZURE_STORAGE_CONNECTION_STRING": f"BlobEndpoint={here}/anna;AccountName=anna",
@@ -64,14 +64,16 @@ def place(kind: str, port: int, home: Path) -> ObjectPlace:
             "AZURE_CLIENT_SECRET": "geheim",
             "AZURE_AUTHORITY_HOST": here,
         }
-        return ObjectPlace(Address.parse("az://bucket/x.mana"), azure.opening(hurried, AzureAccount.find(environ)))
+        asked = azure.opening(hurried, AzureAccount.find(environ))
+        return ObjectPlace(Address.parse("az://bucket/x.mana"), asked, at_once=at_once)
     said = {"type": "authorized_user", "client_id": "c", "client_secret": "geheim", "refresh_token": "geheim"}
     (home / "key.json").write_text(json.dumps({**said, "token_uri": f"{here}/token"}))
     environ = {
         "GOOGLE_APPLICATION_CREDENTIALS": str(home / "key.json"),
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{here}/",
     }
-    return ObjectPlace(Address.parse("gs://bucket/x.mana"), google.opening(hurried, GoogleAccount.find(environ)))
+    asked = google.opening(hurried, GoogleAccount.find(environ))
+    return ObjectPlace(Address.parse("gs://bucket/x.mana"), asked, at_once=at_once)
 
 
 @pytest.mark.parametrize("kind", ["s3", "az", "gs"])
@@ -89,6 +91,41 @@ def test_an_upload_that_is_tried_again_proves_anew_who_asks(kind: str, tmp_path:
         assert written(place(kind, port, tmp_path), b"x" * 100, force=True) is None
     uploads = [each.headers["Authorization"] for each in asked if each.body == b"x" * 100]
     assert len(uploads) == len(set(uploads)) == 3
+
+
+@pytest.mark.parametrize("kind", ["az", "gs"])
+def test_a_token_that_ends_in_the_middle_is_got_anew_once(kind: str, tmp_path: Path) -> None:
+    tokens, good, part = count(1), ["T1"], 2**20
+
+    def answer(asked: Asked) -> Said:
+        if asked.path.endswith("/token"):  # which does not say for how long it is good
+            return Said(200, json.dumps({"access_token": f"T{next(tokens)}"}).encode())
+        if asked.headers["Authorization"] not in [f"Bearer {text}" for text in good]:
+            return Said(401)
+        if len(asked.body) == part:
+            good[:] = ["T2"]
+        if kind == "az":
+            return Said(201)
+        if "Content-Range" in asked.headers and f"-{2 * part - 1}/" not in asked.headers["Content-Range"]:
+            return Said(308, headers={"Range": f"bytes=0-{part - 1}"})
+        return Said(200, headers={"Location": f"http://{asked.headers['Host']}/upload?id=1"})
+
+    with scripted(answer) as (port, asked):
+        there = place(kind, port, tmp_path, at_once=part)
+        assert written(there, bytes(2 * part), force=True) is None
+        good.clear()
+        ended = written(there, bytes(2 * part), force=True)
+    assert ended is not None
+    assert ended.exit_code == 13
+    assert len([each for each in asked if each.path.endswith("/token")]) == 3
+
+
+def test_a_part_that_comes_too_slowly_is_sent_again() -> None:
+    slow = iter([Said(400, b"<Error><Code>RequestTimeout</Code></Error>"), Said(200, headers={"ETag": "1"})])
+    with scripted(lambda asked: next(slow)) as (port, _):
+        environ = s3.KEYS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "HOME": "/nonexistent"}
+        there = ObjectPlace(Address.parse("s3://bucket/x.mana"), opening(hurried, Account.find(environ)))
+        assert written(there, b"x", force=True) is None
 
 
 @contextmanager
