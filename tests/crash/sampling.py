@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
-from .scenes import in_folders
-from .steps import Step, Trouble
+from .scenes import Scene, in_folders
+from .steps import Runner, Step, Trouble
 
 ASKED = os.environ.get("MANABACKUP_CRASH_STEPS", "")
 T = TypeVar("T")
@@ -78,3 +79,17 @@ def telling(trouble: Trouble, what: object) -> Iterator[None]:
     except BaseException as error:
         error.add_note(f"{trouble}: {what}")
         raise
+
+
+def at_steps(
+    scene: Scene, run: Runner, most: int, troubles: Sequence[Trouble], check: Callable[[Scene, Runner, Trouble], None]
+) -> None:
+    """Lets a run meet troubles at its steps, ``most`` of those that are not decisive, and has it looked at."""
+    computer = scene.begin()
+    steps = run(computer, *scene.arguments(computer), root=computer.home).steps
+    chance = seeded()
+    for number in chosen(steps, scene.about, chance, most):
+        for trouble in variants(troubles, chance):
+            met = replace(trouble, at=number)
+            with telling(met, steps[number - 1]):
+                check(scene, run, met)

@@ -220,8 +220,7 @@ class Healing(Pulling):
 
     def check_done(self, computer: Computer) -> None:
         """All is there again, and of the rest only the damaged file."""
-        check_modes(computer)
-        check_mirrors(computer)
+        self.check_whole(computer)
         assert self.state(computer) == self.content
         assert {name.rpartition(".")[2] for name in leftovers(computer, self.template)} == {"damaged"}
 

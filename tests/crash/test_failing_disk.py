@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from .conftest import Studio
-from .sampling import chosen, seeded, some, telling, unless_more_are_asked_for, variants
+from .sampling import at_steps, seeded, some, telling, unless_more_are_asked_for, variants
 from .scenes import Scene, litter, names, told
 from .steps import Ended, Mode, Runner, Trouble
 from .test_kills import SCENES
@@ -62,15 +62,7 @@ def endure(scene: Scene, run: Runner, trouble: Trouble) -> None:
 def test_L2_a_disk_that_fails_at_a_step_ends_with_17_and_all_is_as_it_was(
     name: str, scene: Studio, run: Runner
 ) -> None:
-    at_work = scene(name)
-    computer = at_work.begin()
-    steps = run(computer, *at_work.arguments(computer), root=computer.home).steps
-    chance = seeded()
-    for number in chosen(steps, at_work.about, chance, MOST):
-        for failure in variants(FAILURES, chance):
-            trouble = Trouble(failure.mode, number, failure.number)
-            with telling(trouble, steps[number - 1]):
-                endure(at_work, run, trouble)
+    at_steps(scene(name), run, MOST, FAILURES, endure)
 
 
 # A database that cannot be read is told of as such, whatever it is that fails.

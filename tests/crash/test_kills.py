@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Studio
-from .sampling import chosen, seeded, telling, unless_more_are_asked_for, variants
+from .sampling import at_steps, telling, unless_more_are_asked_for
 from .scenes import Scene, leftovers, told
 from .steps import SIGKILL, Mode, Runner, Trouble
 
@@ -40,7 +40,7 @@ SCENES = (
     "split",
 )
 MOST = 3
-KILLS = (Mode.KILL_BEFORE, Mode.KILL_AFTER)
+KILLS = (Trouble(Mode.KILL_BEFORE), Trouble(Mode.KILL_AFTER))
 
 
 def survive(scene: Scene, run: Runner, trouble: Trouble) -> None:
@@ -69,15 +69,7 @@ FEW = tuple(name for name in SCENES if name not in ("whole export over", "full p
 def test_L1_a_run_that_is_killed_at_a_step_leaves_old_or_new_and_the_next_one_finishes(
     name: str, scene: Studio, run: Runner
 ) -> None:
-    at_work = scene(name)
-    computer = at_work.begin()
-    steps = run(computer, *at_work.arguments(computer), root=computer.home).steps
-    chance = seeded()
-    for number in chosen(steps, at_work.about, chance, MOST):
-        for mode in variants(KILLS, chance):
-            trouble = Trouble(mode, number)
-            with telling(trouble, steps[number - 1]):
-                survive(at_work, run, trouble)
+    at_steps(scene(name), run, MOST, KILLS, survive)
 
 
 def test_L1_what_a_killed_dry_run_of_a_restore_left_goes_with_the_restore(scene: Studio, run: Runner) -> None:

@@ -12,13 +12,13 @@ import pytest
 import manabackup
 
 from .conftest import Studio
-from .sampling import chosen, seeded, some, telling, unless_more_are_asked_for, variants
+from .sampling import at_steps, seeded, some, telling, unless_more_are_asked_for
 from .scenes import Scene, litter, told
 from .steps import Mode, Runner, Trouble
 from .test_kills import SCENES
 
 MOST = 2
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = tuple(Trouble(Mode.SIGNAL, number=which) for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def heed(scene: Scene, run: Runner, trouble: Trouble) -> None:
@@ -49,15 +49,7 @@ FEW = ("export over", "seal", "rekey over", "convert over", "later pull", "login
 def test_L4_a_run_that_is_interrupted_at_a_step_says_so_and_leaves_nothing(
     name: str, scene: Studio, run: Runner
 ) -> None:
-    at_work = scene(name)
-    computer = at_work.begin()
-    steps = run(computer, *at_work.arguments(computer), root=computer.home).steps
-    chance = seeded()
-    for number in chosen(steps, at_work.about, chance, MOST):
-        for which in variants(SIGNALS, chance):
-            trouble = Trouble(Mode.SIGNAL, number, which)
-            with telling(trouble, steps[number - 1]):
-                heed(at_work, run, trouble)
+    at_steps(scene(name), run, MOST, SIGNALS, heed)
 
 
 STARTED = """
