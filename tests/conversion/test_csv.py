@@ -8,7 +8,6 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from manabackup.model import modules
 from manabackup.operations.archives.readable import Converted, convert_to
 
 from .archives import Tables, rows_of, write_archive
+from .queries import ask
 
 HOSTILE = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\t=1", " =1", "\r=1", "＝1", "'quoted", "a;b", 'say "so"']
 
@@ -31,12 +31,6 @@ def records(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         csv.field_size_limit(10**9)
         return list(csv.DictReader(file, strict=True))
-
-
-def ask(sql: str) -> list[Any]:
-    relation = duckdb.sql(sql)
-    assert relation is not None
-    return relation.fetchall()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from manabackup.errors import UsageError
 from manabackup.operations.archives.readable import Converted, convert_to
 
 from .archives import Tables, rows_of, write_archive
+from .queries import ask
 
 ALL = {"include_secrets": True, "include_technical": True, "include_deleted": True}
 
@@ -43,12 +43,6 @@ def records(path: Path) -> list[dict[str, Any]]:
 def made(tmp_path: Path, table: str, *rows: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
     convert(write_archive(tmp_path / "a.mana", {table: rows}), tmp_path / "out", **options)
     return records(tmp_path / "out" / f"{table}.parquet")
-
-
-def ask(sql: str) -> list[Any]:
-    relation = duckdb.sql(sql)
-    assert relation is not None
-    return relation.fetchall()
 
 
 @pytest.fixture(scope="module")

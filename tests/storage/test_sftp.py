@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from manabackup.archive.places import Place
 from manabackup.errors import ManabackupError, UsageError
 from manabackup.storage import place
 from tests.support.processes import CommandLine
 from tests.support.sshd import Sshd, Wire, sshd
 
-from .conftest import PASSPHRASE
+from .conftest import PASSPHRASE, written
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +145,7 @@ def test_P1_wherever_the_line_is_cut_there_is_the_old_file_or_the_new_one(
     with Wire(server.port).running() as wire:
         server.move_in(home, wire.port)
         address = f"sftp://{server.user}@127.0.0.1:{wire.port}{folder}/x.mana"
-        assert _written(place(address), data, force=True) is None
+        assert written(place(address), data, force=True) is None
         needed = wire.bytes
         for at in range(1_000, needed, needed // 6):
             for path in folder.iterdir():
@@ -155,22 +154,13 @@ def test_P1_wherever_the_line_is_cut_there_is_the_old_file_or_the_new_one(
                 (folder / "x.mana").write_bytes(b"old")
             caplog.clear()
             wire.bytes, wire.cut_at, wire.once = 0, at, once
-            ended = _written(place(address), data, force=force)
+            ended = written(place(address), data, force=force)
             wire.cut_at = None
             found = (folder / "x.mana").read_bytes() if (folder / "x.mana").exists() else None
             assert found == (data if ended is None else b"old" if force else None), (at, ended)
             left = list(folder.glob(".x.mana.*.unfinished"))
             assert all(path.name in caplog.text for path in left), (at, left)
             assert not left or not once
-
-
-def _written(there: Place, data: bytes, *, force: bool) -> ManabackupError | None:
-    try:
-        with there.writing(force=force) as output:
-            output.write(data)
-    except ManabackupError as error:
-        return error
-    return None
 
 
 def test_names_that_are_no_text_are_names_like_others(

@@ -21,43 +21,12 @@ M16, M32 = 0xFFFF, 0xFFFFFFFF
 Header = dict[str, Any]
 """Field → value. ``name`` and ``extra`` are bytes; a length that is given lies about them."""
 
-LOCAL = (
-    "<4s5H3I2H",
-    [
-        "signature",
-        "version",
-        "flags",
-        "method",
-        "time",
-        "date",
-        "crc",
-        "compressed",
-        "size",
-        "name_length",
-        "extra_length",
-    ],
-)
+_IN_BOTH = ["flags", "method", "time", "date", "crc", "compressed", "size", "name_length", "extra_length"]
+"""What stands in an entry's header, and again in the directory."""
+LOCAL = ("<4s5H3I2H", ["signature", "version", *_IN_BOTH])
 CENTRAL = (
     "<4s6H3I5H2I",
-    [
-        "signature",
-        "made_by",
-        "version",
-        "flags",
-        "method",
-        "time",
-        "date",
-        "crc",
-        "compressed",
-        "size",
-        "name_length",
-        "extra_length",
-        "comment_length",
-        "disk",
-        "internal",
-        "external",
-        "offset",
-    ],
+    ["signature", "made_by", "version", *_IN_BOTH, "comment_length", "disk", "internal", "external", "offset"],
 )
 END = ("<4s4H2IH", ["signature", "disk", "directory_disk", "here", "count", "size", "offset", "comment_length"])
 END_64 = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from manabackup.archive.reader import open_archive
 from manabackup.crypto.fields import FieldCipher
@@ -14,6 +16,7 @@ from manabackup.limits import DEFAULT_LIMITS
 from manabackup.model import registry
 from manabackup.model.projection import Record, fold
 from manabackup.operations.files.services import Addresses, services
+from manabackup.operations.progress import Progress
 from manabackup.operations.restore.files import FileTarget
 from manabackup.operations.restore.from_archive import RestoreJob, RestoreOrder
 from manabackup.operations.restore.identity import TargetSpaces
@@ -79,6 +82,21 @@ class Bench:
             RestoreJob(archive, account, RestoreOrder(**asked), self.folder / "restore", files=files) as job,
         ):
             yield job
+
+    def cut_off(self, archive: Path, when: Callable[[Progress], bool]) -> None:
+        """A restore that dies when it tells of some progress."""
+
+        def die(progress: Progress) -> None:
+            if when(progress):
+                raise KeyboardInterrupt
+
+        def run() -> None:
+            with self.job(archive) as job:
+                job.plan()
+                job.push(die)
+
+        with pytest.raises(KeyboardInterrupt):
+            run()
 
     @contextmanager
     def _files(self) -> Iterator[FileTarget | None]:

@@ -210,18 +210,7 @@ def test_what_the_service_would_not_take_is_not_sent(scene: Scene) -> None:
 
 def cut_off(scene: Scene, step: Step) -> None:
     """A run that ends when it tells of a step that has come somewhere, or of one that begins to send rows."""
-
-    def die(progress: Progress) -> None:
-        if progress.step is step and (progress.done or step is Step.PUSH):
-            raise KeyboardInterrupt
-
-    def run() -> None:
-        with scene.bench.job(scene.archive) as job:
-            job.plan()
-            job.push(die)
-
-    with pytest.raises(KeyboardInterrupt):
-        run()
+    scene.bench.cut_off(scene.archive, lambda told: told.step is step and bool(told.done or step is Step.PUSH))
     assert not scene.bench.changes("albumItems", scene.item)
 
 

@@ -229,19 +229,8 @@ def test_a_picture_in_a_bucket_goes_to_the_service_of_pictures(bench: Bench, tmp
 
 def cut_off(scene: Scene, *, after: int = 1) -> None:
     """A run that dies once so many files were sent, before any row is."""
-    told = count()
-
-    def die(progress: Progress) -> None:
-        if progress.step is Step.FILES and next(told) >= after:
-            raise KeyboardInterrupt
-
-    def run() -> None:
-        with scene.bench.job(scene.archive) as job:
-            job.plan()
-            job.push(die)
-
-    with pytest.raises(KeyboardInterrupt):
-        run()
+    of_files = count()
+    scene.bench.cut_off(scene.archive, lambda told: told.step is Step.FILES and next(of_files) >= after)
     assert not scene.bench.changes("files")
 
 
@@ -272,18 +261,7 @@ def test_notes_that_were_cut_off_or_lie_are_not_believed(scene: Scene) -> None:
 
 def test_a_run_that_died_among_rows_goes_on_with_true_keys(scene: Scene) -> None:
     sent = scene.sent()
-
-    def die(progress: Progress) -> None:
-        if progress.step is Step.PUSH:
-            raise KeyboardInterrupt
-
-    def run() -> None:
-        with scene.bench.job(scene.archive) as job:
-            job.plan()
-            job.push(die)
-
-    with pytest.raises(KeyboardInterrupt):
-        run()
+    scene.bench.cut_off(scene.archive, lambda told: told.step is Step.PUSH)
     told: list[Progress] = []
     with scene.bench.job(scene.archive) as job:
         plan = job.resumed()
