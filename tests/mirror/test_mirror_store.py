@@ -14,33 +14,16 @@ from typing import cast
 from uuid import uuid4
 
 import pytest
-import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from manabackup.errors import LockedError, MirrorError, NotFoundError, OutputError
-from manabackup.mirror import Batch, LossKind, Mirror, MirrorPage, RawChange, event_key, prepare
-from manabackup.mirror.changes import pack, unpack
+from manabackup.mirror import Batch, Mirror, event_key, prepare
 from manabackup.mirror.schema import VERSION
 from manabackup.text import jsontext
 from tests.support.damage import full_disk
 
-URL = "https://sync.example"
-
-
-def open_mirror(path: Path, **options: bool) -> Mirror:
-    return Mirror(path, sync_url=URL, user_id="user", **options)
-
-
-def changes(*ids: str, text: str = "") -> list[RawChange]:
-    return prepare(
-        [{"eventId": event, "id": f"record of {event}", "op": "insert", "data": {"t": text}} for event in ids]
-    )
-
-
-def pages(mirror: Mirror, app: str = "todo", collection: str = "tasks") -> list[MirrorPage]:
-    with mirror.snapshot() as snapshot:
-        return list(snapshot.read(app, collection))
+from .stored import URL, changes, open_mirror, pages
 
 
 def test_the_file_and_its_log_are_for_the_owner_alone(path: Path) -> None:
@@ -282,151 +265,3 @@ def test_L2_a_full_disk_is_an_output_error_and_what_was_held_stays(path: Path) -
 def test_L2_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         open_mirror(tmp_path / "missing" / "mirror.sqlite")
-
-
-# --- findings ---
-
-
-def test_a_changed_event_is_reported_once_and_the_held_one_stays(path: Path) -> None:
-    with open_mirror(path) as mirror:
-        mirror.begin_pull(compare=False)
-        mirror.store("todo", {"tasks": Batch(changes("a", "b"))})
-        for _ in range(2):
-            mirror.begin_pull(compare=False)
-            mirror.store("todo", {"tasks": Batch(changes("a", text="other") + changes("b"))})
-            mirror.end_pull(1)
-        with mirror.snapshot() as snapshot:
-            (loss,) = snapshot.losses()
-            (page,) = snapshot.read("todo", "tasks")
-    assert (loss.kind, loss.app, loss.collection, loss.count) == (LossKind.EVENT_CHANGED, "todo", "tasks", 1)
-    assert b"other" not in page.lines()[0]
-
-
-def test_a_full_pull_reports_what_is_gone_and_takes_it_back_when_it_returns(path: Path) -> None:
-    gone = "0d6a5ab2-68e5-4d0e-9f59-3d3b7e4ac0c2"
-    with open_mirror(path) as mirror:
-        mirror.begin_pull(compare=False)
-        mirror.store("todo", {"tasks": Batch(changes("a", gone))})
-        mirror.end_pull(1)
-
-        mirror.begin_pull(compare=True)
-        mirror.store("todo", {"tasks": Batch(changes("a"))})
-        mirror.end_pull(2)
-        with mirror.snapshot() as snapshot:
-            (loss,) = snapshot.losses()
-        assert (loss.kind, loss.collection, loss.count, loss.events) == (LossKind.EVENT_GONE, "tasks", 1, (gone,))
-        assert mirror.changes("todo", "tasks") == 2
-
-        mirror.begin_pull(compare=True)
-        mirror.store("todo", {"tasks": Batch(changes("a", gone))})
-        mirror.end_pull(3)
-        with mirror.snapshot() as snapshot:
-            assert snapshot.losses() == []
-
-
-def test_unreadable_stretches_stay_until_a_full_pull_reads_them(path: Path) -> None:
-    with open_mirror(path) as mirror:
-        mirror.begin_pull(compare=False)
-        mirror.store("todo", {"tasks": Batch(changes("a"))})
-        mirror.add_loss(LossKind.UNREADABLE_TIE, "todo", "tasks", since=4, until=5)
-        mirror.add_loss(LossKind.UNREADABLE_PAGE, "todo", None, since=4, until=6)
-        mirror.add_loss(LossKind.UNREADABLE_PAGE, "todo", None, since=3, until=6)
-        mirror.end_pull(1)
-
-        mirror.begin_pull(compare=True)
-        mirror.add_loss(LossKind.UNREADABLE_TIE, "todo", "tasks", since=4, until=5)
-        mirror.end_pull(2)
-        with mirror.snapshot() as snapshot:
-            (tie,) = snapshot.losses()  # and not that "a" is gone: the collection could not be read
-        assert (tie.kind, tie.since, tie.until, tie.count) == (LossKind.UNREADABLE_TIE, 4, 5, 1)
-
-        mirror.begin_pull(compare=True)
-        mirror.store("todo", {"tasks": Batch(changes("a"))})
-        mirror.end_pull(3)
-        with mirror.snapshot() as snapshot:
-            assert snapshot.losses() == []
-
-
-def test_an_interrupted_comparison_reports_nothing(path: Path) -> None:
-    with open_mirror(path) as mirror:
-        mirror.begin_pull(compare=False)
-        mirror.store("todo", {"tasks": Batch(changes("a"))})
-        mirror.begin_pull(compare=True)
-        mirror.begin_pull(compare=False)
-        mirror.end_pull(1)
-        with mirror.snapshot() as snapshot:
-            assert snapshot.losses() == []
-
-
-@settings(max_examples=50, deadline=None)
-@given(ids=st.lists(st.one_of(st.none(), st.text(st.characters(), max_size=20)), max_size=30))
-def test_any_record_ids_come_back_beside_their_lines(
-    tmp_path_factory: pytest.TempPathFactory, ids: list[str | None]
-) -> None:
-    values = [{"eventId": str(n), "id": record} for n, record in enumerate(ids)]
-    with open_mirror(tmp_path_factory.mktemp("mirror") / "mirror.sqlite") as mirror:
-        mirror.store("todo", {"tasks": Batch(prepare(values))})
-        held = [record for page in pages(mirror) for record in page.ids]
-        lines = [line for page in pages(mirror) for line in page.lines()]
-    assert held == ids
-    assert [jsontext.parse(line) for line in lines] == values
-
-
-SECRET = f"enc:1:AAAAAAAAAAAAAAAA.{'AAAA' * 300}"
-PRIVATE = prepare(
-    [{"eventId": str(n), "id": str(n), "op": "insert", "data": {"t": SECRET, "n": n}} for n in range(3)]
-    + [{"eventId": "last", "id": "last", "op": "delete"}]
-)
-
-
-def test_ciphertexts_come_back_as_they_were_written(path: Path) -> None:
-    with open_mirror(path) as mirror:
-        mirror.store("todo", {"tasks": Batch(PRIVATE)})
-        (page,) = pages(mirror)
-    assert page.lines() == [change.text for change in PRIVATE]
-    assert [b"AAAA" in change for change in page.changes] == [False] * 4
-    assert [change.count(b"\n") for change in page.changes] == [1, 1, 1, 0]
-
-
-@pytest.mark.parametrize("at", [0, 1, 2, 9, 15, 40, -1])
-@pytest.mark.parametrize("cut", [False, True])
-def test_a_damaged_page_is_not_taken_for_another(path: Path, at: int, cut: bool) -> None:
-    with open_mirror(path) as mirror:
-        mirror.store("todo", {"tasks": Batch(PRIVATE)})
-    with sqlite3.connect(path) as connection:
-        (body,) = connection.execute("SELECT body FROM page").fetchone()
-        damaged = bytearray(body)
-        damaged[at] ^= 4
-        with open_mirror(path) as mirror:
-            connection.execute("UPDATE page SET body = ?", (body[:at] if cut else bytes(damaged),))
-            connection.commit()
-            with pytest.raises(MirrorError, match="damaged"):
-                pages(mirror)
-    connection.close()
-
-
-@pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize("held", [PRIVATE, PRIVATE[:1], PRIVATE[3:]])
-def test_no_flipped_bit_makes_another_page(held: list[RawChange], version: int) -> None:
-    """Nor one without its ciphertexts: a frame's head can say that it is empty, and what is empty has no checksum."""
-    ids, body, _ = pack(held)
-    if version == 1:
-        body = zstandard.ZstdCompressor(write_checksum=True).compress(b"\n".join(change.text for change in held))
-    whole = unpack(ids, body)
-    for at in range(len(ids + body) * 8):
-        damaged = bytearray(ids + body)
-        damaged[at // 8] ^= 1 << at % 8
-        try:
-            found = unpack(bytes(damaged[: len(ids)]), bytes(damaged[len(ids) :]))
-        except zstandard.ZstdError:
-            continue
-        assert found == whole, at  # a bit that says nothing
-
-
-def test_parts_of_two_pages_make_none() -> None:
-    (ids, body, _), (few, other, _) = pack(PRIVATE), pack(PRIVATE[1:])
-    frame = zstandard.ZstdCompressor(write_checksum=True).compress(b"\n".join(change.text for change in PRIVATE))
-    middle = 9 + int.from_bytes(body[1:9], "little")
-    for pair in [(ids, other), (few, body), (few, frame), (other[9:], body), (ids, body[:middle] + other[-40:])]:
-        with pytest.raises(zstandard.ZstdError):
-            unpack(*pair)
