@@ -1,4 +1,4 @@
-"""An account service of each test's own."""
+"""An account service of each test's own, and accounts of the generator."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import pytest
 
 from manabackup.sandbox.accounts import Accounts
 from manabackup.sandbox.auth import auth_app
+from manabackup.sandbox.plan import Generated, Plan, Truth
 from manabackup.sandbox.server import HTTPServer
 
 from .auth_recordings import StandingClock
 from .browser import EMAIL, PASSWORD, Service
+from .generated import with_truth
 
 
 @pytest.fixture
@@ -24,3 +26,13 @@ def service() -> Iterator[Service]:
     yield Service(accounts, clock, server.port, accounts.create_user(EMAIL, PASSWORD, "Rita").id)
     server.close()
     accounts.close()
+
+
+@pytest.fixture(scope="module")
+def plain_account() -> tuple[list[Generated], Truth]:
+    return with_truth(Plan(seed=7, rows=3_000))
+
+
+@pytest.fixture(scope="module")
+def odd_account() -> tuple[list[Generated], Truth]:
+    return with_truth(Plan(seed=8, rows=6_000, edits=1.2, deletions=0.15, oddities=True))
