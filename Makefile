@@ -21,7 +21,7 @@ test: $(READY) ## all tests, on two cores
 # Left out is what tries one thing in very many ways, what waits, and what starts whole programs: every fault at every
 # request, a death at every step, every bit flipped, every moment at which somebody may edit a row, findings of the fuzzers,
 # whole commands, browsers, and outputs that the documents show.
-LONG := $(addprefix tests/,crash docs e2e faults fuzz viewer archive/test_classification.py archive/test_hostile.py \
+LONG := $(addprefix tests/,crash docs e2e faults fuzz viewer archive/classification archive/test_hostile.py \
 	archive/test_limits.py cli/test_files.py conversion/test_command.py mirror/test_mirror_damage.py \
 	model/projection/test_projection_properties.py operations/compare/test_roundtrip.py operations/pull/test_pull.py \
 	operations/pull/test_pull_large.py operations/restore/test_meanwhile.py operations/test_progress.py \
