@@ -17,6 +17,7 @@ from ..operations.compare.diff import TableDiff
 from ..operations.compare.roundtrip import RoundtripResult
 from ..operations.compare.roundtrip import roundtrip as try_out
 from ..operations.compare.roundtrip_rules import EXPECTED, LEFT_BEHIND, LEFT_FIELDS, LEFT_ROWS
+from ..operations.places import expanded
 from ..operations.progress import Step
 from ..text.printable import counted, printable
 from .archives import weak_kdf_option
@@ -80,6 +81,7 @@ def roundtrip(
     Archives that were encrypted for an account (rekey) open with --key-file. Meanwhile the folder for temporary files
     (TMPDIR) holds what a server would: private fields encrypted, all else in clear.
     """
+    files = tuple(expanded(files))
     outcomes: list[_Outcome] = []
     with ExitStack() as stack:
         document = None

@@ -22,12 +22,15 @@ NO_LOCK = "--retain is for buckets (s3://, gs://, az://): no other place can pro
 _SPAN = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _PATTERN = re.compile(r"[*\[]")
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_ROOT = re.compile(rf"{_ADDRESS.pattern}[^/]*/")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:https?|davs?|s3|gs|az|sftp):", re.IGNORECASE)
+_ROOT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*/")
 
 
 def is_address(text: str) -> bool:
-    """Whether a text names a far place: it begins like ``https://``. A file that is called so is ``./https:/…``."""
+    """Whether a text names a far place, or is meant to: it begins like ``https://``, or like ``s3:``.
+
+    A file that is called so is ``./https:/…``.
+    """
     return _ADDRESS.match(text) is not None
 
 
@@ -154,5 +157,18 @@ def far_state(address: str) -> State | None:
 
 
 def named(text: str) -> str:
-    """A text as messages may show it: an address without what may be secret in it."""
-    return str(located(text)) if is_address(text) else text
+    """A text as messages may show it: an address without what may be secret in it. Raises :class:`UsageError`."""
+    if not is_address(text):
+        return text
+    from ..storage import Address
+
+    return str(Address.parse(text))
+
+
+def has_query(text: str) -> bool:
+    """Whether something stands in an address that may be a signature. Raises :class:`UsageError`."""
+    if not is_address(text):
+        return False
+    from ..storage import Address
+
+    return bool(Address.parse(text).query)

@@ -458,7 +458,8 @@ class _Origin(NamedTuple):
             raise UsageError(f"not the address of a server: {one_line(url)}", hint="expected https://host")
         loopback = is_loopback(name) or (link_local and name == _CLOUD)
         if parts.scheme == "http" and not loopback:
-            raise UsageError(f"refusing to speak to {one_line(name)} without encryption", hint="use https://")
+            hint = "addresses that begin with https:// or davs:// are encrypted"
+            raise UsageError(f"refusing to speak to {one_line(name)} without encryption", hint=hint)
         host = f"[{name}]" if ":" in name else name
         if port is not None and port != _PORTS[parts.scheme]:
             host += f":{port}"

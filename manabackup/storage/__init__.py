@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..text.printable import one_line
 from .addresses import Address
 
-__all__ = ["folder", "place"]
+__all__ = ["Address", "folder", "place"]
 
 _KINDS = "https://, davs://, s3://, gs://, az://, sftp://"
 _WITH_LOCKS = ("s3", "gs", "az")

@@ -50,8 +50,12 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> Address:
         """Raises :class:`UsageError` for what is none, and for one with a password in it."""
-        scheme, _, rest = text.partition("://")
+        scheme, slashes, rest = text.partition("://")
         scheme = scheme.lower()
+        if not slashes:
+            scheme = scheme.partition(":")[0]
+            hint = f"{scheme}://…; a file that is called so is ./{scheme}:…"
+            raise UsageError(f"an address of {scheme} begins with {scheme}://", hint=hint)
         if scheme in BUCKETS:  # a key may hold anything
             bucket, _, key = rest.partition("/")
             if not bucket or "@" in bucket or ":" in bucket or (scheme == "az" and "." in bucket):

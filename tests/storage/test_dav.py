@@ -249,8 +249,8 @@ def test_what_is_not_there_and_where_nothing_can_be_is_told_by_exit_codes(
 
 
 def test_P5_a_password_in_an_address_is_refused_and_not_repeated(manabackup: CommandLine, tmp_path: Path) -> None:
-    for kind in ("davs", "https"):
-        told = manabackup("info", f"{kind}://anna:{PASSPHRASE.split()[0]}@127.0.0.1:1/x.mana")
+    for kind in ("davs://", "https://", "davs:/", "dav:", "sftp:"):
+        told = manabackup("info", f"{kind}anna:{PASSPHRASE.split()[0]}@127.0.0.1:1/x.mana")
         assert (told.code, PASSPHRASE.split()[0] in told.err + told.out) == (2, False)
 
 

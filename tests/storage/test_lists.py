@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from manabackup.archive.places import Folder
 from manabackup.errors import ManabackupError, ServerError, UsageError
-from manabackup.operations.places import expanded
+from manabackup.operations.places import expanded, located
 from manabackup.storage import azure, google, objects, place
 from manabackup.storage.addresses import Address
 from manabackup.storage.aws import Account
@@ -209,6 +209,16 @@ def test_a_list_of_uploads_that_does_not_end_is_an_error(of: str, goes_on: str) 
 def test_an_address_of_which_a_part_would_be_passed_over_is_none(text: str) -> None:
     with pytest.raises(UsageError, match="address"):
         place(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["s3:bucket/a.mana", "S3:/bucket/a.mana", "davs:/h/a.mana", "https:h/a.mana", "az:a.mana"]
+)
+def test_what_lacks_a_slash_is_no_file(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"begins with [a-z0-9]*://"):
+        located(text)
+    assert located(f"./{text}") == Path(text)
 
 
 @settings(max_examples=100, deadline=None)

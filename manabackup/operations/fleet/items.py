@@ -13,7 +13,7 @@ from typing import Final
 
 from ...errors import ManabackupError, NotFoundError, OutputError, UsageError
 from ...text.printable import printable
-from ..places import far_state, is_address, located, matching
+from ..places import far_state, has_query, is_address, located, matching
 
 ENDING: Final = ".mana"
 _AT_ONCE: Final = 8
@@ -61,7 +61,7 @@ def _matching(pattern: str) -> Iterator[tuple[str, str]]:
     """(path or address, folder) of what a pattern stands for."""
     if is_address(pattern):
         for address, folder in matching(pattern):
-            located(address)  # raises for what can be none
+            _check(address)
             yield address, folder
         return
     if os.path.isdir(pattern):
@@ -109,10 +109,20 @@ def _lines(name: str) -> Iterator[str]:
         if line and not line.startswith(b"#"):
             given = os.fsdecode(line)
             try:
-                located(given)  # as an item it would be shown and kept, and there may be a password in it
+                _check(given)
             except UsageError as error:
                 raise UsageError(f"{printable(name)}, line {number}: {error}", hint=error.hint) from None
             yield given if is_address(given) else os.path.abspath(os.path.join(path.parent, given))
+
+
+def _check(name: str) -> None:
+    """Raises :class:`UsageError` for an address that can be none, or that must not be shown and kept as an item is."""
+    located(name)
+    if has_query(name):
+        raise UsageError(
+            "what stands behind ? may be a signature, and a ledger would keep it",
+            hint="name archives of buckets as s3://, gs:// or az://; `verify` alone takes such an address",
+        )
 
 
 def _listed(path: str, folder: str) -> Listed:

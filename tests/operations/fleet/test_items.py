@@ -63,6 +63,15 @@ def test_a_list_with_a_password_in_an_address_is_refused_without_telling_it(fold
     assert "geheim" not in f"{refused.value} {refused.value.hint}"
 
 
+def test_what_may_be_a_signature_is_no_item_and_told_to_nobody(folder: Path) -> None:
+    address = "https://example.org/b.mana?X-Amz-Signature=geheim"
+    (folder / "list").write_text(f"{address}\n")
+    for patterns, lists in (((address,), ()), ((), (str(folder / "list"),))):
+        with pytest.raises(UsageError, match="may be a signature") as refused:
+            archives(patterns, lists)
+        assert "geheim" not in f"{refused.value} {refused.value.hint}"
+
+
 def test_an_address_that_nothing_reads_is_no_pattern() -> None:
     with pytest.raises(UsageError, match="gopher"):
         found("gopher://example.org/*.mana")
