@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..operations.fleet import FleetSummary, State
+from ..operations.fleet import FleetSummary, State, said_of
 from ..text.printable import counted, one_line, printable
 from .examples import EXIT_CODES
 
@@ -19,6 +19,9 @@ def lines(found: FleetSummary, *, shown: int = _SHOWN) -> Iterator[str]:
     if found.changed:
         yield f"changed since the run before: {counted(found.changed, 'item')}"
         yield from _named(found.changes, found.changed, shown, _change)
+    if found.gone_now:
+        yield f"gone since the run before: {counted(found.gone_now, 'item')}"
+        yield from _named(found.gone_items, found.gone_now, shown, _last)
     if found.not_good:
         yield f"not good: {counted(found.not_good, 'item')}"
         yield from _named(found.failing, found.not_good, shown, outcome_words)
@@ -33,7 +36,7 @@ def lines(found: FleetSummary, *, shown: int = _SHOWN) -> Iterator[str]:
         yield f"  {', '.join(f'{one_line(kind)}: {count:,}' for kind, count in sorted(found.losses.items()))}"
     taken = f"{found.tried:,} tried in this run, {found.items - found.tried - found.left:,} known from before"
     gone = f", {found.gone:,} gone" if found.gone else ""
-    yield f"  {taken}, {found.new:,} new{gone}; {found.rows:,} rows"
+    yield f"  {taken}, {found.new:,} new{gone}; {counted(found.rows, 'row')}"
     if found.run.get("ending") not in ("done", None):
         yield "  the run was cut off; the same command goes on with it"
 
@@ -47,13 +50,16 @@ def _named(items: list[dict[str, Any]], count: int, shown: int, words: Any) -> I
 
 def outcome_words(item: Mapping[str, Any]) -> str:
     """What came of an item, without its name."""
-    name, message = printable(item["name"]), printable(item["message"] or "")
-    message = message.removeprefix(f"{name}: ").removeprefix(f"{name} ")
+    message = said_of(item)
     if item["exit_code"] is None:
         return "not done yet"
     losses = ", ".join(f"{one_line(kind)}: {count:,}" for kind, count in sorted(item["losses"].items()))
     told = "; ".join(part for part in (message or EXIT_CODES.get(item["exit_code"], ""), losses) if part)
     return f"{told} ({item['exit_code']})"
+
+
+def _last(item: Mapping[str, Any]) -> str:
+    return "was good" if item["exit_code"] == 0 else f"was {outcome_words(item)}"
 
 
 def _change(item: Mapping[str, Any]) -> str:

@@ -114,6 +114,13 @@ def test_the_worst_is_named_and_everything_is_counted(here: CommandLine, variety
     done = here("fleet", "verify", "backups", "--ledger", "l", "--passphrase-file", "secret")
     assert (done.code, done.err) == (0, "")
     assert "4 gone" in done.out
+    assert "gone since the run before: 4 items\n" in done.out
+    assert f"{variety}/cut.mana: was " in done.out
+    told = here("fleet", "status", "l", "--json", "--html", "l.html").record
+    check("fleet", told)
+    gone = [Path(item["name"]).name for item in told["goneItems"]]
+    assert (told["goneNow"], gone) == (4, ["other.mana", "cut.mana", "empty.mana", "none.mana"])
+    assert "Gone since the run before" in Path("l.html").read_text("utf-8")
     good = variety / "plain.mana"
     good.write_bytes(good.read_bytes()[:-1])
     done = here("fleet", "verify", "backups", "backups/none.mana", "--ledger", "l", "--passphrase-file", "secret")

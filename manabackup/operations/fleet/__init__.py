@@ -18,6 +18,7 @@ from .local import serve_standard_streams as serve_standard_streams
 from .local import usable_cores as usable_cores
 from .outcome import Outcome as Outcome
 from .outcome import State as State
+from .outcome import said_of as said_of
 from .outcome import worst as worst
 from .placeholders import filled as filled
 from .placeholders import filled_command as filled_command

@@ -248,7 +248,8 @@ class ClusterEngine:
                     continue
                 what = "has no worker" if there else "cannot be reached"
                 shown = one_line(scheduler.address)
-                why = one_line(str(error)) or type(error).__name__
+                took = f"within {self._patience:.0f} seconds"
+                why = took if isinstance(error, TimeoutError) else one_line(str(error)) or type(error).__name__
                 raise ServerError(f"the scheduler at {shown} {what}: {why}") from None
             self._threads = max(1, int(sum(client.nthreads().values())))
             self._looked = self._alive = time.monotonic()

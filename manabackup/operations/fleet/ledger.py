@@ -299,23 +299,21 @@ class Ledger:
         """How many items there were once, and not in the last run."""
         return int(self._one("SELECT count(*) FROM items WHERE listed < ?", self.run)[0])
 
+    def gone_now(self) -> int:
+        """How many of these the run before the last one had."""
+        return int(self._one("SELECT count(*) FROM items WHERE listed = ? - 1", self.run)[0])
+
+    def gone_items(self, *, most: int = -1) -> Iterator[dict[str, Any]]:
+        """Those that the run before the last one had, by name."""
+        yield from self._items("listed = :run - 1", "name", most)
+
     def items(self, *, changed: bool = False, failing: bool = False, most: int = -1) -> Iterator[dict[str, Any]]:
         """Items of the last run, what has changed in it first, then what is worse than done, then by name."""
-        where = " AND changed = :run" if changed else ""
+        where = "listed = :run"
+        where += " AND changed = :run" if changed else ""
         where += " AND (state != 'done' OR exit_code != 0)" if failing else ""
-        for row in self._connection.execute(
-            f"""
-            SELECT {", ".join(COLUMNS)}, first = :run AS new, changed = :run AND run = :run AS has_changed FROM items
-            WHERE listed = :run{where}
-            ORDER BY changed = :run AND first < :run DESC, coalesce(exit_code, -1) DESC, name LIMIT :most
-            """,  # noqa: S608 # columns of ours
-            {"run": self.run, "most": most},
-        ):
-            item = dict(row)
-            item["name"] = told(item["name"])
-            item["output"] = None if item["output"] is None else told(item["output"])
-            item["losses"] = {} if item["losses"] is None else jsontext.parse(item["losses"])
-            yield item
+        order = "changed = :run AND first < :run DESC, coalesce(exit_code, -1) DESC, name"
+        yield from self._items(where, order, most)
 
     def losses(self) -> dict[str, int]:
         """Kind → how many, of all items of the last run."""
@@ -373,6 +371,20 @@ class Ledger:
                 """,
                 {"item": item, "blamed": blamed},
             )
+
+    def _items(self, where: str, order: str, most: int) -> Iterator[dict[str, Any]]:
+        for row in self._connection.execute(
+            f"""
+            SELECT {", ".join(COLUMNS)}, first = :run AS new, changed = :run AND run = :run AS has_changed FROM items
+            WHERE {where} ORDER BY {order} LIMIT :most
+            """,  # noqa: S608 # columns and conditions of ours
+            {"run": self.run, "most": most},
+        ):
+            item = dict(row)
+            item["name"] = told(item["name"])
+            item["output"] = None if item["output"] is None else told(item["output"])
+            item["losses"] = {} if item["losses"] is None else jsontext.parse(item["losses"])
+            yield item
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

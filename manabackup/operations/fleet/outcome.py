@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ...errors import DamagedArchiveError, LostProcessError, OutputError, ServerError
+from ...text.printable import printable
 
 LOSSES: Final = 3
 DIFFERENCES: Final = 4
@@ -86,6 +87,12 @@ class Outcome:
             cpu=cpu,
             peak=peak,
         )
+
+
+def said_of(item: Mapping[str, Any]) -> str:
+    """What a command said of an item of a ledger; its name, where that comes first, left out."""
+    name, message = printable(item["name"]), printable(item["message"] or "")
+    return message.removeprefix(f"{name}: ").removeprefix(f"{name} ")
 
 
 def worst(codes: Mapping[int, int]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...text.timestamps import app_time
 from .ledger import Ledger
-from .outcome import State, worst
+from .outcome import State, said_of, worst
 
 MOST_NAMED = 100
 """Items that the summary names of those that have changed, and of those that are not good."""
@@ -40,8 +40,12 @@ class FleetSummary:
     new: int
     gone: int
     """Items of earlier runs that are not there any more."""
+    gone_now: int
+    """Those of them that the run before had."""
     changes: list[dict[str, Any]] = field(default_factory=list)
     """The first of them: what is new counts as none."""
+    gone_items: list[dict[str, Any]] = field(default_factory=list)
+    """The first of those that the run before had, as it left them."""
     failing: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -74,7 +78,9 @@ class FleetSummary:
             changed=ledger.changed(),
             new=total("new"),
             gone=ledger.gone(),
+            gone_now=ledger.gone_now(),
             changes=changes,
+            gone_items=list(ledger.gone_items(most=most)),
             failing=list(ledger.items(failing=True, most=most)),
         )
 
@@ -126,7 +132,9 @@ class FleetSummary:
             "changed": self.changed,
             "new": self.new,
             "gone": self.gone,
+            "goneNow": self.gone_now,
             "changes": [_described(item) for item in self.changes],
+            "goneItems": [_described(item) for item in self.gone_items],
             "failing": [_described(item) for item in self.failing],
         }
 
@@ -145,7 +153,7 @@ def _described(item: Mapping[str, Any]) -> dict[str, Any]:
         "state": item["state"],
         "exitCode": item["exit_code"],
         "error": item["error"],
-        "message": item["message"] or "",
+        "message": said_of(item),
         "rows": item["rows"],
         "dataSha256": item["data_sha256"],
         "losses": item["losses"],

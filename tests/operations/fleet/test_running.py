@@ -63,8 +63,11 @@ def test_every_item_is_done_once_and_unchanged_ones_never_again(fleet: Fleet) ->
     found = fleet.run()
     assert fleet.begun() == {"07": 1, "40": 1}
     assert (found.items, found.tried, found.new, found.gone) == (40, 2, 1, 1)
-    fleet.run(again=True)
+    assert found.gone_now == 1
+    assert [(Path(item["name"]).name, item["exit_code"]) for item in found.gone_items] == [("11.mana", 0)]
+    found = fleet.run(again=True)
     assert fleet.begun().total() == 40
+    assert (found.gone, found.gone_now, found.gone_items) == (1, 0, [])
 
 
 def test_what_was_done_long_ago_is_done_again_where_that_is_wanted(fleet: Fleet) -> None:
