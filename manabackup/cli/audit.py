@@ -196,7 +196,7 @@ def _plan_lines(plan: RestorePlan, whose: str) -> Iterator[str]:
     yield f"target: account {whose}"
     yield from plan_table(plan, (RowAction.UPDATE, RowAction.SKIPPED))
     for reason, count in sorted(plan.reasons.items()):
-        yield f"skipped: {count:,} rows: {_LEFT[Reason(reason)]}"
+        yield f"skipped: {counted(count, 'row')}: {_LEFT[Reason(reason)]}"
     if plan.left_out:
         yield f"left: {counted(plan.left_out, 'field')} that another version of the app may have encrypted"
 

@@ -16,6 +16,7 @@ from ..operations.archives import Seal
 from ..operations.export import ExportResult, Selection, Source, check_apps
 from ..operations.export import export as write_export
 from ..operations.progress import Step
+from ..text.printable import counted
 from ..text.timestamps import parse_timestamp
 from .access import account_access, pull_into
 from .ages import search_words
@@ -61,7 +62,8 @@ def pull(run: Run, extra_apps: tuple[str, ...], full: bool, strict: bool) -> Exi
         assert result is not None
         account.remember()
     lines = [
-        f"{result.changes_new:,} new changes, {result.changes_held:,} in all in {result.collections:,} collections"
+        f"{counted(result.changes_new, 'new change')}, {result.changes_held:,} in all "
+        f"in {counted(result.collections, 'collection')}"
     ]
     lines += [search_words(result.searched_at, result.unsearched_apps)]
     lines += [f"unknown collection: {app}/{name}" for app, name in result.unknown_collections]

@@ -39,6 +39,7 @@ from ..operations.fleet import run as run_items
 from ..operations.progress import Step
 from ..operations.prune import Duration
 from ..text.jsontext import dumps
+from ..text.printable import counted
 from . import overview
 from .files import STDOUT, is_address
 from .fleet_words import lines
@@ -227,7 +228,7 @@ def _ending(told: FleetSummary) -> Exit | None:
     page = next((page for _, found, page in told.by_outcome if found == code), None)
     failing = sum(count for found, count in told.codes.items() if found not in (0, Exit.LOSSES, Exit.DIFFERENCES))
     hint = f"`manabackup fleet status {told.ledger}` names them"
-    raise _kind(code, page)(f"{failing:,} of {told.items:,} items did not pass", hint=hint)
+    raise _kind(code, page)(f"{failing:,} of {counted(told.items, 'item')} did not pass", hint=hint)
 
 
 def _kind(code: int, page: str | None) -> type[ManabackupError]:

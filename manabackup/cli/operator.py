@@ -171,7 +171,7 @@ def _everybody(run: Run, given: Mapping[str, Any], writing: Writing) -> Exit:
             assert places is not None
             done = export_everybody(places, folder, how, kinds=kinds, progress=progress)
     told = done.to_json()
-    lines = [f"{folder}: {counted(told['done'], 'archive')}, {told['rows']:,} rows, {told['bytes']:,} bytes"]
+    lines = [f"{folder}: {counted(told['done'], 'archive')}, {counted(told['rows'], 'row')}, {told['bytes']:,} bytes"]
     if done.kept:
         lines.append(f"{counted(len(done.kept), 'archive')} of an earlier run are there already")
     lines += [

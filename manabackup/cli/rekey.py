@@ -13,6 +13,7 @@ from ..operations.progress import Step
 from ..operations.rekey import RekeyResult
 from ..operations.rekey import rekey as rekey_archive
 from ..operations.rekey.recipient import Recipient, opener_of, recipient
+from ..text.printable import counted
 from .access import account_access, target_access
 from .archives import weak_kdf_option
 from .files import archive_argument, archive_target, force_option, located, note_written, output_option, retain_option
@@ -103,8 +104,8 @@ def _tell_whose(run: Run, target: Recipient, whose: str) -> None:
 
 def _report(run: Run, result: RekeyResult) -> None:
     written = result.written
-    amount = f"{written.rows:,} rows in {len(written.row_counts):,} tables, {written.bytes:,} bytes"
-    under = f"{result.encrypted_fields:,} fields under key {result.key_fingerprint}"
+    amount = f"{counted(written.rows, 'row')} in {counted(len(written.row_counts), 'table')}, {written.bytes:,} bytes"
+    under = f"{counted(result.encrypted_fields, 'field')} under key {result.key_fingerprint}"
     run.terminal.result(result.to_json(), [f"{result.archive}: {result.status}, {amount}, {under}"])
     for kind, count in result.losses.items():
         run.terminal.warning(f"{kind}: {count:,} ({MEANINGS[kind]})")

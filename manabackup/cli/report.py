@@ -12,6 +12,7 @@ from ..errors import DamagedArchiveError, UsageError
 from ..operations.archives.report import report as make_report
 from ..operations.archives.report import write
 from ..operations.progress import Step
+from ..text.printable import counted
 from .archives import weak_kdf_option
 from .files import STDOUT, archive_argument, archive_target, force_option, located, named, note_written
 from .frame import command, secret_options
@@ -79,6 +80,6 @@ def report(
     missing = ", something was missing when it was made" if found.status == "partial" else ""
     where = "" if output == STDOUT else f"{named(str(output))}: "
     file = named(file)
-    run.terminal.result(found.to_json(), [f"{where}{file} is {whole}, {found.rows:,} rows{missing}"])
+    run.terminal.result(found.to_json(), [f"{where}{file} is {whole}, {counted(found.rows, 'row')}{missing}"])
     if not found.whole:
         raise DamagedArchiveError(f"{file} is damaged", hint="the report names what is wrong")

@@ -240,7 +240,8 @@ def _question(plan: RestorePlan, target: TargetAccount, archive: Archive) -> str
     spaces = ", ".join(map(printable, plan.unconfirmed_spaces))
     account = f"account {user}, {_key_words(target, archive)}"
     files = f", and send {counted(plan.files.to_send, 'file')} to its server" if plan.files.to_send else ""
-    return f"write {plan.planned:,} rows into {account}{files}" + (f", and into space {spaces}" if spaces else "")
+    elsewhere = f", and into space {spaces}" if spaces else ""
+    return f"write {counted(plan.planned, 'row')} into {account}{files}{elsewhere}"
 
 
 def _plan_lines(plan: RestorePlan, target: TargetAccount, archive: Archive, *, everything: bool) -> Iterator[str]:
@@ -250,7 +251,7 @@ def _plan_lines(plan: RestorePlan, target: TargetAccount, archive: Archive, *, e
     yield f"target: account {target.connection.user_id}{named}, {_key_words(target, archive)}"
     yield from plan_table(plan)
     for reason, count in sorted(plan.reasons.items()):
-        yield f"skipped: {count:,} rows: {MEANINGS[Reason(reason)]}"
+        yield f"skipped: {counted(count, 'row')}: {MEANINGS[Reason(reason)]}"
     for space, count in sorted(plan.spaces.items()):
         yield f"  {count:,} of them in space {space}"
     yield from _repairs(plan, everything=everything)

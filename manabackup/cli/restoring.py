@@ -148,7 +148,7 @@ def tell_skipped(run: Run, result: RestoreResult) -> None:
     """With ``-q`` nobody saw the plan: why the exit code says that something is missing."""
     if result.losses and run.settings.verbosity < 0:
         for reason, count in sorted(result.plan.reasons.items()):
-            run.terminal.warning(f"skipped: {count:,} rows: {MEANINGS[Reason(reason)]}")
+            run.terminal.warning(f"skipped: {counted(count, 'row')}: {MEANINGS[Reason(reason)]}")
 
 
 def tell_refused(run: Run, result: RestoreResult) -> None:

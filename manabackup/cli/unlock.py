@@ -11,6 +11,7 @@ from ..operations.account.settings import TARGET
 from ..operations.archives import Seal, open_of_mana
 from ..operations.archives.unlock import UnlockResult, archived_key, check_unlockable, unlock_archive
 from ..operations.progress import Step
+from ..text.printable import counted
 from .archives import weak_kdf_option
 from .files import archive_argument, archive_target, force_option, located, note_written, output_option, retain_option
 from .frame import command, secret_options, strict_option
@@ -75,7 +76,7 @@ def unlock(
 
 def _report(run: Run, result: UnlockResult) -> None:
     written = result.written
-    amount = f"{written.rows:,} rows in {len(written.row_counts):,} tables, {written.bytes:,} bytes"
+    amount = f"{counted(written.rows, 'row')} in {counted(len(written.row_counts), 'table')}, {written.bytes:,} bytes"
     line = f"{result.archive}: {result.status}, {amount}, {result.opened:,} private fields opened"
     run.terminal.result(result.to_json(), [line])
     for kind, count in result.losses.items():

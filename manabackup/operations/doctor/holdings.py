@@ -11,7 +11,7 @@ from ...archive.reader import open_outer
 from ...errors import DamagedArchiveError, LockedError, MirrorError, NotFoundError, OlderMirrorError
 from ...limits import MIB
 from ...mirror import look
-from ...text.printable import printable
+from ...text.printable import counted, printable
 from ..account.last_backup import LastBackup
 from ..account.state import StateFolder
 from ..archives.verify import verify
@@ -91,7 +91,7 @@ def _whole(path: Path, shown: str, *, thorough: bool) -> Iterator[Check]:
         return
     report = verify(path)
     if report.ok:
-        yield well("archive", f"{shown}: ok, {report.rows:,} rows")
+        yield well("archive", f"{shown}: ok, {counted(report.rows, 'row')}")
     else:
         problem = report.problems[0]
         yield broken("archive", f"{shown}: {problem.message}", _ANOTHER)
