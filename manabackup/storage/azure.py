@@ -44,7 +44,7 @@ _ONLY_NEW = {"If-None-Match": "*"}
 _THERE = {"BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet", "UnauthorizedBlobOverwrite"}
 """Codes of something that lies in the way; the last one is told to whoever may create and not write."""
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
-_NAME = re.compile(rb"<Blob(?:Prefix)?>\s*<Name(?: ([^>]*))?>([^<]*)</Name>")
+_NAME = re.compile(rb"<Blob(?:Prefix)?>\s*<Name(?: ([^<>]*))?>([^<]*)</Name>")
 _LIST = b"</EnumerationResults>"
 
 

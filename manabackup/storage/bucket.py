@@ -41,9 +41,7 @@ _LOCK = "COMPLIANCE"
 _TOO_SLOW = b"<Code>RequestTimeout</Code>"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
-_KEY = re.compile(
-    rb"<Contents>.*?<Key>([^<]*)</Key>.*?</Contents>|<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>", re.DOTALL
-)
+_KEY = re.compile(rb"<Key>([^<]*)</Key>|<CommonPrefixes>\s*<Prefix>([^<]*)</Prefix>")
 _AT_ONCE = 1_000
 """S3's own most."""
 _COMPLETED = b"</CompleteMultipartUploadResult>"
@@ -165,7 +163,7 @@ class Bucket(Store):
                 raise no_list(self._shown)
             is_escaped = element(answer.body, "EncodingType") == "url"  # not every server does as it is asked
             for match in _KEY.finditer(answer.body):
-                key = characters(match[1] or match[2])
+                key = characters(match[1] or match[2] or b"")
                 yield "/" + (unquote_plus(key) if is_escaped else key)
             more, is_truncated = element(answer.body, "NextContinuationToken"), element(answer.body, "IsTruncated")
             if is_truncated == "false" or not (is_truncated or more):

@@ -35,14 +35,12 @@ from .writing import CHANGED, SILENT, Again, age_by, http_moment, meant_name, un
 _log = logging.getLogger(__name__)
 
 _LIST = re.compile(rb"</(?:[\w.-]+:)?multistatus\s*>")
-_RESPONSE = re.compile(
-    rb"<(?:[\w.-]+:)?response(?:\s[^>]*)?>.*?<(?:[\w.-]+:)?href(?:\s[^>]*)?>([^<]*)</(.*?)</(?:[\w.-]+:)?response\s*>",
-    re.DOTALL,
-)
+_RESPONSE = re.compile(rb"<(?:[\w.-]+:)?response(?:\s[^<>]*)?>")
+_HREF = re.compile(rb"<(?:[\w.-]+:)?href(?:\s[^<>]*)?>([^<]*)</")
 _COLLECTION = re.compile(rb"<(?:[\w.-]+:)?collection\b")
-_CUT = re.compile(rb"<(?:[\w.-]+:)?status(?:\s[^>]*)?>\s*HTTP/[\d.]+ 507\b")
+_CUT = re.compile(rb"<(?:[\w.-]+:)?status(?:\s[^<>]*)?>\s*HTTP/[\d.]+ 507\b")
 """That of a list which the server cuts off (RFC 5323, 3.2; RFC 6578, 3.6)."""
-_AVAILABLE = re.compile(rb"<(?:[\w.-]+:)?quota-available-bytes(?:\s[^>]*)?>\s*(\d{1,19})\s*</")
+_AVAILABLE = re.compile(rb"<(?:[\w.-]+:)?quota-available-bytes(?:\s[^<>]*)?>\s*(\d{1,19})\s*</")
 _DONE = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT)
 
 
@@ -216,7 +214,9 @@ class _Server:
             raise no_list(self._shown)
         if _CUT.search(answer.body) is not None:
             raise breaks_off(self._shown)
-        found = {_path(match[1]): _COLLECTION.search(match[2]) is not None for match in _RESPONSE.finditer(answer.body)}
+        responses = _RESPONSE.split(answer.body)[1:]
+        hrefs = ((_HREF.search(response), _COLLECTION.search(response)) for response in responses)
+        found = {_path(href[1]): collection is not None for href, collection in hrefs if href is not None}
         # The folder itself is among them, perhaps by a shorter path than it was asked for: a proxy may cut it.
         own = min(found, key=len, default="").rstrip("/")
         inside = {path.rstrip("/"): is_folder for path, is_folder in found.items() if path.rstrip("/") != own}

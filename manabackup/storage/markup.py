@@ -1,4 +1,4 @@
-"""What is read of XML in a store's answers: elements that hold nothing but text, by their names.
+"""What is read of XML in a store's answers: elements, by their names, and the text in them.
 
 No parser of XML sees what strangers send. What is looked for holds no ``<``, and what it holds is taken as it is.
 """
@@ -6,6 +6,7 @@ No parser of XML sees what strangers send. What is looked for holds no ``<``, an
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _REFERENCE = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));", re.ASCII)
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
@@ -21,6 +22,14 @@ def element(body: bytes, name: str) -> str:
     """The text in the first element of a name; empty where there is none."""
     match = re.search(rb"<%b>([^<]*)</%b>" % (name.encode(), name.encode()), body)
     return "" if match is None else characters(match[1])
+
+
+def elements(body: bytes, name: str) -> Iterator[bytes]:
+    """What stands in each element of a name, which holds none of the same name."""
+    for rest in body.split(f"<{name}>".encode())[1:]:
+        inner, end, _ = rest.partition(f"</{name}>".encode())
+        if end:
+            yield inner
 
 
 def _character(match: re.Match[str]) -> str:

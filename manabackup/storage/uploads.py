@@ -6,7 +6,6 @@ objects, and cost money all the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -17,11 +16,9 @@ from ..archive.places import Unfinished
 from ..errors import OutputError
 from ..remote.answers import Answer
 from .bucket import Bucket
-from .markup import element
+from .markup import element, elements
 from .writing import CHANGED, age_by, iso_moment
 
-_ONE = re.compile(rb"<Upload>(.*?)</Upload>", re.DOTALL)
-_PART = re.compile(rb"<Part>(.*?)</Part>", re.DOTALL)
 _UPLOAD_MARKERS = {"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}
 _PART_MARKERS = {"part-number-marker": "NextPartNumberMarker"}
 
@@ -45,12 +42,12 @@ def unfinished(
     params = {"uploads": "", "prefix": folder[1:], "max-uploads": str(at_once)}
     while True:
         answer = _asked(bucket, "", params)
-        for match in _ONE.finditer(answer.body):
-            key, upload = element(match[1], "Key"), element(match[1], "UploadId")
+        for told in elements(answer.body, "Upload"):
+            key, upload = element(told, "Key"), element(told, "UploadId")
             name = key.removeprefix(folder[1:])
             if not key.startswith(folder[1:]) or "/" in name or not upload:
                 continue
-            written, size = _written(bucket, f"/{key}", upload, at_once, begun=element(match[1], "Initiated"))
+            written, size = _written(bucket, f"/{key}", upload, at_once, begun=element(told, "Initiated"))
             yield Unfinished(
                 f"{name} upload {upload}",
                 name,
@@ -59,9 +56,7 @@ def unfinished(
                 ours(name),
                 partial(_give_up, again, f"/{key}", upload, (written, size), at_once),
             )
-        if not _goes_on(
-            bucket, answer, params, {"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}
-        ):
+        if not _goes_on(bucket, answer, params, _UPLOAD_MARKERS):
             return
 
 
@@ -71,9 +66,9 @@ def _written(bucket: Bucket, path: str, upload: str, at_once: int, *, begun: str
     last = iso_moment(begun)
     while True:
         answer = _asked(bucket, path, params)
-        for match in _PART.finditer(answer.body):
-            size += _bytes(element(match[1], "Size"))
-            came = iso_moment(element(match[1], "LastModified"))
+        for part in elements(answer.body, "Part"):
+            size += _bytes(element(part, "Size"))
+            came = iso_moment(element(part, "LastModified"))
             last = came if last is None or came is None else max(last, came)
         if not _goes_on(bucket, answer, params, _PART_MARKERS):
             return last, size

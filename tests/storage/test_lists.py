@@ -161,6 +161,30 @@ def test_P3_what_is_no_whole_list_is_an_error_and_not_an_empty_folder(kind: str,
 
 
 _THREE = ("x.mana", "a b/c/x.mana", "a b/y.mana")
+_OPENINGS = {
+    "s3": "<Contents><CommonPrefixes><Key",
+    "az": "<Blob><Name ",
+    "dav": "<response ><href <status ",
+    "uploads": "<Upload><Key>",
+}
+
+
+@pytest.mark.parametrize("kind", _OPENINGS)
+def test_a_list_that_opens_much_and_closes_nothing_is_soon_done_with(kind: str) -> None:
+    inner = _OPENINGS[kind] * 100_000  # what looks to the end for each of them takes hours
+    body = f"<Result>{inner}</Result>".encode() if kind == "uploads" else _xml(kind, inner)
+    with answering(
+        "s3" if kind == "uploads" else kind, lambda asked: Said(207 if kind == "dav" else 200, body)
+    ) as folder:
+        if isinstance(folder, S3Folder) and kind == "uploads":
+            assert folder.unfinished() == []
+        elif kind == "dav":
+            with pytest.raises(ServerError):
+                list(folder.archives())
+        else:
+            assert list(folder.archives()) == []
+
+
 STRAYS = {
     "s3": _xml("s3", "".join(f"<Contents><Key>{key}</Key></Contents>" for key in _THREE)),
     "az": _xml("az", "".join(f"<Blob><Name>{key}</Name></Blob>" for key in _THREE)),

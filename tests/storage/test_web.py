@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import tempfile
 import threading
@@ -233,3 +234,29 @@ def test_P5_a_server_that_quotes_what_it_was_sent_gives_no_password_away(
     with scripted(answer) as (port, asked), pytest.raises(ServerError, match=quoted):
         WebPlace(Address.parse(f"http://127.0.0.1:{port}/x.mana"), hurried).open()
     assert "Basic" in asked[0].headers["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Range": "bytes 0-9/10", "Content-Encoding": "gzip"}, gzip.compress(b"0123456789", mtime=0)[:-4]),
+        (
+            {"Content-Range": "bytes 0-9/10", "Content-Encoding": "gzip"},
+            gzip.compress(b"01234567890123456789", mtime=0),
+        ),
+        ({"Content-Range": "bytes 0-9/10", "Content-Encoding": "br"}, b"0123456789"),
+        ({"Content-Range": "bytes 0-9/*"}, b"0123456789"),
+        ({"Content-Range": "bytes 0-9/20"}, b"0123456789"),
+        ({"Content-Range": "bytes 9-0/10"}, b""),
+        ({"Content-Type": "multipart/byteranges; boundary=x"}, b"--x\r\n\r\n0123456789\r\n--x--"),
+        ({}, b"0123456789"),
+    ],
+    ids=["packed and cut", "packed", "unknown", "no size", "not the end", "backwards", "several", "not told"],
+)
+def test_P3_a_part_that_was_packed_or_is_not_the_one_that_was_asked_for_is_an_error(
+    headers: dict[str, str], body: bytes
+) -> None:
+    with scripted(lambda asked: Said(206, body, headers)) as (port, _):
+        there = WebPlace(Address.parse(f"http://127.0.0.1:{port}/x.mana"), hurried)
+        with pytest.raises(ServerError):
+            there.open()
