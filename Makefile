@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: site viewer-tools storage-tools demo test test-quick coverage coverage-base crash lint format fuzz bench bench-quick dist release-check docs clean help
+.PHONY: site site-tools viewer-tools storage-tools demo test test-quick coverage coverage-base crash lint format fuzz bench bench-quick dist release-check docs clean help
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -98,10 +98,12 @@ docs: $(READY) ## write reference, manual pages, and outputs that README and gui
 	@$(BIN)/manabackup man -o man --force --quiet >/dev/null
 	@$(BIN)/python -m tests.docs
 
-# Strict: a link that leads nowhere, or a page that none leads to, ends it.
-site: $(READY) ## the documents as a site that needs no network, into build/site
+site-tools: $(READY) ## what the documents become a site with
 	@$(BIN)/python -c 'import furo, myst_parser, sphinx' 2>/dev/null || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+
+# Strict: a link that leads nowhere, or a page that none leads to, ends it.
+site: site-tools ## the documents as a site that needs no network, into build/site
 	@$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -b html -c docs -d build/doctrees . build/site
 	@$(BIN)/python -m tests.docs.site build/site
 
