@@ -45,7 +45,7 @@ from .acts import (
     writes,
 )
 
-IMPATIENT = {"request_seconds": 0.25, "connect_seconds": 0.25, "attempts": 2}
+IMPATIENT = {"request_seconds": 0.25, "search_answer_seconds": 0.25, "connect_seconds": 0.25, "attempts": 2}
 """Limits for faults that are waited for."""
 
 
