@@ -84,10 +84,10 @@ class AzureBucket:
 
 
 @contextmanager
-def azure() -> Iterator[AzureBucket]:
-    """A server, and a bucket in it."""
+def azure() -> Iterator[Callable[[], AzureBucket]]:
+    """A server, in which it makes buckets."""
     with azurite.azurite() as port:
-        yield AzureBucket(port, azurite.new_container(port))
+        yield lambda: AzureBucket(port, azurite.new_container(port))
 
 
 @dataclass(frozen=True)
@@ -133,13 +133,13 @@ class GoogleBucket:
 
 
 @contextmanager
-def google() -> Iterator[GoogleBucket]:
-    """The double, and a bucket in it."""
+def google() -> Iterator[Callable[[], GoogleBucket]]:
+    """The double, in which it makes buckets."""
     with gcs.gcs() as state, tempfile.TemporaryDirectory(prefix="mb-gcs-") as place:
         credentials = Path(place) / "key.json"
         credentials.write_text(state.key())
-        yield GoogleBucket(state, state.new_bucket(), credentials)
+        yield lambda: GoogleBucket(state, state.new_bucket(), credentials)
 
 
-BUCKETS: dict[str, Callable[[], AbstractContextManager[Bucket]]] = {"az": azure, "gs": google}
-"""Servers by kind of address, each with a bucket."""
+BUCKETS: dict[str, Callable[[], AbstractContextManager[Callable[[], Bucket]]]] = {"az": azure, "gs": google}
+"""Servers by kind of address, each of which makes buckets."""

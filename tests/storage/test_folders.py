@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support.processes import CommandLine
 from tests.support.sshd import sshd
 from tests.support.webdav import PASSWORD, webdav
 
-from .buckets import BUCKETS
+from .buckets import BUCKETS, Bucket
 
 DAYS = ["2026-11-27", "2026-11-28", "2026-11-29"]
 
@@ -45,8 +46,16 @@ def _folder(path: Path, address: str, environ: dict[str, str]) -> There:
     )
 
 
+@pytest.fixture(scope="module")
+def new_bucket() -> Iterator[Callable[[str], Bucket]]:
+    """Makes a bucket of a kind, in a server that all tests share."""
+    with ExitStack() as servers:
+        server = cache(lambda kind: servers.enter_context(BUCKETS[kind]()))
+        yield lambda kind: server(kind)()
+
+
 @pytest.fixture(params=["az", "dav", "gs", "s3", "sftp"])
-def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
+def there(request: pytest.FixtureRequest, tmp_path: Path, new_bucket: Callable[[str], Bucket]) -> Iterator[There]:
     path = tmp_path / "served" / "a b"
     path.mkdir(parents=True)
     with ExitStack() as stack:
@@ -61,7 +70,7 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
             address = f"sftp://{server.user}@127.0.0.1:{server.port}{str(path).replace(' ', '%20')}"
             yield _folder(path, address, {"HOME": str(home), "SSH_AUTH_SOCK": ""})
         elif request.param in BUCKETS:
-            bucket = stack.enter_context(BUCKETS[request.param]())
+            bucket = new_bucket(request.param)
             yield There(
                 f"{bucket.address}/a b",
                 lambda name, content: bucket.put(f"a b/{name}", content),

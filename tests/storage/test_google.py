@@ -32,8 +32,8 @@ SECRETS = (gcs.SECRET, gcs.REFRESH, "PRIVATE KEY", "ya29.")
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[GoogleBucket]:
-    with google() as bucket:
-        yield bucket
+    with google() as new_bucket:
+        yield new_bucket()
 
 
 def asking(bucket: GoogleBucket, home: Path, **environ: str) -> Account:

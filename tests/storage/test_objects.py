@@ -27,8 +27,8 @@ CONDITIONS = ("If-None-Match", "ifGenerationMatch")
 
 @pytest.fixture(scope="session", params=sorted(BUCKETS))
 def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
-    with BUCKETS[request.param]() as bucket:
-        yield bucket
+    with BUCKETS[request.param]() as new_bucket:
+        yield new_bucket()
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ OLD = b"old"
 FAULTS: list[Fault] = ["cut before", "cut after", "full", "denied", "busy", "broken"]
 TROUBLES = list(product(FAULTS, [True, False], [False, True]))
 """A fault; whether it lasts; whether something may be replaced."""
+SMALL = 2**20
+"""In place of 5 MiB, which are the least of a part that is not the last."""
 
 
 @pytest.fixture(scope="session")
@@ -142,10 +144,18 @@ def test_P2_what_appears_meanwhile_is_spared_and_a_server_that_overwrites_is_kno
 
 @pytest.mark.parametrize(("fault", "lasting", "force"), some(TROUBLES, of=3))
 def test_P1_whatever_fails_at_whatever_request_of_an_upload_there_is_the_old_object_or_the_new_one(
-    fault: Fault, lasting: bool, force: bool, relay: Relay, moto: int, bucket: str, caplog: pytest.LogCaptureFixture
+    fault: Fault,
+    lasting: bool,
+    force: bool,
+    relay: Relay,
+    moto: int,
+    bucket: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = bytes(11 * 2**20)
-    for at_once, least in ((5 * 2**20, 4), (2**30, 1)):
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", SMALL)
+    data = bytes(11 * SMALL // 5)
+    for at_once, least in ((SMALL, 4), (2**30, 1)):
         at = 0
         while True:
             put(moto, bucket, "a/x.mana", OLD)
