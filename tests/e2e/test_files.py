@@ -20,6 +20,7 @@ from manabackup.sandbox.illustrated import FilePlan, Illustrations, illustrate
 from manabackup.sandbox.plan import Plan, Truth
 from manabackup.sandbox.population import populate
 from tests.support import schemas
+from tests.support.hasty import hasty
 from tests.support.homes import Computer, Owner
 from tests.support.processes import Finished
 
@@ -38,6 +39,7 @@ class House:
         computer = self.owner.sign_in(Computer(home, self.box.url))
         computer.environ["MANABACKUP_MEDIA_URL"] = self.box.media_url
         computer.environ["MANABACKUP_API_URL"] = self.box.api_url
+        computer.program = hasty(computer.home)
         return computer
 
 

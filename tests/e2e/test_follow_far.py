@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import s3
+from tests.support.hasty import hasty
 from tests.support.homes import Computer, Owner
 from tests.support.relay import Relay
 from tests.support.sshd import Wire, sshd
@@ -21,12 +21,8 @@ from tests.support.webdav import PASSWORD, webdav
 from .test_follow import Followed
 
 NAME = re.compile(r"mana-\d{4}-\d\d-\d\d(-2)?\.mana")
-_IMPATIENT = [
-    sys.executable,
-    "-c",
-    "import sys; from manabackup.cli import follow, main; follow._LEAST_EXPORT = 1; sys.exit(main())",
-]
-"""The program, which may be told to write an archive each second."""
+_EACH_SECOND = "from manabackup.cli import follow; follow._LEAST_EXPORT = 1"
+"""Lets a program be told to write an archive each second."""
 
 
 @dataclass
@@ -136,11 +132,10 @@ def test_P5_archives_of_a_day_lie_beside_each_other_there_sealed_and_come_back_a
 def test_a_place_that_is_down_is_told_of_and_waited_for_until_the_archive_is_there(
     there: There, stocked: Computer
 ) -> None:
+    stocked.program = hasty(stocked.home, _EACH_SECOND)
     stocked.environ |= there.environ
     there.down(True)
-    usual, stocked.program = stocked.program, _IMPATIENT
     followed = Followed(stocked, "--export-every", "1s", "--to", f"{there.address}/mana-{{date}}.mana", "--seal")
-    stocked.program = usual
     failed = followed.until("exportFailed")
     assert failed["exitCode"] == 14, failed
     status = stocked("status", "--json").record["follower"]

@@ -13,6 +13,7 @@ from manabackup.model import registry
 from manabackup.sandbox import Sandbox, StoredChange
 from tests.faults.acts import cut_at, writes
 from tests.support import schemas
+from tests.support.hasty import hasty
 from tests.support.homes import START, Computer, Newcomer, Owner, assert_refused, manifest_of, rows_of
 from tests.support.line import Act, Line, Request, says
 
@@ -199,6 +200,7 @@ def test_S9_a_server_that_refuses_and_breaks_off_now_and_then_only_slows_things_
     with Sandbox(middleware=[Line(one_in_ten)]) as box:
         newcomer = Newcomer(box, "new")
         theirs = newcomer.at(Computer(tmp_path, box.url))
+        theirs.program = hasty(theirs.home)
         for number in range(20):
             newcomer.write({"table": "tasks", "id": f"t{number}", "data": {"done": False}}, "todo")
         done = theirs.export()
