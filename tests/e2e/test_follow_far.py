@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from manabackup.sandbox import Sandbox
+from manabackup.sandbox.plan import Plan
 from tests.support import s3
 from tests.support.hasty import hasty
-from tests.support.homes import Computer, Owner
+from tests.support.homes import Computer, Owner, move_in
 from tests.support.relay import Relay
 from tests.support.sshd import Wire, sshd
 from tests.support.webdav import PASSWORD, webdav
@@ -23,6 +25,12 @@ from .test_follow import Followed
 NAME = re.compile(r"mana-\d{4}-\d\d-\d\d(-2)?\.mana")
 _EACH_SECOND = "from manabackup.cli import follow; follow._LEAST_EXPORT = 1"
 """Lets a program be told to write an archive each second."""
+
+
+@pytest.fixture(scope="module")
+def owner(box: Sandbox) -> Owner:
+    """An account that is soon written, of every kind of row."""
+    return move_in(box, Plan(seed=21, rows=60, oddities=True))
 
 
 @dataclass

@@ -9,7 +9,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +168,8 @@ def test_L5_no_secret_is_in_any_output_argument_or_file(box: Sandbox, line: Line
 # --- what is sealed ---------------------------------------------------------------------------------------------------
 
 
-def _private_phrases(owner: Owner, box: Sandbox) -> list[bytes]:
+@pytest.fixture(scope="module")
+def phrases(owner: Owner, box: Sandbox) -> Sequence[bytes]:
     """Stretches of private fields that the server holds as ciphertext alone, from all over the account."""
     texts: set[str] = set()
     for row in owner.truth.all_rows:
@@ -180,7 +181,7 @@ def _private_phrases(owner: Owner, box: Sandbox) -> list[bytes]:
     seen = box.log.read_app("notes", Asked(account.user_id, account.shared_spaces, "", 0, 10**6))
     stored = b"".join(row.wire() for row in seen)
     some = [text.encode() for text in sorted(texts)[:: max(1, len(texts) // 20)]]
-    return [text for text in some if text not in stored]
+    return tuple(text for text in some if text not in stored)
 
 
 def _open_files(process: int) -> Iterator[tuple[str, bytes]]:
@@ -232,14 +233,13 @@ class _Search:
 
 @pytest.mark.parametrize("offline", [True, False], ids=["offline", "online"])
 def test_L6_nothing_private_is_on_the_disk_while_a_sealed_export_runs(
-    stocked: Computer, pulled: Computer, owner: Owner, box: Sandbox, offline: bool
+    stocked: Computer, pulled: Computer, phrases: Sequence[bytes], offline: bool
 ) -> None:
-    phrases = _private_phrases(owner, box)
     assert len(phrases) >= 10
     data = entry(pulled.archive, "account/data.json")
     everything = entry(pulled.archive, "data/notes.jsonl")
-    assert _holds_any(phrases, everything) == phrases
-    phrases.append(data[: len(data) // 2][-60:])
+    assert _holds_any(phrases, everything) == list(phrases)
+    phrases = (*phrases, data[: len(data) // 2][-60:])
     search = _Search(phrases)
     stocked.archive.parent.mkdir()
     arguments = ["export", "--seal", "--force", "-o", str(stocked.archive), *(["--offline"] if offline else [])]
@@ -269,9 +269,8 @@ def _content(path: Path) -> bytes:
 
 @pytest.mark.parametrize("command", ["seal", "unseal", "verify"])
 def test_L6_nothing_private_of_a_sealed_archive_is_on_the_disk_but_where_it_was_asked_for(
-    stocked: Computer, pulled: Computer, owner: Owner, box: Sandbox, command: str, tmp_path: Path
+    stocked: Computer, pulled: Computer, phrases: Sequence[bytes], command: str, tmp_path: Path
 ) -> None:
-    phrases = _private_phrases(owner, box)
     sealed = tmp_path / "sealed.mana"
     assert stocked("seal", str(pulled.archive), "-o", str(sealed)).code == 0
     out = tmp_path / "result" / "out.mana"
