@@ -13,7 +13,7 @@ from manabackup.remote.transport import Transport
 
 
 def hasty(folder: Path, first: str = "") -> list[str]:
-    """How it is called: a script in ``folder`` that does something first; by it the program starts itself again, too."""
+    """How it is called: a script in ``folder`` that does something first, by which it starts itself again, too."""
     script = folder / "manabackup-hasty"
     script.write_text(f"#!{sys.executable}\nfrom tests.support.hasty import run\n{first}\nrun()\n")
     script.chmod(0o755)
