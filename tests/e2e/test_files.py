@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from manabackup.sandbox import FileFault, FileScript, Sandbox
+from manabackup.sandbox.api import APIService
 from manabackup.sandbox.illustrated import FilePlan, Illustrations, illustrate
 from manabackup.sandbox.plan import Plan, Truth
 from manabackup.sandbox.population import populate
@@ -45,7 +46,11 @@ class House:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[House]:
-    with Sandbox() as box:
+    """All tests ask one server in a minute, which would have them wait for the next one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vars(APIService)["__init__"].__kwdefaults__, "limit", 1_000_000)
+        box = Sandbox()
+    with box:
         truth = Truth()
         account = populate(box.log, box.accounts, Plan(seed=11, rows=60), truth=truth)
         plan = FilePlan(pictures=24, gone=2, lost=2, documents=3, songs=3)
