@@ -197,11 +197,59 @@ class Session:
 
 
 class SessionToken(CommandToken):
-    """Access tokens that a session gives (``GET /api/auth/token``)."""
+    """Access tokens that a session gives (``GET /api/auth/token``).
 
-    def __init__(self, transport: Transport, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
+    When the server knows the session no more, ``stored`` is asked for the one that is kept now: somebody may have
+    signed in anew since.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        session: Session,
+        *,
+        stored: Callable[[], Session | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         session.check_belongs_to(transport)
-        super().__init__(lambda: _session_token(transport, session.cookie), user=session.user_id, clock=clock)
+        self._transport = transport
+        self._session = session
+        self._stored = stored
+        super().__init__(self._of_session, user=session.user_id, clock=clock)
+
+    @property
+    def session(self) -> Session:
+        """The one that is used now."""
+        return self._session
+
+    def replacement(self, refused: Session) -> Session | None:
+        """The session in place of one that was refused; None where nobody has signed in since. It is used from now on.
+
+        Raises :class:`SignInError` where it is another user's, or of another service, and what ``stored`` raises.
+        """
+        if self._session.cookie != refused.cookie:  # another thread was here
+            return self._session
+        stored = self._stored()
+        if stored is None or stored.cookie == refused.cookie:
+            return None
+        if stored.user_id != refused.user_id:
+            raise SignInError(
+                f"the session has ended, and since then {one_line(stored.email)} is signed in, which is another user",
+                hint=f"sign in as {one_line(refused.email)}, or begin anew with the account that is signed in",
+            )
+        stored.check_belongs_to(self._transport)
+        self._session = stored
+        return stored
+
+    def _of_session(self) -> str:
+        session = self._session
+        try:
+            return _session_token(self._transport, session.cookie)
+        except SignInError:
+            newer = self.replacement(session)
+            if newer is None:
+                raise
+        return _session_token(self._transport, newer.cookie)
 
 
 def sign_in(

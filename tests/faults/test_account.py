@@ -50,7 +50,7 @@ class Desk:
     """Her user id."""
 
     def connection(self, auth: Transport) -> Connection:
-        return Connection(self.session.user_id, SessionToken(auth, self.session), self.session, auth, auth)
+        return Connection(self.session.user_id, SessionToken(auth, self.session), auth, auth)
 
     def mirror(self) -> Mirror:
         return Mirror(self.folder / "mirror.sqlite", sync_url=self.box.url, user_id=self.session.user_id)

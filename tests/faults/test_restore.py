@@ -64,7 +64,7 @@ class Desk:
             Transport(self.box.url, limits=chosen, sleep=lambda _: None) as line,
         ):
             account = TargetAccount(
-                Connection(self.user, tokens, None, line, line),
+                Connection(self.user, tokens, line, line),
                 TargetSpaces(self.user, {"home": "personal"}, "home"),
                 FieldCipher(bytes(range(32))),
             )

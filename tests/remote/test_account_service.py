@@ -11,6 +11,7 @@ import pytest
 from manabackup.crypto.recovery import parse_recovery_code, unwrap_master_key
 from manabackup.errors import ServerError, SignInError
 from manabackup.remote.account import data_export, organizations, settings
+from manabackup.remote.connection import connect as connect_account
 from manabackup.remote.session import Session, SessionToken, StaticToken, sign_in, sign_out
 from manabackup.remote.transport import Transport
 from manabackup.remote.vault import VaultClient, VaultKey, VaultStatus
@@ -98,6 +99,22 @@ def test_after_signing_out_the_session_is_over(auth: Transport, session: Session
     with pytest.raises(SignInError, match="the session has ended"):
         SessionToken(auth, session).token()
     sign_out(auth, session)
+
+
+def test_spaces_are_asked_for_with_the_session_that_somebody_signed_in_with_meanwhile(
+    auth: Transport, session: Session
+) -> None:
+    again = sign_in(auth, EMAIL, PASSWORD)
+    url = auth.base_url
+    with connect_account(session, auth_url=url, sync_url=url, stored=lambda: again) as connection:
+        connection.tokens.token()
+        before = connection.spaces()
+        sign_out(auth, session)
+        assert connection.spaces() == before is not None
+        assert connection.session == again
+        sign_out(auth, again)
+        with pytest.raises(SignInError, match="the session has ended"):
+            connection.spaces()
 
 
 def test_a_session_replaces_a_token_that_the_service_refuses(

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -253,6 +254,40 @@ def test_a_refusal_of_a_token_that_was_renewed_meanwhile_renews_nothing() -> Non
 def test_the_same_token_again_is_no_renewal() -> None:
     assert CommandToken(jwt).refresh(jwt()) is None
     assert StaticToken(jwt()).refresh(jwt()) is None
+
+
+def test_a_session_that_has_ended_gives_way_to_the_one_that_is_kept_now(
+    server: ScriptedServer, connect: Connect
+) -> None:
+    server.answers(refusal(401, "UNAUTHORIZED"), answer(json.dumps({"token": jwt("u1")}).encode()))
+    old, new = (Session(server.url, "u1", "e", f"mana.session_token={name}") for name in ("old", "new"))
+    source = SessionToken(connect(server.url), old, stored=lambda: new)
+    assert (source.token(), source.session) == (jwt("u1"), new)
+    assert [request.headers["cookie"] for request in server.requests] == [old.cookie, new.cookie]
+    assert source.replacement(old) == new
+    assert source.replacement(new) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        (None, "the session has ended"),
+        (Session("AUTH", "u1", "e", COOKIE), "the session has ended"),
+        (Session("AUTH", "u2", "other@example.invalid", "mana.session_token=new"), "other@.* is another user"),
+        (Session("https://elsewhere.invalid", "u1", "e", "mana.session_token=new"), "elsewhere"),
+    ],
+    ids=["signed out", "the same", "another user's", "of another service"],
+)
+def test_a_session_that_has_ended_gives_way_to_none_that_is_not_the_same_users_at_the_same_service(
+    server: ScriptedServer, connect: Connect, stored: Session | None, words: str
+) -> None:
+    server.otherwise = refusal(401, "UNAUTHORIZED")
+    if stored is not None and stored.auth_url == "AUTH":
+        stored = replace(stored, auth_url=server.url)
+    source = SessionToken(connect(server.url), Session(server.url, "u1", "e", COOKIE), stored=lambda: stored)
+    with pytest.raises(SignInError, match=words):
+        source.token()
+    assert {request.headers["cookie"] for request in server.requests} == {COOKIE}
 
 
 def test_an_ended_session_asks_for_a_new_sign_in(server: ScriptedServer, connect: Connect) -> None:

@@ -95,15 +95,27 @@ class AccountAccess:
     def connect(self, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Connection]:
         """Connects; nothing is sent yet but to renew a token. A token goes before the stored session.
 
+        Whoever signs in anew meanwhile, as the same user, gives this connection the new session, too.
+
         Raises :class:`SignInError` when there is neither, :class:`UsageError` for addresses that are none, and what
         reading the token raises.
         """
         settings = self.settings
-        who = self._secrets.tokens() or self.state.sessions(settings.profile).load()
+        stored = self.state.sessions(settings.profile).load
+        who = self._secrets.tokens() or stored()
         if who is None:
             raise self._not_signed_in()
-        with connect(who, auth_url=settings.auth_url, sync_url=settings.sync_url, limits=limits) as connection:
+        urls = {"auth_url": settings.auth_url, "sync_url": settings.sync_url}
+        with connect(who, **urls, limits=limits, stored=stored) as connection:
             yield connection
+
+    def expect_user(self, user: str) -> None:
+        """Whoever connects now is to be this user. Raises :class:`SignInError`, and what reading a token raises."""
+        if self._known_user() != user:
+            raise SignInError(
+                f"the profile {self.settings.profile} speaks for another user now",
+                hint="begin anew with the account that is signed in, or sign in as the one before",
+            )
 
     @contextmanager
     def open(

@@ -6,7 +6,7 @@ speaks for the servers: what they said of vault and spaces is remembered there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -14,9 +14,8 @@ from typing import NamedTuple
 from ...errors import ManabackupError
 from ...mirror import Mirror
 from ...model import registry
-from ...remote.account import data_export, organizations, settings
+from ...remote.account import Space, data_export, settings
 from ...remote.connection import Connection
-from ...remote.session import Session
 from ...text import jsontext
 from ...text.timestamps import format_timestamp
 from .key import AccountKey, check_same_account, note_vault
@@ -34,10 +33,11 @@ def remember_account(mirror: Mirror, connection: Connection) -> None:
     """
     check_same_account(mirror, connection)
     note_vault(connection, mirror)
-    if connection.session is None:
+    found = connection.spaces()
+    if found is None:
         _forget_memberships(mirror)
     else:
-        _ask_organizations(connection, connection.session, mirror)
+        _noted(found, mirror)
 
 
 @contextmanager
@@ -94,20 +94,20 @@ class _Spaces(NamedTuple):
 
 
 def _ask_spaces(connection: Connection, mirror: Mirror, notices: list[tuple[str, str]]) -> _Spaces:
-    if connection.session is None:
-        notices.append(("spaceTypesUnknown", "an access token does not tell them; a login does"))
-        _forget_memberships(mirror)
-        return _remembered_spaces(mirror)
     try:
-        return _ask_organizations(connection, connection.session, mirror)
+        found = connection.spaces()
+        unknown = "an access token does not tell them; a login does"
     except ManabackupError as error:
-        notices.append(("spaceTypesUnknown", error.message))
-        _forget_memberships(mirror)
-        return _remembered_spaces(mirror)
+        found, unknown = None, error.message
+    if found is not None:
+        return _noted(found, mirror)
+    notices.append(("spaceTypesUnknown", unknown))
+    _forget_memberships(mirror)
+    return _remembered_spaces(mirror)
 
 
-def _ask_organizations(connection: Connection, session: Session, mirror: Mirror) -> _Spaces:
-    found = organizations(connection.auth, session)
+def _noted(found: Sequence[Space], mirror: Mirror) -> _Spaces:
+    """Lets the mirror remember what the service told of the spaces."""
     types = {space.id: space.type for space in found if space.type is not None}
     memberships = frozenset(space.id for space in found)
     mirror.remember(_SPACES, jsontext.dumps(types).decode())

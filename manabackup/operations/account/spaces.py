@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ...errors import UsageError
 from ...model.spaces import PERSONAL, SENTINEL, is_shared
-from ...remote.account import organizations
 from ...remote.connection import Connection
 from ...text.printable import printable
 from ...text.suggestions import did_you_mean
@@ -34,10 +33,10 @@ def account_spaces(
     one of unknown type. Raises :class:`UsageError` where ``personal`` cannot be it, :class:`ServerError`,
     :class:`SignInError`.
     """
-    if connection.session is None:
+    spaces = connection.spaces()
+    if spaces is None:
         require_own(personal, connection.user_id)
         return AccountSpaces(None, personal)
-    spaces = organizations(connection.auth, connection.session)
     known = {space.id: space.type for space in spaces if space.type is not None}
     require_own(personal, connection.user_id, known, [space.id for space in spaces])
     if personal is None:

@@ -172,8 +172,8 @@ class SignedInAccount:
         if not servers.reachable:
             yield unknown("session", f"{self._whose(who)}; whether it still lives, only the server knows")
             return
-        urls = {"auth_url": self._settings.auth_url, "sync_url": self._settings.sync_url}
-        with connect(who, **urls, limits=IMPATIENT) as connection:
+        auth_url, sync_url = self._settings.auth_url, self._settings.sync_url
+        with connect(who, auth_url=auth_url, sync_url=sync_url, limits=IMPATIENT) as connection:
             connection.tokens.token()
             yield self._alive(who)
             yield from _vault(connection)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,7 @@ from manabackup.operations.follow.events import FollowEvent, Happening
 from manabackup.operations.follow.following import Follower
 from manabackup.operations.follow.settings import FollowSettings, Surroundings
 from manabackup.remote.connection import connect
-from manabackup.remote.session import CommandToken, StaticToken, TokenSource
+from manabackup.remote.session import CommandToken, Session, StaticToken, TokenSource, sign_in, sign_out
 from manabackup.remote.sync import PushClient
 from manabackup.remote.transport import Transport
 from manabackup.sandbox import Sandbox
@@ -54,6 +55,17 @@ class Account(Box):
             answer = PushClient(transport, tokens, "another device").push(app, changes)
             assert answer.status == 200, answer.words()
 
+    def signed_in(self, email: str = f"{USER}@example.org") -> Session:
+        """A new session."""
+        with Transport(self.url) as transport:
+            return sign_in(transport, email, "password")
+
+    def sign_out(self, session: Session) -> None:
+        """Ends a session, and an hour goes by, so that no token of it is left."""
+        with Transport(self.url) as transport:
+            sign_out(transport, session)
+        self.clock.skip(timedelta(hours=1))
+
     def tokens(self) -> TokenSource:
         return CommandToken(lambda: self.accounts.issue_token(USER))
 
@@ -77,7 +89,9 @@ class Following:
     account: Account
     settings: FollowSettings = QUICK
     around: Surroundings = field(default_factory=lambda: Surroundings(registry=REGISTRY, jitter=lambda: 0.0))
-    tokens: TokenSource | None = None
+    tokens: Session | TokenSource | None = None
+    stored: Callable[[], Session | None] = lambda: None
+    """The session that this computer keeps now."""
     told: list[FollowEvent] = field(default_factory=list)
     error: BaseException | None = None
 
@@ -107,9 +121,8 @@ class Following:
     def _run(self) -> None:
         account = self.account
         try:
-            with connect(
-                self.tokens or account.tokens(), auth_url=account.url, sync_url=account.url, limits=LIMITS
-            ) as connection:
+            urls = {"auth_url": account.url, "sync_url": account.url}
+            with connect(self.tokens or account.tokens(), **urls, limits=LIMITS, stored=self.stored) as connection:
                 self.follower = Follower(connection, account.mirror_alone, self.settings, self.around)
                 for happened in self.follower.run():
                     with self._changed:
