@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -47,7 +48,9 @@ def _span(context: click.Context, parameter: click.Parameter, text: str | None) 
 @command("follow")
 @secret_options("passphrase", "recovery-code", "key", "token")
 @extra_app_option
-@click.option("--export-every", metavar="SPAN", callback=_span, help="Write an archive so often, such as 1h.")
+@click.option(
+    "--export-every", metavar="SPAN", callback=_span, help="Write an archive so often, such as 1h; at least 60s."
+)
 @click.option("--to", "output", metavar="FILE", help="Where archives go; {date} in its name is the day.")
 @click.option("--force", is_flag=True, help="Let each archive take the place of the one before, without {date}.")
 @retain_option
@@ -60,7 +63,7 @@ def _span(context: click.Context, parameter: click.Parameter, text: str | None) 
     default="15m",
     show_default=True,
     callback=_span,
-    help="Pull everything so often, whatever the server tells.",
+    help="Pull everything so often, whatever the server tells; at least 10s.",
 )
 @click.option("--for", "duration", metavar="SPAN", callback=_span, help="End by itself after so long, such as 8h.")
 def follow(
@@ -90,6 +93,8 @@ def follow(
         raise UsageError("--look-every is at least 10s: a whole pull asks the server 200 questions")
     access = account_access(run)
     export = _export(run, export_every, output, retain, force=force, seal=seal, private=private, files=files)
+    if export is not None:
+        _check(run, export, force=force)
     settings = FollowSettings(
         look_every=look_every, duration=duration, export_every=export_every, extra_apps=extra_apps
     )
@@ -98,6 +103,8 @@ def follow(
         run.terminal.progress({Step.PULL: "pulling"}) as progress,
     ):
         place = FollowerPlace(run.state.follower_folder(connection.sync.base_url, connection.user_id))
+        if export is not None:
+            export = replace(export, check_account=lambda: access.expect_user(connection.user_id))
         with place.lock():
             follower = Follower(
                 connection,
@@ -126,7 +133,7 @@ def _tell_all(run: Run, follower: Follower) -> None:
 def _export(
     run: Run, every: float | None, output: str | None, retain: str | None, *, force: bool, **options: bool
 ) -> ExportCommand | None:
-    """The command that writes archives. Raises :class:`UsageError`, :class:`NotFoundError`."""
+    """The command that writes archives. Raises :class:`UsageError`."""
     if every is None or output is None:
         if output is not None or every is not None or any([force, retain, *options.values()]):
             raise UsageError("--export-every and --to go together, and what is said of archives goes with them")
@@ -145,7 +152,7 @@ def _export(
     if options["seal"] and run.source("passphrase") is None:
         # Nobody is asked later. It goes where a shell could have put it, and is in no command line.
         environment[variable("passphrase")] = run.new_passphrase()
-    made = ExportCommand(
+    return ExportCommand(
         program=(*this_program(), *_settings(run)),
         output=output,
         options=[
@@ -155,8 +162,16 @@ def _export(
         secrets=places,
         environment=environment,
     )
-    made.check(force=force)
-    return made
+
+
+def _check(run: Run, export: ExportCommand, *, force: bool) -> None:
+    """Looks at where archives go. Raises what :meth:`ExportCommand.check` raises."""
+    error = export.check(force=force)
+    if error is not None:
+        run.terminal.warning(
+            f"NO ARCHIVE can be written now: {error.message}; it is tried again until the place answers, and "
+            "`manabackup status` tells"
+        )
 
 
 def _settings(run: Run) -> Iterator[str]:
@@ -203,7 +218,8 @@ def _words(what: Happening, facts: dict[str, Any], *, is_wordy: bool) -> str | N
                 return f"not listening to {one_line(facts['app'])}: {reason}"
             return f"not listening any more: {reason}" if facts["streams"] == 0 else None
         case Happening.DELAYED:
-            return f"later, in {facts['retryIn']:.0f} s: {one_line(facts['reason'])}"
+            hint = f"; {one_line(facts['hint'])}" if facts["hint"] else ""
+            return f"later, in {facts['retryIn']:.0f} s: {one_line(facts['reason'])}{hint}"
         case Happening.EXPORTED:
             lacks = f", lacks {', '.join(facts['losses'])}" if facts["losses"] else ""
             return f"exported: {printable(facts['archive'])}, {facts['bytes']:,} bytes, {facts['status']}{lacks}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ..limits import MIB
@@ -22,7 +23,11 @@ from .frame import command, secret_options
 from .run import Run
 
 if TYPE_CHECKING:
+    from ..operations.follow.record import FollowRecord
     from ..remote.vault import VaultStatus
+
+_LABEL = 14
+_WIDTH = 80 - _LABEL
 
 
 @command("status")
@@ -34,7 +39,7 @@ def status(run: Run) -> None:
     the error.
     """
     found = account_status(account_access(run))
-    run.terminal.result(found.to_json(), (f"{label:14}{words}" for label, words in _lines(found)))
+    run.terminal.result(found.to_json(), (f"{label:{_LABEL}}{words}" for label, words in _lines(found)))
     if found.problem is not None:
         raise found.problem
 
@@ -42,21 +47,35 @@ def status(run: Run) -> None:
 def _lines(found: AccountStatus) -> Iterator[tuple[str, str]]:
     yield "profile", found.profile
     yield "state", str(found.state)
-    yield "signed in", _user(found.user) if found.user is not None else "no"
+    yield from _below("signed in", _user(found.user) if found.user is not None else ["no"])
     yield "auth", _server(found.auth)
     yield "sync", _server(found.sync)
     if found.user is not None:
         yield "vault", _vault(found.vault)
         yield "subscription", _subscription(found.subscription)
-        yield "mirror", _mirror(found.mirror)
+        yield from _below("mirror", _mirror(found.mirror))
         if found.follower is not None:
-            yield "follower", _follower(found.follower)
+            yield from _below("follower", _follower(found.follower))
 
 
-def _user(user: SignedIn) -> str:
+def _below(label: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Lines that stand below each other, the first one beside the label."""
+    for line in lines:
+        yield label, line
+        label = ""
+
+
+def _sentence(text: str) -> Iterator[str]:
+    """Its lines, such as 80 columns hold."""
+    yield from wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _user(user: SignedIn) -> Iterator[str]:
     if user.since is None:
-        return f"user {user.user_id}, by access token"
-    return f"{user.email} (user {user.user_id}) since {user.since:%Y-%m-%d %H:%M} UTC"
+        yield f"user {user.user_id}, by access token"
+    else:
+        yield f"{user.email} (user {user.user_id})"
+        yield f"since {user.since:%Y-%m-%d %H:%M} UTC"
 
 
 def _server(server: ServerStatus) -> str:
@@ -92,38 +111,59 @@ def _subscription(subscription: SubscriptionStatus | None) -> str:
     return ", ".join(words)
 
 
-def _follower(follower: FollowerStatus) -> str:
+def _follower(follower: FollowerStatus) -> Iterator[str]:
     record = follower.record
     if not follower.running:
         ended = record.ended_at or record.alive_at
         how = "ended" if record.ended_at is not None else "died, last alive"
-        return "not running" + (f", {how} {age(ended)}" if ended is not None else "")
-    words = [f"running (process {record.process})", f"{record.streams} of {counted(record.streams_wanted, 'stream')}"]
-    for name, moment in (
-        ("last event", record.last_event_at),
-        ("last pull", record.last_pull_at),
-        ("last archive", record.last_export_at),
+        yield "not running" + (f", {how} {age(ended)}" if ended is not None else "")
+        if record.ended_by is not None:
+            yield from _sentence(f"NOTHING IS FOLLOWED: {one_line(record.ended_by)}")
+            yield from _to_do(record.hint)
+        return
+    yield f"running (process {record.process}), {_streams(record)}"
+    for moments in (
+        (("last event", record.last_event_at), ("last pull", record.last_pull_at)),
+        (("last archive", record.last_export_at),),
     ):
-        if moment is not None:
-            words.append(f"{name} {age(moment)}")
+        words = [f"{name} {age(moment)}" for name, moment in moments if moment is not None]
+        if words:
+            yield ", ".join(words)
     if record.pending_since is not None:
-        words.append(f"BEHIND: told of changes {age(record.pending_since)} that are not pulled")
-    if record.problem is not None:
-        words.append(f"problem: {one_line(record.problem)}")
+        yield from _sentence(f"BEHIND: told of changes {age(record.pending_since)} that are not pulled")
+    if record.problem is not None and record.problem_since is None:
+        yield from _sentence(f"waits: {one_line(record.problem)}")
+    elif record.problem is not None:
+        since = f"{record.problem_since:%Y-%m-%d %H:%M} UTC"
+        yield from _sentence(f"GETS NOTHING since {since}: {one_line(record.problem)}")
+        yield from _to_do(record.hint)
     if record.archive_problem is not None:
-        words.append(f"NO ARCHIVE: {one_line(record.archive_problem)}")
-    return ", ".join(words)
+        yield from _sentence(f"NO ARCHIVE: {one_line(record.archive_problem)}")
 
 
-def _mirror(mirror: MirrorStatus | None) -> str:
+def _streams(record: FollowRecord) -> str:
+    if record.last_pull_at is None:
+        return "first pull under way"
+    speaking = f"{record.streams} of {counted(record.streams_wanted, 'stream')}"
+    return f"{speaking}, connecting to {record.streams_connecting}" if record.streams_connecting else speaking
+
+
+def _to_do(hint: str | None) -> Iterator[str]:
+    if hint is not None:
+        yield from _sentence(f"to do: {one_line(hint)}")
+
+
+def _mirror(mirror: MirrorStatus | None) -> Iterator[str]:
     if mirror is None:
-        return "none yet"
-    if mirror.is_older:
-        return f"{mirror.path} (of an earlier version; the next pull brings it up to date)"
+        yield "none yet"
+        return
     held = mirror.contents
-    if held is None:
-        return f"{mirror.path} (cannot be read now)"
-    pulled = f"pulled {age(held.pulled_at)}" if held.pulled_at else "never pulled to the end"
-    searched = search_words(held.searched_at, held.unsearched_apps)
-    contents = f"{held.changes} changes in {held.collections} collections, {held.bytes / MIB:.1f} MiB"
-    return f"{contents}, {pulled}, {searched}: {mirror.path}"
+    if mirror.is_older:
+        yield "of an earlier version; the next pull brings it up to date"
+    elif held is None:
+        yield "cannot be read now"
+    else:
+        yield f"{held.changes} changes in {held.collections} collections, {held.bytes / MIB:.1f} MiB"
+        yield f"pulled {age(held.pulled_at)}" if held.pulled_at else "never pulled to the end"
+        yield from _sentence(search_words(held.searched_at, held.unsearched_apps))
+    yield str(mirror.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ _MEMBERS_BYTES = 4 * MIB
 _LONGEST_WINDOW = 120.0
 """Seconds. A reset that lies further ahead is of another clock."""
 _MINUTE = 60.0
+_NO_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}  # not everywhere there are both
 _WORDS_BYTES = 2_000
 """How much of an error's body is looked at for words."""
 
@@ -116,6 +118,19 @@ class MalformedAnswerError(UnusableAnswerError):
 
 class BrokenAnswerError(UnusableAnswerError):
     """The connection broke, or none came about, as often as it was tried."""
+
+
+class UnknownServerError(ServerError):
+    """There is no server of this name, or it does not prove to be the one: whoever named it may have been mistaken."""
+
+
+class UnknownHostError(BrokenAnswerError, UnknownServerError):
+    """No address is known of the host, as often as it was tried."""
+
+
+def is_unknown_host(error: object) -> bool:
+    """Whether names were looked up, and there is no such host; not where nobody can say it now."""
+    return isinstance(error, socket.gaierror) and error.errno in _NO_HOST
 
 
 class RedirectedError(ServerError):

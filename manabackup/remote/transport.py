@@ -38,7 +38,15 @@ from ..about import PRODUCT
 from ..errors import ServerError, UsageError
 from ..limits import DEFAULT_LIMITS, MIB, Limits
 from ..text.printable import one_line
-from .answers import Answer, BrokenAnswerError, RedirectedError, UnwieldyAnswerError
+from .answers import (
+    Answer,
+    BrokenAnswerError,
+    RedirectedError,
+    UnknownHostError,
+    UnknownServerError,
+    UnwieldyAnswerError,
+    is_unknown_host,
+)
 from .blanking import blanked
 from .deadlines import Patience, PatientBackend
 from .decoding import ACCEPT_ENCODING, BrokenCodingError, TooLargeError, counted, decoded, read_body
@@ -76,6 +84,8 @@ class _Failing(Enum):
     ANSWER = auto()
     """The server answered, and may answer otherwise."""
     UNREACHABLE = auto()
+    UNKNOWN = auto()
+    """Nobody knows the host."""
     LATE = auto()
     BROKEN = auto()
     REFUSED = auto()
@@ -84,6 +94,8 @@ class _Failing(Enum):
 
 _WORTH = {_Failing.BROKEN: 2, _Failing.REFUSED: 6}
 """How many times the usual number of attempts; 1 for others."""
+_ERRORS = {_Failing.LATE: UnwieldyAnswerError, _Failing.UNKNOWN: UnknownHostError}
+"""What is raised in the end; :class:`BrokenAnswerError` for others."""
 _STUCK = 2
 """How many times the usual number of attempts a server may refuse everybody everything."""
 
@@ -211,8 +223,7 @@ class Transport:
             if is_last or tries.are_over(failing, elsewhere=self._pace.answered > answered):
                 if answer is not None:
                     return answer
-                kind = UnwieldyAnswerError if failing is _Failing.LATE else BrokenAnswerError
-                raise kind(f"{source}: {reason}")
+                raise _ERRORS.get(failing, BrokenAnswerError)(f"{source}: {reason}")
 
     def listen(self, request: Request, hear: Hear, *, silence: float) -> Answer:
         """Sends a request whose answer goes on for as long as both sides live, once, and gives the answer's end.
@@ -393,11 +404,12 @@ def _network_errors() -> Iterator[None]:
     except httpcore2.ConnectError as error:
         cause = error.args[0] if error.args else None  # httpcore2 drops __cause__ on the way
         if isinstance(cause, ssl.SSLCertVerificationError):
-            raise ServerError(
+            raise UnknownServerError(
                 f"the server's certificate is not trusted: {one_line(cause.verify_message)}",
                 hint="trusted is what the system trusts, or what SSL_CERT_FILE names in its place",
             ) from None
-        raise _NoAnswerError(f"no connection: {one_line(str(error))}", _Failing.UNREACHABLE) from None
+        failing = _Failing.UNKNOWN if is_unknown_host(cause) else _Failing.UNREACHABLE
+        raise _NoAnswerError(f"no connection: {one_line(str(error))}", failing) from None
     except httpcore2.ProxyError as error:
         raise _NoAnswerError(f"the proxy refuses: {one_line(str(error))}", _Failing.UNREACHABLE) from None
     except httpcore2.LocalProtocolError:

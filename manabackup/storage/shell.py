@@ -21,6 +21,7 @@ from ..errors import AccessError, ManabackupError, NotFoundError, OutputError, S
 from ..host.interrupts import uninterrupted
 from ..host.output import NO_SPACE
 from ..limits import DEFAULT_LIMITS
+from ..remote.answers import UnknownServerError, is_unknown_host
 from ..text.printable import one_line
 from .addresses import Address
 
@@ -44,6 +45,12 @@ _random = random.SystemRandom().random
 
 class LostError(ServerError):
     """The connection broke; another one may do."""
+
+    page = ServerError.page
+
+
+class _UnknownHostError(LostError, UnknownServerError):
+    """No address is known of the host."""
 
     page = ServerError.page
 
@@ -249,7 +256,8 @@ class Line:
             case asyncssh.Error():
                 return LostError(f"{shown}: {one_line(error.reason) or 'the connection broke'}")
             case OSError():
-                return LostError(f"{shown}: no connection: {one_line(error.strerror or str(error))}")
+                kind = _UnknownHostError if is_unknown_host(error) else LostError
+                return kind(f"{shown}: no connection: {one_line(error.strerror or str(error))}")
         return ServerError(f"{shown}: {type(error).__name__}")
 
     def _host_key(self) -> ServerError:
@@ -258,11 +266,11 @@ class Line:
             path = Path.home() / ".ssh" / "known_hosts"
             known = bool(asyncssh.match_known_hosts(str(path), address.host, "", address.port or 22)[0])
         if known:
-            return ServerError(
+            return UnknownServerError(
                 f"{self._shown}: the server's host key has changed; somebody may have taken its place",
                 hint="ask who runs it; `ssh-keygen -R HOST` forgets the old one",
             )
-        return ServerError(
+        return UnknownServerError(
             f"{self._shown}: the server's host key is not known",
             hint="`ssh` with the same host shows it and remembers it, when it is the right one",
         )

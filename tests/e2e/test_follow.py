@@ -8,10 +8,14 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from manabackup.operations.account.state import StateFolder
+from manabackup.operations.follow.record import FollowerPlace, FollowRecord
 from manabackup.remote.session import StaticToken
 from manabackup.remote.sync import PushClient
 from manabackup.remote.transport import Transport
@@ -250,3 +254,54 @@ def test_no_secret_stands_in_what_is_kept_or_started(stocked: Computer, owner: O
     said = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert code not in said
     followed.end()
+
+
+def _kept(box: Sandbox, computer: Computer, owner: Owner, record: FollowRecord) -> FollowerPlace:
+    """What a follower wrote last."""
+    place = FollowerPlace(StateFolder(computer.state).follower_folder(box.url, owner.account.user_id))
+    with place.lock():
+        place.write(record)
+    return place
+
+
+MOMENT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+RUNNING = FollowRecord(started_at=MOMENT, alive_at=MOMENT, last_pull_at=MOMENT, streams=63, streams_wanted=63)
+REFUSED = "sign in again with `manabackup login`"
+
+
+@pytest.mark.parametrize(
+    ("record", "lines"),
+    [
+        (replace(RUNNING, last_pull_at=None, streams_wanted=0), ["first pull under way"]),
+        (replace(RUNNING, streams=1, streams_connecting=62), ["1 of 63 streams, connecting to 62"]),
+        (
+            replace(RUNNING, problem="the session has ended", problem_since=MOMENT, hint=REFUSED),
+            ["GETS NOTHING since 2026-01-02 03:04 UTC: the session has ended", f"to do: {REFUSED}"],
+        ),
+        (replace(RUNNING, problem="another run works with it"), ["63 of 63 streams", "waits: another run works"]),
+        (
+            replace(RUNNING, pending_since=MOMENT, archive_problem=f"{'a place that is down ' * 6}(503)"),
+            ["BEHIND: told of changes", "NO ARCHIVE: a place that is down"],
+        ),
+    ],
+)
+def test_how_far_it_is_is_said_in_lines_that_80_columns_hold(
+    stocked: Computer, owner: Owner, box: Sandbox, record: FollowRecord, lines: list[str]
+) -> None:
+    with _kept(box, stocked, owner, record).lock():
+        done = stocked("status")
+    told = done.out.splitlines()
+    follower = told[next(number for number, line in enumerate(told) if line.startswith("follower")) :]
+    for line in lines:
+        assert any(line in each for each in follower), done.out
+    assert all(len(line) <= 80 for line in told if "/" not in line), done.out
+
+
+def test_why_it_ended_is_said_until_it_is_started_again(stocked: Computer, owner: Owner, box: Sandbox) -> None:
+    _kept(box, stocked, owner, replace(RUNNING, ended_at=MOMENT, ended_by="the session has ended", hint=REFUSED))
+    out = stocked("status").out
+    assert "NOTHING IS FOLLOWED: the session has ended" in out
+    assert f"to do: {REFUSED}" in out
+    record = stocked("status", "--json").record
+    check("status", record)
+    assert record["follower"]["endedBy"] == "the session has ended"

@@ -23,7 +23,7 @@ from tests.support.webdav import PASSWORD, webdav
 from .test_follow import Followed
 
 NAME = re.compile(r"mana-\d{4}-\d\d-\d\d(-2)?\.mana")
-_EACH_SECOND = "from manabackup.cli import follow; follow._LEAST_EXPORT = 1"
+EACH_SECOND = "from manabackup.cli import follow; follow._LEAST_EXPORT = 1"
 """Lets a program be told to write an archive each second."""
 
 
@@ -140,15 +140,17 @@ def test_P5_archives_of_a_day_lie_beside_each_other_there_sealed_and_come_back_a
 def test_a_place_that_is_down_is_told_of_and_waited_for_until_the_archive_is_there(
     there: There, stocked: Computer
 ) -> None:
-    stocked.program = hasty(stocked.home, _EACH_SECOND)
+    stocked.program = hasty(stocked.home, EACH_SECOND)
     stocked.environ |= there.environ
     there.down(True)
     followed = Followed(stocked, "--export-every", "1s", "--to", f"{there.address}/mana-{{date}}.mana", "--seal")
+    assert followed.process.stderr is not None
+    assert followed.process.stderr.readline().startswith("warning: NO ARCHIVE can be written now: ")
     failed = followed.until("exportFailed")
     assert failed["exitCode"] == 14, failed
     status = stocked("status", "--json").record["follower"]
     assert (status["running"], status["archiveProblem"]) == (True, failed["message"])
-    assert "NO ARCHIVE: export: " in stocked("status").out
+    assert "NO ARCHIVE: export:" in stocked("status").out
     there.down(False)
     told = followed.until("exported")
     status = stocked("status", "--json").record["follower"]
@@ -157,3 +159,11 @@ def test_a_place_that_is_down_is_told_of_and_waited_for_until_the_archive_is_the
     assert (code, last["exports"], there.names()) == (0, 1, [str(told["archive"]).rpartition("/")[2]]), err
     verified = stocked("verify", str(told["archive"]))
     assert verified.code == 0, verified.err
+
+
+def test_a_place_that_is_not_the_one_that_was_meant_ends_it(tmp_path: Path, stocked: Computer) -> None:
+    with in_s3(tmp_path / "there") as there:
+        stocked.environ |= there.environ
+        name = f"s3://no-{there.address.removeprefix('s3://')}/mana-{{date}}.mana"
+        done = stocked("follow", "--export-every", "1h", "--to", name)
+    assert (done.code, "there is no such bucket" in done.err) == (10, True), done.err

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from manabackup.errors import ServerError
 from manabackup.limits import KIB, MIB, Limits
-from manabackup.remote.answers import Answer
+from manabackup.remote.answers import Answer, BrokenAnswerError, UnknownHostError
 from manabackup.remote.deadlines import Patience
 from manabackup.remote.request import Request
 from manabackup.remote.transport import Transport, is_never_passing
@@ -135,6 +135,21 @@ def test_a_server_that_is_not_there_is_an_error(connect: Connect) -> None:
         port = listener.getsockname()[1]
     with pytest.raises(ServerError, match="no connection"):
         connect(f"http://127.0.0.1:{port}").request(Request("GET", "/"))
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(socket.EAI_NONAME, UnknownHostError), (socket.EAI_AGAIN, BrokenAnswerError)]
+)
+def test_a_host_that_nobody_knows_is_told_from_one_that_cannot_be_looked_up_now(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[ServerError]
+) -> None:
+    def look_up(*_: object, **__: object) -> None:
+        raise socket.gaierror(number, "in some language")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(ServerError, match="no connection") as caught:
+        connect("https://host.invalid").request(Request("GET", "/"))
+    assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])

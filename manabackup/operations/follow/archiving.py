@@ -50,5 +50,5 @@ class Archives:
             raise done.error
         # Counted from now on: one that fails for longer than its interval must not keep pulls from their turn.
         soon = self._around.clock() + min(self._every, LONGEST_RETRY)
-        self.due_at = soon if done.may_pass else max(self.due_at, soon)
+        self.due_at = soon if done.is_tried_soon else max(self.due_at, soon)
         yield self._chronicle.not_exported(done.error)

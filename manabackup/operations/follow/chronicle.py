@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ...errors import ManabackupError, OutputError
+from ...errors import LockedError, ManabackupError, OutputError
 from ...text.jsontext import JSON
 from .events import FollowEvent, Happening
 from .exports import Exported
@@ -21,6 +21,8 @@ class Chronicle:
         self.record = FollowRecord(started_at=around.now())
         self.speaking: set[str] = set()
         """Apps whose stream speaks."""
+        self._known: set[str] = set()
+        """Apps of whose stream anything was heard: that it speaks, or that it broke."""
         self.events = self.breaks = self.pulls = self.looks = self.exports = 0
         self.unreadable = 0
         """Losses at the last whole pull."""
@@ -40,16 +42,21 @@ class Chronicle:
     def keep(self) -> None:
         """Says how far the follower is, which is a sign of life as well."""
         self.record.streams = len(self.speaking)
+        self.record.streams_connecting = max(0, self.record.streams_wanted - len(self._known))
         self.record.alive_at = self._around.now()
         self._around.keep(self.record)
 
     def connected(self, app: str) -> FollowEvent:
         """A stream speaks."""
         self.speaking.add(app)
+        self._known.add(app)
         return self.happened(Happening.CONNECTED, app=app, streams=len(self.speaking))
 
-    def disconnected(self, app: str, reason: str) -> FollowEvent:
-        """It speaks no more."""
+    def disconnected(self, app: str, reason: str) -> FollowEvent | None:
+        """It speaks no more; None where it never did."""
+        self._known.add(app)
+        if app not in self.speaking:
+            return None
         self.speaking.discard(app)
         self.breaks += 1
         return self.happened(Happening.DISCONNECTED, app=app, reason=reason, streams=len(self.speaking))
@@ -68,7 +75,7 @@ class Chronicle:
         """A pull went well."""
         self.record.last_pull_at = self._around.now()
         self.record.pending_since = None
-        self.record.problem = None
+        self.record.problem = self.record.problem_since = self.record.hint = None
         self.record.new_changes += pulled.new
         self.record.streams_wanted = pulled.streams
         if pulled.whole is None:
@@ -78,10 +85,14 @@ class Chronicle:
             self.record.last_look_at = self._around.now()
             self.unreadable = pulled.whole.unreadable
 
-    def delayed(self, reason: str, pause: float) -> FollowEvent:
+    def delayed(self, error: ManabackupError, pause: float) -> FollowEvent:
         """A pull has to wait so many seconds."""
-        self.record.problem = reason
-        return self.happened(Happening.DELAYED, reason=reason, retryIn=round(pause, 1))
+        self.record.problem, self.record.hint = error.message, error.hint
+        if isinstance(error, LockedError):
+            self.record.hint = None  # which is for whoever waits for a command
+        elif self.record.problem_since is None:
+            self.record.problem_since = self._around.now()
+        return self.happened(Happening.DELAYED, reason=error.message, retryIn=round(pause, 1), hint=self.record.hint)
 
     def exported(self, done: Exported) -> FollowEvent:
         """An archive was written."""
@@ -95,6 +106,10 @@ class Chronicle:
         """None was."""
         self.record.archive_problem = error.message
         return self.happened(Happening.EXPORT_FAILED, exitCode=error.exit_code, message=error.message, hint=error.hint)
+
+    def failed(self, error: ManabackupError) -> None:
+        """It ends because of this."""
+        self.record.ended_by, self.record.hint = error.message, error.hint
 
     def end(self) -> None:
         """Nobody follows any more. Where that cannot be kept, it is not the reason why it ended."""

@@ -14,7 +14,16 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ...errors import LockedError, ManabackupError, NotFoundError, ServerError, UsageError
+from ...errors import (
+    AccessError,
+    LockedError,
+    ManabackupError,
+    NotFoundError,
+    ServerError,
+    SignInError,
+    UsageError,
+)
+from ...remote.answers import UnknownServerError
 from ...text.jsontext import JSON
 from ..places import is_there, located
 from ..schedule.running import Finished, error_with, free_name
@@ -23,6 +32,7 @@ from ..schedule.spec import DATE, SecretPlace
 _WAIT = 3_600
 """Seconds that an export waits for another run."""
 _PASSING = (LockedError.exit_code, ServerError.exit_code)
+_SOON = (*_PASSING, SignInError.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,11 @@ class NotExported:
         """Whether it is not the command's own fault: another run, or no server."""
         return self.error.exit_code in _PASSING
 
+    @property
+    def is_tried_soon(self) -> bool:
+        """Whether the next one is not waited for: what may pass, and what somebody mends by signing in."""
+        return self.error.exit_code in _SOON
+
 
 Export: TypeAlias = Callable[[datetime], Exported | NotExported]
 """Writes an archive; is given the time for its name."""
@@ -68,22 +83,44 @@ class ExportCommand:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     zone: tzinfo | None = None
     """Whose days are named; None: this computer's."""
+    check_account: Callable[[], object] = lambda: None
+    """Raises where the command would work with another account than the one that is followed."""
 
-    def check(self, *, force: bool) -> None:
-        """Raises :class:`UsageError` for a place that holds something already, :class:`NotFoundError`."""
+    def check(self, *, force: bool) -> ServerError | None:
+        """Looks at the place, and gives the error of one that does not answer now, and may later.
+
+        Raises :class:`UsageError` where something lies that every archive would replace, :class:`NotFoundError`,
+        :class:`AccessError`, and :class:`UnknownServerError` for a place that is hardly the one that was meant.
+        """
         if DATE in self.output.rpartition("/")[0]:
             raise UsageError(f"{DATE} belongs into the file's name, not into a folder's")
         place = located(self.output)
         if isinstance(place, Path) and not place.parent.is_dir():
             raise NotFoundError(f"{place.parent} does not exist", hint="make the folder first")
-        if DATE not in self.output and not force and is_there(place):
+        may_replace = force and DATE not in self.output
+        try:
+            is_taken = is_there(place)
+        except UnknownServerError:
+            raise
+        except ServerError as error:
+            return error
+        except AccessError:
+            if not may_replace:  # else one who may only write need not be allowed to look
+                raise
+            return None
+        if DATE not in self.output and not force and is_taken:
             raise UsageError(
                 f"{place} exists, and every archive would take its place",
                 hint=f"write {DATE} into its name, or allow it with --force",
             )
+        return None
 
     def __call__(self, now: datetime) -> Exported | NotExported:
         """Starts it and waits for it. What interrupts the waiting ends it, and it removes what it has begun."""
+        try:
+            self.check_account()
+        except ManabackupError as error:
+            return NotExported(error)
         path = free_name(self.output, now.astimezone(self.zone))
         command = [*self.program, "export", "--output", path, *self.options, f"--wait={_WAIT}"]
         command += ["--json", "--quiet"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 
-from ...errors import LockedError, ServerError, SignInError
+from ...errors import LockedError, ManabackupError, ServerError, SignInError
 from ...remote.connection import Connection
 from ..pull import ClockWentBackError
 from .archiving import Archives
@@ -65,6 +65,9 @@ class Follower:
             yield from self._heard(self._board.take(0.0))
             if self._pending:
                 yield from self._attempt(self._refresh)
+        except ManabackupError as error:
+            self.chronicle.failed(error)
+            raise
         finally:
             self._puller.close()
             self.chronicle.end()
@@ -84,7 +87,7 @@ class Follower:
                 pulled = self._timed(self._puller.look)
             except LockedError as error:
                 pause = self._timetable.locked()
-                yield self.chronicle.delayed(error.message, pause)
+                yield self.chronicle.delayed(error, pause)
                 yield from self._heard(self._board.take(pause))
             else:
                 self._archives.begin()
@@ -103,8 +106,8 @@ class Follower:
             raise said.error
         self._is_stopped = self._is_stopped or said.is_over
         for app, reason in said.broken.items():
-            if app in self.chronicle.speaking:
-                yield self.chronicle.disconnected(app, reason)
+            if (told := self.chronicle.disconnected(app, reason)) is not None:
+                yield told
         for app in said.connected:
             yield self.chronicle.connected(app)
         if said.changes:
@@ -120,15 +123,15 @@ class Follower:
         try:
             pulled = self._timed(pull)
         except LockedError as error:
-            yield self.chronicle.delayed(error.message, self._timetable.locked())
+            yield self.chronicle.delayed(error, self._timetable.locked())
         except SignInError as error:
             if self._timetable.is_refused_for_good():
                 raise
-            yield self.chronicle.delayed(error.message, self._timetable.failed())
+            yield self.chronicle.delayed(error, self._timetable.refused())
         except ServerError as error:
             if isinstance(error, ClockWentBackError):
                 self._timetable.look_again()
-            yield self.chronicle.delayed(error.message, self._timetable.failed())
+            yield self.chronicle.delayed(error, self._timetable.failed())
         else:
             what = Happening.PULLED if pulled.whole is None else Happening.LOOKED
             yield self.chronicle.happened(what, **pulled.to_json())

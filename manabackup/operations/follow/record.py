@@ -22,13 +22,16 @@ _NAMES = {
     "started_at": "startedAt",
     "alive_at": "aliveAt",
     "ended_at": "endedAt",
+    "ended_by": "endedBy",
     "streams_wanted": "streamsWanted",
+    "streams_connecting": "streamsConnecting",
     "last_event_at": "lastEventAt",
     "last_pull_at": "lastPullAt",
     "last_look_at": "lastLookAt",
     "pending_since": "pendingSince",
     "new_changes": "newChanges",
     "last_export_at": "lastExportAt",
+    "problem_since": "problemSince",
     "archive_problem": "archiveProblem",
 }
 
@@ -43,9 +46,13 @@ class FollowRecord:
     """When this was written last: once a minute, if nothing else happens."""
     ended_at: datetime | None = None
     """None while it runs, and after a death that it could not tell of."""
+    ended_by: str | None = None
+    """The error that ended it; None for an end that somebody wanted."""
     streams: int = 0
     """That speak."""
     streams_wanted: int = 0
+    streams_connecting: int = 0
+    """Of which nothing was heard yet, neither an event nor an end; a server may be silent for half a minute."""
     last_event_at: datetime | None = None
     """When a stream told of changes last."""
     last_pull_at: datetime | None = None
@@ -60,6 +67,10 @@ class FollowRecord:
     """The last one."""
     problem: str | None = None
     """Why the last attempt to pull failed; None when it went well."""
+    problem_since: datetime | None = None
+    """Since when none goes well; None where it is only another run that holds the mirror."""
+    hint: str | None = None
+    """What to do about ``problem``, or about what ended it."""
     archive_problem: str | None = None
     """The same of the last archive."""
 

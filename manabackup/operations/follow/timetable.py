@@ -9,6 +9,8 @@ _REST = 10.0
 _FIRST_RETRY = 2.0
 LONGEST_RETRY = 300.0
 _LOCKED_RETRY = 5.0
+_REFUSED_RETRY = 60.0
+"""At most: whoever signs in anew does not want to wait for longer."""
 _REFUSED_SECONDS = 600.0
 """For so long the server may refuse tokens that it took before: it does while it cannot reach its own keys."""
 _REFUSALS = 4
@@ -80,9 +82,11 @@ class Timetable:
 
     def failed(self) -> float:
         """The pause is twice as long after each time, with jitter."""
-        pause = self._retry * (1 + self._jitter()) / 2
-        self._retry = min(LONGEST_RETRY, self._retry * 2)
-        return self._paused(pause)
+        return self._later(LONGEST_RETRY)
+
+    def refused(self) -> float:
+        """The same, for an account that the server does not take now."""
+        return self._later(_REFUSED_RETRY)
 
     def is_refused_for_good(self) -> bool:
         """Tokens were refused, now and for a long time."""
@@ -90,6 +94,11 @@ class Timetable:
         self._refused_since = now if self._refused_since is None else self._refused_since
         self._refusals += 1
         return now - self._refused_since >= _REFUSED_SECONDS and self._refusals >= _REFUSALS
+
+    def _later(self, longest: float) -> float:
+        pause = min(longest, self._retry) * (1 + self._jitter()) / 2
+        self._retry = min(LONGEST_RETRY, self._retry * 2)
+        return self._paused(pause)
 
     def _paused(self, seconds: float) -> float:
         self._retry_at = self._clock() + seconds

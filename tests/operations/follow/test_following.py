@@ -24,6 +24,7 @@ from manabackup.remote.session import CommandToken, StaticToken
 from manabackup.sandbox import StreamFault
 from tests.support.box import REGISTRY, T0, USER
 from tests.support.line import Act, Call, Request, says
+from tests.support.patience import PATIENCE
 
 from .following import QUICK, Account, Following, account, records
 
@@ -153,6 +154,23 @@ def test_a_stream_that_says_nothing_is_dead_and_opened_again(box: Account) -> No
         following.wait_for(Happening.CONNECTED, 2)
 
 
+def test_streams_that_say_nothing_yet_are_being_connected_to(tmp_path: Path) -> None:
+    with account(tmp_path, heartbeat=PATIENCE) as quiet:
+        quiet.write([T0], told=True)
+        kept: list[tuple[int, int, int]] = []
+        around = Surroundings(
+            registry=REGISTRY,
+            jitter=lambda: 0.0,
+            keep=lambda record: kept.append((record.streams, record.streams_connecting, record.streams_wanted)),
+        )
+        with Following(quiet, replace(QUICK, silence=PATIENCE), around) as following:
+            following.wait_for(Happening.STARTED)
+            assert kept[-1] == (0, 1, 1)
+            quiet.push("a")
+            following.wait_for(Happening.CONNECTED)
+            following.wait(lambda _: kept[-1] == (1, 0, 1))
+
+
 def test_a_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
     with account(tmp_path) as first:
         first.write([T0], told=True)
@@ -263,6 +281,8 @@ def test_a_token_that_cannot_be_renewed_ends_it_after_a_while(box: Account) -> N
     following.wait(lambda _: following.over)
     assert isinstance(following.error, SignInError)
     assert following.count(Happening.DELAYED) >= 1
+    assert following.follower is not None
+    assert following.follower.chronicle.record.ended_by == following.error.message
 
 
 def test_a_subscription_that_ends_is_the_end(box: Account) -> None:
@@ -374,11 +394,13 @@ def test_an_archive_that_fails_for_longer_than_its_interval_keeps_nothing_from_b
     )
     with Following(box, replace(QUICK, export_every=60.0), around) as following:
         following.wait_for(Happening.EXPORTED)
-        later[0] = 61.0
         box.push("a")
+        following.wait_until_held("a")
+        later[0] = 61.0
+        box.push("b")  # it wakes, and finds the next archive due
         following.wait_for(Happening.EXPORT_FAILED)
-        box.push("b")
-        following.wait_until_held("a", "b")
+        box.push("c")
+        following.wait_until_held("a", "b", "c")
 
 
 def test_without_anything_new_no_archive_is_written(box: Account) -> None:

@@ -32,9 +32,14 @@ def test_it_goes_on_with_the_session_that_its_owner_signs_in_with(box: Account) 
         following.wait_for(Happening.CONNECTED)
         box.sign_out(kept[0])
         assert following.wait_for(Happening.DELAYED).facts["reason"] == "the session has ended"
+        assert following.follower is not None
+        record = following.follower.chronicle.record
+        assert record.problem_since is not None
+        assert record.hint == "sign in again with `manabackup login`"
         kept[0] = box.signed_in()
         box.push("a")
         following.wait_until_held("a")
+        following.wait(lambda _: (record.problem, record.problem_since, record.hint) == (None, None, None))
         box.faults.streams = lambda *_: StreamFault.CUT
         following.wait_for(Happening.DISCONNECTED)
         box.faults.streams = lambda *_: None
