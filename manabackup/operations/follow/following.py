@@ -47,10 +47,11 @@ class Follower:
 
         Raises at the beginning what a pull raises, and later what no waiting helps against: :class:`SubscriptionError`,
         :class:`SignInError` after ten minutes, :class:`OutputError`, :class:`MirrorError`. No server in reach is waited
-        for without end. An export that fails at the first time is raised as well.
+        for without end. An export that fails at the first time is raised as well, unless it may pass.
         """
         end = float("inf") if self._duration is None else self._clock() + self._duration
         try:
+            self.chronicle.keep()  # in place of what one before it has left
             yield from self._begin()
             while not self._is_stopped and self._clock() < end:
                 # What is rarer goes first, and does the work of what is behind it.

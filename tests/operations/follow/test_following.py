@@ -165,7 +165,7 @@ def test_streams_that_say_nothing_yet_are_being_connected_to(tmp_path: Path) -> 
         )
         with Following(quiet, replace(QUICK, silence=PATIENCE), around) as following:
             following.wait_for(Happening.STARTED)
-            assert kept[-1] == (0, 1, 1)
+            assert (kept[0], kept[-1]) == ((0, 0, 0), (0, 1, 1))
             quiet.push("a")
             following.wait_for(Happening.CONNECTED)
             following.wait(lambda _: kept[-1] == (1, 0, 1))
