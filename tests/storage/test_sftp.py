@@ -39,8 +39,9 @@ def manabackup(home: Path, server: Sshd) -> CommandLine:
 
 
 @pytest.fixture
-def there(server: Sshd, folder: Path) -> str:
-    """The address of the folder."""
+def there(server: Sshd, home: Path, folder: Path) -> str:
+    """The address of the folder, of a server that is known."""
+    server.move_in(home)
     return f"sftp://{server.user}@127.0.0.1:{server.port}{folder}"
 
 
