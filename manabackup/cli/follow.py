@@ -216,7 +216,7 @@ def _words(what: Happening, facts: dict[str, Any], *, is_wordy: bool) -> str | N
             reason = one_line(facts["reason"])
             if is_wordy:
                 return f"not listening to {one_line(facts['app'])}: {reason}"
-            return f"not listening any more: {reason}" if facts["streams"] == 0 else None
+            return f"not listening: {reason}" if facts["streams"] == 0 else None
         case Happening.DELAYED:
             hint = f"; {one_line(facts['hint'])}" if facts["hint"] else ""
             return f"later, in {facts['retryIn']:.0f} s: {one_line(facts['reason'])}{hint}"

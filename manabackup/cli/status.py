@@ -137,6 +137,8 @@ def _follower(follower: FollowerStatus) -> Iterator[str]:
         since = f"{record.problem_since:%Y-%m-%d %H:%M} UTC"
         yield from _sentence(f"GETS NOTHING since {since}: {one_line(record.problem)}")
         yield from _to_do(record.hint)
+    elif record.streams_problem is not None:
+        yield from _sentence(f"NOTHING IS HEARD, and all is pulled now and then: {one_line(record.streams_problem)}")
     if record.archive_problem is not None:
         yield from _sentence(f"NO ARCHIVE: {one_line(record.archive_problem)}")
 

@@ -50,15 +50,20 @@ class Chronicle:
         """A stream speaks."""
         self.speaking.add(app)
         self._known.add(app)
+        self.record.streams_problem = None
         return self.happened(Happening.CONNECTED, app=app, streams=len(self.speaking))
 
     def disconnected(self, app: str, reason: str) -> FollowEvent | None:
-        """It speaks no more; None where it never did."""
+        """It speaks no more; None where it never did, unless it is the last of which that was to be seen."""
         self._known.add(app)
-        if app not in self.speaking:
-            return None
+        spoke = app in self.speaking
         self.speaking.discard(app)
-        self.breaks += 1
+        self.breaks += spoke
+        was_known = self.record.streams_problem is not None
+        if not self.speaking and len(self._known) >= self.record.streams_wanted:
+            self.record.streams_problem = reason
+        if not spoke and (was_known or self.record.streams_problem is None):
+            return None
         return self.happened(Happening.DISCONNECTED, app=app, reason=reason, streams=len(self.speaking))
 
     def told(self, changes: int) -> None:

@@ -25,6 +25,7 @@ _NAMES = {
     "ended_by": "endedBy",
     "streams_wanted": "streamsWanted",
     "streams_connecting": "streamsConnecting",
+    "streams_problem": "streamsProblem",
     "last_event_at": "lastEventAt",
     "last_pull_at": "lastPullAt",
     "last_look_at": "lastLookAt",
@@ -53,6 +54,8 @@ class FollowRecord:
     streams_wanted: int = 0
     streams_connecting: int = 0
     """Of which nothing was heard yet, neither an event nor an end; a server may be silent for half a minute."""
+    streams_problem: str | None = None
+    """Why none speaks, when something was heard of all of them; what is new comes by whole pulls alone then."""
     last_event_at: datetime | None = None
     """When a stream told of changes last."""
     last_pull_at: datetime | None = None

@@ -190,6 +190,26 @@ def test_a_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
         assert held(second) == stored(second)
 
 
+def test_a_server_that_goes_before_a_stream_has_said_anything_is_told_of(tmp_path: Path) -> None:
+    with account(tmp_path, heartbeat=PATIENCE) as first:
+        first.write([T0], told=True)
+        port = int(first.url.rpartition(":")[2])
+        tokens = StaticToken(first.accounts.issue_token(USER))
+        following = Following(first, replace(QUICK, silence=PATIENCE), tokens=tokens)
+        following.__enter__()
+        following.wait_for(Happening.STARTED)
+    told = following.wait_for(Happening.DISCONNECTED)
+    assert following.follower is not None
+    record = following.follower.chronicle.record
+    assert (told.facts["streams"], record.streams_problem) == (0, told.facts["reason"])
+    with account(tmp_path, port=port) as second:
+        following.account, second.lock = second, first.lock
+        following.wait_for(Happening.CONNECTED)
+        assert record.streams_problem is None
+        following.__exit__(None, None, None)
+    assert following.count(Happening.DISCONNECTED) == 1
+
+
 @pytest.mark.parametrize("cut", range(12))
 def test_a_connection_that_breaks_at_any_request_is_nothing_but_a_delay(box: Account, cut: int) -> None:
     asked: list[str] = []
