@@ -166,6 +166,6 @@ def test_status_says_that_a_mirror_is_damaged_and_changes_nothing(stocked: Compu
     before = mirror.read_bytes()
     done = stocked("status")
     assert done.code == 1
-    assert "(cannot be read now)" in done.out
+    assert "cannot be read now" in done.out
     assert "is damaged" in done.err
     assert mirror.read_bytes() == before
